@@ -1,0 +1,191 @@
+"""The client: what every program that talks to a meter server uses."""
+
+import random
+import time
+import uuid
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from itertools import islice
+from threading import Lock
+from typing import Any, Self
+
+from metermt.config import PORT, check_port
+from metermt.errors import CallError, ConnectionFailed, Error, ServerLost, ServerUnreachable, SessionError
+from metermt.model import Job, Status
+from metermt.transport.connection import ServerConnection
+from metermt.transport.deadline import Deadline
+from metermt.wire import MAX_ROWS, Row, jobs_from_text, outcomes_from_text, rows_to_text
+
+TIMEOUT = 10.0
+"""Seconds that a call may take unless told otherwise, reconnecting included."""
+
+_FIRST_PAUSE, _LONGEST_PAUSE = 0.05, 2.0  # seconds between two tries to reconnect; each is twice the one before
+
+
+def new_key() -> str:
+    """Return a key for one submission. Sending a submission again under its key counts once."""
+    return uuid.uuid4().hex
+
+
+class MeterClient:
+    """A reader's conversation with a meter server.
+
+    Each call is one request and ends within `timeout` seconds. When the connection is refused or breaks, the call
+    reconnects with growing pauses and tries again until then; a submission carries a key, so it never counts twice.
+    All calls may be made from any thread; they take turns. Besides what is named with each, any call raises
+    `ConnectionFailed` (`ServerUnreachable`, `ServerLost`, `DeadlineExceeded`) and `InternalError`, and those but
+    `login` and `ping` raise `SessionError` without a login.
+    """
+
+    def __init__(self, host: str = "localhost", port: int = PORT, *, timeout: float = TIMEOUT) -> None:
+        """Connect. Raises `ServerUnreachable`, `DeadlineExceeded` or `SettingError`."""
+        self.host = host
+        self.port = check_port(port)
+        self.timeout = timeout
+        self._session_id = ""
+        self._lock = Lock()  # guards _connection; held for the whole of a call
+        self._connection: ServerConnection | None = ServerConnection(host, port, Deadline(timeout))
+
+    def login(self, username: str, password: str) -> str:
+        """Log in and return the user's full name. Raises `LoginError`."""
+        self._session_id, full_name = self._call("login", username, password)
+        return str(full_name)
+
+    def logout(self) -> None:
+        """Log out. Doing so twice, or without a login, is harmless."""
+        try:
+            self._call("logout", self._session_id)
+        except SessionError:
+            pass
+        finally:
+            self._session_id = ""
+
+    def get_job(self) -> Job | None:
+        """Return the job to do next, None when there is none left. Asking twice gives the same job."""
+        return next(iter(self.get_jobs(1)), None)
+
+    def get_jobs(self, n: int) -> list[Job]:
+        """Return up to `n` jobs, 1 to 1,000, the next one first. Raises `CallError`."""
+        return jobs_from_text(self._call("get_jobs", self._session_id, n))
+
+    def submit_reading(
+        self,
+        meter: str,
+        reading: int,
+        reason: str = "",
+        when: datetime | str | None = None,
+        key: str | None = None,
+    ) -> None:
+        """Send a reading, or -1 and a reason why there is none.
+
+        `when` is when the meter was read, now if it is None; without an offset it is in this machine's local time
+        if it is a `datetime` and in the server's if it is an ISO 8601 text. `key` is one of `new_key`, made here if
+        it is None. Raises `SubmissionError`, and then the server has changed nothing.
+        """
+        self._call("submit_reading", self._session_id, *_row(meter, reading, reason, when, key))
+
+    def submit_and_next(
+        self,
+        meter: str,
+        reading: int,
+        reason: str = "",
+        when: datetime | str | None = None,
+        key: str | None = None,
+    ) -> tuple[Status, Job | None]:
+        """Do as `submit_reading`, and return the status and the next job, in one request."""
+        answer = self._call("submit_and_next", self._session_id, *_row(meter, reading, reason, when, key))
+        match answer:
+            case (int(count), int(total), jobs):
+                return Status(count, total), next(iter(jobs_from_text(jobs)), None)
+        raise CallError("The server sent an answer that makes no sense")
+
+    def submit_readings(self, rows: Iterable[Row]) -> list[Error | None]:
+        """Send many readings and tell of each its error, or None when it was accepted.
+
+        A `Row` has the fields of `submit_reading`. They go out 1,000 a call; when a call raises, those
+        before it have been accepted, and all may be sent again if their rows have keys.
+        """
+        outcomes: list[Error | None] = []
+        for some in _in_parts(rows):
+            filled = [_row(row.meter, row.reading, row.reason, row.when, row.key) for row in some]
+            outcomes += outcomes_from_text(self._call("submit_readings", self._session_id, rows_to_text(filled)))
+        return outcomes
+
+    def get_status(self) -> Status:
+        """Return how many meters of the open cycles this user has read, and all have."""
+        return Status(*self._call("get_status", self._session_id))
+
+    def ping(self) -> float:
+        """Return how long the server took to answer, in seconds."""
+        started = time.perf_counter()
+        self._call("ping")
+        return time.perf_counter() - started
+
+    def close(self) -> None:
+        """Hang up. The session lives on; `logout` ends it. Closing twice is harmless."""
+        with self._lock:
+            self._hang_up()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_exc: object) -> None:
+        self.close()
+
+    # --- parts
+
+    def _call(self, name: str, *args: Any) -> Any:
+        deadline = Deadline(self.timeout)
+        with self._turn(deadline):
+            pause = _FIRST_PAUSE
+            while True:
+                try:
+                    return self._connected(deadline).call(name, args, deadline)
+                except (ServerUnreachable, ServerLost):
+                    self._hang_up()
+                    pause *= random.uniform(1.5, 2.5)  # noqa: S311 - so that a crew does not come back in one rush
+                    if pause >= deadline.left:
+                        raise
+                    time.sleep(min(pause, _LONGEST_PAUSE))
+                except ConnectionFailed:
+                    self._hang_up()
+                    raise
+
+    @contextmanager
+    def _turn(self, deadline: Deadline) -> Iterator[None]:
+        if not self._lock.acquire(timeout=deadline.left):
+            raise deadline.exceeded()
+        try:
+            yield
+        finally:
+            self._lock.release()
+
+    def _connected(self, deadline: Deadline) -> ServerConnection:
+        if self._connection is None:
+            self._connection = ServerConnection(self.host, self.port, deadline)
+        return self._connection
+
+    def _hang_up(self) -> None:
+        if self._connection is not None:
+            self._connection.close()
+            self._connection = None
+
+
+def connect(host: str = "localhost", port: int = PORT, *, timeout: float = TIMEOUT) -> MeterClient:
+    """Connect to a meter server. See `MeterClient`."""
+    return MeterClient(host, port, timeout=timeout)
+
+
+def _row(meter: str, reading: int, reason: str, when: datetime | str | None, key: str | None) -> Row:
+    if when is None:
+        when = datetime.now(UTC)
+    if isinstance(when, datetime):
+        when = when.astimezone(UTC).isoformat(timespec="seconds")
+    return Row(meter, when, reading, reason, key or new_key())
+
+
+def _in_parts(rows: Iterable[Row]) -> Iterator[list[Row]]:
+    rest = iter(rows)
+    while some := list(islice(rest, MAX_ROWS)):
+        yield some

@@ -1,0 +1,44 @@
+"""The settings that a server runs by, their defaults, and where its database is."""
+
+from dataclasses import dataclass
+from datetime import timedelta
+from pathlib import Path
+
+from metermt.errors import SettingError
+
+PORT = 11003
+SERVICE = "METER"
+IN_MEMORY = ":memory:"
+"""Given instead of a file: keep everything in memory and forget it at the end."""
+
+
+def default_database() -> Path:
+    """Return the database in the user's data folder, which all programs use unless told otherwise."""
+    from platformdirs import user_data_path  # noqa: PLC0415 - 20 ms that a client program does not owe
+
+    return user_data_path("metermt") / "metermt.db"
+
+
+@dataclass(frozen=True, slots=True)
+class Rules:
+    """What a utility may set about logins and leases. Raises `SettingError`."""
+
+    session_idle: timedelta = timedelta(hours=12)
+    """A session that was not used for this long has expired."""
+    lease: timedelta = timedelta(minutes=30)
+    """How long a job stays with the reader it was handed to."""
+    login_failures: int = 10
+    """Wrong passwords for one name from one address within `login_window` before both must wait."""
+    login_window: timedelta = timedelta(minutes=15)
+
+    def __post_init__(self) -> None:
+        for what, length in (("session", self.session_idle), ("lease", self.lease)):
+            if not timedelta(seconds=1) <= length <= timedelta(days=366):
+                raise SettingError(f"Invalid {what} time {length}: use one second to a year")
+
+
+def check_port(port: int) -> int:
+    """Return the port as it is; raise `SettingError` if there is none of this number. 0 means any free one."""
+    if not 0 <= port <= 65535:
+        raise SettingError(f"Invalid port {port}: use 1 to 65535, or 0 for any free one")
+    return port

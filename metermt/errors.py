@@ -1,0 +1,207 @@
+"""Every way in which a call to MeterMT can fail, as one tree.
+
+    Error                       the base: catch this to catch all
+    ├── LoginError              wrong user name or password
+    │   └── TooManyFailures     too many wrong passwords: wait
+    ├── SessionError            the session id is unknown, expired or logged out
+    ├── SubmissionError         a reading is refused, and nothing changed
+    │   ├── InvalidReading      not a whole number, below zero, too many digits
+    │   ├── InvalidReason       too long, or with control characters
+    │   ├── InvalidTime         unreadable, or in the future
+    │   ├── InvalidKey          not a key, or a key used for another reading
+    │   ├── UnknownMeter        no such meter in the open cycles
+    │   ├── MeterLeased         another reader is reading this meter now
+    │   └── AlreadyRead         another reader has read this meter this cycle
+    ├── UserError               a user name that is unknown, taken or malformed, or a bad password
+    ├── RouteError              a route file or a cycle that cannot be used
+    ├── SettingError            a setting that makes no sense
+    ├── CallError               a call with the wrong arguments
+    ├── StoreError              the database cannot be used
+    │   ├── StoreLocked         another program keeps it locked
+    │   ├── StoreTooNew         a newer MeterMT made it
+    │   └── NotAStore           the file is something else
+    ├── ListenError             the server cannot listen where it was told to
+    ├── ConnectionFailed        no conversation with the server
+    │   ├── ServerUnreachable   nobody answers at that address
+    │   ├── ServerLost          the connection broke during a call
+    │   └── DeadlineExceeded    no answer in time
+    └── InternalError           a fault in the server; its log has the details under the id in the text
+
+The text of an error is made for people: it says what was wrong and what to do. Each class has a
+`code` that never changes; programs compare that, or the class, and never the text.
+"""
+
+from typing import ClassVar
+
+
+class Error(Exception):
+    """The base of all errors of MeterMT."""
+
+    code: ClassVar[str] = "error"
+
+
+class LoginError(Error):
+    """The user name or the password is wrong. Which of the two is never said."""
+
+    code = "login"
+
+    def __init__(self, text: str = "Invalid username or password") -> None:
+        super().__init__(text)
+
+
+class TooManyFailures(LoginError):
+    """This user name has failed too often from this address; even the right password must wait."""
+
+    code = "too-many-failures"
+
+
+class SessionError(Error):
+    """The session id is unknown, has expired or was logged out: log in again."""
+
+    code = "session"
+
+    def __init__(self, text: str = "Invalid session ID") -> None:
+        super().__init__(text)
+
+
+class SubmissionError(Error):
+    """A reading is refused; nothing was changed."""
+
+    code = "submission"
+
+
+class InvalidReading(SubmissionError):
+    """The reading is not a whole number, is below zero without a reason, or has too many digits."""
+
+    code = "invalid-reading"
+
+
+class InvalidReason(SubmissionError):
+    """The reason is not a text, is too long, or has control characters in it."""
+
+    code = "invalid-reason"
+
+
+class InvalidTime(SubmissionError):
+    """The time of the reading cannot be understood, or lies in the future."""
+
+    code = "invalid-time"
+
+
+class InvalidKey(SubmissionError):
+    """The key is malformed, or was used before for a different reading."""
+
+    code = "invalid-key"
+
+
+class UnknownMeter(SubmissionError):
+    """No open cycle has a meter of this number."""
+
+    code = "unknown-meter"
+
+
+class MeterLeased(SubmissionError):
+    """Another reader has been handed this meter and still has time to read it."""
+
+    code = "meter-leased"
+
+
+class AlreadyRead(SubmissionError):
+    """Another reader has read this meter in this cycle."""
+
+    code = "already-read"
+
+
+class UserError(Error):
+    """A user name is unknown, taken or malformed, or a new password cannot be used."""
+
+    code = "user"
+
+
+class RouteError(Error):
+    """A route file or a cycle cannot be used."""
+
+    code = "route"
+
+
+class SettingError(Error):
+    """A setting makes no sense."""
+
+    code = "setting"
+
+
+class CallError(Error):
+    """A call was made with the wrong number or the wrong kinds of arguments."""
+
+    code = "call"
+
+
+class StoreError(Error):
+    """The database cannot be read or written."""
+
+    code = "store"
+
+
+class StoreLocked(StoreError):
+    """Another program keeps the database locked."""
+
+    code = "store-locked"
+
+
+class StoreTooNew(StoreError):
+    """The database was made by a newer version of MeterMT."""
+
+    code = "store-too-new"
+
+
+class NotAStore(StoreError):
+    """The file is not a MeterMT database."""
+
+    code = "not-a-store"
+
+
+class ListenError(Error):
+    """The server cannot listen at the address it was told to."""
+
+    code = "listen"
+
+
+class ConnectionFailed(Error):
+    """There is no conversation with the server."""
+
+    code = "connection"
+
+
+class ServerUnreachable(ConnectionFailed):
+    """Nobody answers at this address."""
+
+    code = "unreachable"
+
+
+class ServerLost(ConnectionFailed):
+    """The connection broke; whether the call was carried out is not known."""
+
+    code = "lost"
+
+
+class DeadlineExceeded(ConnectionFailed):
+    """The answer did not come in time; whether the call was carried out is not known."""
+
+    code = "deadline"
+
+
+class InternalError(Error):
+    """A fault in the server. Its log has the details under the id in the text."""
+
+    code = "internal"
+
+
+def _with_descendants(cls: type[Error]) -> dict[str, type[Error]]:
+    found = {cls.code: cls}
+    for child in cls.__subclasses__():
+        found |= _with_descendants(child)
+    return found
+
+
+BY_CODE = _with_descendants(Error)
+"""Every class of the tree by its code."""

@@ -1,0 +1,44 @@
+"""Passwords, kept only as argon2id hashes."""
+
+import unicodedata
+
+from argon2 import PasswordHasher
+from argon2.exceptions import InvalidHashError, VerificationError
+
+from metermt.errors import UserError
+
+MAX_LENGTH = 1024
+"""Characters. Longer ones would only cost time to hash."""
+SHORT = 8
+"""Characters. A shorter password is easily guessed (NIST SP 800-63B, 5.1.1)."""
+
+_hasher = PasswordHasher()  # argon2-cffi's defaults are RFC 9106's second recommendation
+
+
+def hash_password(password: str) -> str:
+    """Return an argon2id hash of a new password. Raises `UserError` if it is empty or too long."""
+    if not password:
+        raise UserError("The password is empty: choose one")
+    if len(password) > MAX_LENGTH:
+        raise UserError(f"The password has {len(password)} characters: {MAX_LENGTH} are allowed")
+    return _hasher.hash(_encoded(password))
+
+
+def verify_password(password_hash: str | None, password: str) -> bool:
+    """Tell whether this is the password that was hashed.
+
+    Right, wrong, or compared with None because there is no such user: it costs the same time, some 50 ms.
+    """
+    encoded = _encoded(password[:MAX_LENGTH])
+    if password_hash is None:
+        _hasher.hash(encoded)
+        return False
+    try:
+        return _hasher.verify(password_hash, encoded)
+    except (VerificationError, InvalidHashError):
+        return False
+
+
+def _encoded(password: str) -> bytes:
+    # One keyboard sends é as one character, another as two: NFKC makes them one password.
+    return unicodedata.normalize("NFKC", password).encode("utf-8", "surrogatepass")

@@ -1,0 +1,1 @@
+"""What is remembered: one interface, and the stores that keep it."""

@@ -1,0 +1,124 @@
+"""One SQLite file: opening it, checking what it is, bringing it up to date, and naming what goes wrong."""
+
+import os
+import random
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from importlib import resources
+from pathlib import Path
+
+import apsw
+
+from metermt.errors import NotAStore, StoreError, StoreLocked, StoreTooNew
+
+APPLICATION_ID = 0x4D54524D
+"""Stands in the header of every MeterMT database."""
+
+
+def connect(path: Path, busy_seconds: float) -> apsw.Connection:
+    """Open one more connection to the database; a lock of another process is waited for `busy_seconds`."""
+    connection = apsw.Connection(str(path), flags=apsw.SQLITE_OPEN_READWRITE)
+    connection.set_busy_handler(_Patience(busy_seconds))
+    # WAL: readers and the writer do not wait for each other. FULL: a commit is on the disk before it returns.
+    for pragma in ("journal_mode = WAL", "synchronous = FULL", "foreign_keys = ON", "temp_store = MEMORY"):
+        connection.execute(f"PRAGMA {pragma}")
+    return connection
+
+
+def open_database(path: Path, *, create: bool, busy_seconds: float) -> apsw.Connection:
+    """Open the database, made if there is none and `create` says so, with its schema brought up to date.
+
+    Raises `StoreLocked`, `StoreTooNew`, `NotAStore` or `StoreError`.
+    """
+    if not path.exists() and not create:
+        raise StoreError(f"There is no database {path}: check --database, or make it with 'metermt routes import'")
+    try:
+        make_private(path)
+    except OSError as error:
+        raise StoreError(f"The database {path} cannot be opened: {error.strerror}") from error
+    with errors_of(path):
+        connection = connect(path, busy_seconds)
+        try:
+            _migrate(connection, path)
+        except BaseException:
+            connection.close()
+            raise
+    return connection
+
+
+def make_private(path: Path) -> None:
+    """Make an empty file that only its owner can read, with its folder, unless it is there already."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))
+
+
+@contextmanager
+def errors_of(path: Path) -> Iterator[None]:
+    """Turn what SQLite raises into a `StoreError` that says what to do."""
+    try:
+        yield
+    except apsw.Error as error:
+        raise _translated(error, path) from error
+
+
+def _translated(error: apsw.Error, path: Path) -> StoreError:
+    match error:
+        case apsw.BusyError() | apsw.LockedError():
+            return StoreLocked(f"The database {path} is locked by another program: stop that and try again")
+        case apsw.NotADBError():
+            return NotAStore(f"{path} is not a MeterMT database: choose another file")
+        case apsw.FullError():
+            return StoreError(f"The disk of the database {path} is full: make room and try again")
+        case apsw.CorruptError():
+            return StoreError(f"The database {path} is damaged: restore a backup")
+        case _:
+            return StoreError(f"The database {path} cannot be used: {error}")
+
+
+def _migrate(connection: apsw.Connection, path: Path) -> None:
+    scripts = sorted(resources.files("metermt.store").joinpath("migrations").iterdir(), key=lambda file: file.name)
+    if _version(connection, path, newest=len(scripts)) == len(scripts):
+        return
+    connection.execute("BEGIN IMMEDIATE")  # another process may be at the same work: look again behind the lock
+    try:
+        for script in scripts[_version(connection, path, newest=len(scripts)) :]:
+            connection.execute(script.read_text(encoding="utf-8"))
+        connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
+        connection.execute(f"PRAGMA user_version = {len(scripts)}")
+        connection.execute("COMMIT")
+    except BaseException:
+        connection.execute("ROLLBACK")
+        raise
+
+
+def _version(connection: apsw.Connection, path: Path, newest: int) -> int:
+    """Return how many migrations the database has had; 0 for an empty file. Raises `NotAStore`, `StoreTooNew`."""
+    (application_id,) = next(connection.execute("PRAGMA application_id"))
+    (version,) = next(connection.execute("PRAGMA user_version"))
+    (tables,) = next(connection.execute("SELECT count(*) FROM sqlite_schema"))
+    if application_id != APPLICATION_ID and tables:
+        raise NotAStore(f"{path} is not a MeterMT database: choose another file")
+    if version > newest:
+        raise StoreTooNew(f"The database {path} was made by a newer version of MeterMT: install that")
+    return int(version)
+
+
+class _Patience:
+    """SQLite's busy handler: looks for the lock every few milliseconds.
+
+    SQLite's own handler soon looks only every 100 ms, so that a server beside a long import would hardly ever
+    find the gaps that the import leaves.
+    """
+
+    def __init__(self, seconds: float) -> None:
+        self._seconds = seconds
+        self._since = 0.0
+
+    def __call__(self, tries: int) -> bool:
+        if tries == 0:
+            self._since = time.monotonic()
+        if time.monotonic() - self._since > self._seconds:
+            return False
+        time.sleep(random.uniform(0.001, 0.004))  # noqa: S311 - so that two who wait do not keep step
+        return True

@@ -1,0 +1,1 @@
+"""RPyC, kept to itself: the service, the server and the client's connection."""

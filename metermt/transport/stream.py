@@ -1,0 +1,84 @@
+"""The bytes between two ends: a socket stream that buffers what it reads and keeps deadlines."""
+
+import socket
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from rpyc.core.stream import SocketStream
+
+from metermt.transport.deadline import Deadline
+
+_CHUNK = 64_000  # bytes asked of the socket at once
+
+# A peer that is gone without a word is found out after IDLE + COUNT * INTERVAL = 2 minutes, and one that takes no
+# more bytes after the same time. Shorter would cost telephones their battery.
+_KEEPALIVE = {"TCP_KEEPIDLE": 60, "TCP_KEEPINTVL": 15, "TCP_KEEPCNT": 4, "TCP_USER_TIMEOUT": 120_000}
+
+
+def tune(sock: socket.socket) -> None:
+    """Send small frames at once, and find out when the peer has vanished."""
+    sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+    for option, value in _KEEPALIVE.items():
+        if hasattr(socket, option):  # the names and their number differ between systems
+            sock.setsockopt(socket.IPPROTO_TCP, getattr(socket, option), value)
+
+
+class DeadlineStream(SocketStream):  # type: ignore[misc]  # rpyc has no type information
+    """RPyC's stream, with two differences.
+
+    It asks the socket for all there is, so that a frame costs one system call and not three. And a read or a write
+    that is not done when `deadline` is over raises `DeadlineExceeded`, where RPyC's goes on waiting.
+    """
+
+    __slots__ = ("_deadline", "_received")
+
+    def __init__(self, sock: socket.socket) -> None:
+        super().__init__(sock)
+        self._deadline: Deadline | None = None
+        self._received = bytearray()
+
+    @property
+    def deadline(self) -> Deadline | None:
+        """Until when all reads and writes must be done; None for no limit."""
+        return self._deadline
+
+    @deadline.setter
+    def deadline(self, deadline: Deadline | None) -> None:
+        self._deadline = deadline
+        if deadline is None and not self.closed:
+            self.sock.settimeout(None)
+
+    def poll(self, timeout: object) -> bool:  # noqa: ARG002 - RPyC's signature
+        """Say that there is something to read: `read` itself waits for it, no longer than until the deadline."""
+        return True
+
+    def read(self, count: int) -> bytes:
+        """Return exactly so many bytes. Raises `DeadlineExceeded`, or `EOFError` when the connection is gone."""
+        while len(self._received) < count:
+            with self._deadline_kept():
+                chunk = self.sock.recv(_CHUNK)
+            if not chunk:
+                self.close()
+                raise EOFError("the peer closed the connection")
+            self._received += chunk
+        taken = bytes(self._received[:count])
+        del self._received[:count]
+        return taken
+
+    def write(self, data: bytes) -> None:
+        """Send all of it. Raises `DeadlineExceeded`, or `EOFError` when the connection is gone."""
+        with self._deadline_kept():
+            self.sock.sendall(data)
+
+    @contextmanager
+    def _deadline_kept(self) -> Iterator[None]:
+        try:
+            if self._deadline:
+                self.sock.settimeout(self._deadline.check())
+            yield
+        except TimeoutError:
+            raise (self._deadline or Deadline(0)).exceeded() from None
+        except OSError as error:
+            self.close()
+            raise EOFError(str(error)) from error
