@@ -1,0 +1,6 @@
+#!/usr/bin/env python3
+"""Read meters on the console: the same program as `metermt console`."""
+
+from metermt.console import console
+
+console()

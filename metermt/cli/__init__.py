@@ -1,0 +1,45 @@
+"""The `metermt` command: one subcommand for each program and for each task of ops."""
+
+from importlib import import_module
+
+import click
+
+_COMMANDS = {
+    "serve": "metermt.cli.serve",
+    "console": "metermt.console",
+    "demo": "metermt.cli.demo",
+    "users": "metermt.cli.users",
+    "routes": "metermt.cli.routes",
+    "readings": "metermt.cli.readings",
+    "ping": "metermt.cli.ping",
+    "backup": "metermt.cli.backup",
+}
+
+
+class _LazyGroup(click.Group):
+    """Imports a subcommand when it is used, so that each starts with no more than it needs."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 - click's signature
+        return list(_COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002
+        if cmd_name not in _COMMANDS:
+            return None
+        command: click.Command = getattr(import_module(_COMMANDS[cmd_name]), cmd_name)
+        return command
+
+
+@click.group(cls=_LazyGroup)
+@click.version_option(package_name="metermt")
+def main() -> None:
+    """MeterMT, a meter-reading server for field crews.
+
+    \b
+    Try it:                     metermt demo
+    Run a server:               metermt serve
+    Read meters:                metermt console
+    Prepare a month:            metermt routes import FILE --cycle 2026-11
+    Fetch what was read:        metermt readings export FILE
+
+    Every command has --help with an example.
+    """

@@ -1,0 +1,25 @@
+"""`metermt backup`: a copy of the database."""
+
+from pathlib import Path
+
+import click
+
+from metermt.cli.common import MeterCommand, database_option
+from metermt.store.sqlite import SqliteStore
+
+
+@click.command(cls=MeterCommand)
+@click.argument("file", type=click.Path(path_type=Path))
+@database_option
+def backup(file: Path, database: Path) -> None:
+    """Copy the database, as it is at this moment, to a new FILE, while the server runs.
+
+    The copy is a database: serve it, or export from it, with --database FILE.
+
+    \b
+    Example:
+        metermt backup /backup/metermt-2026-11-20.db
+    """
+    with SqliteStore(database, create=False) as store:
+        store.backup(file)
+    click.echo(f"Copied {database} to {file}")

@@ -1,0 +1,82 @@
+"""`metermt readings`: what was read."""
+
+import csv
+import sys
+from collections.abc import Iterable
+from pathlib import Path
+from typing import TextIO
+
+import click
+
+from metermt.cli.common import MeterGroup, database_option
+from metermt.errors import StoreError
+from metermt.model import Job, Reading
+from metermt.store.sqlite import SqliteStore
+
+COLUMNS = (
+    *("cycle", "route", "sequence", "meter", "kind", "address", "previous", "previous_date"),
+    *("reading", "reason", "read_at", "reader", "recorded_at", "counts", "key"),
+)
+
+
+@click.group(cls=MeterGroup)
+def readings() -> None:
+    """Fetch what was read. Works beside a running server."""
+
+
+@readings.command()
+@click.argument("file", type=click.Path(path_type=Path, allow_dash=True))
+@click.option("--cycle", help="Only this reading period, for example 2026-11.  [default: all]")
+@database_option
+def export(file: Path, cycle: str | None, database: Path) -> None:
+    """Write every reading to FILE, a CSV in UTF-8; - is standard output.
+
+    \b
+    Columns:
+        cycle, route, sequence,  the job, as it was imported
+        meter, kind, address,
+        previous, previous_date
+        reading                  the register; empty when there is only a reason
+        reason                   why there is no reading, or a remark
+        read_at                  when the reader stood at the meter, UTC
+        reader                   the user name
+        recorded_at              when the server accepted it, UTC
+        counts                   1, or 0 if the same reader has corrected it since
+        key                      the client's id of the submission
+
+    \b
+    Example:
+        metermt readings export november-read.csv --cycle 2026-11
+    """
+    with SqliteStore(database, create=False) as store:
+        found = store.readings(cycle)
+        if str(file) == "-":
+            count = _write(sys.stdout, found)
+        else:
+            part = file.with_name(f".{file.name}.part")
+            try:
+                with part.open("w", encoding="utf-8", newline="") as out:
+                    count = _write(out, found)
+                part.replace(file)
+            except OSError as error:
+                raise StoreError(f"Cannot write {file}: {error.strerror}") from error
+            finally:
+                part.unlink(missing_ok=True)
+    click.echo(f"{count} readings written to {file}", err=True)
+
+
+def _write(out: TextIO, found: Iterable[tuple[Job, Reading]]) -> int:
+    writer = csv.writer(out)
+    writer.writerow(COLUMNS)
+    count = 0
+    for count, (job, reading) in enumerate(found, start=1):  # noqa: B007 - the last one is the answer
+        said = reading.submission
+        writer.writerow(
+            (
+                *(job.cycle, job.route, job.sequence, job.meter, job.kind, job.address),
+                *(job.previous, job.previous_date, said.value, said.reason),
+                *(f"{said.read_at:%Y-%m-%dT%H:%M:%SZ}", said.username, f"{reading.recorded_at:%Y-%m-%dT%H:%M:%SZ}"),
+                *(int(reading.counts), said.key),
+            )
+        )
+    return count

@@ -1,0 +1,149 @@
+"""`metermt routes`: what is to be read."""
+
+import csv
+from collections.abc import Iterator
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any
+
+import click
+
+from metermt.cli.common import MeterGroup, database_option
+from metermt.errors import RouteError
+from metermt.model import Job
+from metermt.routefile import BadRow, RouteFile
+from metermt.store.base import ImportCount
+from metermt.store.sqlite import SqliteStore
+
+_BATCH = 2000  # jobs in one transaction: some 40 ms, so that a running server's readers do not notice
+_BAR_FROM = 10_000  # rows: what takes less is done before a bar could be read
+
+
+@click.group(cls=MeterGroup)
+def routes() -> None:
+    """Say what is to be read, and see how far it is. Works beside a running server."""
+
+
+@routes.command(name="import")
+@click.argument("file", type=click.Path(path_type=Path))
+@click.option("--cycle", required=True, help="The reading period, for example 2026-11.")
+@database_option
+def import_(file: Path, cycle: str, database: Path) -> None:
+    """Import a route file: the meters to be read in a cycle, in the order of the walk.
+
+    FILE is a CSV, UTF-8, with commas or semicolons. Its first line names the columns, in any order: meter and route,
+    and if you have them kind (E, G or W), sequence, address, dials, previous, previous_date (like 2026-10-31) and
+    instructions. Rows that cannot be used are set aside, with line and reason, in a file beside it; mend and import
+    that. Importing a file again changes nothing; importing a newer one brings the jobs up to date.
+
+    \b
+    Example:
+        metermt routes import november.csv --cycle 2026-11
+    """
+    with RouteFile(file, cycle) as route_file, SqliteStore(database) as store:
+        if route_file.ignored:
+            click.echo(f"Columns not used: {', '.join(route_file.ignored)}", err=True)
+        total = ImportCount(0, 0, 0)
+        with _Rejects(file, route_file.columns) as rejects:
+            for jobs in _batches(route_file, rejects):
+                total = ImportCount(*map(sum, zip(total, store.import_jobs(cycle, jobs), strict=True)))
+    click.echo(f"Cycle {cycle}: {total.added} added, {total.changed} changed, {total.unchanged} unchanged.")
+    if rejects.count:
+        click.echo(f"{rejects.count} rows set aside, with line and reason, in {rejects.path}", err=True)
+        if not any(total):
+            raise RouteError("No row of the file can be used")
+
+
+@routes.command(name="list")
+@database_option
+def list_(database: Path) -> None:
+    """List the routes of the open cycles, with the jobs done and all jobs.
+
+    \b
+    Example:
+        metermt routes list
+    """
+    with SqliteStore(database, create=False) as store:
+        found = store.routes()
+    if not found:
+        click.echo("No routes: import some with 'metermt routes import'.", err=True)
+        return
+    width = max(len(progress.route) for progress in found)
+    for progress in found:
+        click.echo(f"{progress.cycle}  {progress.route:{width}}  {progress.done}/{progress.total}")
+
+
+@routes.command()
+@click.option("--cycle", required=True, help="The reading period, for example 2026-10.")
+@database_option
+def close(cycle: str, database: Path) -> None:
+    """Close a cycle: its unread meters are handed out no more, its readings stay.
+
+    \b
+    Example:
+        metermt routes close --cycle 2026-10
+    """
+    with SqliteStore(database, create=False) as store:
+        unread = store.close_cycle(cycle)
+    click.echo(f"Closed cycle {cycle}; {unread} meters were not read.")
+
+
+class _Rejects:
+    """The file of rows set aside, beside the route file; made when the first row comes."""
+
+    def __init__(self, beside: Path, columns: list[str]) -> None:
+        self.path = beside.with_name(f"{beside.stem}.rejected.csv")
+        self.count = 0
+        self._columns = columns
+        self._open_files = ExitStack()
+        self._writer: Any = None
+
+    def add(self, row: BadRow) -> None:
+        if self._writer is None:
+            try:
+                file = self._open_files.enter_context(
+                    self.path.open("w", encoding="utf-8", errors="replace", newline="")
+                )
+            except OSError as error:
+                raise RouteError(f"Cannot write {self.path}: {error.strerror}") from error
+            self._writer = csv.writer(file)
+            self._writer.writerow(["line", "reason", *self._columns])
+        self._writer.writerow([row.line, row.reason, *row.fields])
+        self.count += 1
+
+    def __enter__(self) -> "_Rejects":
+        return self
+
+    def __exit__(self, *_exc: object) -> None:
+        self._open_files.close()
+
+
+def _batches(route_file: RouteFile, rejects: _Rejects) -> Iterator[list[Job]]:
+    with ExitStack() as bar:
+        jobs: list[Job] = []
+        progress: Any = None
+        for row_number, row in enumerate(route_file.jobs(), start=1):
+            if isinstance(row, BadRow):
+                rejects.add(row)
+            else:
+                jobs.append(row)
+            if row_number == _BAR_FROM:
+                progress = bar.enter_context(_progress_bar(route_file.size))
+            if len(jobs) == _BATCH:
+                yield jobs
+                jobs = []
+                if progress:
+                    progress.update(progress.task_ids[0], completed=route_file.bytes_read)
+        if jobs:
+            yield jobs
+        if progress:
+            progress.update(progress.task_ids[0], completed=route_file.size)
+
+
+def _progress_bar(size: int) -> Any:
+    from rich.console import Console  # noqa: PLC0415 - 60 ms that a small file does not owe
+    from rich.progress import Progress  # noqa: PLC0415
+
+    progress = Progress(console=Console(stderr=True))
+    progress.add_task("Importing", total=size)
+    return progress

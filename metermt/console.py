@@ -1,0 +1,180 @@
+"""The console: a reader logs in and reads meter after meter, with the keyboard alone."""
+
+import getpass
+import re
+import sys
+from contextlib import suppress
+from datetime import UTC, datetime
+
+import click
+
+from metermt.cli.common import MeterCommand, address_options
+from metermt.client import MeterClient, connect, new_key
+from metermt.errors import (
+    AlreadyRead,
+    ConnectionFailed,
+    DeadlineExceeded,
+    Error,
+    LoginError,
+    MeterLeased,
+    ServerUnreachable,
+    SessionError,
+    SubmissionError,
+    TooManyFailures,
+    UnknownMeter,
+)
+from metermt.model import Job, Status
+
+_TRIES = 3  # wrong passwords until the console gives up
+
+
+@click.command(cls=MeterCommand)
+@address_options("connect to")
+def console(host: str, port: int) -> None:
+    """Read meters: log in, and send reading after reading.
+
+    An empty reading asks for the reason why there is none; an empty reason too ends the console.
+
+    \b
+    Example:
+        metermt console -h meter.example.org
+    """
+    read_meters(host, port)
+
+
+def read_meters(host: str, port: int) -> None:
+    """Hold the dialogue on the terminal until the reader ends it or all jobs are done.
+
+    Raises `ServerUnreachable`, or another `Error` that ends it.
+    """
+    sys.stdout.reconfigure(errors="replace")  # type: ignore[union-attr]  # an address beyond the terminal's characters
+    try:
+        client = connect(host, port)
+    except (ServerUnreachable, DeadlineExceeded) as error:
+        raise type(error)(f"Is the meter server running? {error}") from error
+    with client:
+        try:
+            _Dialogue(client).run()
+        except (EOFError, KeyboardInterrupt):
+            print("\nGoodbye")
+        with suppress(Error):  # a session that cannot be ended expires by itself
+            client.logout()
+
+
+class _Dialogue:
+    """The talk with one reader."""
+
+    def __init__(self, client: MeterClient) -> None:
+        self._client = client
+
+    def run(self) -> None:
+        """Log in and read meters. Raises `EOFError` or `KeyboardInterrupt` when the reader leaves in between."""
+        self._log_in()
+        job = self._client.get_job()
+        while job:
+            _show_place(job)
+            answer = _ask_for_reading(job)
+            if answer is None:
+                return
+            reading, reason = answer
+            job = self._submitted(job, reading, reason)
+        print("All jobs done")
+
+    def _log_in(self) -> None:
+        username = _ask_for_username()
+        for tries_left in reversed(range(_TRIES)):
+            try:
+                full_name = self._client.login(username, _ask_secret("Password: "))
+            except TooManyFailures:
+                raise
+            except LoginError as error:
+                if not tries_left:
+                    raise
+                print(error)
+            else:
+                print(f"Welcome, {full_name}, to Meter RPYC")
+                return
+
+    def _submitted(self, job: Job, reading: int, reason: str) -> Job | None:
+        """Send what the reader said; return the job to go on with, which is the same one if that was refused."""
+        try:
+            status, next_job = self._sent(job, reading, reason)
+        except (MeterLeased, AlreadyRead, UnknownMeter) as error:
+            print(error)
+            return self._client.get_job()
+        except SubmissionError as error:
+            print(error)
+            return job
+        print(f"Accepted: you have read {status.count} out of {status.total} readings")
+        return next_job
+
+    def _sent(self, job: Job, reading: int, reason: str) -> tuple[Status, Job | None]:
+        """Send it, as often as the reader wishes when the server is out of reach. It counts once."""
+        when, key = datetime.now(UTC), new_key()
+        while True:
+            try:
+                return self._client.submit_and_next(job.meter, reading, reason, when, key)
+            except SessionError:
+                print("Your login has expired: log in again, your reading is kept")
+                self._log_in()
+            except ConnectionFailed as error:
+                print(f"Error: {error}")
+                if _ask(f"Not confirmed yet. Send the reading for meter {job.meter} again? [Y/n]: ").lower() == "n":
+                    raise
+
+
+def _show_place(job: Job) -> None:
+    if job.route:
+        print(f"Route {job.route}, stop {job.sequence}" + (f": {job.address}" if job.address else ""))
+    elif job.address:
+        print(job.address)
+    if job.instructions:
+        print(job.instructions)
+
+
+def _ask_for_reading(job: Job) -> tuple[int, str] | None:
+    """Return a reading, or -1 and a reason, as typed; None when the reader gives neither."""
+    while text := _ask(f"Reading for meter {job.meter}: "):
+        if not re.fullmatch(r"-?[0-9]{1,20}", text):
+            print(f"Invalid reading: {text} is not a whole number")
+        elif text.startswith("-"):
+            print(f"Invalid reading: {text} is below zero")
+        else:
+            return int(text), ""
+    reason = _ask(f"Reason for meter {job.meter}: ")
+    return (-1, reason) if reason else None
+
+
+def _ask_for_username() -> str:
+    try:
+        default = getpass.getuser()
+    except (OSError, KeyError, ImportError):  # nobody is logged in, as in some containers
+        default = ""
+    while True:
+        username = _ask(f"Username [{default}]: " if default else "Username: ") or default
+        if username:
+            return username
+
+
+def _ask(prompt: str) -> str:
+    """Ask on the terminal; from a pipe, show what was answered. Raises `EOFError` at the end of input."""
+    if sys.stdin.isatty():
+        return input(prompt).strip()
+    print(prompt, end="", flush=True)
+    answer = _next_line().strip()
+    print(answer)
+    return answer
+
+
+def _ask_secret(prompt: str) -> str:
+    if sys.stdin.isatty():
+        return getpass.getpass(prompt)
+    print(prompt, flush=True)
+    return _next_line()
+
+
+def _next_line() -> str:
+    line = sys.stdin.readline()
+    if not line:
+        raise EOFError
+    return line.rstrip("\r\n")

@@ -1,0 +1,152 @@
+"""Route files: a CSV of meters in the order of the walk, as an office exports it."""
+
+import csv
+import io
+from collections import Counter
+from collections.abc import Iterator
+from datetime import date
+from pathlib import Path
+from types import TracebackType
+from typing import Any, NamedTuple, Self
+
+from metermt.errors import Error, RouteError
+from metermt.model import KINDS, Job, Meter, check_cycle
+
+REQUIRED = ("meter", "route")
+OPTIONAL = ("kind", "sequence", "address", "dials", "previous", "previous_date", "instructions")
+
+
+class BadRow(NamedTuple):
+    """A row that cannot be used, and why."""
+
+    line: int
+    reason: str
+    fields: list[str]
+
+
+class RouteFile:
+    """A route file, open for reading. UTF-8 with or without a byte order mark; `,` or `;` between the columns.
+
+    The first line names the columns, in any order: `REQUIRED` and any of `OPTIONAL`; others are `ignored`. Without a
+    `kind` the first letter of the meter number tells it, if it is one of E, G, W; without a `sequence` the
+    order of the file counts.
+    """
+
+    def __init__(self, path: Path, cycle: str) -> None:
+        """Open the file and read its first line. Raises `RouteError`."""
+        self._cycle = check_cycle(cycle)
+        try:
+            self._bytes = path.open("rb")
+            self.size = path.stat().st_size
+        except OSError as error:
+            raise RouteError(f"Cannot read {path}: {error.strerror}") from error
+        # Bytes that are no UTF-8 become surrogates, which spoil their own row only.
+        text = io.TextIOWrapper(self._bytes, encoding="utf-8-sig", errors="surrogateescape", newline="")
+        try:
+            self._rows, self.columns = _open_csv(text, path)
+        except BaseException:
+            self._bytes.close()
+            raise
+        self.ignored = [column for column in self.columns if column not in REQUIRED + OPTIONAL]
+        self._lines_of: dict[str, int] = {}
+        self._places: Counter[str] = Counter()
+
+    @property
+    def bytes_read(self) -> int:
+        """How far reading has come, in bytes of `size`; some blocks ahead of the rows."""
+        return self._bytes.tell()
+
+    @property
+    def _line(self) -> int:
+        return int(self._rows.line_num) + 1  # the first line was read apart
+
+    def jobs(self) -> Iterator[Job | BadRow]:
+        """Yield a job, or a `BadRow`, for each row that is not empty."""
+        while True:
+            try:
+                fields = next(self._rows)
+            except StopIteration:
+                return
+            except csv.Error as error:
+                yield BadRow(self._line, str(error), [])
+                continue
+            if any(fields):
+                try:
+                    yield self._job(fields)
+                except Error as error:
+                    yield BadRow(self._line, str(error), fields)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, _type: type[BaseException] | None, _error: BaseException | None, _traceback: TracebackType | None
+    ) -> None:
+        self._bytes.close()
+
+    def _job(self, fields: list[str]) -> Job:
+        if len(fields) != len(self.columns):
+            raise RouteError(f"The row has {len(fields)} fields, the first line names {len(self.columns)}")
+        if any("\udc80" <= character <= "\udcff" for field in fields for character in field):
+            raise RouteError("The row is not UTF-8: save the file as UTF-8")
+        row = {column: field.strip() for column, field in zip(self.columns, fields, strict=True)}
+        for column in REQUIRED:
+            if not row[column]:
+                raise RouteError(f"The {column} is missing")
+        meter = _meter(row)
+        job = Job(
+            meter,
+            self._cycle,
+            row["route"],
+            sequence=self._sequence(row),
+            previous=_whole(row, "previous"),
+            previous_date=_date(row, "previous_date"),
+        )
+        if meter.number in self._lines_of:
+            raise RouteError(f"Meter {meter.number} stands in line {self._lines_of[meter.number]} already")
+        self._lines_of[meter.number] = self._line
+        return job
+
+    def _sequence(self, row: dict[str, str]) -> int:
+        self._places[row["route"]] += 1
+        sequence = _whole(row, "sequence")
+        return self._places[row["route"]] if sequence is None else sequence
+
+
+def _open_csv(text: io.TextIOWrapper, path: Path) -> tuple[Any, list[str]]:
+    first = text.readline()
+    delimiter = ";" if first.count(";") > first.count(",") else ","
+    columns = [column.strip().lower() for column in next(csv.reader([first], delimiter=delimiter), [])]
+    missing = [column for column in REQUIRED if column not in columns]
+    if missing:
+        raise RouteError(
+            f"{path} is no route file: its first line must name the columns {' and '.join(missing)}, "
+            "separated by commas or semicolons, in UTF-8"
+        )
+    twice = [column for column, times in Counter(columns).items() if times > 1 and column]
+    if twice:
+        raise RouteError(f"{path} names the column {twice[0]} twice")
+    return csv.reader(text, delimiter=delimiter), columns
+
+
+def _meter(row: dict[str, str]) -> Meter:
+    number = row["meter"].upper()
+    kind = row.get("kind", "").upper() or (number[0] if number[0] in KINDS else "")
+    return Meter(number, kind, _whole(row, "dials"), row.get("address", ""), row.get("instructions", ""))
+
+
+def _whole(row: dict[str, str], column: str) -> int | None:
+    text = row.get(column, "")
+    if not text:
+        return None
+    if not (text.isascii() and text.isdigit() and len(text) <= 18):
+        raise RouteError(f"Invalid {column} {text!r}: use a whole number from 0")
+    return int(text)
+
+
+def _date(row: dict[str, str], column: str) -> date | None:
+    text = row.get(column, "")
+    try:
+        return date.fromisoformat(text) if text else None
+    except ValueError:
+        raise RouteError(f"Invalid {column} {text!r}: write it like 2026-11-20") from None

@@ -1,0 +1,119 @@
+# The set-up that scripts/demo and scripts/test share. Sourced by them, never run.
+# shellcheck shell=bash
+
+checkout=$(CDPATH='' cd -- "$(dirname -- "${BASH_SOURCE[0]}")/.." && pwd -P)
+venv=$checkout/.venv
+
+# Standard output belongs to the program that is started, so set-up speaks on standard error.
+say() {
+    printf '%s\n' "$*" >&2
+}
+
+fail() {
+    say "$*"
+    exit 1
+}
+
+# quietly SENTENCE COMMAND...: when the command fails, shows what it printed and ends with the sentence.
+# The command gets no standard input: that may hold the answers for the program.
+quietly() {
+    local sentence=$1 output
+    shift
+    if ! output=$("$@" 2>&1 </dev/null); then
+        say "$output"
+        fail "$sentence"
+    fi
+}
+
+is_new_enough() {
+    "$1" -c 'import sys; sys.exit(sys.version_info < (3, 11))' >/dev/null 2>&1 </dev/null
+}
+
+find_python() {
+    local candidate
+    if [[ -n ${PYTHON:-} ]]; then
+        is_new_enough "$PYTHON" || fail "PYTHON=$PYTHON does not run, or is older than Python 3.11."
+        printf '%s\n' "$PYTHON"
+        return
+    fi
+    for candidate in python3 python3.14 python3.13 python3.12 python3.11; do
+        if is_new_enough "$candidate"; then
+            printf '%s\n' "$candidate"
+            return
+        fi
+    done
+    fail "No Python 3.11 or newer was found. Install one, or name it: PYTHON=/path/to/python3 $0"
+}
+
+need_debian_package() {
+    local package=$1 options="-q -o DPkg::Lock::Timeout=120"
+    local by_hand="'apt-get update && apt-get install -y $package'"
+    local -a as_root=()
+
+    command -v apt-get >/dev/null ||
+        fail "This needs what Debian calls $package: install it as this system does, then start again."
+    if [[ $EUID -ne 0 ]]; then
+        as_root=(sudo -n)
+        command -v sudo >/dev/null ||
+            fail "The Debian package $package is missing. Run this, then start again:"$'\n'"su - -c $by_hand"
+        sudo -n true >/dev/null 2>&1 </dev/null ||
+            fail "The Debian package $package is missing. Run this, then start again:"$'\n'"sudo sh -c $by_hand"
+    fi
+    say "Installing the Debian package $package."
+    # A machine that has just started may be busy with its own upgrades, hence two minutes for the lock. An update
+    # may fail for a source that has nothing to do with the package, so only the installation decides.
+    quietly "The Debian package $package could not be installed; what apt-get said is above." \
+        "${as_root[@]}" env DEBIAN_FRONTEND=noninteractive \
+        sh -c "apt-get $options update; apt-get $options install -y $package"
+}
+
+which_python() {
+    "$1" -c 'import sys; print(sys.base_prefix, sys.version)' 2>/dev/null </dev/null
+}
+
+# False when the interpreter below has gone or is another version now (then pip is not found), and when PYTHON
+# asks for another one.
+venv_runs() {
+    "$venv/bin/python" -c 'import pip' >/dev/null 2>&1 </dev/null &&
+        [[ -z ${PYTHON:-} || $(which_python "$PYTHON") == "$(which_python "$venv/bin/python")" ]]
+}
+
+# The commands in a .venv name its path, so they break when the checkout is moved or copied.
+venv_was_made_here() {
+    grep -qsF "$venv/bin/python" "$venv/bin/pip"
+}
+
+make_venv() {
+    local python=$1 version
+    if ! "$python" -c 'import ensurepip, venv' >/dev/null 2>&1 </dev/null; then
+        version=$("$python" -c 'import sys; print("%d.%d" % sys.version_info[:2])' </dev/null)
+        need_debian_package "python$version-venv"
+    fi
+    quietly "$python could not make $venv; what it said is above." "$python" -m venv --clear "$venv"
+}
+
+# No cache: it would be kept outside the checkout.
+install_project() {
+    cd "$checkout" &&
+        "$venv/bin/python" -m pip install --quiet --no-input --no-cache-dir --disable-pip-version-check -e "$1"
+}
+
+# set_up PROJECT: makes .venv and installs PROJECT, "." or ".[dev]", with what it needs, unless the stamp says
+# that this was done. The stamp is written last, so a set-up that was broken off leaves none.
+set_up() {
+    local project=$1 stamp=$venv/metermt-stamp wanted python
+    wanted="$(sha256sum <"$checkout/pyproject.toml") $checkout"
+    if venv_runs && grep -qsxF "$wanted $project" "$stamp"; then
+        return
+    fi
+
+    python=$(find_python)
+    say "Setting up $venv; this is done once and takes about a minute."
+    rm -f "$stamp"
+    if ! venv_runs || ! venv_was_made_here || ! is_new_enough "$venv/bin/python"; then
+        make_venv "$python"
+    fi
+    quietly "Installing the project failed; what pip said is above." install_project "$project"
+    # ".[dev]" includes ".": after ./scripts/test, ./scripts/demo has nothing to install.
+    printf '%s\n' "$wanted ." "$wanted $project" >"$stamp"
+}

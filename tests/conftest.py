@@ -1,0 +1,213 @@
+"""What the tests share: stores, a clock that is set by hand, and the things that readers and supervisors send.
+
+Every test fails that logs an ERROR it does not ask for, or leaves a thread behind.
+"""
+
+import logging
+import sys
+import threading
+import time
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from argon2 import PasswordHasher
+
+from metermt.demo import USERS
+from metermt.model import Account, Job, Lease, Meter, Session, Submission, User
+from metermt.store.memory import MemoryStore
+from metermt.store.sqlite import SqliteStore
+
+DEADLINE = 20  # seconds; nothing here takes two, so only a deadlock gets there
+NOW = datetime(2026, 11, 20, 10, 0, tzinfo=UTC)
+CYCLE = "2026-11"
+
+
+class Clock:
+    """Returns seconds since 1970, and stands still until it is moved."""
+
+    def __init__(self, now=NOW):
+        self.now = now
+
+    def __call__(self):
+        return self.now.timestamp()
+
+    def move(self, **lengths):
+        """Go on by so many hours, minutes, seconds, as `timedelta` has them."""
+        self.now += timedelta(**lengths)
+
+
+def make_account(username="carol", full_name=None, password_hash="no hash of anything"):
+    return Account(User(username, full_name or username.title()), password_hash)
+
+
+def make_job(meter="G72168", cycle=CYCLE, route="North", sequence=0, **fields):
+    """Make a job; fields of the meter and of the job may be mixed."""
+    of_job = {name: fields.pop(name) for name in ("previous", "previous_date") if name in fields}
+    return Job(Meter(meter, **{"kind": "G", "dials": 5} | fields), cycle, route, sequence, **of_job)
+
+
+def make_jobs(number, cycle=CYCLE, route="North", **fields):
+    """Make jobs for M00000, M00001 … in this order."""
+    return [make_job(f"M{i:05}", cycle, route, i, **fields) for i in range(number)]
+
+
+def make_submission(meter="G72168", username="carol", value=100, reason="", key=None, read_at=NOW):
+    return Submission(meter, value, reason, read_at, username, key)
+
+
+def make_lease(username="carol", session=None, until=NOW.timestamp() + 1800):
+    """Make what a reader asks for jobs with; unless told otherwise the session is the reader's first."""
+    return Lease(username, session or f"{username}-1", until)
+
+
+def add_readers(store, *usernames):
+    """Add users, each with a session `<name>-1` and a session `<name>-2`."""
+    for username in usernames:
+        store.add_user(make_account(username))
+        for number in (1, 2):
+            store.open_session(Session(f"{username}-{number}", username, NOW.timestamp()), idle_since=0)
+
+
+def dump(store):
+    """Return everything that can be read from a store without changing it."""
+    users = store.users()
+    return {
+        "accounts": [store.find_account(user.username) for user in users],
+        "readings": list(store.readings()),
+        "routes": store.routes(),
+        "tallies": {user.username: store.tally(user.username) for user in users},
+    }
+
+
+def wait_until(condition, what):
+    """Wait until the condition holds; fail after the deadline."""
+    until = time.monotonic() + DEADLINE
+    while not condition():
+        assert time.monotonic() < until, f"still waiting after {DEADLINE} s until {what}"
+        time.sleep(0.001)
+
+
+def start(work):
+    """Run the work in a thread of its own; return a function that waits for what it returned or raised."""
+    ended = []
+
+    def run():
+        try:
+            ended.append((work(), None))
+        except BaseException as error:  # noqa: BLE001 - whoever waits for it raises it
+            ended.append((None, error))
+
+    thread = threading.Thread(target=run, daemon=True, name=getattr(work, "__name__", "work"))
+    thread.start()
+
+    def result():
+        thread.join(DEADLINE)
+        assert ended, f"{thread.name} is still running after {DEADLINE} s"
+        returned, raised = ended[0]
+        if raised is not None:
+            raise raised
+        return returned
+
+    result.is_there = lambda: bool(ended)
+    return result
+
+
+def run_together(*works):
+    """Start every work at one barrier; return what each returned, or raise what one raised."""
+    barrier = threading.Barrier(len(works))
+
+    def at_once(work):
+        barrier.wait(DEADLINE)
+        return work()
+
+    interval = sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)  # change threads as often as can be: races are met in few rounds
+    try:
+        results = [start(lambda work=work: at_once(work)) for work in works]
+        return [result() for result in results]
+    finally:
+        sys.setswitchinterval(interval)
+
+
+@pytest.fixture
+def clock():
+    return Clock()
+
+
+@pytest.fixture
+def database_path(tmp_path):
+    return tmp_path / "metermt.db"
+
+
+@pytest.fixture
+def sqlite_store(database_path):
+    with SqliteStore(database_path) as store:
+        yield store
+
+
+@pytest.fixture(params=["memory", "sqlite"])
+def store(request):
+    """Each kind of store in turn, empty."""
+    if request.param == "sqlite":
+        yield request.getfixturevalue("sqlite_store")
+    else:
+        with MemoryStore() as memory_store:
+            yield memory_store
+
+
+@pytest.fixture(scope="session")
+def demo_accounts():
+    """The demo's users, their names as passwords.
+
+    The cost of an argon2 hash is written in the hash: these cost nothing to verify, so that a test may log in often.
+    """
+    hasher = PasswordHasher(time_cost=1, memory_cost=8, parallelism=1)
+    return [make_account(username, full_name, hasher.hash(username)) for username, full_name in USERS.items()]
+
+
+@pytest.fixture
+def expected_errors():
+    """Let this test log errors: the records, for the test to look at."""
+    with _ErrorLog() as records:
+        yield records
+
+
+class _ErrorLog(logging.Handler):
+    """Collects the records of level ERROR and above while it is entered."""
+
+    def __init__(self):
+        super().__init__(logging.ERROR)
+        self.records = []
+
+    def emit(self, record):
+        self.records.append(record)
+
+    def __enter__(self):
+        logging.getLogger().addHandler(self)
+        return self.records
+
+    def __exit__(self, *_exc):
+        logging.getLogger().removeHandler(self)
+
+
+# The two below are set up before and torn down after all other fixtures of a test: servers and stores are closed then.
+
+
+@pytest.fixture(autouse=True)
+def _no_unexpected_error_is_logged(request):
+    with _ErrorLog() as records:
+        yield
+    if "expected_errors" not in request.fixturenames:
+        assert not records, "logged: " + "; ".join(record.getMessage() for record in records)
+
+
+@pytest.fixture(autouse=True)
+def _no_thread_is_left_behind(_no_unexpected_error_is_logged):
+    before = set(threading.enumerate())
+    yield
+    until = time.monotonic() + 5  # seconds that a thread has to come to its end by itself
+    left = [thread for thread in threading.enumerate() if thread not in before]
+    for thread in left:
+        thread.join(max(0.0, until - time.monotonic()))
+    left = [thread.name for thread in left if thread.is_alive()]
+    assert not left, f"threads that are still running: {left}"

@@ -1,0 +1,235 @@
+"""Words and facts: what a meter, a job, a submission and a user may be, and the tree of errors."""
+
+import inspect
+import re
+from dataclasses import FrozenInstanceError
+from datetime import UTC, datetime, timedelta, timezone
+
+import pytest
+from conftest import NOW, make_job, make_submission
+from hypothesis import given
+from hypothesis import strategies as st
+
+from metermt import errors, model
+from metermt.errors import BY_CODE, Error, InvalidKey, InvalidReading, InvalidReason, RouteError, UserError
+from metermt.model import MAX_DIALS, MAX_REASON, MAX_TEXT, Meter, Reading, Submission, User
+
+LINE_BREAKERS = "\x00\n\r\t\x1b\x7f\x85\x9b\u2028\u2029\ud800\udfff"
+
+# --- errors
+
+
+def every_error():
+    return [cls for _, cls in inspect.getmembers(errors, inspect.isclass) if issubclass(cls, Error)]
+
+
+def test_no_two_errors_share_a_code():
+    codes = [cls.code for cls in every_error()]
+    assert len(set(codes)) == len(codes)
+
+
+def test_every_error_says_its_own_code():
+    assert [cls for cls in every_error() if "code" not in vars(cls)] == []
+
+
+def test_every_error_is_found_by_its_code():
+    assert {cls.code: cls for cls in every_error()} == BY_CODE
+
+
+def test_every_error_can_be_made_from_a_text_alone_and_shows_it():
+    assert [str(cls("what was wrong")) for cls in every_error()] == ["what was wrong"] * len(every_error())
+
+
+def test_the_tree_in_the_docstring_is_the_tree_of_the_classes():
+    """Each class stands under its base, indented by four columns more, and no other name stands there."""
+    drawn, path = {}, []
+    for line in errors.__doc__.splitlines():
+        if found := re.match(r"    ([ │├└─]*)([A-Z]\w+)  ", line):
+            depth = len(found[1]) // 4
+            path[depth:] = [found[2]]
+            drawn[found[2]] = path[depth - 1] if depth else "Exception"
+    assert drawn == {cls.__name__: cls.__bases__[0].__name__ for cls in every_error()}
+
+
+def test_failed_logins_and_bad_sessions_have_the_words_of_the_original_service():
+    assert str(errors.LoginError()) == "Invalid username or password"
+    assert str(errors.SessionError()) == "Invalid session ID"
+
+
+# --- meters and jobs
+
+
+@pytest.mark.parametrize("number", ["G72168", "E445691", "1", "A.B/C-D", "W" * 32])
+def test_a_meter_number_is_what_is_printed_on_meters(number):
+    assert Meter(number).number == number
+
+
+@pytest.mark.parametrize("number", ["", "g72168", "G72168\n", " G1", "G 1", "-1", "W" * 33, "Ä1", "G1\u0661", "\ud800"])
+def test_other_meter_numbers_are_refused(number):
+    with pytest.raises(RouteError, match="Invalid meter number"):
+        Meter(number)
+
+
+def test_a_meter_is_of_a_known_kind():
+    assert [Meter("G1", kind).kind for kind in ("E", "G", "W", "")] == ["E", "G", "W", ""]
+    for kind in ("X", "e", "EG"):
+        with pytest.raises(RouteError, match="Invalid kind"):
+            Meter("G1", kind)
+
+
+@pytest.mark.parametrize("dials", [0, -1, MAX_DIALS + 1])
+def test_a_register_has_one_to_twelve_digits(dials):
+    with pytest.raises(RouteError, match="Invalid dials"):
+        Meter("G1", dials=dials)
+
+
+@given(st.integers(1, MAX_DIALS))
+def test_the_highest_value_is_a_nine_on_every_dial(dials):
+    assert str(Meter("G1", dials=dials).highest) == "9" * dials
+
+
+def test_a_register_of_unknown_dials_may_be_as_long_as_any():
+    assert Meter("G1").highest == Meter("G1", dials=MAX_DIALS).highest
+
+
+@pytest.mark.parametrize("field", ["address", "instructions"])
+def test_texts_of_a_meter_are_short_and_printable(field):
+    assert getattr(Meter("G1", **{field: "ü" * MAX_TEXT}), field) == "ü" * MAX_TEXT
+    with pytest.raises(RouteError, match="201 characters"):
+        Meter("G1", **{field: "x" * (MAX_TEXT + 1)})
+    for character in LINE_BREAKERS:
+        with pytest.raises(RouteError, match="control characters"):
+            Meter("G1", **{field: f"Hill Road {character} 7"})
+
+
+@pytest.mark.parametrize("cycle", ["2026-11", "2026", "Q1", "2026-W47"])
+def test_a_cycle_is_a_short_word(cycle):
+    assert make_job(cycle=cycle).cycle == cycle
+
+
+@pytest.mark.parametrize("cycle", ["", "-11", "2026 11", "2026-11\n", "x" * 17, "2026/11"])
+def test_other_cycles_are_refused(cycle):
+    with pytest.raises(RouteError, match="Invalid cycle"):
+        make_job(cycle=cycle)
+
+
+@pytest.mark.parametrize("fields", [{"sequence": -1}, {"sequence": 10**9}, {"route": "x" * 201}, {"route": "a\nb"}])
+def test_a_job_has_a_printable_route_and_a_place_in_it(fields):
+    with pytest.raises(RouteError):
+        make_job(**fields)
+
+
+def test_a_previous_reading_fits_its_register():
+    assert make_job(dials=4, previous=9999).previous == 9999
+    for previous in (-1, 10_000):
+        with pytest.raises(RouteError, match="from 0 to 9999"):
+            make_job(dials=4, previous=previous)
+
+
+def test_a_job_shows_what_is_known_of_its_meter():
+    job = make_job("W7", kind="W", dials=6, address="7 Hill Road", instructions="dog")
+    assert (job.meter, job.kind, job.dials, job.address, job.instructions) == ("W7", "W", 6, "7 Hill Road", "dog")
+
+
+def test_jobs_come_in_the_order_of_cycle_route_sequence_and_number():
+    first = make_job("Z9", "2026-10", "South", 5)
+    jobs = [first, make_job("Z8", route="A", sequence=9), make_job("B1", route="B"), make_job("B2", route="B")]
+    assert sorted(reversed(jobs), key=lambda job: job.place) == jobs
+
+
+def test_what_is_known_cannot_be_changed():
+    with pytest.raises(FrozenInstanceError):
+        make_job().sequence = 7
+
+
+# --- submissions
+
+
+def test_zero_is_a_reading():
+    assert make_submission(value=0).value == 0
+
+
+def test_a_submission_says_a_value_or_a_reason_or_both():
+    assert make_submission(value=None, reason="dog").reason == "dog"
+    assert make_submission(value=5, reason="glass broken").value == 5
+    with pytest.raises(InvalidReading, match="give a reading of 0 or more, or a reason"):
+        make_submission(value=None, reason="")
+
+
+@pytest.mark.parametrize("value", [-1, -(10**30), -(10**5000)], ids=["one", "many", "more than Python shows"])
+def test_a_value_below_zero_is_no_reading(value):
+    with pytest.raises(InvalidReading, match="below zero"):
+        make_submission(value=value, reason="dog")
+
+
+def test_a_reason_has_up_to_500_characters():
+    assert make_submission(reason="x" * MAX_REASON).reason == "x" * MAX_REASON
+    with pytest.raises(InvalidReason, match="501 characters, 500 are allowed"):
+        make_submission(reason="x" * (MAX_REASON + 1))
+
+
+@pytest.mark.parametrize("character", LINE_BREAKERS)
+def test_a_reason_has_no_control_characters(character):
+    with pytest.raises(InvalidReason, match="control characters"):
+        make_submission(reason=f"dog{character}")
+
+
+@given(st.text(st.characters(min_codepoint=0x21, max_codepoint=0x7E), min_size=1, max_size=64))
+def test_a_key_is_up_to_64_printable_characters(key):
+    assert make_submission(key=key).key == key
+
+
+@pytest.mark.parametrize("key", ["", "x" * 65, "a b", "a\n", "ä", "\ud800", 7, b"key", True])
+def test_other_keys_are_refused(key):
+    with pytest.raises(InvalidKey, match="1 to 64 printable ASCII characters"):
+        make_submission(key=key)
+
+
+@pytest.mark.parametrize("read_at", [datetime(2026, 11, 20), NOW.astimezone(timezone(timedelta(hours=1)))])
+def test_the_time_of_a_submission_is_in_utc(read_at):
+    with pytest.raises(ValueError, match="UTC"):
+        make_submission(read_at=read_at)
+
+
+def test_the_same_answer_may_come_at_another_time():
+    first = make_submission(key="k")
+    assert first.same_answer(make_submission(key="k", read_at=datetime(2026, 1, 1, tzinfo=UTC)))
+    for other in (make_submission(value=7), make_submission(reason="dog"), make_submission("G1")):
+        assert not first.same_answer(other)
+
+
+def test_a_reading_counts_until_it_is_corrected():
+    reading = Reading(make_submission(), "2026-11", NOW)
+    assert (reading.meter, reading.username, reading.counts) == ("G72168", "carol", True)
+
+
+@given(st.text(max_size=600))
+def test_any_text_is_a_reason_or_is_refused_as_one(text):
+    try:
+        assert Submission("G1", 1, text, NOW, "carol").reason.encode() is not None
+    except InvalidReason:
+        assert len(text) > MAX_REASON or model.has_control_characters(text)
+
+
+# --- users
+
+
+@pytest.mark.parametrize("username", ["carol", "c", "carol.dent", "c-3_x", "a" * 32])
+def test_a_user_name_is_small_letters_digits_and_a_few_signs(username):
+    assert User(username, "Carol").username == username
+
+
+@pytest.mark.parametrize("username", ["", "Carol", "3c", "-c", "a" * 33, "ca rol", "carol\n", "käthe", "\ud800"])
+def test_other_user_names_are_refused(username):
+    with pytest.raises(UserError, match="Invalid user name"):
+        User(username, "Carol Dent")
+
+
+@pytest.mark.parametrize("full_name", ["", " ", "x" * (MAX_TEXT + 1), "Carol\nDent", "Carol\x1b[2J", "\ud800"])
+def test_a_full_name_is_printable(full_name):
+    with pytest.raises(UserError):
+        User("carol", full_name)
+
+
+def test_a_full_name_may_be_in_any_script():
+    assert User("olga", "Ольга Ö'Neill-陳").full_name == "Ольга Ö'Neill-陳"
