@@ -1,0 +1,43 @@
+#!/usr/bin/env python3
+"""Read a whole route from your own Python code.
+
+Start a server with `python server.py --demo`, then run `python examples/read_route.py`. It reads five meters; a real
+one would take each value from a radio receiver, a data logger, or a form that a person fills in.
+"""
+
+import argparse
+import random
+
+import metermt
+
+
+def value_of(job: metermt.Job) -> int:
+    """Stand in for the real source of readings: a value a little above the previous one."""
+    lowest = job.previous or 0
+    return random.randint(lowest, lowest + 50)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--host", default="localhost")
+    parser.add_argument("--port", type=int, default=11003)
+    parser.add_argument("--username", default="carol")
+    parser.add_argument("--password", default="carol")
+    parser.add_argument("--most", type=int, default=5, help="stop after so many meters (default: 5)")
+    args = parser.parse_args()
+
+    with metermt.connect(args.host, args.port) as client:
+        print(f"Welcome, {client.login(args.username, args.password)}")
+        job = client.get_job()
+        for _ in range(args.most):
+            if job is None:
+                print("All jobs done")
+                break
+            status, next_job = client.submit_and_next(job.meter, value_of(job))
+            print(f"{job.meter} at {job.address or 'an unknown address'}: {status.count} of {status.total} are yours")
+            job = next_job
+        client.logout()
+
+
+if __name__ == "__main__":
+    main()
