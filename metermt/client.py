@@ -11,6 +11,7 @@ from threading import Lock
 from typing import Any, Self
 
 from metermt.config import PORT, check_port
+from metermt.discovery import Registry
 from metermt.errors import CallError, ConnectionFailed, Error, ServerLost, ServerUnreachable, SessionError
 from metermt.model import Job, Status
 from metermt.transport.connection import ServerConnection
@@ -23,6 +24,9 @@ TIMEOUT = 10.0
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.05, 2.0  # seconds between two tries to reconnect; each is twice the one before
 
 
+_STEP = 1.0  # seconds that one of several servers of a name may take to answer before the next is tried
+
+
 def new_key() -> str:
     """Return a key for one submission. Sending a submission again under its key counts once."""
     return uuid.uuid4().hex
@@ -33,19 +37,32 @@ class MeterClient:
 
     Each call is one request and ends within `timeout` seconds. When the connection is refused or breaks, the call
     reconnects with growing pauses and tries again until then; a submission carries a key, so it never counts twice.
+    With a `service` name the server is looked up in the `registry` (`HOST`, `HOST:PORT`, or either with `tcp:` before
+    it) whenever it connects: the servers of that name are tried in random order, and `host` and `port` tell which one
+    it is.
     All calls may be made from any thread; they take turns. Besides what is named with each, any call raises
     `ConnectionFailed` (`ServerUnreachable`, `ServerLost`, `DeadlineExceeded`) and `InternalError`, and those but
     `login` and `ping` raise `SessionError` without a login.
     """
 
-    def __init__(self, host: str = "localhost", port: int = PORT, *, timeout: float = TIMEOUT) -> None:
-        """Connect. Raises `ServerUnreachable`, `DeadlineExceeded` or `SettingError`."""
-        self.host = host
-        self.port = check_port(port)
+    def __init__(
+        self,
+        host: str = "localhost",
+        port: int = PORT,
+        *,
+        service: str | None = None,
+        registry: str | None = None,
+        timeout: float = TIMEOUT,
+    ) -> None:
+        """Connect. Raises `ConnectionFailed` or `SettingError`."""
+        self.host, self.port = host, check_port(port)
         self.timeout = timeout
+        self._service = service
+        self._registry = Registry.parse(registry or "localhost")
         self._session_id = ""
         self._lock = Lock()  # guards _connection; held for the whole of a call
-        self._connection: ServerConnection | None = ServerConnection(host, port, Deadline(timeout))
+        self._connection: ServerConnection | None = None
+        self._connect(Deadline(timeout))
 
     def login(self, username: str, password: str) -> str:
         """Log in and return the user's full name. Raises `LoginError`."""
@@ -141,7 +158,7 @@ class MeterClient:
             pause = _FIRST_PAUSE
             while True:
                 try:
-                    return self._connected(deadline).call(name, args, deadline)
+                    return self._connect(deadline).call(name, args, deadline)
                 except (ServerUnreachable, ServerLost):
                     self._hang_up()
                     pause *= random.uniform(1.5, 2.5)  # noqa: S311 - so that a crew does not come back in one rush
@@ -161,10 +178,34 @@ class MeterClient:
         finally:
             self._lock.release()
 
-    def _connected(self, deadline: Deadline) -> ServerConnection:
+    def _connect(self, deadline: Deadline) -> ServerConnection:
         if self._connection is None:
-            self._connection = ServerConnection(self.host, self.port, deadline)
+            self._connection = (
+                self._found(self._service, deadline)
+                if self._service
+                else ServerConnection(self.host, self.port, deadline)
+            )
         return self._connection
+
+    def _found(self, service: str, deadline: Deadline) -> ServerConnection:
+        """Connect to any server of this name that answers."""
+        places = self._registry.servers(service)
+        random.shuffle(places)
+        for host, port in places:
+            step = Deadline(min(_STEP, deadline.check()))
+            try:
+                connection = ServerConnection(host, port, step)
+            except ConnectionFailed:
+                continue
+            try:
+                connection.call("ping", (), step)  # one that is frozen still accepts connections
+            except Error:
+                connection.close()
+                continue
+            self.host, self.port = host, port
+            return connection
+        tried = ", ".join(f"{host}:{port}" for host, port in places) or "none is registered"
+        raise ServerUnreachable(f"No server of the name {service} answers; tried: {tried}")
 
     def _hang_up(self) -> None:
         if self._connection is not None:
@@ -172,9 +213,16 @@ class MeterClient:
             self._connection = None
 
 
-def connect(host: str = "localhost", port: int = PORT, *, timeout: float = TIMEOUT) -> MeterClient:
+def connect(
+    host: str = "localhost",
+    port: int = PORT,
+    *,
+    service: str | None = None,
+    registry: str | None = None,
+    timeout: float = TIMEOUT,
+) -> MeterClient:
     """Connect to a meter server. See `MeterClient`."""
-    return MeterClient(host, port, timeout=timeout)
+    return MeterClient(host, port, service=service, registry=registry, timeout=timeout)
 
 
 def _row(meter: str, reading: int, reason: str, when: datetime | str | None, key: str | None) -> Row:

@@ -8,6 +8,7 @@ from metermt.errors import SettingError
 
 PORT = 11003
 SERVICE = "METER"
+REGISTRY_PORT = 18811
 IN_MEMORY = ":memory:"
 """Given instead of a file: keep everything in memory and forget it at the end."""
 

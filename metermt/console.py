@@ -8,16 +8,14 @@ from datetime import UTC, datetime
 
 import click
 
-from metermt.cli.common import MeterCommand, address_options
-from metermt.client import MeterClient, connect, new_key
+from metermt.cli.common import Connect, MeterCommand, server_options
+from metermt.client import MeterClient, new_key
 from metermt.errors import (
     AlreadyRead,
     ConnectionFailed,
-    DeadlineExceeded,
     Error,
     LoginError,
     MeterLeased,
-    ServerUnreachable,
     SessionError,
     SubmissionError,
     TooManyFailures,
@@ -29,8 +27,8 @@ _TRIES = 3  # wrong passwords until the console gives up
 
 
 @click.command(cls=MeterCommand)
-@address_options("connect to")
-def console(host: str, port: int) -> None:
+@server_options
+def console(connect: Connect) -> None:
     """Read meters: log in, and send reading after reading.
 
     An empty reading asks for the reason why there is none; an empty reason too ends the console.
@@ -38,19 +36,20 @@ def console(host: str, port: int) -> None:
     \b
     Example:
         metermt console -h meter.example.org
+        metermt console --service METER --registry meter.example.org
     """
-    read_meters(host, port)
+    read_meters(connect)
 
 
-def read_meters(host: str, port: int) -> None:
+def read_meters(connect: Connect) -> None:
     """Hold the dialogue on the terminal until the reader ends it or all jobs are done.
 
-    Raises `ServerUnreachable`, or another `Error` that ends it.
+    Raises `ConnectionFailed`, or another `Error` that ends it.
     """
     sys.stdout.reconfigure(errors="replace")  # type: ignore[union-attr]  # an address beyond the terminal's characters
     try:
-        client = connect(host, port)
-    except (ServerUnreachable, DeadlineExceeded) as error:
+        client = connect()
+    except ConnectionFailed as error:
         raise type(error)(f"Is the meter server running? {error}") from error
     with client:
         try:

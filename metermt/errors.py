@@ -24,6 +24,7 @@
     ├── ConnectionFailed        no conversation with the server
     │   ├── ServerUnreachable   nobody answers at that address
     │   ├── ServerLost          the connection broke during a call
+    │   ├── RegistryUnreachable no registry answers at that address
     │   └── DeadlineExceeded    no answer in time
     └── InternalError           a fault in the server; its log has the details under the id in the text
 
@@ -31,6 +32,7 @@ The text of an error is made for people: it says what was wrong and what to do. 
 `code` that never changes; programs compare that, or the class, and never the text.
 """
 
+import errno
 from typing import ClassVar
 
 
@@ -165,6 +167,20 @@ class ListenError(Error):
 
     code = "listen"
 
+    @classmethod
+    def at(cls, host: str, port: int, error: Exception) -> "ListenError":
+        """Make one from what the system raised for this address."""
+        match getattr(error, "errno", None):
+            case errno.EADDRINUSE:
+                words = "the port is taken by another program; choose another with --port"
+            case errno.EACCES | errno.EPERM:
+                words = "no right to; use a port from 1024"
+            case errno.EADDRNOTAVAIL:
+                words = "this machine has no such address"
+            case _:
+                words = getattr(error, "strerror", None) or "no such host name"
+        return cls(f"Cannot listen on {host}:{port}: {words}")
+
 
 class ConnectionFailed(Error):
     """There is no conversation with the server."""
@@ -182,6 +198,12 @@ class ServerLost(ConnectionFailed):
     """The connection broke; whether the call was carried out is not known."""
 
     code = "lost"
+
+
+class RegistryUnreachable(ConnectionFailed):
+    """No registry answers at this address, so no server can be found by name."""
+
+    code = "registry"
 
 
 class DeadlineExceeded(ConnectionFailed):

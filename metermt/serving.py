@@ -3,13 +3,15 @@
 import os
 import signal
 from collections.abc import Iterator
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 from typing import Self
 
-from metermt.config import PORT, Rules, check_port
+from metermt.config import PORT, SERVICE, Rules, check_port
 from metermt.demo import add_demo_users
+from metermt.discovery import Registry, announced
 from metermt.errors import SettingError
 from metermt.manager import Manager
 from metermt.store.base import Store
@@ -27,13 +29,15 @@ class ServerSettings:
     """What a server is told. Raises `SettingError`.
 
     `database` is None to keep everything in memory. `demo` lets the demo's users in and makes meters up as long as no
-    routes are imported.
+    routes are imported. With a `registry` the server can be found there by its `name`.
     """
 
     host: str = "localhost"
     port: int = PORT
     database: Path | None = None
     demo: bool = False
+    registry: Registry | None = None
+    name: str = SERVICE
     rules: Rules = field(default_factory=Rules)
 
     def __post_init__(self) -> None:
@@ -61,9 +65,13 @@ class RunningServer:
         self.port: int = self._server.port
         self.store.release_all_sessions()
         self._server.start()
+        self._announcement = ExitStack()
+        if settings.registry:
+            self._announcement.enter_context(announced(settings.registry, settings.name, self.port))
 
     def stop(self) -> None:
         """Answer no more calls, once those in flight have ended. Stopping twice is harmless."""
+        self._announcement.close()  # first, so that nobody is sent here any more
         self._server.stop(GRACE)
 
     def __enter__(self) -> Self:

@@ -21,7 +21,7 @@ FLOORS = (
     ("floor 2, the stores", ("store",)),
     ("floor 3", ("manager", "demo")),
     ("floor 4", ("transport", "discovery")),
-    ("floor 5", ("client", "serving", "registry")),
+    ("floor 5", ("client", "serving", "registry", "localserver")),
     ("floor 6", ("console", "gui", "cli")),
     ("the roof", ("__init__", "__main__")),
 )

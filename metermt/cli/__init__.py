@@ -7,10 +7,12 @@ import click
 _COMMANDS = {
     "serve": "metermt.cli.serve",
     "console": "metermt.console",
+    "registry": "metermt.cli.registry",
     "demo": "metermt.cli.demo",
     "users": "metermt.cli.users",
     "routes": "metermt.cli.routes",
     "readings": "metermt.cli.readings",
+    "services": "metermt.cli.services",
     "ping": "metermt.cli.ping",
     "backup": "metermt.cli.backup",
 }

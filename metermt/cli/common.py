@@ -1,14 +1,18 @@
 """What several commands share: their options, and how errors end them."""
 
+import functools
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 
 import click
 
-from metermt.config import IN_MEMORY, PORT, default_database
+from metermt.client import MeterClient, connect
+from metermt.config import IN_MEMORY, PORT, SERVICE, default_database
 from metermt.errors import Error
 
+Connect = Callable[[], MeterClient]
 F = TypeVar("F", bound=Callable[..., Any])
 
 
@@ -40,6 +44,26 @@ def address_options(use: str) -> Callable[[F], F]:
         return host(port(command))
 
     return add
+
+
+def server_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Add the options that say which server, by address or by name; the command gets `connect`, to connect to it."""
+
+    @address_options("connect to")
+    @click.option("--service", metavar="NAME", help=f"Find it by name instead.  [default with --registry: {SERVICE}]")
+    @click.option(
+        "--registry",
+        metavar="HOST[:PORT]",
+        help="Where the registry is that knows the name; 'tcp:' before the host uses TCP."
+        "  [default with --service: localhost]",
+    )
+    @functools.wraps(command)
+    def with_connect(*, host: str, port: int, service: str | None, registry: str | None, **others: Any) -> Any:
+        if registry and not service:
+            service = SERVICE
+        return command(connect=partial(connect, host, port, service=service, registry=registry), **others)
+
+    return with_connect
 
 
 def database_option(command: F) -> F:

@@ -1,8 +1,11 @@
 """`metermt demo`: a server inside, the console in front."""
 
+from functools import partial
+
 import click
 
 from metermt.cli.common import MeterCommand
+from metermt.client import connect
 from metermt.console import read_meters
 from metermt.demo import USERS
 from metermt.serving import RunningServer, ServerSettings
@@ -22,4 +25,4 @@ def demo() -> None:
     with RunningServer(ServerSettings(port=0, demo=True)) as server:
         click.echo(f"Demo: a meter server for this machine only, on localhost:{server.port}; nothing is kept.")
         click.echo(f"Log in as {', '.join(names)} or {last}; the password is the name.")
-        read_meters("localhost", server.port)
+        read_meters(partial(connect, "localhost", server.port))

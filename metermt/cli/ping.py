@@ -2,18 +2,17 @@
 
 import click
 
-from metermt.cli.common import MeterCommand, address_options
-from metermt.client import connect
+from metermt.cli.common import Connect, MeterCommand, server_options
 
 
 @click.command(cls=MeterCommand)
-@address_options("ask")
-def ping(host: str, port: int) -> None:
+@server_options
+def ping(connect: Connect) -> None:
     """Ask a server whether it is there, and say how long it took. Exit status 1 if it is not.
 
     \b
     Example:
         metermt ping -h meter.example.org
     """
-    with connect(host, port) as client:
-        click.echo(f"{host}:{port} answers in {client.ping() * 1000:.1f} ms")
+    with connect() as client:
+        click.echo(f"{client.host}:{client.port} answers in {client.ping() * 1000:.1f} ms")

@@ -7,7 +7,8 @@ from pathlib import Path
 import click
 
 from metermt.cli.common import MeterCommand, address_options
-from metermt.config import IN_MEMORY, Rules, default_database
+from metermt.config import IN_MEMORY, SERVICE, Rules, default_database
+from metermt.discovery import Registry
 from metermt.serving import ServerSettings
 from metermt.serving import serve as run_server
 
@@ -22,6 +23,14 @@ from metermt.serving import serve as run_server
     "  [default: metermt.db in your data folder; with --demo, :memory:]",
 )
 @click.option("--demo", is_flag=True, help="Let adam, carol, eric and gwenda in, and make meters up.")
+@click.option(
+    "--registry",
+    is_flag=False,
+    flag_value="localhost",
+    metavar="[HOST[:PORT]]",
+    help="Register there, so that clients find the server by name. 'tcp:' before the host uses TCP.",
+)
+@click.option("--name", default=SERVICE, show_default=True, help="The name to register under.")
 @click.option(
     "--notify", type=click.Path(path_type=Path), help="Write HOST:PORT into this file once clients can connect."
 )
@@ -46,6 +55,8 @@ def serve(
     port: int,
     database: Path | None,
     demo: bool,
+    registry: str | None,
+    name: str,
     notify: Path | None,
     dump: bool | None,
     lease_minutes: float,
@@ -67,6 +78,8 @@ def serve(
         port=port,
         database=None if database is None or str(database) == IN_MEMORY else database,
         demo=demo,
+        registry=Registry.parse(registry) if registry else None,
+        name=name,
         rules=Rules(session_idle=timedelta(hours=session_hours), lease=timedelta(minutes=lease_minutes)),
     )
     run_server(settings, notify=notify, dump=demo if dump is None else dump)

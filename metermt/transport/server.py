@@ -41,7 +41,7 @@ class MeterServer(ThreadedServer):  # type: ignore[misc]  # rpyc has no type inf
         except (OSError, UnicodeError) as error:
             if hasattr(self, "listener"):
                 self.listener.close()
-            raise ListenError(_words_for(error, host, port)) from error
+            raise ListenError.at(host, port, error) from error
 
     def start(self) -> None:
         """Accept connections, in the background, until `stop`."""
@@ -133,18 +133,3 @@ class MeterServer(ThreadedServer):  # type: ignore[misc]  # rpyc has no type inf
         for thread in threads:
             thread.join(deadline.left)
         return not any(thread.is_alive() for thread in threads)
-
-
-def _words_for(error: OSError | UnicodeError, host: str, port: int) -> str:
-    where = f"{host}:{port}"
-    if not isinstance(error, OSError):
-        return f"Cannot listen on {where}: no such host name"
-    match error.errno:
-        case errno.EADDRINUSE:
-            return f"Cannot listen on {where}: the port is taken by another program; choose another with --port"
-        case errno.EACCES | errno.EPERM:
-            return f"Cannot listen on {where}: no right to; use a port from 1024"
-        case errno.EADDRNOTAVAIL:
-            return f"Cannot listen on {where}: this machine has no such address"
-        case _:
-            return f"Cannot listen on {where}: {error.strerror}"

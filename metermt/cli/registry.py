@@ -1,0 +1,36 @@
+"""`metermt registry`: let servers be found by name."""
+
+import logging
+import signal
+from datetime import datetime
+
+import click
+
+from metermt.cli.common import MeterCommand
+from metermt.config import REGISTRY_PORT
+from metermt.registry import RegistryServer
+
+
+@click.command(cls=MeterCommand)
+@click.option("-h", "--host", default="localhost", show_default=True, help="The host to listen on.")
+@click.option(
+    "-p", "--port", type=int, default=REGISTRY_PORT, show_default=True, metavar="PORT", help="The port, 0: any."
+)
+@click.option("--tcp", is_flag=True, help="Listen on TCP instead of UDP.")
+def registry(host: str, port: int, *, tcp: bool) -> None:
+    """Run a registry until Ctrl+C or SIGTERM: servers register there, clients find them by name.
+
+    \b
+    Example:
+        metermt registry -h 192.168.1.10
+        metermt serve -h 192.168.1.10 --registry 192.168.1.10
+        metermt console --service METER --registry 192.168.1.10
+    """
+    logging.basicConfig(format="%(asctime)s %(levelname)s %(name)s: %(message)s", level=logging.WARNING)
+    ending = {signal.SIGINT, signal.SIGTERM}
+    signal.pthread_sigmask(signal.SIG_BLOCK, ending)
+    with RegistryServer(host, port, tcp=tcp) as server:
+        kind = "TCP" if tcp else "UDP"
+        click.echo(f"Meter registry startup at {datetime.now():%Y-%m-%dT%H:%M:%S} on {host}:{server.port} ({kind})")
+        signal.sigwait(ending)
+    click.echo(f"Meter registry shutdown at {datetime.now():%Y-%m-%dT%H:%M:%S}")

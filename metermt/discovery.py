@@ -1,0 +1,139 @@
+"""Servers found by name: asking a registry, and telling it where a server is.
+
+The messages are those of RPyC's registry: `("RPYC", command, arguments)` in RPyC's `brine`, answered with a plain
+value in the same, over UDP or TCP.
+"""
+
+import logging
+import socket
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from threading import Event, Thread
+from typing import Any
+
+from rpyc.core import brine
+
+from metermt.config import REGISTRY_PORT, check_port
+from metermt.errors import RegistryUnreachable, SettingError
+
+_log = logging.getLogger("metermt.discovery")
+
+MAX_ANSWER = 65_507
+"""Bytes of the longest datagram."""
+ANSWER_SECONDS = 2.0
+"""How long a registry may take to answer."""
+
+_REGISTER_EVERY = 60.0  # seconds; a registry forgets a server after four times that
+_REGISTER_AGAIN = 5.0  # seconds, when the registry did not answer
+
+
+@dataclass(frozen=True, slots=True)
+class Registry:
+    """Where a registry listens. Every question raises `RegistryUnreachable` if no answer comes."""
+
+    host: str = "localhost"
+    port: int = REGISTRY_PORT
+    tcp: bool = False
+
+    @classmethod
+    def parse(cls, text: str) -> "Registry":
+        """Read `HOST`, `HOST:PORT`, or either with `tcp:` before it. Raises `SettingError`."""
+        tcp = text.startswith("tcp:")
+        host, port = split_address(text.removeprefix("tcp:"), REGISTRY_PORT)
+        return cls(host, port, tcp)
+
+    def __str__(self) -> str:
+        return f"{'tcp:' if self.tcp else ''}{self.host}:{self.port}"
+
+    def servers(self, name: str) -> list[tuple[str, int]]:
+        """Return host and port of each server of this name."""
+        answer = self._ask("QUERY", name)
+        match answer:
+            case tuple() if all(_is_place(place) for place in answer):
+                return list(answer)
+        raise RegistryUnreachable(f"What answers at {self} is no registry of meter servers")
+
+    def names(self) -> list[str]:
+        """Return the names that servers are registered under."""
+        answer = self._ask("LIST", (None,))
+        match answer:
+            case tuple() if all(isinstance(name, str) for name in answer):
+                return sorted(answer)
+        raise RegistryUnreachable(f"The registry at {self} does not list its services")
+
+    def register(self, name: str, port: int) -> None:
+        """Say that a server of this name listens on this port of this machine."""
+        self._ask("REGISTER", (name,), port)
+
+    def unregister(self, port: int) -> None:
+        """Say that the server on this port of this machine has gone."""
+        self._ask("UNREGISTER", port)
+
+    def _ask(self, command: str, *arguments: Any) -> Any:
+        kind = socket.SOCK_STREAM if self.tcp else socket.SOCK_DGRAM
+        try:
+            family, _, _, _, address = socket.getaddrinfo(self.host, self.port, type=kind)[0]
+            with socket.socket(family, kind) as sock:
+                sock.settimeout(ANSWER_SECONDS)
+                sock.connect(address)
+                sock.sendall(brine.dump(("RPYC", command, arguments)))
+                return brine.load(sock.recv(MAX_ANSWER))
+        except (OSError, UnicodeError) as error:
+            raise RegistryUnreachable(f"No registry answers at {self}: is 'metermt registry' running there?") from error
+        except Exception as error:  # brine raises anything for bytes that are none of its
+            raise RegistryUnreachable(f"What answers at {self} is no registry") from error
+
+
+def split_address(text: str, default_port: int) -> tuple[str, int]:
+    """Read `HOST`, `HOST:PORT`, `[IPV6]` or `[IPV6]:PORT`. Raises `SettingError`."""
+    host, port = text, str(default_port)
+    if text.startswith("["):
+        host, _, rest = text[1:].partition("]")
+        port = rest.removeprefix(":") or port
+    elif text.count(":") == 1:
+        host, port = text.split(":")
+    if not host or not (port.isascii() and port.isdigit() and len(port) < 6):
+        raise SettingError(f"Invalid address {text!r}: write it as HOST or HOST:PORT")
+    return host, check_port(int(port))
+
+
+@contextmanager
+def announced(registry: Registry, name: str, port: int) -> Iterator[None]:
+    """Keep a server registered until the block ends, then unregister it.
+
+    A registry that does not answer is asked again and again; the server can be reached by its address meanwhile.
+    """
+    ending = Event()
+    announcer = Thread(target=_announce, args=(registry, name, port, ending), name="announcer", daemon=True)
+    announcer.start()
+    try:
+        yield
+    finally:
+        ending.set()
+        announcer.join()
+
+
+def _announce(registry: Registry, name: str, port: int, ending: Event) -> None:
+    registered = warned = False
+    while not ending.is_set():
+        try:
+            registry.register(name, port)
+            registered, warned = True, False
+        except RegistryUnreachable as error:
+            if not warned:
+                _log.warning("%s The server goes on without it and tries again.", error)
+            registered, warned = False, True
+        ending.wait(_REGISTER_EVERY if registered else _REGISTER_AGAIN)
+    if registered:
+        try:
+            registry.unregister(port)
+        except RegistryUnreachable as error:
+            _log.warning("not unregistered: %s", error)
+
+
+def _is_place(place: object) -> bool:
+    match place:
+        case (str(), int()):
+            return True
+    return False

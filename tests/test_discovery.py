@@ -1,0 +1,199 @@
+"""Servers found by name, with real registries over UDP and TCP."""
+
+import socket
+import time
+
+import pytest
+from rpyc.core import brine
+from rpyc.utils.registry import TCPRegistryClient, UDPRegistryClient
+
+from metermt import connect
+from metermt.discovery import Registry, announced, split_address
+from metermt.errors import RegistryUnreachable, ServerUnreachable, SettingError
+from metermt.registry import FORGET_AFTER, MAX_SERVERS, RegistryServer, ServiceTable
+from metermt.serving import RunningServer, ServerSettings
+
+
+@pytest.fixture(params=["udp", "tcp"])
+def registry(request):
+    tcp = request.param == "tcp"
+    with RegistryServer(port=0, tcp=tcp) as server:
+        yield Registry("localhost", server.port, tcp)
+
+
+def wait_until(condition, seconds=5.0):
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline, "it did not come true in time"
+        time.sleep(0.01)
+
+
+def demo_server(registry, database=None):
+    return RunningServer(ServerSettings(port=0, demo=True, database=database, registry=registry))
+
+
+def test_a_server_is_found_by_name_while_it_runs(registry):
+    with demo_server(registry) as server:
+        wait_until(lambda: registry.servers("METER"))
+
+        assert registry.servers("meter") == [("127.0.0.1", server.port)]
+        assert registry.names() == ["METER"]
+        with connect(service="METER", registry=str(registry)) as client:
+            assert client.login("carol", "carol") == "Carol Dent"
+            assert (client.host, client.port) == ("127.0.0.1", server.port)
+
+    assert registry.servers("METER") == []
+
+
+def test_a_client_by_name_goes_on_with_the_other_server_when_its_own_is_gone(registry, tmp_path):
+    with demo_server(registry, tmp_path / "shared.db") as one, demo_server(registry, tmp_path / "shared.db") as other:
+        wait_until(lambda: len(registry.servers("METER")) == 2)
+        with connect(service="METER", registry=str(registry)) as client:
+            client.login("carol", "carol")
+            job = client.get_job()
+            used, unused = (one, other) if client.port == one.port else (other, one)
+
+            used.stop()
+            status, _ = client.submit_and_next(job.meter, 1)
+
+            assert client.port == unused.port
+            assert (status.count, status.total) == (1, 1)
+
+
+def test_a_client_tries_all_servers_of_a_name_and_says_which(registry):
+    with socket.socket() as silent:  # accepts connections and never answers
+        silent.bind(("127.0.0.1", 0))
+        silent.listen()
+        registry.register("METER", silent.getsockname()[1])
+        registry.register("METER", 1)
+
+        with pytest.raises(ServerUnreachable) as caught:
+            connect(service="METER", registry=str(registry), timeout=5)
+
+        assert f"127.0.0.1:{silent.getsockname()[1]}" in str(caught.value)
+        assert "127.0.0.1:1" in str(caught.value)
+
+        with demo_server(registry) as server:
+            wait_until(lambda: ("127.0.0.1", server.port) in registry.servers("METER"))
+            for _ in range(3):
+                with connect(service="METER", registry=str(registry), timeout=5) as client:
+                    assert client.port == server.port
+
+
+def test_an_unknown_name_and_a_registry_that_is_not_there_are_told_apart(registry):
+    with pytest.raises(ServerUnreachable, match="none is registered"):
+        connect(service="NOPE", registry=str(registry))
+    with pytest.raises(RegistryUnreachable, match="No registry answers at localhost:1"):
+        connect(service="METER", registry="localhost:1")
+    with pytest.raises(RegistryUnreachable, match="No registry answers at tcp:localhost:1"):
+        connect(service="METER", registry="tcp:localhost:1")
+
+
+def test_a_server_goes_on_without_a_registry_and_registers_when_there_is_one(caplog):
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    with announced(Registry("localhost", port), "METER", 4711):
+        wait_until(lambda: "tries again" in caplog.text)
+
+
+def test_programs_that_use_the_clients_of_rpyc_find_our_servers(registry):
+    client = (TCPRegistryClient if registry.tcp else UDPRegistryClient)("127.0.0.1", port=registry.port)
+    registry.register("METER", 4711)
+
+    assert client.discover("METER") == (("127.0.0.1", 4711),)
+    assert client.list() == ("METER",)
+    assert client.register(("OTHER",), 4712)
+    assert registry.names() == ["METER", "OTHER"]
+
+
+@pytest.mark.parametrize(
+    "message",
+    [
+        b"",
+        b"\xff" * 1500,
+        b"GET / HTTP/1.1\r\n\r\n",
+        brine.dump(("RPYC", 7, ())),
+        brine.dump(("RPYC", "QUERY", (7,))),
+        brine.dump(("RPYC", "QUERY", ())),
+        brine.dump(("RPYC", "REGISTER", ((), 5))),
+        brine.dump(("RPYC", "REGISTER", (("A",), 0))),
+        brine.dump(("RPYC", "REGISTER", (("A",), 10**9))),
+        brine.dump(("RPYC", "REGISTER", ((7,), 5))),
+        brine.dump(("RPYC", "REGISTER", (("A" * 65,), 5))),
+        brine.dump(("RPYC", "UNREGISTER", ("x",))),
+        brine.dump(("RPYC", "_answer", ())),
+        brine.dump(("NO", "QUERY", ("METER",))),
+        brine.dump(7),
+    ],
+)
+def test_any_bytes_leave_the_registry_running(registry, message):
+    with socket.socket(socket.AF_INET, socket.SOCK_STREAM if registry.tcp else socket.SOCK_DGRAM) as stranger:
+        stranger.connect(("127.0.0.1", registry.port))
+        stranger.send(message)
+
+        assert registry.names() == []
+
+
+def test_a_silent_tcp_client_blocks_nobody():
+    with RegistryServer(port=0, tcp=True) as server, socket.create_connection(("127.0.0.1", server.port)):
+        registry = Registry("localhost", server.port, tcp=True)
+        started = time.monotonic()
+
+        registry.register("METER", 4711)
+
+        assert registry.servers("METER") == [("127.0.0.1", 4711)]
+        assert time.monotonic() - started < 1.5
+
+
+def test_the_server_heard_of_last_comes_first_and_old_ones_are_forgotten():
+    now = 0.0
+    table = ServiceTable(clock=lambda: now)
+    table.register("METER", "10.0.0.1", 1)
+    now = 1.0
+    table.register("METER", "10.0.0.2", 2)
+    assert table.servers("METER") == [("10.0.0.2", 2), ("10.0.0.1", 1)]
+
+    now = FORGET_AFTER + 0.5
+    assert table.servers("METER") == [("10.0.0.2", 2)]
+    now = FORGET_AFTER + 1.5
+    assert table.names() == []
+
+
+def test_a_registry_cannot_be_filled_without_end():
+    table = ServiceTable()
+
+    taken = [table.register(f"N{n}", "10.0.0.1", 1) for n in range(MAX_SERVERS + 1)]
+
+    assert taken == [True] * MAX_SERVERS + [False]
+    assert table.register("N0", "10.0.0.1", 1)
+
+
+def test_an_answer_is_cut_to_what_a_client_reads(registry):
+    for port in range(1, 301):
+        registry.register("METER", port)
+
+    found = registry.servers("METER")
+
+    assert 30 < len(found) < 300
+    assert found[0] == ("127.0.0.1", 300)
+
+
+@pytest.mark.parametrize(
+    ("text", "address"),
+    [
+        ("meter.example.org", ("meter.example.org", 18811)),
+        ("10.1.2.3:99", ("10.1.2.3", 99)),
+        ("[::1]", ("::1", 18811)),
+        ("[::1]:99", ("::1", 99)),
+        ("::1", ("::1", 18811)),
+    ],
+)
+def test_an_address_is_host_and_perhaps_port(text, address):
+    assert split_address(text, 18811) == address
+
+
+@pytest.mark.parametrize("text", ["", ":5", "host:", "host:port", "host:99999", "host:-1"])
+def test_what_is_no_address_is_refused(text):
+    with pytest.raises(SettingError):
+        split_address(text, 18811)
