@@ -11,15 +11,16 @@ import time
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
+from math import ceil
 from threading import BoundedSemaphore
 from typing import NamedTuple
 
 from metermt.config import Rules
 from metermt.demo import add_demo_users, make_up_job
-from metermt.errors import CallError, Error, LoginError, SessionError, TooManyFailures, UnknownMeter
-from metermt.model import Account, Job, Lease, Session, Status, Submission
+from metermt.errors import CallError, Error, LoginError, SessionError, TooManyFailures
+from metermt.model import Account, Job, Lease, Session, Status, Submission, is_username
 from metermt.passwords import verify_password
-from metermt.rules import reason_of, time_of, value_of
+from metermt.rules import meter_of, reason_of, time_of, value_of
 from metermt.safedict import ThreadSafeDict
 from metermt.store.base import Store
 from metermt.store.memory import MemoryStore
@@ -76,7 +77,9 @@ class Manager:
         """
         if not isinstance(username, str) or not isinstance(password, str):
             raise LoginError
-        name = username.strip().lower()[:64]  # telephones write the first letter large
+        name = username.strip().lower()  # telephones write the first letter large
+        if not is_username(name):
+            name = ascii(name)[:64]  # nobody's, but its failures are counted like those of any other
         with _hashing:
             now = self._clock()
             self._check_failures(name, address, now)
@@ -207,7 +210,7 @@ class Manager:
         window = self._rules.login_window.total_seconds()
         failures = self.store.login_failures(name, address, now - window)
         if len(failures) >= self._rules.login_failures:
-            minutes = int((failures[-self._rules.login_failures] + window - now) // 60) + 1
+            minutes = ceil((failures[-self._rules.login_failures] + window - now) / 60)
             raise TooManyFailures(
                 f"Too many failed logins for {name!r} from your address: try again in {minutes} minutes"
             )
@@ -256,8 +259,6 @@ def _key_of(session_id: str) -> str:
 
 def _judge(session: Session, row: Row, now: datetime) -> Submission:
     """Turn what a reader sent into a submission. Raises `SubmissionError`."""
-    if not isinstance(row.meter, str):
-        raise UnknownMeter("Unknown meter: send its number as a text, as it stands on the meter")
-    reason = reason_of(row.reason)
+    meter, reason = meter_of(row.meter), reason_of(row.reason)
     value = value_of(row.reading, reason)
-    return Submission(row.meter, value, reason, time_of(row.when, now), session.username, row.key)
+    return Submission(meter, value, reason, time_of(row.when, now), session.username, row.key)

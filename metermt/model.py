@@ -35,6 +35,16 @@ def _check_text(what: str, text: str) -> None:
         raise RouteError(f"{what} {text!r} has control characters in it: remove them")
 
 
+def is_meter_number(text: str) -> bool:
+    """Tell whether this can be the number of a meter."""
+    return bool(_METER_NUMBER.fullmatch(text))
+
+
+def is_username(text: str) -> bool:
+    """Tell whether this can be a user name."""
+    return bool(_USERNAME.fullmatch(text))
+
+
 def check_cycle(cycle: str) -> str:
     """Return the cycle as it is; raise `RouteError` if it is no name for one."""
     if not _CYCLE.fullmatch(cycle):
@@ -57,7 +67,7 @@ class Meter:
     instructions: str = ""
 
     def __post_init__(self) -> None:
-        if not _METER_NUMBER.fullmatch(self.number):
+        if not is_meter_number(self.number):
             raise RouteError(
                 f"Invalid meter number {self.number!r}: "
                 "use 1 to 32 capital letters, digits, and - . / inside, as on the meter"
@@ -148,7 +158,7 @@ class Submission:
         if self.value is None and not self.reason:
             raise InvalidReading("Invalid reading: give a reading of 0 or more, or a reason why there is none")
         if self.value is not None and self.value < 0:
-            raise InvalidReading(f"Invalid reading: {self.value} is below zero")
+            raise InvalidReading("Invalid reading: it is below zero")
         if len(self.reason) > MAX_REASON:
             raise InvalidReason(f"Invalid reason: it has {len(self.reason)} characters, {MAX_REASON} are allowed")
         if has_control_characters(self.reason):
@@ -203,7 +213,7 @@ class User:
     disabled: bool = False
 
     def __post_init__(self) -> None:
-        if not _USERNAME.fullmatch(self.username):
+        if not is_username(self.username):
             raise UserError(
                 f"Invalid user name {self.username!r}: "
                 "use 1 to 32 small letters, digits, and . _ - inside, beginning with a letter"

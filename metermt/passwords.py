@@ -30,7 +30,7 @@ def verify_password(password_hash: str | None, password: str) -> bool:
     Right, wrong, or compared with None because there is no such user: it costs the same time, some 50 ms.
     """
     encoded = _encoded(password[:MAX_LENGTH])
-    if password_hash is None:
+    if password_hash is None or len(password) > MAX_LENGTH:
         _hasher.hash(encoded)
         return False
     try:

@@ -48,21 +48,19 @@ class RouteFile:
             self._bytes.close()
             raise
         self.ignored = [column for column in self.columns if column not in REQUIRED + OPTIONAL]
+        self._line = 1
         self._lines_of: dict[str, int] = {}
         self._places: Counter[str] = Counter()
 
     @property
-    def bytes_read(self) -> int:
-        """How far reading has come, in bytes of `size`; some blocks ahead of the rows."""
-        return self._bytes.tell()
-
-    @property
-    def _line(self) -> int:
-        return int(self._rows.line_num) + 1  # the first line was read apart
+    def bytes_read(self) -> int | None:
+        """How far reading has come, in bytes of `size`; None for what has no size, such as a pipe."""
+        return self._bytes.tell() if self._bytes.seekable() else None
 
     def jobs(self) -> Iterator[Job | BadRow]:
         """Yield a job, or a `BadRow`, for each row that is not empty."""
         while True:
+            self._line = self._rows.line_num + 2  # of the row to come; the first line of the file was read apart
             try:
                 fields = next(self._rows)
             except StopIteration:
@@ -116,7 +114,10 @@ class RouteFile:
 def _open_csv(text: io.TextIOWrapper, path: Path) -> tuple[Any, list[str]]:
     first = text.readline()
     delimiter = ";" if first.count(";") > first.count(",") else ","
-    columns = [column.strip().lower() for column in next(csv.reader([first], delimiter=delimiter), [])]
+    try:
+        columns = [column.strip().lower() for column in next(csv.reader([first], delimiter=delimiter), [])]
+    except csv.Error:  # a line longer than any list of columns
+        columns = []
     missing = [column for column in REQUIRED if column not in columns]
     if missing:
         raise RouteError(

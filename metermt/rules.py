@@ -2,11 +2,13 @@
 
 from datetime import UTC, datetime, timedelta
 
-from metermt.errors import AlreadyRead, InvalidReading, InvalidReason, InvalidTime, MeterLeased
-from metermt.model import Meter
+from metermt.errors import AlreadyRead, InvalidReading, InvalidReason, InvalidTime, MeterLeased, UnknownMeter
+from metermt.model import Meter, is_meter_number
 
 MAX_AHEAD = timedelta(minutes=10)
 """How far a reader's clock may be ahead of the server's."""
+EARLIEST = 1970
+"""The first year of a reading: where the clocks of devices that have lost the time begin."""
 
 
 def value_of(reading: object, reason: str) -> int | None:
@@ -24,6 +26,13 @@ def value_of(reading: object, reason: str) -> int | None:
     return None
 
 
+def meter_of(meter: object) -> str:
+    """Return the number of a meter as it is. Raises `UnknownMeter` if there can be none of it."""
+    if not isinstance(meter, str) or not is_meter_number(meter):
+        raise UnknownMeter(f"Unknown meter {_shown(meter)}: check the number on the meter")
+    return meter
+
+
 def reason_of(reason: object) -> str:
     """Return the reason without blanks around it. Raises `InvalidReason` if it is not a text."""
     if not isinstance(reason, str):
@@ -34,8 +43,8 @@ def reason_of(reason: object) -> str:
 def time_of(when: object, now: datetime) -> datetime:
     """Return when a meter was read, in UTC.
 
-    `when` is a `datetime` or an ISO 8601 text; without an offset it is in the server's local time. `now` is in
-    UTC. Raises `InvalidTime` if it cannot be understood or is more than `MAX_AHEAD` after `now`.
+    `when` is a `datetime` or an ISO 8601 text; without an offset it is in the server's local time. `now` is in UTC.
+    Raises `InvalidTime` if it cannot be understood, is before `EARLIEST`, or is more than `MAX_AHEAD` after `now`.
     """
     try:
         moment = datetime.fromisoformat(when) if isinstance(when, str) else when
@@ -46,6 +55,8 @@ def time_of(when: object, now: datetime) -> datetime:
         raise InvalidTime(
             f"Invalid time: {_shown(when)} is not a date and time like 2026-11-20T10:00:00+00:00"
         ) from None
+    if moment.year < EARLIEST:
+        raise InvalidTime(f"Invalid time: {moment:%Y-%m-%d} lies before {EARLIEST}; check the clock of your device")
     if moment > now + MAX_AHEAD:
         raise InvalidTime(
             f"Invalid time: {moment:%Y-%m-%dT%H:%M:%SZ} lies in the future (the server has {now:%Y-%m-%dT%H:%M:%SZ}); "

@@ -6,6 +6,7 @@ Reading a text from the other side raises `CallError` if it is not what it shoul
 import json
 from collections.abc import Sequence
 from datetime import date
+from types import NoneType
 from typing import Any, NamedTuple
 
 from metermt.errors import BY_CODE, CallError, Error
@@ -53,6 +54,8 @@ def jobs_from_text(text: object) -> list[Job]:
         *device, cycle, route, sequence, previous, previous_date = fields
         try:
             since = date.fromisoformat(previous_date) if previous_date else None
+            if not {type(device[2]), type(previous), type(sequence)} <= {int, NoneType}:
+                raise TypeError
             jobs.append(Job(Meter(*device), cycle, route, sequence, previous, since))
         except (TypeError, ValueError, AttributeError, Error) as error:
             raise CallError("The other side sent a job that makes no sense") from error

@@ -1,10 +1,11 @@
 """`metermt routes`: what is to be read."""
 
 import csv
-from collections.abc import Iterator
-from contextlib import ExitStack
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, TextIO
 
 import click
 
@@ -94,56 +95,68 @@ class _Rejects:
     def __init__(self, beside: Path, columns: list[str]) -> None:
         self.path = beside.with_name(f"{beside.stem}.rejected.csv")
         self.count = 0
+        # A file of rejects that is imported again has its own line and reason, which are those of another file.
+        self._kept = [place for place, column in enumerate(columns) if column not in ("line", "reason")]
         self._columns = columns
-        self._open_files = ExitStack()
+        self._file: TextIO | None = None
         self._writer: Any = None
 
     def add(self, row: BadRow) -> None:
-        if self._writer is None:
-            try:
-                file = self._open_files.enter_context(
-                    self.path.open("w", encoding="utf-8", errors="replace", newline="")
-                )
-            except OSError as error:
-                raise RouteError(f"Cannot write {self.path}: {error.strerror}") from error
-            self._writer = csv.writer(file)
-            self._writer.writerow(["line", "reason", *self._columns])
-        self._writer.writerow([row.line, row.reason, *row.fields])
-        self.count += 1
+        with self._errors_told():
+            if self._writer is None:
+                # What is no UTF-8 is written as it came, so that it is not taken for good when it comes again.
+                self._file = self.path.open("w", encoding="utf-8", errors="surrogateescape", newline="")
+                self._writer = csv.writer(self._file)
+                self._writer.writerow(["line", "reason", *(self._columns[place] for place in self._kept)])
+            fields = row.fields
+            if len(fields) == len(self._columns):
+                fields = [fields[place] for place in self._kept]
+            self._writer.writerow([row.line, row.reason, *fields])
+            self.count += 1
 
     def __enter__(self) -> "_Rejects":
         return self
 
     def __exit__(self, *_exc: object) -> None:
-        self._open_files.close()
+        if self._file:
+            with self._errors_told():
+                self._file.close()
+
+    @contextmanager
+    def _errors_told(self) -> Iterator[None]:
+        try:
+            yield
+        except OSError as error:
+            raise RouteError(f"Cannot write {self.path}: {error.strerror}") from error
 
 
 def _batches(route_file: RouteFile, rejects: _Rejects) -> Iterator[list[Job]]:
     with ExitStack() as bar:
         jobs: list[Job] = []
-        progress: Any = None
+        show: Callable[[], None] | None = None
         for row_number, row in enumerate(route_file.jobs(), start=1):
             if isinstance(row, BadRow):
                 rejects.add(row)
             else:
                 jobs.append(row)
-            if row_number == _BAR_FROM:
-                progress = bar.enter_context(_progress_bar(route_file.size))
+            if row_number == _BAR_FROM and sys.stderr.isatty() and route_file.bytes_read is not None:
+                show = _progress_bar(route_file, bar)
             if len(jobs) == _BATCH:
                 yield jobs
                 jobs = []
-                if progress:
-                    progress.update(progress.task_ids[0], completed=route_file.bytes_read)
+                if show:
+                    show()
         if jobs:
             yield jobs
-        if progress:
-            progress.update(progress.task_ids[0], completed=route_file.size)
+        if show:
+            show()
 
 
-def _progress_bar(size: int) -> Any:
+def _progress_bar(route_file: RouteFile, bar: ExitStack) -> Callable[[], None]:
+    """Show a bar until the stack is closed; return what brings it up to date."""
     from rich.console import Console  # noqa: PLC0415 - 60 ms that a small file does not owe
     from rich.progress import Progress  # noqa: PLC0415
 
-    progress = Progress(console=Console(stderr=True))
-    progress.add_task("Importing", total=size)
-    return progress
+    progress = bar.enter_context(Progress(console=Console(stderr=True)))
+    task = progress.add_task("Importing", total=route_file.size)
+    return lambda: progress.update(task, completed=route_file.bytes_read)

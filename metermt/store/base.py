@@ -110,7 +110,10 @@ class Store(ABC):
 
     @abstractmethod
     def lease_made_up_job(self, lease: Lease, job: Job) -> bool:
-        """Add and lease a job for a meter that nobody has heard of; return False if the number is taken."""
+        """Add and lease a job for a meter that nobody has heard of.
+
+        Returns False, and does nothing, if the number is taken or the cycle is closed.
+        """
 
     @abstractmethod
     def release_session(self, key: str) -> None:

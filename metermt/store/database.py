@@ -6,6 +6,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from importlib import resources
+from itertools import count
 from pathlib import Path
 
 import apsw
@@ -18,33 +19,57 @@ APPLICATION_ID = 0x4D54524D
 
 def connect(path: Path, busy_seconds: float) -> apsw.Connection:
     """Open one more connection to the database; a lock of another process is waited for `busy_seconds`."""
-    connection = apsw.Connection(str(path), flags=apsw.SQLITE_OPEN_READWRITE)
-    connection.set_busy_handler(_Patience(busy_seconds))
-    # WAL: readers and the writer do not wait for each other. FULL: a commit is on the disk before it returns.
-    for pragma in ("journal_mode = WAL", "synchronous = FULL", "foreign_keys = ON", "temp_store = MEMORY"):
-        connection.execute(f"PRAGMA {pragma}")
+    connection = _open(path, busy_seconds)
+    _configure(connection, busy_seconds)
     return connection
 
 
 def open_database(path: Path, *, create: bool, busy_seconds: float) -> apsw.Connection:
     """Open the database, made if there is none and `create` says so, with its schema brought up to date.
 
-    Raises `StoreLocked`, `StoreTooNew`, `NotAStore` or `StoreError`.
+    Raises `StoreLocked`, `StoreTooNew`, `NotAStore` or `StoreError`; a file that is none of ours is left as it is.
     """
-    if not path.exists() and not create:
-        raise StoreError(f"There is no database {path}: check --database, or make it with 'metermt routes import'")
     try:
+        if not create and not path.exists():
+            raise StoreError(f"There is no database {path}: check --database, or make it with 'metermt routes import'")
         make_private(path)
-    except OSError as error:
-        raise StoreError(f"The database {path} cannot be opened: {error.strerror}") from error
+    except (OSError, ValueError) as error:
+        raise StoreError(f"The database {path} cannot be opened: {words_of(error)}") from error
     with errors_of(path):
-        connection = connect(path, busy_seconds)
+        connection = _open(path, busy_seconds)
         try:
+            _version(connection, path)
+            _configure(connection, busy_seconds)
             _migrate(connection, path)
         except BaseException:
             connection.close()
             raise
     return connection
+
+
+def words_of(error: Exception) -> str:
+    """Return what went wrong, for people."""
+    return getattr(error, "strerror", None) or str(error)
+
+
+def _open(path: Path, busy_seconds: float) -> apsw.Connection:
+    connection = apsw.Connection(str(path), flags=apsw.SQLITE_OPEN_READWRITE)
+    connection.set_busy_handler(_Patience(busy_seconds))
+    return connection
+
+
+def _configure(connection: apsw.Connection, busy_seconds: float) -> None:
+    # WAL: readers and the writer do not wait for each other. FULL: a commit is on the disk before it returns.
+    patience = _Patience(busy_seconds)
+    for tries in count():
+        try:
+            connection.execute("PRAGMA journal_mode = WAL")
+            break
+        except apsw.BusyError:  # SQLite does not ask the busy handler when several set the mode of a new file at once
+            if not patience(tries):
+                raise
+    for pragma in ("synchronous = FULL", "foreign_keys = ON", "temp_store = MEMORY"):
+        connection.execute(f"PRAGMA {pragma}")
 
 
 def make_private(path: Path) -> None:
@@ -76,30 +101,39 @@ def _translated(error: apsw.Error, path: Path) -> StoreError:
             return StoreError(f"The database {path} cannot be used: {error}")
 
 
+def _migrations() -> list[str]:
+    files = resources.files("metermt.store").joinpath("migrations").iterdir()
+    return [file.read_text(encoding="utf-8") for file in sorted(files, key=lambda file: file.name)]
+
+
 def _migrate(connection: apsw.Connection, path: Path) -> None:
-    scripts = sorted(resources.files("metermt.store").joinpath("migrations").iterdir(), key=lambda file: file.name)
-    if _version(connection, path, newest=len(scripts)) == len(scripts):
+    migrations = _migrations()
+    if _version(connection, path) == len(migrations):
         return
     connection.execute("BEGIN IMMEDIATE")  # another process may be at the same work: look again behind the lock
     try:
-        for script in scripts[_version(connection, path, newest=len(scripts)) :]:
-            connection.execute(script.read_text(encoding="utf-8"))
+        for migration in migrations[_version(connection, path) :]:
+            connection.execute(migration)
         connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
-        connection.execute(f"PRAGMA user_version = {len(scripts)}")
+        connection.execute(f"PRAGMA user_version = {len(migrations)}")
         connection.execute("COMMIT")
     except BaseException:
         connection.execute("ROLLBACK")
         raise
 
 
-def _version(connection: apsw.Connection, path: Path, newest: int) -> int:
+def _version(connection: apsw.Connection, path: Path) -> int:
     """Return how many migrations the database has had; 0 for an empty file. Raises `NotAStore`, `StoreTooNew`."""
-    (application_id,) = next(connection.execute("PRAGMA application_id"))
-    (version,) = next(connection.execute("PRAGMA user_version"))
-    (tables,) = next(connection.execute("SELECT count(*) FROM sqlite_schema"))
+    # One statement, so that it does not see half of what another process is making.
+    application_id, version, tables = next(
+        connection.execute(
+            "SELECT application_id, user_version, (SELECT count(*) FROM sqlite_schema)"
+            " FROM pragma_application_id, pragma_user_version"
+        )
+    )
     if application_id != APPLICATION_ID and tables:
         raise NotAStore(f"{path} is not a MeterMT database: choose another file")
-    if version > newest:
+    if version > len(_migrations()):
         raise StoreTooNew(f"The database {path} was made by a newer version of MeterMT: install that")
     return int(version)
 

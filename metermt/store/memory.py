@@ -23,6 +23,14 @@ class _Hold(NamedTuple):
     until: float
 
 
+class _Failure(NamedTuple):
+    """A wrong password."""
+
+    username: str
+    address: str
+    at: float
+
+
 class _Cycle:
     """One cycle: its jobs, its readings, and who holds what."""
 
@@ -76,7 +84,7 @@ class MemoryStore(Store):
         self._lock = RLock()  # makes each verb one step; taken before the locks of the dictionaries
         self._accounts: ThreadSafeDict[str, Account] = ThreadSafeDict()
         self._sessions: ThreadSafeDict[str, Session] = ThreadSafeDict()
-        self._failures: ThreadSafeDict[tuple[str, str], list[float]] = ThreadSafeDict()
+        self._failures: list[_Failure] = []
         self._cycles: ThreadSafeDict[str, _Cycle] = ThreadSafeDict()
         self._history: list[Reading] = []
         self._keys: ThreadSafeDict[tuple[str, str], Reading] = ThreadSafeDict()
@@ -84,8 +92,10 @@ class MemoryStore(Store):
     # --- users and sessions
 
     def add_user(self, account: Account) -> None:
-        if self._accounts.setdefault(account.user.username, account) is not account:
-            raise UserError(f"There is a user {account.user.username!r} already")
+        with self._lock:
+            if account.user.username in self._accounts:
+                raise UserError(f"There is a user {account.user.username!r} already")
+            self._accounts[account.user.username] = account
 
     def find_account(self, username: str) -> Account | None:
         return self._accounts.get(username)
@@ -133,14 +143,12 @@ class MemoryStore(Store):
 
     def add_login_failure(self, username: str, address: str, at: float, forget_before: float) -> None:
         with self._lock:
-            for pair, times in self._failures.items():
-                if times[-1] < forget_before:
-                    del self._failures[pair]
-            self._failures.setdefault((username, address), []).append(at)
+            self._failures = [failure for failure in self._failures if failure.at >= forget_before]
+            self._failures.append(_Failure(username, address, at))
 
     def login_failures(self, username: str, address: str, since: float) -> list[float]:
         with self._lock:
-            return [at for at in self._failures.get((username, address), []) if at > since]
+            return sorted(at for *pair, at in self._failures if pair == [username, address] and at > since)
 
     # --- routes and jobs
 
@@ -196,6 +204,8 @@ class MemoryStore(Store):
             if any(job.meter in cycle.jobs for cycle in self._cycles.values()):
                 return False
             cycle = self._cycles.setdefault(job.cycle, _Cycle())
+            if cycle.closed:
+                return False
             cycle.add(job)
             cycle.holds[job.meter] = _Hold(lease.username, lease.session, lease.until)
             return True

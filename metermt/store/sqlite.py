@@ -2,11 +2,13 @@
 
 import json
 import os
-from collections.abc import Callable, Iterator, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, date, datetime
 from pathlib import Path
 from queue import Empty, LifoQueue
+from threading import Event
 from typing import Any, NamedTuple, TypeVar
 
 import apsw
@@ -26,7 +28,7 @@ from metermt.model import (
 )
 from metermt.rules import check_dials, check_free
 from metermt.store.base import ImportCount, Store
-from metermt.store.database import connect, errors_of, make_private, open_database
+from metermt.store.database import connect, errors_of, make_private, open_database, words_of
 from metermt.store.groupwriter import GroupWriter
 
 T = TypeVar("T")
@@ -47,6 +49,7 @@ class SqliteStore(Store):
         """
         self.path = path
         self._busy_seconds = busy_seconds
+        self._closed = Event()
         self._idle_readers: LifoQueue[apsw.Connection] = LifoQueue()
         self._connection = open_database(path, create=create, busy_seconds=busy_seconds)
         self._writer = GroupWriter(self._connection)
@@ -166,6 +169,8 @@ class SqliteStore(Store):
             if _one(db, "SELECT 1 FROM jobs WHERE meter = ?", job.meter):
                 return False
             db.execute("INSERT OR IGNORE INTO cycles (cycle) VALUES (?)", (job.cycle,))
+            if _is_closed(db, job.cycle):
+                return False
             _insert_jobs(db, [job])
             _lease_job(db, db.last_insert_rowid(), lease)
             return True
@@ -224,22 +229,27 @@ class SqliteStore(Store):
     # --- the store itself
 
     def backup(self, path: Path) -> None:
-        if path.exists():
-            raise StoreError(f"{path} exists already: choose a new name")
-        part = path.with_name(path.name + ".part")
         try:
+            part = path.with_name(path.name + ".part")
+            if path.exists():
+                raise StoreError(f"{path} exists already: choose a new name")
+            part.unlink(missing_ok=True)  # left by one that was killed
             make_private(part)
-            with self._reading() as db:
+        except (OSError, ValueError) as error:
+            raise StoreError(f"The backup cannot be written to {path}: {words_of(error)}") from error
+        with self._reading() as db:
+            try:
                 db.execute("VACUUM INTO ?", (str(part),))
-            with part.open("rb") as file:
-                os.fsync(file.fileno())
-            part.rename(path)
-        except (OSError, apsw.Error) as error:
-            raise StoreError(f"The backup cannot be written to {path}: {error}") from error
-        finally:
-            part.unlink(missing_ok=True)
+                with part.open("rb") as file:
+                    os.fsync(file.fileno())
+                part.rename(path)
+            except (OSError, apsw.Error) as error:
+                raise StoreError(f"The backup cannot be written to {path}: {words_of(error)}") from error
+            finally:
+                part.unlink(missing_ok=True)
 
     def close(self) -> None:
+        self._closed.set()
         while True:
             try:
                 self._idle_readers.get_nowait().close()
@@ -255,6 +265,8 @@ class SqliteStore(Store):
 
     @contextmanager
     def _reading(self) -> Iterator[apsw.Connection]:
+        if self._closed.is_set():
+            raise StoreError(f"The database {self.path} was closed")
         with errors_of(self.path):
             try:
                 connection = self._idle_readers.get_nowait()
@@ -263,7 +275,10 @@ class SqliteStore(Store):
             try:
                 yield connection
             finally:
-                self._idle_readers.put(connection)
+                if self._closed.is_set():
+                    connection.close()
+                else:
+                    self._idle_readers.put(connection)
 
 
 # --- parts of units of work, run inside the writer's transaction
@@ -285,33 +300,39 @@ def _end_sessions(db: apsw.Connection, username: str) -> None:
 
 
 def _release_session(db: apsw.Connection, key: str) -> None:
-    db.execute(
-        "UPDATE jobs SET lease_session = NULL"
-        " WHERE lease_username = (SELECT username FROM sessions WHERE key = ?1) AND lease_session = ?1",
-        (key,),
-    )
+    # Few jobs are leased at a time, and an index has these.
+    db.execute("UPDATE jobs SET lease_session = NULL WHERE lease_username IS NOT NULL AND lease_session = ?", (key,))
+
+
+def _is_closed(db: apsw.Connection, cycle: str) -> bool:
+    return bool(_one(db, "SELECT closed FROM cycles WHERE cycle = ?", cycle)[0])
 
 
 def _import_jobs(db: apsw.Connection, cycle: str, jobs: Sequence[Job]) -> ImportCount:
     db.execute("INSERT OR IGNORE INTO cycles (cycle) VALUES (?)", (cycle,))
-    if _one(db, "SELECT closed FROM cycles WHERE cycle = ?", cycle)[0]:
+    if _is_closed(db, cycle):
         raise RouteError(f"Cycle {cycle} is closed: import into a new one")
     rows = db.execute(
         f"SELECT {_JOB} FROM jobs WHERE cycle = ? AND meter IN (SELECT value FROM json_each(?))",
         (cycle, json.dumps([job.meter for job in jobs])),
     )
     there = {job.meter: job for job in map(_job_of, rows)}
-    new = [job for job in jobs if job.meter not in there]
-    changed = [job for job in jobs if job.meter in there and there[job.meter] != job]
-    _insert_jobs(db, new)
+    new: dict[str, Job] = {}
+    changed: dict[str, Job] = {}
+    count = Counter[str]()
+    for job in jobs:
+        known = new.get(job.meter) or changed.get(job.meter) or there.get(job.meter)
+        count["added" if known is None else "unchanged" if known == job else "changed"] += 1
+        (changed if job.meter in there else new)[job.meter] = job
+    _insert_jobs(db, new.values())
     db.executemany(
         f"UPDATE jobs SET ({_JOB}) = (?, ?, ?, ?, ?, ?, ?, ?, ?, ?) WHERE meter = ?1 AND cycle = ?6",
-        map(_row_of, changed),
+        map(_row_of, (job for job in changed.values() if job != there[job.meter])),
     )
-    return ImportCount(len(new), len(changed), len(jobs) - len(new) - len(changed))
+    return ImportCount(count["added"], count["changed"], count["unchanged"])
 
 
-def _insert_jobs(db: apsw.Connection, jobs: Sequence[Job]) -> None:
+def _insert_jobs(db: apsw.Connection, jobs: Iterable[Job]) -> None:
     db.executemany(f"INSERT INTO jobs ({_JOB}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", map(_row_of, jobs))
 
 
