@@ -4,18 +4,29 @@ import random
 import time
 import uuid
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from itertools import islice
+from pathlib import Path
 from threading import Lock
 from typing import Any, Self
 
 from metermt.config import PORT, check_port
 from metermt.discovery import Registry
-from metermt.errors import CallError, ConnectionFailed, Error, ServerLost, ServerUnreachable, SessionError
+from metermt.errors import (
+    CallError,
+    ConnectionFailed,
+    Error,
+    ServerBusy,
+    ServerLost,
+    ServerUnreachable,
+    SessionError,
+    SettingError,
+)
 from metermt.model import Job, Status
 from metermt.transport.connection import ServerConnection
 from metermt.transport.deadline import Deadline
+from metermt.transport.tls import ClientTls
 from metermt.wire import MAX_ROWS, Row, jobs_from_text, outcomes_from_text, rows_to_text
 
 TIMEOUT = 10.0
@@ -24,6 +35,7 @@ TIMEOUT = 10.0
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.05, 2.0  # seconds between two tries to reconnect; each is twice the one before
 
 
+_NONSENSE = "The server sent an answer that makes no sense"
 _STEP = 1.0  # seconds that one of several servers of a name may take to answer before the next is tried
 
 
@@ -40,6 +52,9 @@ class MeterClient:
     With a `service` name the server is looked up in the `registry` (`HOST`, `HOST:PORT`, or either with `tcp:` before
     it) whenever it connects: the servers of that name are tried in random order, and `host` and `port` tell which one
     it is.
+    With `tls_ca`, a PEM file of the authority that signed the server's certificate, the link is encrypted and the
+    server must prove that it is `host`, or `service`; `tls_cert`, a PEM file with certificate and key, is shown to
+    servers that ask for one.
     All calls may be made from any thread; they take turns. Besides what is named with each, any call raises
     `ConnectionFailed` (`ServerUnreachable`, `ServerLost`, `DeadlineExceeded`) and `InternalError`, and those but
     `login` and `ping` raise `SessionError` without a login.
@@ -52,6 +67,8 @@ class MeterClient:
         *,
         service: str | None = None,
         registry: str | None = None,
+        tls_ca: Path | str | None = None,
+        tls_cert: Path | str | None = None,
         timeout: float = TIMEOUT,
     ) -> None:
         """Connect. Raises `ConnectionFailed` or `SettingError`."""
@@ -59,6 +76,7 @@ class MeterClient:
         self.timeout = timeout
         self._service = service
         self._registry = Registry.parse(registry or "localhost")
+        self._tls = _client_tls(tls_ca, tls_cert)
         self._session_id = ""
         self._lock = Lock()  # guards _connection; held for the whole of a call
         self._connection: ServerConnection | None = None
@@ -66,8 +84,11 @@ class MeterClient:
 
     def login(self, username: str, password: str) -> str:
         """Log in and return the user's full name. Raises `LoginError`."""
-        self._session_id, full_name = self._call("login", username, password)
-        return str(full_name)
+        match self._call("login", username, password):
+            case (str(session_id), str(full_name)):
+                self._session_id = session_id
+                return full_name
+        raise CallError(_NONSENSE)
 
     def logout(self) -> None:
         """Log out. Doing so twice, or without a login, is harmless."""
@@ -111,11 +132,10 @@ class MeterClient:
         key: str | None = None,
     ) -> tuple[Status, Job | None]:
         """Do as `submit_reading`, and return the status and the next job, in one request."""
-        answer = self._call("submit_and_next", self._session_id, *_row(meter, reading, reason, when, key))
-        match answer:
+        match self._call("submit_and_next", self._session_id, *_row(meter, reading, reason, when, key)):
             case (int(count), int(total), jobs):
                 return Status(count, total), next(iter(jobs_from_text(jobs)), None)
-        raise CallError("The server sent an answer that makes no sense")
+        raise CallError(_NONSENSE)
 
     def submit_readings(self, rows: Iterable[Row]) -> list[Error | None]:
         """Send many readings and tell of each its error, or None when it was accepted.
@@ -126,12 +146,16 @@ class MeterClient:
         outcomes: list[Error | None] = []
         for some in _in_parts(rows):
             filled = [_row(row.meter, row.reading, row.reason, row.when, row.key) for row in some]
-            outcomes += outcomes_from_text(self._call("submit_readings", self._session_id, rows_to_text(filled)))
+            answer = self._call("submit_readings", self._session_id, rows_to_text(filled))
+            outcomes += outcomes_from_text(answer, len(filled))
         return outcomes
 
     def get_status(self) -> Status:
         """Return how many meters of the open cycles this user has read, and all have."""
-        return Status(*self._call("get_status", self._session_id))
+        match self._call("get_status", self._session_id):
+            case (int(count), int(total)):
+                return Status(count, total)
+        raise CallError(_NONSENSE)
 
     def ping(self) -> float:
         """Return how long the server took to answer, in seconds."""
@@ -159,12 +183,12 @@ class MeterClient:
             while True:
                 try:
                     return self._connect(deadline).call(name, args, deadline)
-                except (ServerUnreachable, ServerLost):
+                except (ServerUnreachable, ServerBusy, ServerLost):
                     self._hang_up()
                     pause *= random.uniform(1.5, 2.5)  # noqa: S311 - so that a crew does not come back in one rush
-                    if pause >= deadline.left:
+                    time.sleep(min(pause, _LONGEST_PAUSE, deadline.left))
+                    if not deadline.left:
                         raise
-                    time.sleep(min(pause, _LONGEST_PAUSE))
                 except ConnectionFailed:
                     self._hang_up()
                     raise
@@ -183,7 +207,7 @@ class MeterClient:
             self._connection = (
                 self._found(self._service, deadline)
                 if self._service
-                else ServerConnection(self.host, self.port, deadline)
+                else ServerConnection(self.host, self.port, deadline, self._tls)
             )
         return self._connection
 
@@ -194,7 +218,7 @@ class MeterClient:
         for host, port in places:
             step = Deadline(min(_STEP, deadline.check()))
             try:
-                connection = ServerConnection(host, port, step)
+                connection = ServerConnection(host, port, step, self._tls, name=service)
             except ConnectionFailed:
                 continue
             try:
@@ -219,17 +243,31 @@ def connect(
     *,
     service: str | None = None,
     registry: str | None = None,
+    tls_ca: Path | str | None = None,
+    tls_cert: Path | str | None = None,
     timeout: float = TIMEOUT,
 ) -> MeterClient:
     """Connect to a meter server. See `MeterClient`."""
-    return MeterClient(host, port, service=service, registry=registry, timeout=timeout)
+    return MeterClient(
+        host, port, service=service, registry=registry, tls_ca=tls_ca, tls_cert=tls_cert, timeout=timeout
+    )
+
+
+def _client_tls(tls_ca: Path | str | None, tls_cert: Path | str | None) -> ClientTls | None:
+    if tls_ca is None:
+        if tls_cert is not None:
+            raise SettingError("A client certificate needs TLS: give the server's authority too, with --tls-ca")
+        return None
+    return ClientTls(Path(tls_ca), Path(tls_cert) if tls_cert else None)
 
 
 def _row(meter: str, reading: int, reason: str, when: datetime | str | None, key: str | None) -> Row:
     if when is None:
         when = datetime.now(UTC)
     if isinstance(when, datetime):
-        when = when.astimezone(UTC).isoformat(timespec="seconds")
+        with suppress(OverflowError):  # at the ends of the calendar; the server refuses it
+            when = when.astimezone(UTC)
+        when = when.isoformat(timespec="seconds")
     return Row(meter, when, reading, reason, key or new_key())
 
 

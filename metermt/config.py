@@ -20,6 +20,11 @@ def default_database() -> Path:
     return user_data_path("metermt") / "metermt.db"
 
 
+def default_tls_folder() -> Path:
+    """Return the folder of keys and certificates that all programs use unless told otherwise."""
+    return default_database().with_name("tls")
+
+
 @dataclass(frozen=True, slots=True)
 class Rules:
     """What a utility may set about logins and leases. Raises `SettingError`."""
@@ -36,6 +41,26 @@ class Rules:
         for what, length in (("session", self.session_idle), ("lease", self.lease)):
             if not timedelta(seconds=1) <= length <= timedelta(days=366):
                 raise SettingError(f"Invalid {what} time {length}: use one second to a year")
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """What strangers may take of a server. Raises `SettingError`."""
+
+    connections: int = 1000
+    """At once; each costs a thread."""
+    connections_an_address: int = 200
+    """At once; a whole crew may share one address."""
+    handshake: timedelta = timedelta(seconds=10)
+    """A new connection must say something within this time."""
+    idle: timedelta = timedelta(minutes=30)
+    """A connection that says nothing for this long is closed; clients connect again by themselves."""
+
+    def __post_init__(self) -> None:
+        if min(self.connections, self.connections_an_address) < 1:
+            raise SettingError("Invalid number of connections: allow one at least")
+        if min(self.handshake, self.idle) <= timedelta(0):
+            raise SettingError("Invalid time for a connection: use more than nothing")
 
 
 def check_port(port: int) -> int:

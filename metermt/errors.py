@@ -23,6 +23,9 @@
     ├── ListenError             the server cannot listen where it was told to
     ├── ConnectionFailed        no conversation with the server
     │   ├── ServerUnreachable   nobody answers at that address
+    │   ├── TlsError            the server cannot be trusted, or speaks no TLS
+    │   ├── NotAMeterServer     what answers there speaks another protocol
+    │   ├── ServerBusy          it has as many connections as it takes
     │   ├── ServerLost          the connection broke during a call
     │   ├── RegistryUnreachable no registry answers at that address
     │   └── DeadlineExceeded    no answer in time
@@ -192,6 +195,24 @@ class ServerUnreachable(ConnectionFailed):
     """Nobody answers at this address."""
 
     code = "unreachable"
+
+
+class TlsError(ConnectionFailed):
+    """The server could not prove who it is, or one side speaks TLS and the other does not."""
+
+    code = "tls"
+
+
+class NotAMeterServer(ConnectionFailed):
+    """What answers at this address does not speak the protocol."""
+
+    code = "not-a-server"
+
+
+class ServerBusy(ConnectionFailed):
+    """The server has as many connections as it takes, from everybody or from this address: try again later."""
+
+    code = "busy"
 
 
 class ServerLost(ConnectionFailed):

@@ -1,15 +1,18 @@
 """A whole server: settings, store, manager and listener put together, and an orderly end."""
 
 import os
+import resource
 import signal
+import socket
 from collections.abc import Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from datetime import datetime
+from ipaddress import ip_address
 from pathlib import Path
 from typing import Self
 
-from metermt.config import PORT, SERVICE, Rules, check_port
+from metermt.config import PORT, SERVICE, Limits, Rules, check_port
 from metermt.demo import add_demo_users
 from metermt.discovery import Registry, announced
 from metermt.errors import SettingError
@@ -17,6 +20,7 @@ from metermt.manager import Manager
 from metermt.store.base import Store
 from metermt.store.memory import MemoryStore
 from metermt.transport.server import MeterServer
+from metermt.transport.tls import ServerTls
 
 _ENDING = {signal.SIGINT, signal.SIGTERM}
 
@@ -39,9 +43,16 @@ class ServerSettings:
     registry: Registry | None = None
     name: str = SERVICE
     rules: Rules = field(default_factory=Rules)
+    limits: Limits = field(default_factory=Limits)
+    tls: ServerTls | None = None
+    plaintext: bool = False
 
     def __post_init__(self) -> None:
         check_port(self.port)
+        if not (self.tls or self.plaintext or _is_loopback(self.host)):
+            raise SettingError(
+                f"Others could listen in on {self.host}: use --tls (metermt tls init), or --plaintext if they cannot"
+            )
 
 
 class RunningServer:
@@ -53,12 +64,13 @@ class RunningServer:
 
     def __init__(self, settings: ServerSettings) -> None:
         self.settings = settings
+        _allow_descriptors(settings.limits.connections)
         self.store = _open_store(settings.database)
         try:
             if settings.demo:
                 add_demo_users(self.store)
             manager = Manager(self.store, rules=settings.rules, makes_up_meters=settings.demo)
-            self._server = MeterServer(manager, settings.host, settings.port)
+            self._server = MeterServer(manager, settings.host, settings.port, settings.limits, settings.tls)
         except BaseException:
             self.store.close()
             raise
@@ -113,6 +125,24 @@ def dump_lines(store: Store) -> Iterator[str]:
         value = -1 if said.value is None else said.value
         when = said.read_at.astimezone().strftime("%Y-%m-%dT%H:%M")
         yield f"{said.meter}={value}@{when}[{said.reason}]{said.username}"
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        found = socket.getaddrinfo(host, None)
+    except (OSError, UnicodeError):
+        return True  # listening will fail, and say why
+    return all(ip_address(str(address[0]).partition("%")[0]).is_loopback for *_, address in found)
+
+
+def _allow_descriptors(connections: int) -> None:
+    """Ask the system for a descriptor for each connection, and for some files, as far as it lets us."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = connections + 100
+    if soft != resource.RLIM_INFINITY and soft < wanted:
+        resource.setrlimit(
+            resource.RLIMIT_NOFILE, (wanted if hard == resource.RLIM_INFINITY else min(wanted, hard), hard)
+        )
 
 
 def _open_store(database: Path | None) -> Store:

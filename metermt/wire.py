@@ -63,8 +63,11 @@ def jobs_from_text(text: object) -> list[Job]:
 
 
 def rows_to_text(rows: Sequence[Row]) -> str:
-    """Write submissions as a text."""
-    return json.dumps(rows)
+    """Write submissions as a text. Raises `CallError` for what is no number, text or None."""
+    try:
+        return json.dumps(rows)
+    except (TypeError, ValueError, RecursionError) as error:
+        raise CallError("Only numbers, texts and None can be sent to a server") from error
 
 
 def rows_from_text(text: object) -> list[Row]:
@@ -77,8 +80,8 @@ def outcomes_to_text(outcomes: Sequence[Error | None]) -> str:
     return json.dumps([error and (error.code, str(error)) for error in outcomes])
 
 
-def outcomes_from_text(text: object) -> list[Error | None]:
-    """Read the outcomes back."""
+def outcomes_from_text(text: object, count: int) -> list[Error | None]:
+    """Read the outcomes of so many submissions back."""
     outcomes: list[Error | None] = []
     for outcome in _list_of(text):
         match outcome:
@@ -88,6 +91,8 @@ def outcomes_from_text(text: object) -> list[Error | None]:
                 outcomes.append(error_of(code, words))
             case _:
                 raise CallError("The other side sent an outcome that makes no sense")
+    if len(outcomes) != count:
+        raise CallError(f"The other side sent {len(outcomes)} outcomes of {count} readings")
     return outcomes
 
 

@@ -13,6 +13,7 @@ _COMMANDS = {
     "routes": "metermt.cli.routes",
     "readings": "metermt.cli.readings",
     "services": "metermt.cli.services",
+    "tls": "metermt.cli.tls",
     "ping": "metermt.cli.ping",
     "backup": "metermt.cli.backup",
 }

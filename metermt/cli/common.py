@@ -13,6 +13,7 @@ from metermt.config import IN_MEMORY, PORT, SERVICE, default_database
 from metermt.errors import Error
 
 Connect = Callable[[], MeterClient]
+_FILE = click.Path(path_type=Path)
 F = TypeVar("F", bound=Callable[..., Any])
 
 
@@ -57,11 +58,14 @@ def server_options(command: Callable[..., Any]) -> Callable[..., Any]:
         help="Where the registry is that knows the name; 'tcp:' before the host uses TCP."
         "  [default with --service: localhost]",
     )
+    @click.option("--tls-ca", type=_FILE, help="Encrypt; the server's certificate must be of this authority (PEM).")
+    @click.option("--tls-cert", type=_FILE, help="Your certificate with its key (PEM), for a server that asks for one.")
     @functools.wraps(command)
     def with_connect(*, host: str, port: int, service: str | None, registry: str | None, **others: Any) -> Any:
         if registry and not service:
             service = SERVICE
-        return command(connect=partial(connect, host, port, service=service, registry=registry), **others)
+        tls = {name: others.pop(name) for name in ("tls_ca", "tls_cert")}
+        return command(connect=partial(connect, host, port, service=service, registry=registry, **tls), **others)
 
     return with_connect
 

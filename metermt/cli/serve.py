@@ -7,10 +7,12 @@ from pathlib import Path
 import click
 
 from metermt.cli.common import MeterCommand, address_options
-from metermt.config import IN_MEMORY, SERVICE, Rules, default_database
+from metermt.config import IN_MEMORY, SERVICE, Limits, Rules, default_database, default_tls_folder
 from metermt.discovery import Registry
+from metermt.errors import SettingError
 from metermt.serving import ServerSettings
 from metermt.serving import serve as run_server
+from metermt.transport.tls import ServerTls
 
 
 @click.command(cls=MeterCommand)
@@ -23,6 +25,20 @@ from metermt.serving import serve as run_server
     "  [default: metermt.db in your data folder; with --demo, :memory:]",
 )
 @click.option("--demo", is_flag=True, help="Let adam, carol, eric and gwenda in, and make meters up.")
+@click.option("--tls", is_flag=True, help="Encrypt, with the certificate that 'metermt tls init' made.")
+@click.option(
+    "--tls-folder",
+    type=click.Path(path_type=Path),
+    default=default_tls_folder,
+    show_default="tls in your data folder",
+    help="Where server.pem and server-key.pem are.",
+)
+@click.option(
+    "--tls-client-ca",
+    type=click.Path(path_type=Path),
+    help="Ask clients for a certificate of this authority (PEM); its name must be the user name.",
+)
+@click.option("--plaintext", is_flag=True, help="Listen beyond this machine without TLS all the same.")
 @click.option(
     "--registry",
     is_flag=False,
@@ -35,6 +51,27 @@ from metermt.serving import serve as run_server
     "--notify", type=click.Path(path_type=Path), help="Write HOST:PORT into this file once clients can connect."
 )
 @click.option("--dump/--no-dump", default=None, help="Print the readings at the end.  [default: with --demo only]")
+@click.option(
+    "--max-connections",
+    type=click.IntRange(1),
+    default=1000,
+    show_default=True,
+    help="Connections at once, from everybody.",
+)
+@click.option(
+    "--max-per-address",
+    type=click.IntRange(1),
+    default=200,
+    show_default=True,
+    help="Connections at once from one address; a crew may share one.",
+)
+@click.option(
+    "--idle-minutes",
+    type=click.FloatRange(0, min_open=True),
+    default=30.0,
+    show_default=True,
+    help="After how long a silent connection is closed; clients connect again by themselves.",
+)
 @click.option(
     "--lease-minutes",
     type=click.FloatRange(0, min_open=True),
@@ -55,10 +92,17 @@ def serve(
     port: int,
     database: Path | None,
     demo: bool,
+    tls: bool,
+    tls_folder: Path,
+    tls_client_ca: Path | None,
+    plaintext: bool,
     registry: str | None,
     name: str,
     notify: Path | None,
     dump: bool | None,
+    max_connections: int,
+    max_per_address: int,
+    idle_minutes: float,
     lease_minutes: float,
     session_hours: float,
 ) -> None:
@@ -73,13 +117,20 @@ def serve(
     logging.basicConfig(format="%(asctime)s %(levelname)s %(name)s: %(message)s", level=logging.WARNING)
     if database is None and not demo:
         database = default_database()
+    if tls_client_ca and not tls:
+        raise SettingError("--tls-client-ca needs --tls")
     settings = ServerSettings(
         host=host,
         port=port,
         database=None if database is None or str(database) == IN_MEMORY else database,
         demo=demo,
+        tls=ServerTls(tls_folder / "server.pem", tls_folder / "server-key.pem", tls_client_ca) if tls else None,
+        plaintext=plaintext,
         registry=Registry.parse(registry) if registry else None,
         name=name,
+        limits=Limits(max_connections, max_per_address, idle=timedelta(minutes=idle_minutes)),
         rules=Rules(session_idle=timedelta(hours=session_hours), lease=timedelta(minutes=lease_minutes)),
     )
+    if plaintext and not tls:
+        click.echo("Warning: what this server sends is not encrypted; anybody on the way can read it.", err=True)
     run_server(settings, notify=notify, dump=demo if dump is None else dump)

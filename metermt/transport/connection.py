@@ -3,15 +3,16 @@
 import socket
 from typing import Any
 
-from rpyc.core import consts, netref
-from rpyc.core.channel import Channel
-from rpyc.core.protocol import Connection
+from rpyc.core import consts
 from rpyc.core.service import VoidService
 
-from metermt.errors import CallError, Error, InternalError, ServerLost, ServerUnreachable
+from metermt.errors import CallError, NotAMeterServer, ServerLost, ServerUnreachable
 from metermt.transport.deadline import Deadline
+from metermt.transport.ends import ClientEnd, Violation
+from metermt.transport.frames import MAX_BULK_FRAME, BoundedChannel, RefusedFrame
+from metermt.transport.plainvalues import is_plain
 from metermt.transport.stream import DeadlineStream, tune
-from metermt.wire import error_of
+from metermt.transport.tls import ClientTls
 
 _CONFIG = {"bind_threads": False, "logger": None, "sync_request_timeout": None}  # the stream keeps the deadline
 
@@ -19,24 +20,44 @@ _CONFIG = {"bind_threads": False, "logger": None, "sync_request_timeout": None} 
 class ServerConnection:
     """A connection to a meter server. One thread at a time may use it."""
 
-    def __init__(self, host: str, port: int, deadline: Deadline) -> None:
-        """Connect. Raises `ServerUnreachable` or `DeadlineExceeded`."""
-        self._stream = DeadlineStream(_connect(host, port, deadline))
-        self._end = _ClientEnd(VoidService(), Channel(self._stream, compress=False), _CONFIG)
+    def __init__(
+        self, host: str, port: int, deadline: Deadline, tls: ClientTls | None = None, name: str | None = None
+    ) -> None:
+        """Connect; with `tls` the server must prove that it is `name`, or `host` without one.
+
+        Raises `ServerUnreachable`, `TlsError` or `DeadlineExceeded`.
+        """
+        sock = _connect(host, port, deadline)
+        try:
+            self._stream = DeadlineStream(tls.wrap(sock, name or host, deadline) if tls else sock)
+        except BaseException:
+            sock.close()
+            raise
+        self._end = ClientEnd(VoidService(), BoundedChannel(self._stream, MAX_BULK_FRAME, patience=None), _CONFIG)
         self._methods: dict[str, Any] = {}  # bound methods of the server, each fetched once
 
     def call(self, name: str, args: tuple[Any, ...], deadline: Deadline) -> Any:
         """Call an exposed method with plain values and return its plain result.
 
-        Raises what the server raised, and `ServerLost` or `DeadlineExceeded`. After either of these two the connection
-        is of no more use: a late answer could be on its way.
+        Raises what the server raised, and `ServerLost`, `NotAMeterServer` or `DeadlineExceeded`. After any of these
+        the connection is of no more use: a late answer could be on its way.
         """
+        if not is_plain(args):
+            raise CallError("Only numbers, texts and None can be sent to a server")
         self._stream.deadline = deadline
         try:
             if name not in self._methods:
                 self._methods[name] = self._end.sync_request(consts.HANDLE_GETATTR, self._end.root, name)
             return self._end.sync_request(consts.HANDLE_CALL, self._methods[name], args, ())
+        except ValueError as error:  # raised while writing the request
+            raise CallError("A text with half a character, or a number too long, cannot be sent to a server") from error
+        except (RefusedFrame, Violation) as error:
+            raise NotAMeterServer(
+                "What answers at that address is no meter server, or speaks TLS: check host and port, or give --tls-ca"
+            ) from error
         except EOFError as error:
+            if not self._methods:
+                raise ServerLost("The server hung up before it said a word: does it want TLS (--tls-ca)?") from error
             raise ServerLost("The connection to the server was lost") from error
 
     def close(self) -> None:
@@ -54,27 +75,3 @@ def _connect(host: str, port: int, deadline: Deadline) -> socket.socket:
         raise ServerUnreachable(f"Nobody answers at {host}:{port}: {words}") from error
     tune(sock)
     return sock
-
-
-class _ClientEnd(Connection):  # type: ignore[misc]  # rpyc has no type information
-    """RPyC's connection without what a client does not need: nothing is served, no class is made for the server."""
-
-    def close(self) -> None:
-        if not self._closed:  # RPyC's own close asks the server first, which may be frozen
-            self._cleanup()
-
-    @classmethod
-    def _request_handlers(cls) -> dict[int, Any]:
-        return {}
-
-    def _netref_factory(self, id_pack: tuple[str, int, int]) -> netref.BaseNetref:
-        return netref.BaseNetref(self, id_pack)  # RPyC's own asks the server for a list of methods first
-
-    def _unbox_exc(self, raw: Any) -> Error:
-        match raw:
-            case ((_, "AttributeError"), _, _, _):
-                return CallError("This server does not know that call: is it older than this client?")
-            case (_, (str(text), *_), attributes, _):
-                return error_of(dict(attributes).get("code", ""), text)
-            case _:
-                return InternalError("The server sent an error that makes no sense")

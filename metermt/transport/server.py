@@ -3,23 +3,36 @@
 import errno
 import logging
 import socket
+import ssl
 from collections.abc import Callable
 from contextlib import suppress
-from threading import Event, Lock, Thread, current_thread
+from threading import BoundedSemaphore, Event, Lock, Thread, current_thread
+from typing import NamedTuple
 
-from rpyc.core.channel import Channel
 from rpyc.utils.server import ThreadedServer
 
-from metermt.errors import ListenError
+from metermt.config import Limits
+from metermt.errors import ConnectionFailed, ListenError, ServerBusy
 from metermt.manager import Manager
 from metermt.transport.deadline import Deadline
+from metermt.transport.ends import Violation, refusal
+from metermt.transport.frames import MAX_FRAME, BoundedChannel, RefusedFrame
 from metermt.transport.service import MeterService
 from metermt.transport.stream import DeadlineStream, tune
+from metermt.transport.tls import ServerTls, common_name, is_handshake_of_plain_text
 
 _log = logging.getLogger("metermt.server")
 
 _CONFIG = {"bind_threads": False, "logger": None, "include_local_traceback": False, "include_local_version": False}
+_DEFAULTS = Limits()
+# How many strangers at once are told that there is no room, and how many seconds that may take.
+_REFUSALS, _REFUSAL_SECONDS = 20, 1.0
 _PAUSE = 0.1  # seconds until the next try when there are no descriptors: one may be free by then
+
+
+class _Client(NamedTuple):
+    sock: socket.socket
+    address: str
 
 
 class MeterServer(ThreadedServer):  # type: ignore[misc]  # rpyc has no type information
@@ -28,12 +41,17 @@ class MeterServer(ThreadedServer):  # type: ignore[misc]  # rpyc has no type inf
     It listens when it is made; `start` makes it accept, `stop` ends it in order. `port` is the true one.
     """
 
-    def __init__(self, manager: Manager, host: str, port: int) -> None:
-        """Listen. Raises `ListenError`."""
+    def __init__(
+        self, manager: Manager, host: str, port: int, limits: Limits = _DEFAULTS, tls: ServerTls | None = None
+    ) -> None:
+        """Listen. Raises `ListenError`, or `SettingError` for files that TLS cannot use."""
         self._manager = manager
         self._stopping = Event()
-        self._lock = Lock()  # guards _threads
-        self._threads: dict[Thread, socket.socket] = {}
+        self._limits = limits
+        self._tls = tls.context() if tls else None
+        self._lock = Lock()  # guards _clients
+        self._clients: dict[Thread, _Client] = {}
+        self._refusals = BoundedSemaphore(_REFUSALS)
         self._acceptor = Thread(target=self._accept_all, name="acceptor", daemon=True)
         try:
             super().__init__(MeterService, hostname=host, port=port, ipv6=":" in host, protocol_config=dict(_CONFIG))
@@ -61,10 +79,10 @@ class MeterServer(ThreadedServer):  # type: ignore[misc]  # rpyc has no type inf
             self._acceptor.join()
         self.listener.close()
         # A thread that waits for a request reads the end of the stream; one that is in a call sends its answer first.
-        self._for_each_client(lambda sock: sock.shutdown(socket.SHUT_RD))
+        self._for_each_client(lambda sock: socket.socket.shutdown(sock, socket.SHUT_RD))
         in_time = self._join(deadline)
         if not in_time:
-            self._for_each_client(lambda sock: sock.shutdown(socket.SHUT_RDWR))
+            self._for_each_client(lambda sock: socket.socket.shutdown(sock, socket.SHUT_RDWR))
             self._join(Deadline(1.0))
         return in_time
 
@@ -88,7 +106,12 @@ class MeterServer(ThreadedServer):  # type: ignore[misc]  # rpyc has no type inf
     def _serve_in_thread(self, sock: socket.socket, address: str) -> None:
         thread = Thread(target=self._serve, args=(sock, address), name=f"client {address}", daemon=True)
         with self._lock:
-            self._threads[thread] = sock
+            full = self._fullness(address)
+            if not full:
+                self._clients[thread] = _Client(sock, address)
+        if full:
+            self._refuse(sock, full)
+            return
         try:
             thread.start()
         except RuntimeError as error:  # no more threads to be had
@@ -96,32 +119,70 @@ class MeterServer(ThreadedServer):  # type: ignore[misc]  # rpyc has no type inf
             self._forget(thread)
             sock.close()
 
+    def _fullness(self, address: str) -> str:
+        """Say what there is too much of for one more client, if anything."""
+        if len(self._clients) >= self._limits.connections:
+            return "The server has as many connections as it takes: try again later"
+        there = sum(client.address == address for client in self._clients.values())
+        if there >= self._limits.connections_an_address:
+            return "The server has as many connections from your address as it takes: try again later"
+        return ""
+
+    def _refuse(self, sock: socket.socket, words: str) -> None:
+        """Tell a client why it is not served, in the answer to its first request, and hang up."""
+        if self._tls or not self._refusals.acquire(
+            blocking=False
+        ):  # words before the handshake would not be understood
+            sock.close()
+            return
+
+        def tell() -> None:
+            try:
+                with sock, suppress(OSError):
+                    sock.settimeout(_REFUSAL_SECONDS)
+                    sock.sendall(refusal(ServerBusy(words)))
+                    sock.shutdown(socket.SHUT_WR)
+                    while sock.recv(4096):  # closing on an unread request would reset the connection and lose the words
+                        pass
+            finally:
+                self._refusals.release()
+
+        Thread(target=tell, name="refusal", daemon=True).start()
+
     def _serve(self, sock: socket.socket, address: str) -> None:
         try:
-            sock.settimeout(None)
             tune(sock)
-            service = MeterService(self._manager, address)
-            connection = service._connect(Channel(DeadlineStream(sock), compress=False), dict(_CONFIG))
+            handshake = self._limits.handshake.total_seconds()
+            if self._tls:
+                sock.settimeout(handshake)
+                sock = self._tls.wrap_socket(sock, server_side=True)
+            channel = BoundedChannel(DeadlineStream(sock), MAX_FRAME, handshake)
+            service = MeterService(self._manager, address, common_name(sock))
+            end = service._connect(channel, dict(_CONFIG))
             try:
-                while not self._stopping.is_set() and not connection.closed:
-                    connection.serve(None)
+                while not self._stopping.is_set() and not end.closed:
+                    end.serve(None)
+                    channel.patience = self._limits.idle.total_seconds()
             finally:
-                connection.close()
-        except (EOFError, OSError):
-            pass  # the client is gone, which is how every conversation ends
-        except Exception as error:  # noqa: BLE001 - bytes that are no RPyC raise anything
-            _log.warning("hung up on %s, which does not speak the protocol: %s", address, type(error).__name__)
+                end.close()
+        except (RefusedFrame, Violation) as violation:
+            _log.warning("hung up on %s: it sent %s", address, violation)
+        except ssl.SSLError as error:
+            plain = is_handshake_of_plain_text(error)
+            _log.warning("hung up on %s: %s", address, "it speaks no TLS" if plain else error.reason or error)
+        except (EOFError, OSError, ConnectionFailed):
+            pass  # the client is gone, or silent, which is how every conversation ends
         finally:
             sock.close()
             self._forget(current_thread())
 
     def _forget(self, thread: Thread) -> None:
         with self._lock:
-            self._threads.pop(thread, None)
+            self._clients.pop(thread, None)
 
     def _for_each_client(self, step: Callable[[socket.socket], None]) -> None:
         with self._lock:
-            sockets = list(self._threads.values())
+            sockets = [client.sock for client in self._clients.values()]
         for sock in sockets:
             with suppress(OSError):  # it may be closed already
                 step(sock)
@@ -129,7 +190,7 @@ class MeterServer(ThreadedServer):  # type: ignore[misc]  # rpyc has no type inf
     def _join(self, deadline: Deadline) -> bool:
         """Wait for the threads of all clients; return whether they ended in time."""
         with self._lock:
-            threads = list(self._threads)
+            threads = list(self._clients)
         for thread in threads:
             thread.join(deadline.left)
         return not any(thread.is_alive() for thread in threads)

@@ -3,35 +3,23 @@
 import functools
 import inspect
 import logging
-import secrets
 from collections.abc import Callable
 from typing import Any, Concatenate, ParamSpec, TypeVar
 
 import rpyc
-from rpyc.core import consts, netref
-from rpyc.core.protocol import Connection
 
 from metermt.config import SERVICE
-from metermt.errors import CallError, Error, InternalError
+from metermt.errors import CallError, Error, LoginError
 from metermt.manager import Manager
-from metermt.transport.deadline import Deadline
+from metermt.transport.ends import ServerEnd
+from metermt.transport.frames import MAX_BULK_FRAME
+from metermt.transport.plainvalues import is_plain
 from metermt.wire import jobs_to_text, outcomes_to_text, rows_from_text
 
 _log = logging.getLogger("metermt.service")
 
-_PLAIN = (type(None), bool, int, float, str, bytes)
-_DATETIME = "datetime.datetime"
-_DATETIME_SECONDS = 2.0  # a client answers this in one round trip; its thread here waits for nothing else
-
 P = ParamSpec("P")
 R = TypeVar("R")
-
-
-def is_plain(value: object) -> bool:
-    """Tell whether a value crosses by itself, not as a handle on an object that stays here."""
-    if type(value) is tuple:
-        return all(map(is_plain, value))
-    return type(value) in _PLAIN
 
 
 def plain(
@@ -59,50 +47,6 @@ def plain(
     return checked
 
 
-class ServerEnd(Connection):  # type: ignore[misc]  # rpyc has no type information
-    """The server's end of a connection: takes no objects of the client's, gives away nothing but safe text."""
-
-    def close(self) -> None:
-        """Hang up without a word."""
-        if not self._closed:  # RPyC's own close asks the client first, which may be frozen
-            self._cleanup()
-
-    def _unbox(self, package: Any) -> Any:
-        label, value = package
-        if label == consts.LABEL_TUPLE:
-            return tuple(map(self._unbox, value))
-        if label != consts.LABEL_REMOTE_REF:
-            return super()._unbox(package)
-        if value[0] != _DATETIME:
-            raise CallError("Objects cannot be passed to this server, only numbers, texts and None")
-        return self._text_of(netref.BaseNetref(self, (str(value[0]), value[1], value[2])))
-
-    def _text_of(self, when: netref.BaseNetref) -> str:
-        """Ask the client for the text of its `datetime`, which plain RPyC passes as a reference."""
-        stream = self._channel.stream
-        stream.deadline = Deadline(_DATETIME_SECONDS)
-        try:
-            text = self.async_request(consts.HANDLE_STR, when).value  # clients let nobody call isoformat
-        except EOFError:
-            raise
-        except Exception:  # noqa: BLE001 - whatever the client made of it
-            text = None
-        finally:
-            stream.deadline = None
-        if type(text) is not str:
-            raise CallError("This time cannot be read: pass it as an ISO 8601 text")
-        return text
-
-    def _box_exc(self, typ: type, value: BaseException, traceback: object) -> tuple[Any, ...]:
-        if isinstance(value, AttributeError):  # what RPyC raises for a name that is not exposed
-            return ("builtins", "AttributeError"), ("There is no such call",), (), ""
-        if not isinstance(value, Error):
-            correlation_id = secrets.token_hex(4)
-            _log.error("internal error %s", correlation_id, exc_info=(typ, value, traceback))  # type: ignore[arg-type]
-            value = InternalError(f"Internal error {correlation_id}: tell whoever runs the server")
-        return (type(value).__module__, type(value).__name__), (str(value),), (("code", value.code),), ""
-
-
 class MeterService(rpyc.Service):  # type: ignore[misc]  # rpyc has no type information
     """The exposed calls, one service object a connection. What each does and raises stands in `Manager`.
 
@@ -113,13 +57,24 @@ class MeterService(rpyc.Service):  # type: ignore[misc]  # rpyc has no type info
     ALIASES = (SERVICE,)
     _protocol = ServerEnd
 
-    def __init__(self, manager: Manager, address: str) -> None:
+    def __init__(self, manager: Manager, address: str, certified_name: str | None = None) -> None:
         self._manager = manager
         self._address = address
+        self._certified_name = certified_name  # from the client's certificate; None if it has shown none
         self._session_ids: set[str] = set()  # those that this connection has used
+        self._end: ServerEnd | None = None
 
-    def on_disconnect(self, _connection: Connection) -> None:
+    def on_connect(self, end: ServerEnd) -> None:
+        """Remember the connection, to trust it more after a login."""
+        self._end = end
+
+    def methods(self) -> dict[str, Callable[..., Any]]:
+        """Return the calls by their names, bound to this connection."""
+        return {name.removeprefix("exposed_"): getattr(self, name) for name in _EXPOSED}
+
+    def on_disconnect(self, _end: ServerEnd) -> None:
         """Leave what these sessions hold to their readers."""
+        self._end = None
         try:
             self._manager.connection_ended(self._session_ids)
         except Error:
@@ -127,7 +82,11 @@ class MeterService(rpyc.Service):  # type: ignore[misc]  # rpyc has no type info
 
     @plain
     def exposed_login(self, username: str, password: str) -> tuple[str, str]:
+        if self._certified_name not in (None, username):
+            raise LoginError(f"Your certificate is for {self._certified_name}: log in by that name")
         session_id, full_name = self._manager.login(username, password, self._address)
+        if self._end:
+            self._end.allow_frames_of(MAX_BULK_FRAME)
         return self._used(session_id), full_name
 
     @plain
@@ -172,3 +131,6 @@ class MeterService(rpyc.Service):  # type: ignore[misc]  # rpyc has no type info
         if isinstance(session_id, str) and len(self._session_ids) < 100:  # a program that goes through more is odd
             self._session_ids.add(session_id)
         return session_id
+
+
+_EXPOSED = [name for name in vars(MeterService) if name.startswith("exposed_")]

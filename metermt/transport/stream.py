@@ -1,12 +1,15 @@
 """The bytes between two ends: a socket stream that buffers what it reads and keeps deadlines."""
 
 import socket
+import ssl
 from collections.abc import Iterator
 from contextlib import contextmanager
 
 from rpyc.core.stream import SocketStream
 
+from metermt.errors import TlsError
 from metermt.transport.deadline import Deadline
+from metermt.transport.tls import ALERTS
 
 _CHUNK = 64_000  # bytes asked of the socket at once
 
@@ -31,11 +34,12 @@ class DeadlineStream(SocketStream):  # type: ignore[misc]  # rpyc has no type in
     that is not done when `deadline` is over raises `DeadlineExceeded`, where RPyC's goes on waiting.
     """
 
-    __slots__ = ("_deadline", "_received")
+    __slots__ = ("_deadline", "_received", "_timeout_is_fresh")
 
     def __init__(self, sock: socket.socket) -> None:
         super().__init__(sock)
         self._deadline: Deadline | None = None
+        self._timeout_is_fresh = False
         self._received = bytearray()
 
     @property
@@ -46,15 +50,21 @@ class DeadlineStream(SocketStream):  # type: ignore[misc]  # rpyc has no type in
     @deadline.setter
     def deadline(self, deadline: Deadline | None) -> None:
         self._deadline = deadline
-        if deadline is None and not self.closed:
-            self.sock.settimeout(None)
+        self._timeout_is_fresh = True
+        if not self.closed:
+            self.sock.settimeout(deadline.check() if deadline else None)
+
+    @property
+    def buffered(self) -> int:
+        """How many bytes have come that were not read yet."""
+        return len(self._received)
 
     def poll(self, timeout: object) -> bool:  # noqa: ARG002 - RPyC's signature
         """Say that there is something to read: `read` itself waits for it, no longer than until the deadline."""
         return True
 
-    def read(self, count: int) -> bytes:
-        """Return exactly so many bytes. Raises `DeadlineExceeded`, or `EOFError` when the connection is gone."""
+    def fill(self, count: int) -> None:
+        """Wait until so many bytes are buffered. Raises `DeadlineExceeded`, or `EOFError`."""
         while len(self._received) < count:
             with self._deadline_kept():
                 chunk = self.sock.recv(_CHUNK)
@@ -62,6 +72,15 @@ class DeadlineStream(SocketStream):  # type: ignore[misc]  # rpyc has no type in
                 self.close()
                 raise EOFError("the peer closed the connection")
             self._received += chunk
+
+    def peek(self, count: int) -> bytes:
+        """Return the next so many bytes, and leave them for `read`. Raises as that."""
+        self.fill(count)
+        return bytes(self._received[:count])
+
+    def read(self, count: int) -> bytes:
+        """Return exactly so many bytes. Raises `DeadlineExceeded`, or `EOFError` when the connection is gone."""
+        self.fill(count)
         taken = bytes(self._received[:count])
         del self._received[:count]
         return taken
@@ -69,16 +88,25 @@ class DeadlineStream(SocketStream):  # type: ignore[misc]  # rpyc has no type in
     def write(self, data: bytes) -> None:
         """Send all of it. Raises `DeadlineExceeded`, or `EOFError` when the connection is gone."""
         with self._deadline_kept():
-            self.sock.sendall(data)
+            self.sock.sendall(data)  # which spreads the time-out over all it sends
 
     @contextmanager
     def _deadline_kept(self) -> Iterator[None]:
+        deadline = self._deadline
         try:
-            if self._deadline:
-                self.sock.settimeout(self._deadline.check())
+            # The time-out set with the deadline holds for the first step; a peer that comes in drops is given less
+            # for each.
+            if deadline and not self._timeout_is_fresh:
+                self.sock.settimeout(deadline.check())
+            self._timeout_is_fresh = False
             yield
         except TimeoutError:
-            raise (self._deadline or Deadline(0)).exceeded() from None
+            raise (deadline or Deadline(0)).exceeded() from None
+        except ssl.SSLError as error:
+            self.close()
+            if error.reason in ALERTS:  # with TLS 1.3 a server refuses a client's certificate after the handshake
+                raise TlsError(f"The server ended the encrypted link: {ALERTS[error.reason]}") from error
+            raise EOFError(str(error)) from error
         except OSError as error:
             self.close()
             raise EOFError(str(error)) from error
