@@ -6,9 +6,11 @@ value in the same, over UDP or TCP.
 
 import logging
 import socket
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from ipaddress import ip_address
 from threading import Event, Thread
 from typing import Any
 
@@ -16,9 +18,13 @@ from rpyc.core import brine
 
 from metermt.config import REGISTRY_PORT, check_port
 from metermt.errors import RegistryUnreachable, SettingError
+from metermt.signing import SharedKey
+from metermt.transport.plainvalues import Malformed, PlainReader
 
 _log = logging.getLogger("metermt.discovery")
 
+SIGNED = "METERMT"
+"""Stands before a signed message: `(SIGNED, time stamp, signature, message)`."""
 MAX_ANSWER = 65_507
 """Bytes of the longest datagram."""
 ANSWER_SECONDS = 2.0
@@ -35,23 +41,29 @@ class Registry:
     host: str = "localhost"
     port: int = REGISTRY_PORT
     tcp: bool = False
+    key: SharedKey | None = None
+    """Signs what is told to a registry that takes signed messages only."""
 
     @classmethod
-    def parse(cls, text: str) -> "Registry":
+    def parse(cls, text: str, key: SharedKey | None = None) -> "Registry":
         """Read `HOST`, `HOST:PORT`, or either with `tcp:` before it. Raises `SettingError`."""
         tcp = text.startswith("tcp:")
         host, port = split_address(text.removeprefix("tcp:"), REGISTRY_PORT)
-        return cls(host, port, tcp)
+        return cls(host, port, tcp, key)
 
     def __str__(self) -> str:
         return f"{'tcp:' if self.tcp else ''}{self.host}:{self.port}"
 
     def servers(self, name: str) -> list[tuple[str, int]]:
-        """Return host and port of each server of this name."""
+        """Return host and port of each server of this name.
+
+        A registry elsewhere cannot send anybody to a server on this machine: such addresses are dropped.
+        """
         answer = self._ask("QUERY", name)
         match answer:
             case tuple() if all(_is_place(place) for place in answer):
-                return list(answer)
+                is_here = _is_loopback(self.host)
+                return [(host, port) for host, port in answer if is_here or not _is_loopback(host)]
         raise RegistryUnreachable(f"What answers at {self} is no registry of meter servers")
 
     def names(self) -> list[str]:
@@ -62,26 +74,39 @@ class Registry:
                 return sorted(answer)
         raise RegistryUnreachable(f"The registry at {self} does not list its services")
 
-    def register(self, name: str, port: int) -> None:
-        """Say that a server of this name listens on this port of this machine."""
-        self._ask("REGISTER", (name,), port)
+    def register(self, name: str, port: int, host: str | None = None) -> None:
+        """Say that a server of this name listens on this port, of this machine or of `host`."""
+        self._tell("REGISTER", (name,), port, host=host)
 
-    def unregister(self, port: int) -> None:
-        """Say that the server on this port of this machine has gone."""
-        self._ask("UNREGISTER", port)
+    def unregister(self, port: int, host: str | None = None) -> None:
+        """Say that the server on this port, of this machine or of `host`, has gone."""
+        self._tell("UNREGISTER", port, host=host)
 
-    def _ask(self, command: str, *arguments: Any) -> Any:
+    def _tell(self, command: str, *arguments: Any, host: str | None) -> None:
+        answer = self._ask(command, *arguments, host=host)
+        if answer == "KEY":
+            raise RegistryUnreachable(f"The registry at {self} takes signed registrations only: --registry-key-file")
+        if answer != "OK":
+            raise RegistryUnreachable(f"The registry at {self} takes no more registrations")
+
+    def _ask(self, command: str, *arguments: Any, host: str | None = None) -> Any:
         kind = socket.SOCK_STREAM if self.tcp else socket.SOCK_DGRAM
         try:
             family, _, _, _, address = socket.getaddrinfo(self.host, self.port, type=kind)[0]
             with socket.socket(family, kind) as sock:
                 sock.settimeout(ANSWER_SECONDS)
                 sock.connect(address)
-                sock.sendall(brine.dump(("RPYC", command, arguments)))
-                return brine.load(sock.recv(MAX_ANSWER))
+                if command.endswith("REGISTER") and (host or self.key):
+                    # What is signed says for which host it is good, or anybody who heard it could use it for theirs.
+                    arguments = (*arguments, host or sock.getsockname()[0])
+                message = brine.dump(("RPYC", command, arguments))
+                if self.key:
+                    message = brine.dump((SIGNED, *self.key.sign(message, time.time()), message))
+                sock.sendall(message)
+                return PlainReader(sock.recv(MAX_ANSWER)).value()
         except (OSError, UnicodeError) as error:
             raise RegistryUnreachable(f"No registry answers at {self}: is 'metermt registry' running there?") from error
-        except Exception as error:  # brine raises anything for bytes that are none of its
+        except Malformed as error:
             raise RegistryUnreachable(f"What answers at {self} is no registry") from error
 
 
@@ -99,13 +124,13 @@ def split_address(text: str, default_port: int) -> tuple[str, int]:
 
 
 @contextmanager
-def announced(registry: Registry, name: str, port: int) -> Iterator[None]:
-    """Keep a server registered until the block ends, then unregister it.
+def announced(registry: Registry, name: str, port: int, host: str | None = None) -> Iterator[None]:
+    """Keep a server, on this machine or at `host`, registered until the block ends, then unregister it.
 
     A registry that does not answer is asked again and again; the server can be reached by its address meanwhile.
     """
     ending = Event()
-    announcer = Thread(target=_announce, args=(registry, name, port, ending), name="announcer", daemon=True)
+    announcer = Thread(target=_announce, args=(registry, name, port, host, ending), name="announcer", daemon=True)
     announcer.start()
     try:
         yield
@@ -114,11 +139,11 @@ def announced(registry: Registry, name: str, port: int) -> Iterator[None]:
         announcer.join()
 
 
-def _announce(registry: Registry, name: str, port: int, ending: Event) -> None:
+def _announce(registry: Registry, name: str, port: int, host: str | None, ending: Event) -> None:
     registered = warned = False
     while not ending.is_set():
         try:
-            registry.register(name, port)
+            registry.register(name, port, host)
             registered, warned = True, False
         except RegistryUnreachable as error:
             if not warned:
@@ -127,9 +152,16 @@ def _announce(registry: Registry, name: str, port: int, ending: Event) -> None:
         ending.wait(_REGISTER_EVERY if registered else _REGISTER_AGAIN)
     if registered:
         try:
-            registry.unregister(port)
+            registry.unregister(port, host)
         except RegistryUnreachable as error:
             _log.warning("not unregistered: %s", error)
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
 
 
 def _is_place(place: object) -> bool:

@@ -7,6 +7,7 @@ made-up registrations; this one is not.
 
 import logging
 import socket
+import time
 from collections.abc import Callable
 from contextlib import suppress
 from threading import BoundedSemaphore, Event, Lock, Thread
@@ -15,8 +16,11 @@ from typing import Any, Self
 
 from rpyc.core import brine
 
+from metermt import discovery
 from metermt.config import REGISTRY_PORT, check_port
 from metermt.errors import ListenError
+from metermt.signing import SharedKey
+from metermt.transport.plainvalues import Malformed, PlainReader
 
 FORGET_AFTER = 240.0
 """Seconds after which a server that did not register again is forgotten; servers do so every 60."""
@@ -24,7 +28,7 @@ MAX_SERVERS = 1000
 """Registrations that are kept at most: more than anybody runs, less than what would fill the memory."""
 
 _MAX_MESSAGE = 1500  # bytes; RPyC's clients read no more, so answers are cut to it as well
-_MAX_NAME = 64  # characters
+_MAX_NAME = 64  # characters of a name or a host
 _TCP_SECONDS = 2.0  # how long a TCP client may take to ask
 _TCP_CLIENTS = 50  # at once; those beyond are hung up on
 
@@ -77,9 +81,20 @@ class ServiceTable:
 class RegistryServer:
     """A registry that listens from when it is made until `stop`. `port` is the true one; 0 asks for any."""
 
-    def __init__(self, host: str = "localhost", port: int = REGISTRY_PORT, *, tcp: bool = False) -> None:
-        """Listen and answer in the background. Raises `ListenError` or `SettingError`."""
+    def __init__(
+        self,
+        host: str = "localhost",
+        port: int = REGISTRY_PORT,
+        *,
+        tcp: bool = False,
+        key: SharedKey | None = None,
+    ) -> None:
+        """Listen and answer in the background; with a key only who signs with it may register and unregister.
+
+        Raises `ListenError` or `SettingError`.
+        """
         self.table = ServiceTable()
+        self._key = key
         self._stopping = Event()
         self._places = BoundedSemaphore(_TCP_CLIENTS)
         self._socket = _listen(host, check_port(port), tcp=tcp)
@@ -106,24 +121,41 @@ class RegistryServer:
     def answer(self, message: bytes, host: str) -> bytes | None:
         """Return the answer to a message from this host, None if it is not one of the protocol."""
         try:
-            return self._answer(brine.load(message), host)
-        except Exception as error:  # noqa: BLE001 - bytes that are no message raise anything
-            _log.debug("no message, from %s: %r", host, error)
+            content, trusted = self._opened(_read(message), host)
+            told = self._answered(content)
+            if told is not None:
+                return _fitting(told)
+            return _written(self._obeyed(content, host) if trusted else "KEY")
+        except Malformed:
             return None
 
-    def _answer(self, message: Any, host: str) -> bytes | None:
+    def _opened(self, message: Any, host: str) -> tuple[Any, bool]:
+        """Return what is in a message that may be signed, and whether it may change anything."""
+        match message:
+            case (discovery.SIGNED, int(stamp), bytes(signature), bytes(inner)):
+                if self._key is None or self._key.is_good(inner, stamp, signature, time.time()):
+                    return _read(inner), True
+                _log.warning("a message from %s has a wrong key, or its clock is wrong", host)
+                return _read(inner), False
+        return message, self._key is None
+
+    def _answered(self, message: Any) -> tuple[Any, ...] | None:
         match message:
             case ("RPYC", "QUERY", (str(name),)):
-                return _fitting(self.table.servers(name))
+                return tuple(self.table.servers(name))
             case ("RPYC", "LIST", ((None,),) | (None,) | ()):
-                return _fitting(self.table.names())
-            case ("RPYC", "REGISTER", ((*names,), int(port))) if 0 < port <= 65535 and _all_names(names):
-                taken = [self.table.register(name, host, port) for name in names]
-                return brine.dump("OK" if all(taken) else "FULL")  # type: ignore[no-any-return]
-            case ("RPYC", "UNREGISTER", (int(port),)):
-                self.table.unregister(host, port)
-                return brine.dump("OK")  # type: ignore[no-any-return]
+                return tuple(self.table.names())
         return None
+
+    def _obeyed(self, message: Any, host: str) -> str:
+        match message:
+            case ("RPYC", "REGISTER", ((*names,), int(port), *at)) if _all_names(names) and _is_place(port, at):
+                taken = [self.table.register(name, at[0] if at else host, port) for name in names]
+                return "OK" if all(taken) else "FULL"
+            case ("RPYC", "UNREGISTER", (int(port), *at)) if _is_place(port, at):
+                self.table.unregister(at[0] if at else host, port)
+                return "OK"
+        raise Malformed
 
     def _work_udp(self) -> None:
         while not self._stopping.is_set():
@@ -175,12 +207,32 @@ def _listen(host: str, port: int, *, tcp: bool) -> socket.socket:
     return sock
 
 
-def _all_names(names: list[object]) -> bool:
-    return 0 < len(names) <= 10 and all(isinstance(name, str) and 0 < len(name) <= _MAX_NAME for name in names)
+def _read(message: bytes) -> Any:
+    reader = PlainReader(message)
+    value = reader.value()
+    reader.end()
+    return value
 
 
-def _fitting(entries: list[Any]) -> bytes:
+def _all_names(names: list[Any]) -> bool:
+    return 0 < len(names) <= 10 and all(_is_name(name) for name in names)
+
+
+def _is_place(port: int, at: list[Any]) -> bool:
+    return 0 < port <= 65535 and (not at or (len(at) == 1 and _is_name(at[0])))
+
+
+def _is_name(name: object) -> bool:
+    return isinstance(name, str) and 0 < len(name) <= _MAX_NAME
+
+
+def _written(answer: Any) -> bytes:
+    written: bytes = brine.dump(answer)
+    return written
+
+
+def _fitting(entries: tuple[Any, ...]) -> bytes:
     """Write as many entries as fit a message."""
-    while len(answer := brine.dump(tuple(entries))) > _MAX_MESSAGE:
+    while len(answer := _written(entries)) > _MAX_MESSAGE:
         entries = entries[: len(entries) * 9 // 10]
-    return answer  # type: ignore[no-any-return]
+    return answer

@@ -41,6 +41,7 @@ class ServerSettings:
     database: Path | None = None
     demo: bool = False
     registry: Registry | None = None
+    advertise: str | None = None
     name: str = SERVICE
     rules: Rules = field(default_factory=Rules)
     limits: Limits = field(default_factory=Limits)
@@ -79,7 +80,7 @@ class RunningServer:
         self._server.start()
         self._announcement = ExitStack()
         if settings.registry:
-            self._announcement.enter_context(announced(settings.registry, settings.name, self.port))
+            self._announcement.enter_context(announced(settings.registry, settings.name, self.port, settings.advertise))
 
     def stop(self) -> None:
         """Answer no more calls, once those in flight have ended. Stopping twice is harmless."""

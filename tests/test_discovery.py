@@ -7,11 +7,12 @@ import pytest
 from rpyc.core import brine
 from rpyc.utils.registry import TCPRegistryClient, UDPRegistryClient
 
-from metermt import connect
+from metermt import connect, discovery
 from metermt.discovery import Registry, announced, split_address
 from metermt.errors import RegistryUnreachable, ServerUnreachable, SettingError
 from metermt.registry import FORGET_AFTER, MAX_SERVERS, RegistryServer, ServiceTable
 from metermt.serving import RunningServer, ServerSettings
+from metermt.signing import SharedKey
 
 
 @pytest.fixture(params=["udp", "tcp"])
@@ -197,3 +198,72 @@ def test_an_address_is_host_and_perhaps_port(text, address):
 def test_what_is_no_address_is_refused(text):
     with pytest.raises(SettingError):
         split_address(text, 18811)
+
+
+KEY = SharedKey(b"a secret of the firm, long enough")
+
+
+@pytest.fixture
+def locked_registry():
+    with RegistryServer(port=0, key=KEY) as server:
+        yield server
+
+
+def test_without_the_key_nobody_registers_or_unregisters(locked_registry):
+    stranger, owner = Registry(port=locked_registry.port), Registry(port=locked_registry.port, key=KEY)
+    other = Registry(port=locked_registry.port, key=SharedKey(b"another secret, long enough"))
+    owner.register("METER", 4711)
+
+    for attempt in (
+        lambda: stranger.register("METER", 4712),
+        lambda: stranger.unregister(4711),
+        lambda: other.register("METER", 4712),
+        lambda: other.unregister(4711),
+    ):
+        with pytest.raises(RegistryUnreachable, match="signed registrations only"):
+            attempt()
+    assert stranger.servers("METER") == [("127.0.0.1", 4711)]
+
+    owner.unregister(4711)
+    assert stranger.servers("METER") == []
+
+
+def test_a_signed_message_is_good_for_a_minute_and_for_its_own_host_only(locked_registry):
+    message = brine.dump(("RPYC", "REGISTER", (("METER",), 4711, "10.0.0.1")))
+
+    def said(age, content=message):
+        stamp, signature = KEY.sign(message, time.time() - age)
+        return brine.load(locked_registry.answer(brine.dump(("METERMT", stamp, signature, content)), "10.6.6.6"))
+
+    assert said(age=120) == "KEY"
+    assert said(age=-120) == "KEY"
+    assert said(age=0, content=message.replace(b"10.0.0.1", b"10.6.6.6")) == "KEY"
+    assert locked_registry.table.servers("METER") == []
+    assert said(age=50) == "OK"
+    assert locked_registry.table.servers("METER") == [("10.0.0.1", 4711)]
+
+
+def test_a_server_registers_under_the_address_that_it_advertises(locked_registry):
+    registry = Registry(port=locked_registry.port, key=KEY)
+    settings = ServerSettings(port=0, demo=True, registry=registry, advertise="meter.example.org")
+    with RunningServer(settings) as server:
+        wait_until(lambda: registry.servers("METER"))
+        assert registry.servers("METER") == [("meter.example.org", server.port)]
+    assert registry.servers("METER") == []
+
+
+def test_a_registry_elsewhere_cannot_send_anybody_to_this_machine(registry, monkeypatch):
+    registry.register("METER", 4711)
+    registry.register("METER", 4712, "10.0.0.1")
+    is_loopback = discovery._is_loopback
+    monkeypatch.setattr(discovery, "_is_loopback", lambda host: host != "localhost" and is_loopback(host))
+
+    assert registry.servers("METER") == [("10.0.0.1", 4712)]
+
+
+def test_a_key_that_is_short_or_cannot_be_read_is_refused(tmp_path):
+    (tmp_path / "short").write_text("secret\n")
+    with pytest.raises(SettingError, match="16 bytes at least"):
+        SharedKey.read(tmp_path / "short")
+    with pytest.raises(SettingError, match="Cannot read the key file"):
+        SharedKey.read(tmp_path / "none")

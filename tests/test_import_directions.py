@@ -16,12 +16,12 @@ PACKAGE_DIR = Path(__file__).parents[1] / PACKAGE
 # names. A module may import from lower lines and from its own line.
 FLOORS = (
     ("floor 0", ("errors", "model")),
-    ("floor 1", ("rules", "wire", "passwords", "config", "safedict", "routefile")),
+    ("floor 1", ("rules", "wire", "passwords", "config", "safedict", "routefile", "signing")),
     ("floor 2, store.base", ("store.base",)),
     ("floor 2, the stores", ("store",)),
     ("floor 3", ("manager", "demo")),
     ("floor 4", ("transport", "discovery")),
-    ("floor 5", ("client", "serving", "registry", "localserver")),
+    ("floor 5", ("client", "serving", "registry", "localserver", "certificates")),
     ("floor 6", ("console", "gui", "cli")),
     ("the roof", ("__init__", "__main__")),
 )

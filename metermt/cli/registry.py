@@ -3,12 +3,14 @@
 import logging
 import signal
 from datetime import datetime
+from pathlib import Path
 
 import click
 
 from metermt.cli.common import MeterCommand
 from metermt.config import REGISTRY_PORT
 from metermt.registry import RegistryServer
+from metermt.signing import SharedKey
 
 
 @click.command(cls=MeterCommand)
@@ -16,8 +18,13 @@ from metermt.registry import RegistryServer
 @click.option(
     "-p", "--port", type=int, default=REGISTRY_PORT, show_default=True, metavar="PORT", help="The port, 0: any."
 )
+@click.option(
+    "--registry-key-file",
+    type=click.Path(path_type=Path),
+    help="Let only servers register that share the key in this file.",
+)
 @click.option("--tcp", is_flag=True, help="Listen on TCP instead of UDP.")
-def registry(host: str, port: int, *, tcp: bool) -> None:
+def registry(host: str, port: int, registry_key_file: Path | None, *, tcp: bool) -> None:
     """Run a registry until Ctrl+C or SIGTERM: servers register there, clients find them by name.
 
     \b
@@ -27,9 +34,10 @@ def registry(host: str, port: int, *, tcp: bool) -> None:
         metermt console --service METER --registry 192.168.1.10
     """
     logging.basicConfig(format="%(asctime)s %(levelname)s %(name)s: %(message)s", level=logging.WARNING)
+    key = SharedKey.read(registry_key_file) if registry_key_file else None
     ending = {signal.SIGINT, signal.SIGTERM}
     signal.pthread_sigmask(signal.SIG_BLOCK, ending)
-    with RegistryServer(host, port, tcp=tcp) as server:
+    with RegistryServer(host, port, tcp=tcp, key=key) as server:
         kind = "TCP" if tcp else "UDP"
         click.echo(f"Meter registry startup at {datetime.now():%Y-%m-%dT%H:%M:%S} on {host}:{server.port} ({kind})")
         signal.sigwait(ending)

@@ -12,6 +12,7 @@ from metermt.discovery import Registry
 from metermt.errors import SettingError
 from metermt.serving import ServerSettings
 from metermt.serving import serve as run_server
+from metermt.signing import SharedKey
 from metermt.transport.tls import ServerTls
 
 
@@ -46,6 +47,8 @@ from metermt.transport.tls import ServerTls
     metavar="[HOST[:PORT]]",
     help="Register there, so that clients find the server by name. 'tcp:' before the host uses TCP.",
 )
+@click.option("--registry-key-file", type=click.Path(path_type=Path), help="The key that a registry with one asks for.")
+@click.option("--advertise", metavar="HOST", help="Register this host, if clients reach the server by another than -h.")
 @click.option("--name", default=SERVICE, show_default=True, help="The name to register under.")
 @click.option(
     "--notify", type=click.Path(path_type=Path), help="Write HOST:PORT into this file once clients can connect."
@@ -97,6 +100,8 @@ def serve(
     tls_client_ca: Path | None,
     plaintext: bool,
     registry: str | None,
+    registry_key_file: Path | None,
+    advertise: str | None,
     name: str,
     notify: Path | None,
     dump: bool | None,
@@ -119,6 +124,9 @@ def serve(
         database = default_database()
     if tls_client_ca and not tls:
         raise SettingError("--tls-client-ca needs --tls")
+    if not registry and (registry_key_file or advertise):
+        raise SettingError("--registry-key-file and --advertise need --registry")
+    key = SharedKey.read(registry_key_file) if registry_key_file else None
     settings = ServerSettings(
         host=host,
         port=port,
@@ -126,7 +134,8 @@ def serve(
         demo=demo,
         tls=ServerTls(tls_folder / "server.pem", tls_folder / "server-key.pem", tls_client_ca) if tls else None,
         plaintext=plaintext,
-        registry=Registry.parse(registry) if registry else None,
+        registry=Registry.parse(registry, key) if registry else None,
+        advertise=advertise,
         name=name,
         limits=Limits(max_connections, max_per_address, idle=timedelta(minutes=idle_minutes)),
         rules=Rules(session_idle=timedelta(hours=session_hours), lease=timedelta(minutes=lease_minutes)),
