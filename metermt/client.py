@@ -22,11 +22,13 @@ from metermt.errors import (
     ServerUnreachable,
     SessionError,
     SettingError,
+    TlsError,
 )
 from metermt.model import Job, Status
 from metermt.transport.connection import ServerConnection
 from metermt.transport.deadline import Deadline
 from metermt.transport.tls import ClientTls
+from metermt.transport.tunnel import SshTunnel
 from metermt.wire import MAX_ROWS, Row, jobs_from_text, outcomes_from_text, rows_to_text
 
 TIMEOUT = 10.0
@@ -54,7 +56,8 @@ class MeterClient:
     it is.
     With `tls_ca`, a PEM file of the authority that signed the server's certificate, the link is encrypted and the
     server must prove that it is `host`, or `service`; `tls_cert`, a PEM file with certificate and key, is shown to
-    servers that ask for one.
+    servers that ask for one. With `ssh`, `USER@HOST`, the system's `ssh` logs in there and reaches `host` and `port`
+    from there.
     All calls may be made from any thread; they take turns. Besides what is named with each, any call raises
     `ConnectionFailed` (`ServerUnreachable`, `ServerLost`, `DeadlineExceeded`) and `InternalError`, and those but
     `login` and `ping` raise `SessionError` without a login.
@@ -69,6 +72,7 @@ class MeterClient:
         registry: str | None = None,
         tls_ca: Path | str | None = None,
         tls_cert: Path | str | None = None,
+        ssh: str | None = None,
         timeout: float = TIMEOUT,
     ) -> None:
         """Connect. Raises `ConnectionFailed` or `SettingError`."""
@@ -77,6 +81,10 @@ class MeterClient:
         self._service = service
         self._registry = Registry.parse(registry or "localhost")
         self._tls = _client_tls(tls_ca, tls_cert)
+        if ssh and service:
+            raise SettingError("A server is reached by name or through SSH, not both: say its host and port")
+        self._ssh = ssh
+        self._tunnel: SshTunnel | None = None
         self._session_id = ""
         self._lock = Lock()  # guards _connection; held for the whole of a call
         self._connection: ServerConnection | None = None
@@ -204,21 +212,27 @@ class MeterClient:
 
     def _connect(self, deadline: Deadline) -> ServerConnection:
         if self._connection is None:
-            self._connection = (
-                self._found(self._service, deadline)
-                if self._service
-                else ServerConnection(self.host, self.port, deadline, self._tls)
-            )
+            if self._service:
+                self._connection = self._found(self._service, deadline)
+            elif self._ssh:
+                self._tunnel = SshTunnel(self._ssh, self.host, self.port, deadline)
+                self._connection = ServerConnection("localhost", self._tunnel.port, deadline, self._tls, self.host)
+            else:
+                self._connection = ServerConnection(self.host, self.port, deadline, self._tls)
         return self._connection
 
     def _found(self, service: str, deadline: Deadline) -> ServerConnection:
         """Connect to any server of this name that answers."""
         places = self._registry.servers(service)
         random.shuffle(places)
+        distrusted: TlsError | None = None
         for host, port in places:
             step = Deadline(min(_STEP, deadline.check()))
             try:
                 connection = ServerConnection(host, port, step, self._tls, name=service)
+            except TlsError as error:
+                distrusted = error
+                continue
             except ConnectionFailed:
                 continue
             try:
@@ -228,6 +242,8 @@ class MeterClient:
                 continue
             self.host, self.port = host, port
             return connection
+        if distrusted:
+            raise distrusted
         tried = ", ".join(f"{host}:{port}" for host, port in places) or "none is registered"
         raise ServerUnreachable(f"No server of the name {service} answers; tried: {tried}")
 
@@ -235,6 +251,9 @@ class MeterClient:
         if self._connection is not None:
             self._connection.close()
             self._connection = None
+        if self._tunnel is not None:
+            self._tunnel.close()
+            self._tunnel = None
 
 
 def connect(
@@ -245,11 +264,12 @@ def connect(
     registry: str | None = None,
     tls_ca: Path | str | None = None,
     tls_cert: Path | str | None = None,
+    ssh: str | None = None,
     timeout: float = TIMEOUT,
 ) -> MeterClient:
     """Connect to a meter server. See `MeterClient`."""
     return MeterClient(
-        host, port, service=service, registry=registry, tls_ca=tls_ca, tls_cert=tls_cert, timeout=timeout
+        host, port, service=service, registry=registry, tls_ca=tls_ca, tls_cert=tls_cert, ssh=ssh, timeout=timeout
     )
 
 

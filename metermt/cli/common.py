@@ -60,12 +60,13 @@ def server_options(command: Callable[..., Any]) -> Callable[..., Any]:
     )
     @click.option("--tls-ca", type=_FILE, help="Encrypt; the server's certificate must be of this authority (PEM).")
     @click.option("--tls-cert", type=_FILE, help="Your certificate with its key (PEM), for a server that asks for one.")
+    @click.option("--ssh", metavar="USER@HOST", help="Log in there with ssh, and reach host and port from there.")
     @functools.wraps(command)
     def with_connect(*, host: str, port: int, service: str | None, registry: str | None, **others: Any) -> Any:
         if registry and not service:
             service = SERVICE
-        tls = {name: others.pop(name) for name in ("tls_ca", "tls_cert")}
-        return command(connect=partial(connect, host, port, service=service, registry=registry, **tls), **others)
+        link = {name: others.pop(name) for name in ("tls_ca", "tls_cert", "ssh")}
+        return command(connect=partial(connect, host, port, service=service, registry=registry, **link), **others)
 
     return with_connect
 

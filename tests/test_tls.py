@@ -1,0 +1,245 @@
+"""An encrypted link: real certificates, real handshakes."""
+
+import socket
+import ssl
+import stat
+import time
+from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
+
+import pytest
+import rpyc
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import NameOID
+
+from metermt import certificates, connect
+from metermt.certificates import Authority
+from metermt.discovery import Registry
+from metermt.errors import ConnectionFailed, LoginError, SettingError, TlsError
+from metermt.registry import RegistryServer
+from metermt.serving import RunningServer, ServerSettings
+from metermt.transport.tls import ServerTls
+
+
+@pytest.fixture(scope="module")
+def authority(tmp_path_factory):
+    authority = Authority(tmp_path_factory.mktemp("tls"))
+    authority.certify_server(["localhost", "127.0.0.1"], "METER")
+    return authority
+
+
+@contextmanager
+def tls_server(certificate, key, client_authority=None, registry=None):
+    tls = ServerTls(certificate, key, client_authority)
+    with RunningServer(ServerSettings(port=0, demo=True, tls=tls, registry=registry)) as server:
+        yield server
+
+
+@pytest.fixture(scope="module")
+def server(authority):
+    with tls_server(authority.folder / "server.pem", authority.folder / "server-key.pem") as server:
+        yield server
+
+
+@contextmanager
+def server_certified_for(folder, *hosts, service="METER"):
+    """A server with a certificate of the authority for these hosts, in a folder of its own."""
+    own = Authority(folder)
+    with tls_server(*own.certify_server(list(hosts), service)) as server:
+        yield server, own.path
+
+
+def test_readings_go_through_an_encrypted_link(server, authority):
+    for host in ("localhost", "127.0.0.1"):
+        with connect(host, server.port, tls_ca=authority.path) as client:
+            assert client.login("carol", "carol") == "Carol Dent"
+            job = client.get_job()
+            client.submit_reading(job.meter, 5983)
+
+
+def test_the_four_calls_work_from_a_bare_tls_connection_of_rpyc(server, authority):
+    connection = rpyc.ssl_connect("localhost", server.port, ca_certs=str(authority.path), cert_reqs=ssl.CERT_REQUIRED)
+    try:
+        session, full_name = connection.root.login("gwenda", "gwenda")
+        meter = connection.root.get_job(session)
+        connection.root.submit_reading(session, meter, datetime.now(), 17)
+        count, total = connection.root.get_status(session)
+        assert (full_name, count) == ("Gwenda Pryce", 1)
+        assert total >= 1
+    finally:
+        connection.close()
+
+
+def test_a_server_for_another_host_is_refused(tmp_path):
+    with server_certified_for(tmp_path, "meter.example.org") as (server, ca):
+        with pytest.raises(TlsError, match="localhost cannot be trusted: its certificate is for another host"):
+            connect("localhost", server.port, tls_ca=ca)
+        with pytest.raises(TlsError, match="its certificate is for another address"):
+            connect("127.0.0.1", server.port, tls_ca=ca)
+
+
+def test_a_server_of_another_authority_is_refused(server, tmp_path):
+    with pytest.raises(TlsError, match="another authority than that of --tls-ca"):
+        connect("localhost", server.port, tls_ca=Authority(tmp_path).path)
+
+
+def test_an_expired_server_is_refused(tmp_path, monkeypatch):
+    dated = certificates._dated
+
+    def expired(days):
+        if days == certificates._AUTHORITY_DAYS:
+            return dated(days)
+        now = datetime.now(UTC)
+        return (
+            x509.CertificateBuilder()
+            .serial_number(7)
+            .not_valid_before(now - timedelta(days=9))
+            .not_valid_after(now - timedelta(days=1))
+        )
+
+    monkeypatch.setattr(certificates, "_dated", expired)
+    with (
+        server_certified_for(tmp_path, "localhost") as (server, ca),
+        pytest.raises(TlsError, match="its certificate has expired: renew it"),
+    ):
+        connect("localhost", server.port, tls_ca=ca)
+
+
+def test_a_server_signed_by_itself_is_refused(tmp_path, authority):
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "localhost")])
+    certificate = (
+        certificates._dated(10)
+        .subject_name(name)
+        .issuer_name(name)
+        .public_key(key.public_key())
+        .add_extension(x509.SubjectAlternativeName([x509.DNSName("localhost")]), critical=False)
+        .sign(key, hashes.SHA256())
+    )
+    (tmp_path / "own.pem").write_bytes(certificates._pem(certificate))
+    (tmp_path / "own-key.pem").write_bytes(certificates._pem_of_key(key))
+    with (
+        tls_server(tmp_path / "own.pem", tmp_path / "own-key.pem") as server,
+        pytest.raises(TlsError, match="its certificate is signed by itself"),
+    ):
+        connect("localhost", server.port, tls_ca=authority.path)
+
+
+def test_plain_text_on_either_side_is_told(server, authority):
+    with (
+        RunningServer(ServerSettings(port=0, demo=True)) as plain,
+        pytest.raises(TlsError, match="does not answer in TLS; start it with --tls"),
+    ):
+        connect("localhost", plain.port, tls_ca=authority.path)
+    with (
+        connect("localhost", server.port, timeout=0.5) as client,
+        pytest.raises(ConnectionFailed, match="does it want TLS"),
+    ):
+        client.ping()
+
+
+def test_nothing_older_than_tls_1_2_is_spoken(server, authority):
+    context = ssl.create_default_context(cafile=authority.path)
+    context.minimum_version = ssl.TLSVersion.TLSv1_2
+    with (
+        socket.create_connection(("localhost", server.port)) as sock,
+        context.wrap_socket(sock, server_hostname="localhost") as spoken,
+    ):
+        assert spoken.version() in ("TLSv1.2", "TLSv1.3")
+    tls = ServerTls(authority.folder / "server.pem", authority.folder / "server-key.pem")
+    assert tls.context().minimum_version == ssl.TLSVersion.TLSv1_2
+
+
+def test_a_silent_client_blocks_nobody(server, authority):
+    with socket.create_connection(("localhost", server.port)):
+        started = time.monotonic()
+        with connect("localhost", server.port, tls_ca=authority.path) as client:
+            client.ping()
+        assert time.monotonic() - started < 2
+
+
+def test_a_client_certificate_lets_its_owner_in_and_nobody_else(authority):
+    carols = authority.certify_client("carol")
+    files = authority.folder / "server.pem", authority.folder / "server-key.pem"
+    with tls_server(*files, client_authority=authority.path) as server:
+        with connect("localhost", server.port, tls_ca=authority.path, tls_cert=carols) as client:
+            with pytest.raises(LoginError, match="Your certificate is for carol"):
+                client.login("adam", "adam")
+            assert client.login("carol", "carol") == "Carol Dent"
+        with (
+            pytest.raises(TlsError, match="it asks for a client certificate"),
+            connect("localhost", server.port, tls_ca=authority.path) as client,
+        ):
+            client.ping()
+
+
+def test_a_client_certificate_of_another_authority_is_refused(authority, tmp_path):
+    strangers = Authority(tmp_path).certify_client("carol")
+    files = authority.folder / "server.pem", authority.folder / "server-key.pem"
+    with (
+        tls_server(*files, client_authority=authority.path) as server,
+        pytest.raises(TlsError, match="of an authority that it does not know"),
+        connect("localhost", server.port, tls_ca=authority.path, tls_cert=strangers) as client,
+    ):
+        client.ping()
+
+
+def test_a_server_found_by_name_must_prove_the_name(authority, tmp_path):
+    with RegistryServer(port=0) as listening:
+        registry = Registry(port=listening.port)
+        files = authority.folder / "server.pem", authority.folder / "server-key.pem"
+        with tls_server(*files) as server:
+            registry.register("METER", server.port)
+            with connect(service="METER", registry=str(registry), tls_ca=authority.path) as client:
+                client.ping()
+            registry.unregister(server.port)
+            registry.register("NORTH", server.port)
+            with pytest.raises(
+                TlsError, match="The server NORTH cannot be trusted: its certificate is for another host"
+            ):
+                connect(service="NORTH", registry=str(registry), tls_ca=authority.path)
+
+
+def test_beyond_this_machine_a_server_wants_tls_or_to_be_told_otherwise(authority):
+    with pytest.raises(SettingError, match=r"use --tls .* or --plaintext"):
+        ServerSettings(host="0.0.0.0")
+    ServerSettings(host="0.0.0.0", plaintext=True)
+    ServerSettings(host="0.0.0.0", tls=ServerTls(authority.folder / "server.pem", authority.folder / "server-key.pem"))
+    for host in ("localhost", "127.0.0.1", "127.1.2.3", "::1"):
+        ServerSettings(host=host)
+
+
+def test_keys_are_readable_by_their_owner_only_and_a_renewal_keeps_the_authority(tmp_path):
+    authority = Authority(tmp_path / "tls")
+    authority.certify_server(["localhost"], "METER")
+    authority.certify_client("carol")
+    before = authority.path.read_bytes()
+
+    Authority(tmp_path / "tls").certify_server(["localhost", "10.1.2.3"], "METER")
+
+    assert authority.path.read_bytes() == before
+    modes = {path.name: stat.S_IMODE(path.stat().st_mode) for path in (tmp_path / "tls").iterdir()}
+    assert modes == {
+        "ca.pem": 0o644,
+        "ca-key.pem": 0o600,
+        "server.pem": 0o644,
+        "server-key.pem": 0o600,
+        "client-carol.pem": 0o600,
+    }
+
+
+def test_files_that_are_no_certificates_are_refused(tmp_path, authority):
+    (tmp_path / "text").write_text("no certificate")
+    for broken in (tmp_path / "text", tmp_path / "none"):
+        with pytest.raises(SettingError, match=str(broken)):
+            ServerTls(broken, broken).context()
+    with RunningServer(ServerSettings(port=0, demo=True)) as server:
+        for broken in (tmp_path / "text", tmp_path / "none"):
+            with pytest.raises(SettingError, match=str(broken)):
+                connect("localhost", server.port, tls_ca=broken)
+        with pytest.raises(SettingError, match="needs TLS"):
+            connect("localhost", server.port, tls_cert=authority.path)
+    with pytest.raises(SettingError, match="Invalid host"):
+        authority.certify_server(["m\u00e9ter"], "METER")
