@@ -3,12 +3,13 @@
 import getpass
 import re
 import sys
+from collections.abc import Callable
 from contextlib import suppress
 from datetime import UTC, datetime
 
 import click
 
-from metermt.cli.common import Connect, MeterCommand, server_options
+from metermt.cli.common import MeterCommand, Target, server_options
 from metermt.client import MeterClient, new_key
 from metermt.errors import (
     AlreadyRead,
@@ -28,7 +29,7 @@ _TRIES = 3  # wrong passwords until the console gives up
 
 @click.command(cls=MeterCommand)
 @server_options
-def console(connect: Connect) -> None:
+def console(connect: Target) -> None:
     """Read meters: log in, and send reading after reading.
 
     An empty reading asks for the reason why there is none; an empty reason too ends the console.
@@ -41,7 +42,7 @@ def console(connect: Connect) -> None:
     read_meters(connect)
 
 
-def read_meters(connect: Connect) -> None:
+def read_meters(connect: Callable[[], MeterClient]) -> None:
     """Hold the dialogue on the terminal until the reader ends it or all jobs are done.
 
     Raises `ConnectionFailed`, or another `Error` that ends it.

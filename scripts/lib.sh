@@ -67,6 +67,11 @@ need_debian_package() {
         sh -c "apt-get $options update; apt-get $options install -y $package"
 }
 
+# need_command COMMAND PACKAGE: installs the package when its command is missing.
+need_command() {
+    command -v "$1" >/dev/null || need_debian_package "$2"
+}
+
 which_python() {
     "$1" -c 'import sys; print(sys.base_prefix, sys.version)' 2>/dev/null </dev/null
 }

@@ -41,7 +41,7 @@ class Fence:
 FENCES = (
     Fence(("rpyc",), only_in=("transport", "discovery", "registry")),
     Fence(SQL_DRIVERS, only_in=("store",)),
-    Fence(("tkinter",), only_in=("gui",), but_not=("gui.presenter",)),
+    Fence(("tkinter",), only_in=("gui",), but_not=("gui.presenter", "gui.state", "gui.opening", "gui.first_account")),
 )
 
 NOT_LOADED_BY_IMPORT_METERMT = ("tkinter", *SQL_DRIVERS)
@@ -330,11 +330,13 @@ BROKEN = {
     },
     "tkinter outside the gui": (
         {"console.py": "from tkinter import messagebox"},
-        "metermt.console, line 1, imports tkinter: allowed only in gui, not in gui.presenter",
+        "metermt.console, line 1, imports tkinter: allowed only in gui, "
+        "not in gui.presenter, gui.state, gui.opening, gui.first_account",
     ),
     "tkinter in the presenter": (
         {"gui/presenter.py": "import tkinter as tk"},
-        "metermt.gui.presenter, line 1, imports tkinter: allowed only in gui, not in gui.presenter",
+        "metermt.gui.presenter, line 1, imports tkinter: allowed only in gui, "
+        "not in gui.presenter, gui.state, gui.opening, gui.first_account",
     ),
     "a driver on import": (
         {

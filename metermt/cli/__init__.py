@@ -8,6 +8,7 @@ _COMMANDS = {
     "serve": "metermt.cli.serve",
     "console": "metermt.console",
     "registry": "metermt.cli.registry",
+    "gui": "metermt.gui.command",
     "demo": "metermt.cli.demo",
     "users": "metermt.cli.users",
     "routes": "metermt.cli.routes",
@@ -40,7 +41,7 @@ def main() -> None:
     \b
     Try it:                     metermt demo
     Run a server:               metermt serve
-    Read meters:                metermt console
+    Read meters:                metermt console, or metermt gui
     Prepare a month:            metermt routes import FILE --cycle 2026-11
     Fetch what was read:        metermt readings export FILE
 

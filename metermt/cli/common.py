@@ -2,7 +2,7 @@
 
 import functools
 from collections.abc import Callable
-from functools import partial
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -12,7 +12,6 @@ from metermt.client import MeterClient, connect
 from metermt.config import IN_MEMORY, PORT, SERVICE, default_database
 from metermt.errors import Error
 
-Connect = Callable[[], MeterClient]
 _FILE = click.Path(path_type=Path)
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -32,6 +31,25 @@ class MeterGroup(click.Group):
     """A group of such commands."""
 
     command_class = MeterCommand
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """Which server the options name, and by which way. Calling it connects, as `metermt.connect` does."""
+
+    host: str
+    port: int
+    ways: dict[str, Any]
+    """The options beyond host and port, None where not given."""
+
+    @property
+    def is_direct(self) -> bool:
+        """Tell whether the server is reached by host and port alone."""
+        return not any(self.ways.values())
+
+    def __call__(self) -> MeterClient:
+        """Connect."""
+        return connect(self.host, self.port, **self.ways)
 
 
 def address_options(use: str) -> Callable[[F], F]:
@@ -62,13 +80,13 @@ def server_options(command: Callable[..., Any]) -> Callable[..., Any]:
     @click.option("--tls-cert", type=_FILE, help="Your certificate with its key (PEM), for a server that asks for one.")
     @click.option("--ssh", metavar="USER@HOST", help="Log in there with ssh, and reach host and port from there.")
     @functools.wraps(command)
-    def with_connect(*, host: str, port: int, service: str | None, registry: str | None, **others: Any) -> Any:
-        if registry and not service:
-            service = SERVICE
-        link = {name: others.pop(name) for name in ("tls_ca", "tls_cert", "ssh")}
-        return command(connect=partial(connect, host, port, service=service, registry=registry, **link), **others)
+    def with_target(*, host: str, port: int, **options: Any) -> Any:
+        ways = {name: options.pop(name) for name in ("service", "registry", "tls_ca", "tls_cert", "ssh")}
+        if ways["registry"] and not ways["service"]:
+            ways["service"] = SERVICE
+        return command(connect=Target(host, port, ways), **options)
 
-    return with_connect
+    return with_target
 
 
 def database_option(command: F) -> F:

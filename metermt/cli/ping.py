@@ -2,12 +2,12 @@
 
 import click
 
-from metermt.cli.common import Connect, MeterCommand, server_options
+from metermt.cli.common import MeterCommand, Target, server_options
 
 
 @click.command(cls=MeterCommand)
 @server_options
-def ping(connect: Connect) -> None:
+def ping(connect: Target) -> None:
     """Ask a server whether it is there, and say how long it took. Exit status 1 if it is not.
 
     \b

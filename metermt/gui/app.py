@@ -1,0 +1,134 @@
+"""The window: the presenter, the thread for its calls, and the views, joined."""
+
+import logging
+import signal
+import tkinter as tk
+from types import TracebackType
+
+from metermt.errors import SettingError
+from metermt.gui.background import Background
+from metermt.gui.opening import Opening
+from metermt.gui.presenter import Presenter
+from metermt.gui.state import Dialog, Screen, State
+from metermt.gui.theme import Theme
+from metermt.gui.views.dialog import FormDialog
+from metermt.gui.views.login import LoginDialog
+from metermt.gui.views.message import MessageView
+from metermt.gui.views.reading import ReadingView
+from metermt.gui.views.statusline import StatusLine
+from metermt.localserver import LocalServer
+
+_WIDTH, _HEIGHT = 720, 500
+_BEAT = 200  # milliseconds: Python sees to signals only when some of its own code runs
+
+_log = logging.getLogger(__name__)
+
+
+class Window:
+    """One reader's window. `run` returns when it was closed.
+
+    `own_server` is stopped then, if it was started. Raises `SettingError` if there is no display.
+    """
+
+    def __init__(self, opening: Opening, own_server: LocalServer | None = None) -> None:
+        try:
+            self.root = tk.Tk(className="MeterMT")
+        except tk.TclError as error:
+            raise SettingError(f"Cannot open a window: {error}") from error
+        self.root.withdraw()
+        self.root.protocol("WM_DELETE_WINDOW", self.close)
+        self.root.geometry(f"{_WIDTH}x{_HEIGHT}")
+        self.root.report_callback_exception = self.report
+        self._own_server = own_server
+        self._closed = False
+        self._background = Background(self.root)
+        self.presenter = Presenter(opening, self._background)
+        self.presenter.open()  # first, because it takes place while the rest is made
+        self.theme = Theme(self.root)
+        self._make_views()
+        self.presenter.changed = self._draw
+        self._draw(self.presenter.state)
+        self.root.deiconify()
+
+    def run(self) -> None:
+        """Work until the window is closed, by the reader, Ctrl+C or SIGTERM. To be called in the main thread."""
+        for number in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(number, lambda *_: self.root.after(0, self.close))
+        self._beat()
+        self.root.mainloop()
+
+    def close(self) -> None:
+        """Take the window away at once; then log out, and stop the server that was started for it."""
+        if self._closed:
+            return
+        self._closed = True
+        for dialog in self._dialogs.values():
+            dialog.hide()
+        self.root.withdraw()
+        self.root.update_idletasks()
+        self._background.close(self.presenter.farewell)
+        if self._own_server:
+            self._own_server.stop()
+        self.root.destroy()
+
+    def report(self, kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
+        """Log what went wrong in a callback: a fault in this program."""
+        _log.error("unexpected", exc_info=(kind, error, trace))
+
+    def _make_views(self) -> None:
+        self._fitting = ""
+        self._status = StatusLine(self.root)
+        self._status.pack(side="bottom", fill="x")
+        self.message = MessageView(self.root, self.presenter, self.close)
+        self.reading = ReadingView(self.root, self.presenter, self.close)
+        self._dialogs: dict[Dialog, FormDialog] = {}
+        self.root.bind("<Configure>", lambda _event: self._fit_soon())
+        self.root.bind("<FocusIn>", self._keyboard_came)
+
+    def _draw(self, state: State) -> None:
+        self.root.title(state.title)
+        self._put(self.reading if state.screen is Screen.READING else self.message, state)
+        self._status.draw(state)
+        for kind, dialog in self._dialogs.items():
+            if kind is not state.dialog:
+                dialog.hide()
+        if state.dialog:
+            dialog = self._dialog(state.dialog)
+            dialog.draw(state)
+            dialog.show()
+
+    def _put(self, view: MessageView | ReadingView, state: State) -> None:
+        if not view.winfo_manager():
+            for other in (self.message, self.reading):
+                other.pack_forget()
+            view.pack(fill="both", expand=True)
+        view.draw(state)
+
+    def _dialog(self, kind: Dialog) -> FormDialog:
+        if kind not in self._dialogs:
+            if kind is Dialog.LOGIN:
+                self._dialogs[kind] = LoginDialog(self.root, self.presenter, self.close)
+            else:
+                from metermt.gui.views.account import AccountDialog  # noqa: PLC0415 - needed once in a lifetime
+
+                self._dialogs[kind] = AccountDialog(self.root, self.presenter, self.close)
+        return self._dialogs[kind]
+
+    def _keyboard_came(self, event: "tk.Event[tk.Misc]") -> None:
+        if event.widget is self.root and self.presenter.state.dialog:  # somebody clicked on the window behind it
+            self._dialog(self.presenter.state.dialog).take_keyboard()
+
+    def _fit_soon(self) -> None:
+        if not self._fitting:
+            self._fitting = self.root.after_idle(self._fit)
+
+    def _fit(self) -> None:
+        """Never let the window be smaller than what stands in it, whatever the font and the texts."""
+        self._fitting = ""
+        width, height = self.root.winfo_reqwidth(), self.root.winfo_reqheight()
+        self.root.minsize(width, height)
+        if self.root.winfo_width() < width or self.root.winfo_height() < height:
+            self.root.geometry(f"{max(width, self.root.winfo_width())}x{max(height, self.root.winfo_height())}")
+
+    def _beat(self) -> None:
+        self.root.after(_BEAT, self._beat)

@@ -1,0 +1,124 @@
+"""What the window shows at one moment: a snapshot that the presenter makes and the views draw."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import Enum, auto
+from types import MappingProxyType
+
+from metermt.errors import UserError
+from metermt.model import Job, Status, User
+
+READ = "Read"
+"""The reason that is none: there is a reading."""
+REASONS = (READ, "Refused entry", "No access", "Failed to find meter")
+
+ANYWHERE = ""
+"""Where a fault stands that no single field has caused."""
+METER = "meter"
+"""Where a fault stands that concerns the meter itself."""
+
+NOTHING: Mapping[str, str] = MappingProxyType({})
+
+
+class Screen(Enum):
+    """What fills the window."""
+
+    WELCOME = auto()
+    READING = auto()
+    DONE = auto()
+
+
+class Dialog(Enum):
+    """What stands in front of it."""
+
+    LOGIN = auto()
+    ACCOUNT = auto()
+
+
+@dataclass(frozen=True, slots=True)
+class Typed:
+    """What stands in the fields, named as they are."""
+
+    username: str = ""
+    password: str = ""
+    full_name: str = ""
+    again: str = ""
+    reading: str = ""
+    reason: str = READ
+
+    @property
+    def answer(self) -> tuple[int, str] | None:
+        """The reading, -1 for none, and the reason, empty for none. None if there is neither."""
+        reason = self.reason.strip()
+        if reason.lower() == READ.lower():
+            reason = ""
+        if self.reading:
+            return int(self.reading), reason
+        return (-1, reason) if reason else None
+
+    @property
+    def account_faults(self) -> dict[str, str]:
+        """What is wrong with a new account, by field. Empty fields are not wrong, only not filled yet."""
+        faults = {}
+        for name, trial in (("username", (self.username, "-")), ("full_name", ("a", self.full_name or "-"))):
+            try:
+                if getattr(self, name):
+                    User(*trial)
+            except UserError as error:
+                faults[name] = str(error)
+        if self.again and not self.password.startswith(self.again):
+            faults["again"] = "This is not the same password"
+        return faults
+
+
+@dataclass(frozen=True, slots=True)
+class State:
+    """All that can be seen, apart from fonts and colours."""
+
+    screen: Screen = Screen.WELCOME
+    dialog: Dialog | None = None
+    typed: Typed = field(default_factory=Typed)
+    full_name: str = ""
+    job: Job | None = None
+    status: Status | None = None
+    notice: str = ""
+    """Good news."""
+    hint: str = ""
+    """A word to whoever stands before the dialog."""
+    faults: Mapping[str, str] = field(default_factory=lambda: NOTHING)
+    """Bad news, by the name of the field that has caused it, `ANYWHERE` or `METER`."""
+    can_retry: bool = False
+    doing: str = ""
+    """What is being waited for; empty when nothing is."""
+    slow: bool = False
+    """It takes so long that the reader wants to be told."""
+    focus: str = ""
+    """The field that has the keyboard since turn `focus_turn`."""
+    focus_turn: int = 0
+
+    @property
+    def title(self) -> str:
+        """The title of the window."""
+        return f"Meter — {self.full_name}" if self.full_name else "Meter"
+
+    @property
+    def can_submit(self) -> bool:
+        """There is a reading or a real reason."""
+        return self.screen is Screen.READING and not self.doing and self.typed.answer is not None
+
+    @property
+    def can_log_in(self) -> bool:
+        """Both fields are filled."""
+        return not self.doing and bool(self.typed.username.strip() and self.typed.password)
+
+    @property
+    def can_create(self) -> bool:
+        """All four fields are filled, and well."""
+        typed = self.typed
+        filled = typed.username and typed.full_name.strip() and typed.password and typed.password == typed.again
+        return not self.doing and bool(filled) and not typed.account_faults
+
+    @property
+    def waiting(self) -> str:
+        """What to say of a call that is under way."""
+        return "Waiting for the server…" if self.slow else ""

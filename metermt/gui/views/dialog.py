@@ -1,0 +1,80 @@
+"""A dialog over the window: a form that must be answered before the window can be used again."""
+
+import tkinter as tk
+from collections.abc import Callable
+from tkinter import ttk
+
+from metermt.gui.state import State
+from metermt.gui.theme import BACKGROUND, GAP
+from metermt.gui.views.form import Edit, Form, WrappedLabel
+
+_WIDTH = 30  # characters of the narrowest text
+
+
+class FormDialog:
+    """A heading, a word from the program, the form, and what is being waited for."""
+
+    def __init__(self, root: tk.Tk, heading: str, edit: Edit, leave: Callable[[], None], *, columns: int = 1) -> None:
+        self._root = root
+        self.window = tk.Toplevel(root, background=BACKGROUND, class_="MeterMT")
+        self.window.withdraw()
+        self.window.title(heading)
+        self.window.transient(root)
+        self.window.resizable(width=False, height=False)
+        self.window.protocol("WM_DELETE_WINDOW", leave)
+        self.window.bind("<Visibility>", self._take_over)
+        self.window.bind("<Escape>", lambda _event: leave())
+        frame = ttk.Frame(self.window, padding=3 * GAP)
+        frame.pack(fill="both", expand=True)
+        frame.columnconfigure(0, weight=1)
+        ttk.Label(frame, text=heading, style="Heading.TLabel", width=_WIDTH).grid(sticky="w", pady=(0, 2 * GAP))
+        self._hint = WrappedLabel(frame, "Muted.TLabel")
+        self._hint.grid(sticky="ew", pady=(0, 2 * GAP))
+        self.form = Form(frame, edit, columns=columns)
+        self.form.grid(sticky="nsew")
+        self._waiting = WrappedLabel(frame, "Muted.TLabel")
+        self._waiting.grid(sticky="ew", pady=(GAP, 0))
+        self._turn = 0
+        self._last: tk.Misc = self.window  # what had the keyboard last; Tk itself forgets that while nothing is shown
+        self.window.bind("<FocusIn>", self._remember)
+
+    def hide(self) -> None:
+        """Take it away, and let the window be used."""
+        if self.window.state() != "withdrawn":
+            self.window.grab_release()
+            self.window.withdraw()
+
+    def show(self) -> None:
+        """Put it over the middle of the window, and keep the keyboard and the mouse in it."""
+        if self.window.state() == "withdrawn":
+            self._root.update_idletasks()
+            width, height = self.window.winfo_reqwidth(), self.window.winfo_reqheight()
+            x = self._root.winfo_rootx() + max(0, (self._root.winfo_width() - width) // 2)
+            y = self._root.winfo_rooty() + max(0, (self._root.winfo_height() - height) // 3)
+            self.window.geometry(f"+{x}+{y}")
+            self.window.deiconify()
+
+    def take_keyboard(self) -> None:
+        """Give the keyboard to the field that had it last."""
+        self._last.focus_set()
+
+    def _take_over(self, event: "tk.Event[tk.Misc]") -> None:
+        if event.widget is self.window and self.window.grab_status() is None:
+            self.window.grab_set()  # neither this nor the next works before it can be seen
+            self.take_keyboard()
+
+    def _remember(self, event: "tk.Event[tk.Misc]") -> None:
+        if event.widget is self.window:
+            self._last.focus_set()
+        else:
+            self._last = event.widget
+
+    def draw(self, state: State) -> None:
+        """Show the state, and give the keyboard to the field whose turn it is."""
+        self._hint.draw(state.hint)
+        self._waiting.draw(state.waiting)
+        self.form.draw(state.typed, state.faults, locked=bool(state.doing))
+        if state.focus_turn != self._turn and state.focus in self.form.fields:
+            self._turn = state.focus_turn
+            self.form.fields[state.focus].focus()
+            self._last = self.form.fields[state.focus].entry

@@ -1,0 +1,90 @@
+"""The meter to read, and the answer to it."""
+
+import re
+import tkinter as tk
+from collections.abc import Callable
+from tkinter import ttk
+
+from metermt.gui.presenter import Presenter
+from metermt.gui.state import ANYWHERE, METER, REASONS, State
+from metermt.gui.theme import ENTRY, GAP
+from metermt.gui.views.form import Field, FieldSpec, WrappedLabel, make_button
+from metermt.model import KINDS, MAX_DIALS, Job
+
+_MOST_DIGITS = 20  # more than any register has, and a number that every part can carry
+_WHEEL = ("<MouseWheel>", "<Button-4>", "<Button-5>")
+
+
+class ReadingView(ttk.Frame):
+    """The meter, the fields for reading and reason, and the buttons."""
+
+    def __init__(self, parent: tk.Misc, presenter: Presenter, leave: Callable[[], None]) -> None:
+        super().__init__(parent, style="Sheet.TFrame", padding=(3 * GAP, GAP))
+        self._turn = 0
+        self.columnconfigure(0, weight=1)
+        self.columnconfigure(1, weight=1)
+        for row, share in ((0, 1), (6, 1), (13, 4)):  # of the room that is left: above, between and below
+            self.rowconfigure(row, weight=share)
+        self._meter = self._line("Large.Sheet.TLabel", 1)
+        self._address = self._line("Heading.Sheet.TLabel", 2)
+        self._route = self._line("Muted.Sheet.TLabel", 3)
+        self._trouble_with_meter = self._line("Fault.Sheet.TLabel", 4)
+        self._instructions = self._line("Note.TLabel", 5)
+        self._instructions.configure(padding=(GAP, GAP // 2))
+        self.rowconfigure(6, minsize=GAP)
+
+        reading = FieldSpec(name="reading", label="Reading", font=ENTRY, width=MAX_DIALS)
+        self.reading = Field(self, reading, presenter.edit, ground="Sheet.")
+        self.reading.entry.configure(validate="key", validatecommand=(self.register(_can_be_a_reading), "%P"))
+        self.reading.place(row=8, fault_span=2)
+        reason = FieldSpec(name="reason", label="Reason", underline=1, width=max(map(len, REASONS)), choices=REASONS)
+        self.reason = Field(self, reason, presenter.edit, ground="Sheet.")
+        self.reason.place(row=8, column=1, padx=(2 * GAP, 0))
+        for turned in _WHEEL:  # a wheel turned by accident would change the answer
+            self.reason.entry.bind(turned, lambda _event: "break")
+
+        self._trouble = self._line("Fault.Sheet.TLabel", 11)
+        buttons = ttk.Frame(self, style="Sheet.TFrame")
+        buttons.grid(row=12, column=0, columnspan=2, sticky="w", pady=(GAP, 0))
+        self.submit = make_button(buttons, "Submit", presenter.submit, main=True)
+        self.retry = make_button(buttons, "Retry", presenter.retry, underline=2)
+        for button in (self.submit, make_button(buttons, "Quit", leave)):
+            button.pack(side="left", padx=(0, GAP))
+        for field in (self.reading, self.reason):
+            field.entry.bind("<Return>", lambda _event: self.submit.invoke())
+
+    def draw(self, state: State) -> None:
+        """Show the state."""
+        if state.job:
+            self._draw_job(state.job)
+        self._trouble_with_meter.draw(state.faults.get(METER, ""))
+        for field in (self.reading, self.reason):
+            field.draw(getattr(state.typed, field.name), state.faults.get(field.name, ""), locked=bool(state.doing))
+        self._trouble.draw(state.faults.get(ANYWHERE, ""))
+        self.submit.state(["!disabled" if state.can_submit else "disabled"])
+        if state.can_retry:
+            self.retry.pack(after=self.submit, side="left", padx=(0, GAP))
+        else:
+            self.retry.pack_forget()
+        if state.focus_turn != self._turn and not state.dialog:
+            self._turn = state.focus_turn
+            for field in (self.reading, self.reason):
+                if field.name == state.focus:
+                    field.focus()
+
+    def _draw_job(self, job: Job) -> None:
+        self._meter.draw(job.meter)
+        self._address.draw(job.address)
+        kind = f"{KINDS[job.kind]} meter" if job.kind else ""
+        route = f"Route {job.route}, stop {job.sequence}" if job.route else ""
+        self._route.draw(" · ".join(filter(None, (route, kind))))
+        self._instructions.draw(job.instructions)
+
+    def _line(self, style: str, row: int) -> WrappedLabel:
+        label = WrappedLabel(self, style)
+        label.grid(row=row, column=0, columnspan=2, sticky="ew", pady=(0, GAP // 2))
+        return label
+
+
+def _can_be_a_reading(text: str) -> bool:
+    return re.fullmatch(rf"[0-9]{{0,{_MOST_DIGITS}}}", text) is not None

@@ -1,0 +1,102 @@
+"""A server on this machine that a program starts for itself and stops when it ends."""
+
+import subprocess
+import sys
+import time
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from threading import Lock
+
+from metermt.errors import ServerUnreachable
+
+_START_SECONDS = 10.0  # ten times what it takes on a busy laptop
+_STOP_SECONDS = 5.0  # the calls in flight end long before; a server that does not may be killed at any moment
+_LOOK_AGAIN = 0.01  # seconds
+
+LOCAL_HOSTS = ("localhost", "127.0.0.1", "::1")
+"""What this machine calls itself."""
+
+
+class LocalServer:
+    """A server that runs as a child process, once it is told to.
+
+    `host` and `port` are where it listens: as asked for until `start` returns, and then the true ones. It is a process
+    group of its own, so that Ctrl+C in a terminal ends the program, which then stops it in order. If the program is
+    killed the server lives on, and serves whoever connects next.
+    """
+
+    def __init__(self, host: str, port: int, *, database: Path | None = None, demo: bool = False) -> None:
+        self.host = host
+        self.port = port
+        self._options = ["--no-dump"]
+        if database:
+            self._options += ["--database", str(database)]
+        if demo:
+            self._options.append("--demo")
+        self._lock = Lock()  # guards the two below: one thread may stop what another one is starting
+        self._process: subprocess.Popen[bytes] | None = None
+        self._stopped = False
+        self._folder = TemporaryDirectory(prefix="metermt-")
+        self._notify = Path(self._folder.name, "notify")
+        self._log = Path(self._folder.name, "log")
+
+    def start(self) -> None:
+        """Start the server, and return once clients can connect. Raises `ServerUnreachable` if it does not start."""
+        process = self._launch()
+        until = time.monotonic() + _START_SECONDS
+        try:
+            while not self._notify.exists():
+                if process.poll() is not None:
+                    raise ServerUnreachable(f"Cannot start a server on this machine: {self._last_words()}")
+                if time.monotonic() > until:
+                    process.kill()
+                    raise ServerUnreachable(f"The server on this machine was not ready in {_START_SECONDS:g} seconds")
+                time.sleep(_LOOK_AGAIN)
+            self.host, _, port = self._notify.read_text(encoding="utf-8").strip().rpartition(":")
+        except FileNotFoundError:  # stopped meanwhile, and the folder is gone
+            raise ServerUnreachable("The program is ending") from None
+        self.port = int(port)
+
+    def stop(self) -> None:
+        """Stop the server if it was started here, in order, or by force when it does not answer.
+
+        What it logged goes to standard error. Stopping twice is harmless; afterwards it cannot be started.
+        """
+        with self._lock:
+            self._stopped = True
+            process, self._process = self._process, None
+        if process:
+            process.terminate()
+            try:
+                process.wait(_STOP_SECONDS)
+            except subprocess.TimeoutExpired:
+                process.kill()
+                process.wait()
+            if sys.stderr and self._notify.exists():  # a server that did not start has had its say
+                sys.stderr.write(self._logged())
+        self._folder.cleanup()
+
+    def _launch(self) -> "subprocess.Popen[bytes]":
+        address = ["-h", self.host, "-p", str(self.port), "--notify", str(self._notify)]
+        command = [sys.executable, "-m", "metermt", "serve", *address, *self._options]
+        with self._lock:
+            if self._stopped:
+                raise ServerUnreachable("The program is ending")
+            if self._process:  # one that did not start: it has ended, or was killed
+                self._process.wait()
+            with self._log.open("wb") as log:
+                self._process = subprocess.Popen(  # noqa: S603 - our own program
+                    command,
+                    stdin=subprocess.DEVNULL,
+                    stdout=subprocess.DEVNULL,
+                    stderr=log,
+                    start_new_session=True,
+                )
+            return self._process
+
+    def _logged(self) -> str:
+        return self._log.read_text(encoding="utf-8", errors="replace")
+
+    def _last_words(self) -> str:
+        lines = self._logged().strip().splitlines()
+        return lines[-1].removeprefix("Error: ") if lines else "it ended without a word"

@@ -1,0 +1,179 @@
+"""Real servers for tests: in a process of their own, or listening in a thread of this one."""
+
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from contextlib import contextmanager
+from pathlib import Path
+
+from conftest import CYCLE
+
+from metermt.store.memory import MemoryStore
+from metermt.store.sqlite import SqliteStore
+from metermt.transport.server import MeterServer
+
+ROOT = Path(__file__).parents[1]
+SERVER_PY = (sys.executable, "-W", "error", str(ROOT / "server.py"))
+METERMT_SERVE = (sys.executable, "-W", "error", str(Path(sys.executable).with_name("metermt")), "serve")
+DEADLINE = 20  # seconds; a server starts and stops in less than one, but the machine may be busy
+
+
+class ServerProcess:
+    """A meter server that is ready for clients, until `stop` or the end of the block of its `with`.
+
+    `options` are those of `metermt serve`. The server chooses a free port unless told one, and its words go into
+    files in `folder`. `descriptors` is how many files it may have open.
+    """
+
+    def __init__(self, folder, *options, port=0, notify=None, command=SERVER_PY, descriptors=None):
+        own = Path(tempfile.mkdtemp(prefix="server-", dir=folder))
+        self._stdout, self._stderr = own / "stdout", own / "stderr"
+        notify = notify or own / "address"
+        before = _text(notify)
+        command = [*command, "--port", port, "--notify", notify, *options]
+        if descriptors:
+            command = ["sh", "-c", f'ulimit -n {descriptors}; exec "$@"', "sh", *command]
+        with self._stdout.open("w") as stdout, self._stderr.open("w") as stderr:
+            self._process = subprocess.Popen(list(map(str, command)), stdout=stdout, stderr=stderr)
+        self.pid = self._process.pid
+        try:
+            self.host, port = self._first_words(notify, before).rstrip("\n").rsplit(":", 1)
+            self.port = int(port)
+        except BaseException:
+            self.kill()
+            raise
+
+    @property
+    def output(self):
+        """What it has printed."""
+        return _text(self._stdout)
+
+    @property
+    def errors(self):
+        """What it has written to standard error, where its log goes."""
+        return _text(self._stderr)
+
+    @property
+    def runs(self):
+        return self._process.poll() is None
+
+    @property
+    def threads(self):
+        return len(list(Path(f"/proc/{self.pid}/task").iterdir()))
+
+    @property
+    def sockets(self):
+        """How many sockets it has open. Its other descriptors are those of the database, which it keeps."""
+        return sockets_of(self.pid)
+
+    def send(self, number):
+        """Send it a signal."""
+        self._process.send_signal(number)
+
+    def stop(self, number=signal.SIGTERM):
+        """Ask it to end, and return its exit status."""
+        self.send(number)
+        return self._process.wait(DEADLINE)
+
+    def kill(self):
+        """End it at once, without asking; it may have ended already."""
+        if self.runs:
+            self._process.kill()
+        self._process.wait(DEADLINE)
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_exc):
+        self.kill()
+
+    def _first_words(self, notify, before):
+        until = time.monotonic() + DEADLINE
+        while (text := _text(notify)) in (None, before):
+            assert self.runs, f"the server ended with status {self._process.returncode}: {self.errors}"
+            assert time.monotonic() < until, f"the server was not ready within {DEADLINE} s: {self.errors}"
+            time.sleep(0.002)
+        return text
+
+
+class Servers:
+    """Starts server processes, and ends all of them with the block of its `with`."""
+
+    def __init__(self, folder):
+        self._folder = folder
+        self._started = []
+
+    def start(self, *options, **settings):
+        """Start one, ready for clients. See `ServerProcess`."""
+        self._started.append(ServerProcess(self._folder, *options, **settings))
+        return self._started[-1]
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_exc):
+        for server in self._started:
+            server.kill()
+        for server in self._started:
+            assert "Traceback" not in server.errors, server.errors
+            assert " ERROR " not in server.errors, server.errors
+
+
+def run_to_end(*options, command=SERVER_PY):
+    """Run a server that cannot start; return what became of it."""
+    command = [*command, *options]
+    return subprocess.run(list(map(str, command)), capture_output=True, text=True, timeout=DEADLINE, check=False)
+
+
+@contextmanager
+def listening(manager):
+    """Let a manager be called on a free port, by a server in threads of this process."""
+    server = MeterServer(manager, "localhost", 0)
+    server.start()
+    try:
+        yield server
+    finally:
+        assert server.stop(), "calls were still in flight"
+
+
+def fill(store, accounts, jobs=()):
+    """Put users and jobs into a store; return it."""
+    for account in accounts:
+        store.add_user(account)
+    store.import_jobs(CYCLE, jobs)
+    return store
+
+
+def make_database(path, accounts, jobs=()):
+    """Make a database with these users and jobs; return its path."""
+    with SqliteStore(path) as store:
+        fill(store, accounts, jobs)
+    return path
+
+
+class BrokenStore(MemoryStore):
+    """Fails in one of its verbs as nobody has thought of."""
+
+    def tally(self, username):
+        raise RuntimeError(f"cannot read /var/lib/metermt/{username}")
+
+
+def sockets_of(pid):
+    """Return how many sockets a process has open; `pid` may be "self"."""
+    return sum(_target(link).startswith("socket:") for link in Path(f"/proc/{pid}/fd").iterdir())
+
+
+def _target(link):
+    try:
+        return str(link.readlink())
+    except FileNotFoundError:  # closed meanwhile
+        return ""
+
+
+def _text(path):
+    try:
+        return path.read_text(encoding="utf-8")
+    except FileNotFoundError:
+        return None

@@ -1,0 +1,212 @@
+"""What the window does, without a window: a real server, and calls that are run at once."""
+
+from datetime import UTC, datetime
+
+import pytest
+from conftest import Clock, make_job
+from proxy import Proxy
+from servers import fill, listening
+
+from metermt.client import connect
+from metermt.errors import Error, ServerLost
+from metermt.gui.opening import Opening
+from metermt.gui.presenter import Presenter
+from metermt.gui.state import Dialog, Screen, Typed
+from metermt.manager import Manager
+from metermt.model import Status
+from metermt.store.memory import MemoryStore
+
+
+class AtOnce:
+    """Runs a call where it is made, and says before that it is slow."""
+
+    def run(self, call, done, failed, slow):
+        slow()
+        try:
+            result = call()
+        except Error as error:
+            failed(error)
+        else:
+            done(result)
+
+
+@pytest.fixture
+def clock_of_today():
+    return Clock(datetime.now(UTC))
+
+
+@pytest.fixture
+def manager(demo_accounts, clock_of_today):
+    jobs = [make_job("G5248", sequence=1), make_job("G5249", sequence=2)]
+    return Manager(fill(MemoryStore(), demo_accounts, jobs), clock=clock_of_today)
+
+
+@pytest.fixture
+def proxy(manager):
+    with listening(manager) as server:
+        proxy = Proxy(server.port)
+        yield proxy
+        proxy.close()
+
+
+@pytest.fixture
+def presenter(proxy):
+    presenter = Presenter(Opening(lambda: connect("127.0.0.1", proxy.port, timeout=1), username="carol"), AtOnce())
+    presenter.open()
+    yield presenter
+    presenter.farewell()
+
+
+@pytest.fixture
+def reading(presenter):
+    log_in(presenter)
+    return presenter
+
+
+def log_in(presenter, password="carol"):
+    presenter.edit("password", password)
+    presenter.log_in()
+
+
+def submit(presenter, reading="", reason="Read"):
+    presenter.edit("reading", reading)
+    presenter.edit("reason", reason)
+    presenter.submit()
+
+
+def test_an_opened_window_asks_who_is_there(presenter):
+    assert presenter.state.dialog is Dialog.LOGIN
+    assert (presenter.state.typed.username, presenter.state.focus) == ("carol", "password")
+    assert not presenter.state.can_log_in
+
+
+def test_a_login_brings_the_first_meter_and_forgets_the_password(reading):
+    state = reading.state
+    assert (state.dialog, state.screen, state.job.meter) == (None, Screen.READING, "G5248")
+    assert (state.title, state.status, state.typed.password) == ("Meter — Carol Dent", Status(0, 0), "")
+
+
+def test_a_wrong_password_is_blamed_emptied_and_asked_for_again(presenter):
+    log_in(presenter, "wrong")
+    assert presenter.state.faults == {"password": "Invalid username or password"}
+    assert (presenter.state.typed.password, presenter.state.focus) == ("", "password")
+
+
+@pytest.mark.parametrize(
+    ("reading", "reason", "answer"),
+    [
+        ("", "Read", None),
+        ("", "", None),
+        ("", " read ", None),
+        ("0", "Read", (0, "")),
+        ("17", "", (17, "")),
+        ("", "No access", (-1, "No access")),
+        ("17", "lid broken", (17, "lid broken")),
+    ],
+)
+def test_an_answer_is_a_reading_or_a_reason_or_both(reading, reason, answer):
+    assert Typed(reading=reading, reason=reason).answer == answer
+
+
+def test_nothing_is_submitted_without_an_answer(reading, manager):
+    submit(reading)
+    assert not reading.state.can_submit
+    assert list(manager.store.readings()) == []
+
+
+def test_an_accepted_reading_brings_the_next_meter_and_empties_the_fields(reading):
+    submit(reading, "5983", "lid broken")
+    state = reading.state
+    assert (state.notice, state.job.meter, state.status) == ("Accepted 5983 for G5248", "G5249", Status(1, 1))
+    assert (state.typed.reading, state.typed.reason, state.focus) == ("", "Read", "reading")
+
+
+def test_after_the_last_reading_all_is_done_until_there_is_more(reading, manager):
+    submit(reading, "1")
+    submit(reading, reason="No access")
+    assert (reading.state.screen, reading.state.notice) == (Screen.DONE, "Accepted “No access” for G5249")
+    manager.store.import_jobs("2026-11", [make_job("G5250")])
+    reading.retry()
+    assert (reading.state.screen, reading.state.job.meter) == (Screen.READING, "G5250")
+
+
+def test_a_refused_reading_stays_and_is_blamed_until_it_is_changed(reading):
+    submit(reading, "598312")
+    assert "too long" in reading.state.faults["reading"]
+    assert (reading.state.typed.reading, reading.state.focus) == ("598312", "reading")
+    reading.edit("reading", "59831")
+    assert not reading.state.faults
+
+
+def test_a_refused_reason_is_blamed(reading):
+    submit(reading, reason="x" * 501)
+    assert "501 characters" in reading.state.faults["reason"]
+
+
+def test_a_meter_that_somebody_else_has_read_is_left_with_a_word(reading, manager, clock_of_today):
+    clock_of_today.move(minutes=31)  # the lease has ended
+    session, _ = manager.login("adam", "adam")
+    manager.submit_reading(session, "G5248", clock_of_today.now, 7)
+    submit(reading, "5983")
+    assert reading.state.faults == {"meter": "Meter G5248 was already read this cycle by adam"}
+    assert (reading.state.job.meter, reading.state.typed.reading) == ("G5249", "")
+
+
+def test_an_answer_that_was_lost_is_sent_again_under_its_key(reading, proxy, manager):
+    proxy.lost_answers = 1
+    submit(reading, "5983")
+    assert reading.state.notice == "Accepted 5983 for G5248"
+    assert len(list(manager.store.readings())) == 1
+
+
+def test_a_correction_before_retry_is_a_submission_of_its_own(reading, manager, monkeypatch):
+    sent = []
+    client = reading._connected
+    real = client.submit_and_next
+
+    def unreachable(*args):
+        sent.append(args)
+        raise ServerLost("The connection to the server was lost")
+
+    monkeypatch.setattr(client, "submit_and_next", unreachable)
+    submit(reading, "5983")
+    assert reading.state.can_retry
+    assert "Your reading is kept" in reading.state.faults[""]
+    reading.retry()
+    reading.edit("reading", "5984")
+    monkeypatch.setattr(client, "submit_and_next", lambda *args: (sent.append(args), real(*args))[1])
+    reading.retry()
+    first, again, corrected = sent
+    assert first == again
+    assert corrected[-1] != first[-1]
+    assert reading.state.notice == "Accepted 5984 for G5248"
+
+
+def test_an_expired_login_is_asked_for_again_and_the_submission_goes_on(reading, clock_of_today):
+    clock_of_today.move(hours=13)
+    submit(reading, "5983")
+    assert (reading.state.dialog, reading.state.typed.reading) == (Dialog.LOGIN, "5983")
+    assert "expired" in reading.state.hint
+    log_in(reading)
+    assert (reading.state.dialog, reading.state.notice) == (None, "Accepted 5983 for G5248")
+
+
+def test_a_server_that_is_not_there_can_be_tried_again():
+    presenter = Presenter(Opening(lambda: connect("127.0.0.1", 1, timeout=1)), AtOnce())
+    presenter.open()
+    assert "Nobody answers at 127.0.0.1:1" in presenter.state.faults[""]
+    assert (presenter.state.can_retry, presenter.state.focus) == (True, "retry")
+
+
+@pytest.mark.parametrize(
+    ("typed", "faults"),
+    [
+        (Typed(), set()),
+        (Typed(username="Carol"), {"username"}),
+        (Typed(full_name="  "), {"full_name"}),
+        (Typed(password="seventeen", again="seven"), set()),
+        (Typed(password="seventeen", again="sevenX"), {"again"}),
+    ],
+)
+def test_the_fields_of_an_account_are_judged_as_they_are_typed(typed, faults):
+    assert set(typed.account_faults) == faults
