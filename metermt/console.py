@@ -24,6 +24,7 @@ from metermt.errors import (
 )
 from metermt.model import Job, Status
 
+_FAREWELL = 1.0  # seconds that logging out may take: whoever leaves does not wait for a server
 _TRIES = 3  # wrong passwords until the console gives up
 
 
@@ -47,7 +48,8 @@ def read_meters(connect: Callable[[], MeterClient]) -> None:
 
     Raises `ConnectionFailed`, or another `Error` that ends it.
     """
-    sys.stdout.reconfigure(errors="replace")  # type: ignore[union-attr]  # an address beyond the terminal's characters
+    for stream in (sys.stdin, sys.stdout):  # characters that the terminal has not, or that are none
+        stream.reconfigure(errors="replace")  # type: ignore[union-attr]
     try:
         client = connect()
     except ConnectionFailed as error:
@@ -57,6 +59,7 @@ def read_meters(connect: Callable[[], MeterClient]) -> None:
             _Dialogue(client).run()
         except (EOFError, KeyboardInterrupt):
             print("\nGoodbye")
+        client.timeout = _FAREWELL
         with suppress(Error):  # a session that cannot be ended expires by itself
             client.logout()
 
@@ -168,7 +171,10 @@ def _ask(prompt: str) -> str:
 
 def _ask_secret(prompt: str) -> str:
     if sys.stdin.isatty():
-        return getpass.getpass(prompt)
+        try:
+            return getpass.getpass(prompt)
+        except UnicodeDecodeError:  # bytes that are no text: nobody's password
+            return ""
     print(prompt, flush=True)
     return _next_line()
 

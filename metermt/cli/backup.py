@@ -8,7 +8,7 @@ from metermt.cli.common import MeterCommand, database_option
 from metermt.store.sqlite import SqliteStore
 
 
-@click.command(cls=MeterCommand)
+@click.command(cls=MeterCommand, short_help="Copy the database while the server runs.")
 @click.argument("file", type=click.Path(path_type=Path))
 @database_option
 def backup(file: Path, database: Path) -> None:

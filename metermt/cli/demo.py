@@ -9,7 +9,7 @@ from metermt.gui.command import open_window
 from metermt.serving import RunningServer, ServerSettings
 
 
-@click.command(cls=MeterCommand)
+@click.command(cls=MeterCommand, short_help="Read made-up meters; needs nothing else.")
 @click.option("--gui", is_flag=True, help="The window in front instead.")
 def demo(*, gui: bool) -> None:
     """Read made-up meters: a demo server inside, the console in front.

@@ -5,7 +5,7 @@ import click
 from metermt.cli.common import MeterCommand, Target, server_options
 
 
-@click.command(cls=MeterCommand)
+@click.command(cls=MeterCommand, short_help="Ask a server whether it is there.")
 @server_options
 def ping(connect: Target) -> None:
     """Ask a server whether it is there, and say how long it took. Exit status 1 if it is not.

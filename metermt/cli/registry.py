@@ -13,7 +13,7 @@ from metermt.registry import RegistryServer
 from metermt.signing import SharedKey
 
 
-@click.command(cls=MeterCommand)
+@click.command(cls=MeterCommand, short_help="Run a registry, for servers found by name.")
 @click.option("-h", "--host", default="localhost", show_default=True, help="The host to listen on.")
 @click.option(
     "-p", "--port", type=int, default=REGISTRY_PORT, show_default=True, metavar="PORT", help="The port, 0: any."

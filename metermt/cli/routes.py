@@ -25,7 +25,7 @@ def routes() -> None:
     """Say what is to be read, and see how far it is. Works beside a running server."""
 
 
-@routes.command(name="import")
+@routes.command(name="import", short_help="Import a route file.")
 @click.argument("file", type=click.Path(path_type=Path))
 @click.option("--cycle", required=True, help="The reading period, for example 2026-11.")
 @database_option
@@ -55,7 +55,7 @@ def import_(file: Path, cycle: str, database: Path) -> None:
             raise RouteError("No row of the file can be used")
 
 
-@routes.command(name="list")
+@routes.command(name="list", short_help="List the routes of the open cycles.")
 @database_option
 def list_(database: Path) -> None:
     """List the routes of the open cycles, with the jobs done and all jobs.
@@ -74,7 +74,7 @@ def list_(database: Path) -> None:
         click.echo(f"{progress.cycle}  {progress.route:{width}}  {progress.done}/{progress.total}")
 
 
-@routes.command()
+@routes.command(short_help="Close a cycle at its end.")
 @click.option("--cycle", required=True, help="The reading period, for example 2026-10.")
 @database_option
 def close(cycle: str, database: Path) -> None:

@@ -10,7 +10,7 @@ from metermt.errors import ConnectionFailed
 _SECONDS = 1.0  # that a server may take to answer
 
 
-@click.command(cls=MeterCommand)
+@click.command(cls=MeterCommand, short_help="List the servers that a registry knows.")
 @click.argument("name", required=False)
 @click.option("--registry", default="localhost", show_default=True, metavar="HOST[:PORT]", help="The registry to ask.")
 def services(name: str | None, registry: str) -> None:

@@ -18,12 +18,12 @@ _folder_option = click.option(
 )
 
 
-@click.group(cls=MeterGroup)
+@click.group(cls=MeterGroup, short_help="Make certificates for an encrypted link.")
 def tls() -> None:
     """Make certificates for an encrypted link, without an authority from outside."""
 
 
-@tls.command()
+@tls.command(short_help="Make an authority and a server certificate.")
 @click.option(
     "--host", "hosts", required=True, multiple=True, help="A name or address that clients use; several times."
 )
@@ -46,7 +46,7 @@ def init(hosts: tuple[str, ...], name: str, folder: Path) -> None:
     click.echo(f"For the clients: {authority.path}; copy it to them and give it with --tls-ca.")
 
 
-@tls.command()
+@tls.command(short_help="Make a certificate for a user.")
 @click.argument("username", metavar="NAME")
 @_folder_option
 def client(username: str, folder: Path) -> None:
@@ -56,7 +56,7 @@ def client(username: str, folder: Path) -> None:
     Example:
         metermt tls client carol
         metermt serve -h 10.1.2.3 --tls --tls-client-ca ca.pem
-        metermt console -h meter.example.org --tls-ca ca.pem --tls-cert client-carol.pem
+        metermt console --tls-ca ca.pem --tls-cert client-carol.pem
     """
     path = Authority(folder).certify_client(User(username, username).username)
     click.echo(f"For {username}: {path}, with its key; hand it over safely, and {AUTHORITY} with it.")

@@ -55,7 +55,7 @@ def list_(database: Path) -> None:
         click.echo(f"{user.username:{width}}  {user.full_name}{'  (disabled)' if user.disabled else ''}")
 
 
-@users.command()
+@users.command(short_help="Give a user a new password.")
 @click.argument("username", metavar="NAME")
 @_password_stdin
 @database_option
@@ -73,7 +73,7 @@ def passwd(username: str, *, password_stdin: bool, database: Path) -> None:
     click.echo(f"Changed the password of {username}.")
 
 
-@users.command()
+@users.command(short_help="Let a user in no more.")
 @click.argument("username", metavar="NAME")
 @database_option
 def disable(username: str, database: Path) -> None:
