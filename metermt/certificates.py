@@ -1,6 +1,5 @@
 """A private authority and what it signs, for a firm that has no other."""
 
-import os
 from datetime import UTC, datetime, timedelta
 from ipaddress import ip_address
 from pathlib import Path
@@ -11,6 +10,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 from metermt.errors import SettingError
+from metermt.wholefile import whole_file
 
 AUTHORITY, AUTHORITY_KEY = "ca.pem", "ca-key.pem"
 SERVER, SERVER_KEY = "server.pem", "server-key.pem"
@@ -139,8 +139,5 @@ def _pem_of_key(key: ec.EllipticCurvePrivateKey) -> bytes:
 
 
 def _write(path: Path, content: bytes, mode: int) -> None:
-    part = path.with_name(f".{path.name}.part")
-    part.unlink(missing_ok=True)
-    with os.fdopen(os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode), "wb") as file:
-        file.write(content)
-    part.replace(path)
+    with whole_file(path, mode) as file:
+        file.write(content.decode("ascii"))

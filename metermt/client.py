@@ -12,7 +12,7 @@ from threading import Lock
 from typing import Any, Self
 
 from metermt.config import PORT, check_port
-from metermt.discovery import Registry
+from metermt.discovery import ANSWER_SECONDS, Registry
 from metermt.errors import (
     CallError,
     ConnectionFailed,
@@ -223,7 +223,7 @@ class MeterClient:
 
     def _found(self, service: str, deadline: Deadline) -> ServerConnection:
         """Connect to any server of this name that answers."""
-        places = self._registry.servers(service)
+        places = self._registry.servers(service, min(ANSWER_SECONDS, deadline.check()))
         random.shuffle(places)
         distrusted: TlsError | None = None
         for host, port in places:

@@ -2,7 +2,6 @@
 
 import getpass
 import re
-import sys
 from collections.abc import Callable
 from contextlib import suppress
 from datetime import UTC, datetime
@@ -23,6 +22,7 @@ from metermt.errors import (
     UnknownMeter,
 )
 from metermt.model import Job, Status
+from metermt.terminal import Terminal
 
 _FAREWELL = 1.0  # seconds that logging out may take: whoever leaves does not wait for a server
 _TRIES = 3  # wrong passwords until the console gives up
@@ -48,15 +48,13 @@ def read_meters(connect: Callable[[], MeterClient]) -> None:
 
     Raises `ConnectionFailed`, or another `Error` that ends it.
     """
-    for stream in (sys.stdin, sys.stdout):  # characters that the terminal has not, or that are none
-        stream.reconfigure(errors="replace")  # type: ignore[union-attr]
     try:
         client = connect()
     except ConnectionFailed as error:
         raise type(error)(f"Is the meter server running? {error}") from error
-    with client:
+    with client, Terminal() as terminal:
         try:
-            _Dialogue(client).run()
+            _Dialogue(client, terminal).run()
         except (EOFError, KeyboardInterrupt):
             print("\nGoodbye")
         client.timeout = _FAREWELL
@@ -67,8 +65,9 @@ def read_meters(connect: Callable[[], MeterClient]) -> None:
 class _Dialogue:
     """The talk with one reader."""
 
-    def __init__(self, client: MeterClient) -> None:
+    def __init__(self, client: MeterClient, terminal: Terminal) -> None:
         self._client = client
+        self._terminal = terminal
 
     def run(self) -> None:
         """Log in and read meters. Raises `EOFError` or `KeyboardInterrupt` when the reader leaves in between."""
@@ -76,7 +75,7 @@ class _Dialogue:
         job = self._client.get_job()
         while job:
             _show_place(job)
-            answer = _ask_for_reading(job)
+            answer = self._ask_for_reading(job)
             if answer is None:
                 return
             reading, reason = answer
@@ -84,10 +83,10 @@ class _Dialogue:
         print("All jobs done")
 
     def _log_in(self) -> None:
-        username = _ask_for_username()
+        username = self._ask_for_username()
         for tries_left in reversed(range(_TRIES)):
             try:
-                full_name = self._client.login(username, _ask_secret("Password: "))
+                full_name = self._client.login(username, self._terminal.ask_secret("Password: "))
             except TooManyFailures:
                 raise
             except LoginError as error:
@@ -122,8 +121,35 @@ class _Dialogue:
                 self._log_in()
             except ConnectionFailed as error:
                 print(f"Error: {error}")
-                if _ask(f"Not confirmed yet. Send the reading for meter {job.meter} again? [Y/n]: ").lower() == "n":
+                if (
+                    self._terminal.ask(
+                        f"Not confirmed yet. Send the reading for meter {job.meter} again? [Y/n]: "
+                    ).lower()
+                    == "n"
+                ):
                     raise
+
+    def _ask_for_reading(self, job: Job) -> tuple[int, str] | None:
+        """Return a reading, or -1 and a reason, as typed; None when the reader gives neither."""
+        while text := self._terminal.ask(f"Reading for meter {job.meter}: "):
+            if not re.fullmatch(r"-?[0-9]{1,20}", text):
+                print(f"Invalid reading: {text} is not a whole number")
+            elif text.startswith("-"):
+                print(f"Invalid reading: {text} is below zero")
+            else:
+                return int(text), ""
+        reason = self._terminal.ask(f"Reason for meter {job.meter}: ")
+        return (-1, reason) if reason else None
+
+    def _ask_for_username(self) -> str:
+        try:
+            default = getpass.getuser()
+        except (OSError, KeyError, ImportError):  # nobody is logged in, as in some containers
+            default = ""
+        while True:
+            username = self._terminal.ask(f"Username [{default}]: " if default else "Username: ") or default
+            if username:
+                return username
 
 
 def _show_place(job: Job) -> None:
@@ -133,54 +159,3 @@ def _show_place(job: Job) -> None:
         print(job.address)
     if job.instructions:
         print(job.instructions)
-
-
-def _ask_for_reading(job: Job) -> tuple[int, str] | None:
-    """Return a reading, or -1 and a reason, as typed; None when the reader gives neither."""
-    while text := _ask(f"Reading for meter {job.meter}: "):
-        if not re.fullmatch(r"-?[0-9]{1,20}", text):
-            print(f"Invalid reading: {text} is not a whole number")
-        elif text.startswith("-"):
-            print(f"Invalid reading: {text} is below zero")
-        else:
-            return int(text), ""
-    reason = _ask(f"Reason for meter {job.meter}: ")
-    return (-1, reason) if reason else None
-
-
-def _ask_for_username() -> str:
-    try:
-        default = getpass.getuser()
-    except (OSError, KeyError, ImportError):  # nobody is logged in, as in some containers
-        default = ""
-    while True:
-        username = _ask(f"Username [{default}]: " if default else "Username: ") or default
-        if username:
-            return username
-
-
-def _ask(prompt: str) -> str:
-    """Ask on the terminal; from a pipe, show what was answered. Raises `EOFError` at the end of input."""
-    if sys.stdin.isatty():
-        return input(prompt).strip()
-    print(prompt, end="", flush=True)
-    answer = _next_line().strip()
-    print(answer)
-    return answer
-
-
-def _ask_secret(prompt: str) -> str:
-    if sys.stdin.isatty():
-        try:
-            return getpass.getpass(prompt)
-        except UnicodeDecodeError:  # bytes that are no text: nobody's password
-            return ""
-    print(prompt, flush=True)
-    return _next_line()
-
-
-def _next_line() -> str:
-    line = sys.stdin.readline()
-    if not line:
-        raise EOFError
-    return line.rstrip("\r\n")

@@ -54,12 +54,12 @@ class Registry:
     def __str__(self) -> str:
         return f"{'tcp:' if self.tcp else ''}{self.host}:{self.port}"
 
-    def servers(self, name: str) -> list[tuple[str, int]]:
-        """Return host and port of each server of this name.
+    def servers(self, name: str, seconds: float = ANSWER_SECONDS) -> list[tuple[str, int]]:
+        """Return host and port of each server of this name; the registry may take so many seconds to answer.
 
         A registry elsewhere cannot send anybody to a server on this machine: such addresses are dropped.
         """
-        answer = self._ask("QUERY", name)
+        answer = self._ask("QUERY", name, seconds=seconds)
         match answer:
             case tuple() if all(_is_place(place) for place in answer):
                 is_here = _is_loopback(self.host)
@@ -89,12 +89,12 @@ class Registry:
         if answer != "OK":
             raise RegistryUnreachable(f"The registry at {self} takes no more registrations")
 
-    def _ask(self, command: str, *arguments: Any, host: str | None = None) -> Any:
+    def _ask(self, command: str, *arguments: Any, host: str | None = None, seconds: float = ANSWER_SECONDS) -> Any:
         kind = socket.SOCK_STREAM if self.tcp else socket.SOCK_DGRAM
         try:
             family, _, _, _, address = socket.getaddrinfo(self.host, self.port, type=kind)[0]
             with socket.socket(family, kind) as sock:
-                sock.settimeout(ANSWER_SECONDS)
+                sock.settimeout(seconds)
                 sock.connect(address)
                 if command.endswith("REGISTER") and (host or self.key):
                     # What is signed says for which host it is good, or anybody who heard it could use it for theirs.
@@ -166,6 +166,6 @@ def _is_loopback(host: str) -> bool:
 
 def _is_place(place: object) -> bool:
     match place:
-        case (str(), int()):
-            return True
+        case (str(), int(port)):
+            return 0 < port <= 65535
     return False

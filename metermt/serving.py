@@ -1,6 +1,5 @@
 """A whole server: settings, store, manager and listener put together, and an orderly end."""
 
-import os
 import resource
 import signal
 import socket
@@ -21,6 +20,7 @@ from metermt.store.base import Store
 from metermt.store.memory import MemoryStore
 from metermt.transport.server import MeterServer
 from metermt.transport.tls import ServerTls
+from metermt.wholefile import whole_file
 
 _ENDING = {signal.SIGINT, signal.SIGTERM}
 
@@ -70,13 +70,13 @@ class RunningServer:
         try:
             if settings.demo:
                 add_demo_users(self.store)
+            self.store.release_all_sessions()  # nobody is connected yet
             manager = Manager(self.store, rules=settings.rules, makes_up_meters=settings.demo)
             self._server = MeterServer(manager, settings.host, settings.port, settings.limits, settings.tls)
         except BaseException:
             self.store.close()
             raise
         self.port: int = self._server.port
-        self.store.release_all_sessions()
         self._server.start()
         self._announcement = ExitStack()
         if settings.registry:
@@ -159,11 +159,8 @@ def _local_now() -> str:
 
 
 def _write_whole(path: Path, text: str) -> None:
-    """Write a file that is there with all its text or not at all."""
-    part = path.with_name(f".{path.name}.{os.getpid()}")
     try:
-        part.write_text(text, encoding="utf-8")
-        part.replace(path)
+        with whole_file(path) as file:
+            file.write(text)
     except OSError as error:
-        part.unlink(missing_ok=True)
         raise SettingError(f"Cannot write {path}: {error.strerror}") from error

@@ -13,12 +13,14 @@ import pytest
 from argon2 import PasswordHasher
 
 from metermt.demo import USERS
+from metermt.errors import Error
 from metermt.model import Account, Job, Lease, Meter, Session, Submission, User
 from metermt.store.memory import MemoryStore
 from metermt.store.sqlite import SqliteStore
 
 DEADLINE = 20  # seconds; nothing here takes two, so only a deadlock gets there
 NOW = datetime(2026, 11, 20, 10, 0, tzinfo=UTC)
+LEASED_UNTIL = (NOW + timedelta(minutes=30)).timestamp()
 CYCLE = "2026-11"
 
 
@@ -55,7 +57,7 @@ def make_submission(meter="G72168", username="carol", value=100, reason="", key=
     return Submission(meter, value, reason, read_at, username, key)
 
 
-def make_lease(username="carol", session=None, until=NOW.timestamp() + 1800):
+def make_lease(username="carol", session=None, until=LEASED_UNTIL):
     """Make what a reader asks for jobs with; unless told otherwise the session is the reader's first."""
     return Lease(username, session or f"{username}-1", until)
 
@@ -77,6 +79,15 @@ def dump(store):
         "routes": store.routes(),
         "tallies": {user.username: store.tally(user.username) for user in users},
     }
+
+
+def refusal_of(judge, *args, **kwargs):
+    """Return the error of ours that the call raised, None if it raised none."""
+    try:
+        judge(*args, **kwargs)
+    except Error as error:
+        return error
+    return None
 
 
 def wait_until(condition, what):

@@ -22,8 +22,7 @@ class Book:
         self.connection.execute("PRAGMA journal_mode = WAL")
         self.connection.execute("PRAGMA foreign_keys = ON")
         self.connection.execute(
-            "CREATE TABLE pages"
-            " (word TEXT UNIQUE, parent TEXT REFERENCES pages (word) DEFERRABLE INITIALLY DEFERRED)"
+            "CREATE TABLE pages (word TEXT UNIQUE, parent TEXT REFERENCES pages (word) DEFERRABLE INITIALLY DEFERRED)"
         )
         self.observer = apsw.Connection(str(path))
         self.writer = GroupWriter(self.connection)
@@ -51,6 +50,10 @@ class Book:
             return word.upper()
 
         return self.writer.run(unit)
+
+    def write_soon(self, word):
+        """Write from a thread of its own: should nobody lead any more, only that thread would wait for ever."""
+        return start(lambda: self.write(word))()
 
 
 class Held:
@@ -131,7 +134,7 @@ def test_a_unit_that_raises_leaves_nothing_and_the_next_one_works(book):
     with pytest.raises(Refused):
         book.write("a", then=refuse)
     assert book.words() == []
-    assert book.write("b") == "B"
+    assert book.write_soon("b") == "B"
     assert book.words() == ["b"]
 
 
@@ -154,14 +157,14 @@ def test_an_interrupt_in_a_unit_is_raised_and_undone(book):
     with pytest.raises(KeyboardInterrupt):
         book.write("a", then=interrupt)
     assert book.words() == []
-    assert book.write("b") == "B"
+    assert book.write_soon("b") == "B"
 
 
 def test_a_failed_commit_is_raised_and_the_next_one_works(book):
     book.failing = {1}
     with pytest.raises(apsw.ConstraintError):
         book.write("a")
-    assert book.write("b") == "B"
+    assert book.write_soon("b") == "B"
     assert book.words() == ["b"]
 
 
@@ -250,7 +253,7 @@ def test_a_failed_commit_fails_all_of_the_group_and_no_other_group(book, held):
     book.failing = {2}
     assert [type(answer) for answer in held.results()] == [apsw.ConstraintError] * 3
     assert book.words() == ["leader"]
-    assert book.write("d") == "D"
+    assert book.write_soon("d") == "D"
     assert book.words() == ["d", "leader"]
 
 
@@ -260,7 +263,7 @@ def test_a_commit_that_leaves_the_transaction_open_fails_all_of_the_group(book, 
     held.queue(lambda: book.write("a"), lambda: book.writer.run(lambda db: db.execute(orphan)))
     assert [type(answer) for answer in held.results()] == [apsw.ConstraintError] * 2
     assert book.words() == ["leader"]
-    assert book.write("d") == "D"
+    assert book.write_soon("d") == "D"
 
 
 def test_when_sqlite_gives_the_transaction_up_all_of_the_group_fail(book, held):
@@ -270,7 +273,7 @@ def test_when_sqlite_gives_the_transaction_up_all_of_the_group_fail(book, held):
     held.queue(lambda: book.write("a"), lambda: book.writer.run(unit), lambda: book.write("c"))
     assert [type(answer) for answer in held.results()] == [apsw.ConstraintError] * 3
     assert book.words() == ["leader"]
-    assert book.write("d") == "D"
+    assert book.write_soon("d") == "D"
     assert book.words() == ["d", "leader"]
 
 
@@ -290,10 +293,10 @@ def test_when_the_database_cannot_be_written_all_of_the_group_fail(book, held):
         assert [type(answer) for answer in held.results()] == [apsw.BusyError] * 2
         book.connection.set_wal_hook(None)
     assert book.words() == ["leader"]
-    assert book.write("c") == "C"
+    assert book.write_soon("c") == "C"
 
 
-def test_a_crowd_writes_everything_once_in_far_fewer_commits(book):
+def test_a_crowd_writes_everything_once(book):
     def many(name):
         return [book.write(f"{name}{number}") for number in range(50)]
 
@@ -362,7 +365,7 @@ def test_when_the_only_one_who_waits_is_interrupted_the_next_caller_leads(book, 
     interrupted("heir", after=True)
     held.queue(named("heir", lambda: book.write("heir")))
     assert [type(answer) for answer in held.results()] == [KeyboardInterrupt]
-    assert book.write("later") == "LATER"
+    assert book.write_soon("later") == "LATER"
     assert book.words() == ["later", "leader"]
 
 
@@ -372,4 +375,4 @@ def test_who_is_interrupted_when_the_unit_is_done_hinders_nobody(book, held, int
     a, late, b = held.results()
     assert (a, type(late), b) == ("A", KeyboardInterrupt, "B")
     assert book.words() == ["a", "b", "late", "leader"], "it was in the group already, and the group is whole"
-    assert book.write("later") == "LATER"
+    assert book.write_soon("later") == "LATER"

@@ -16,7 +16,7 @@ PACKAGE_DIR = Path(__file__).parents[1] / PACKAGE
 # names. A module may import from lower lines and from its own line.
 FLOORS = (
     ("floor 0", ("errors", "model")),
-    ("floor 1", ("rules", "wire", "passwords", "config", "safedict", "routefile", "signing")),
+    ("floor 1", ("rules", "wire", "passwords", "config", "safedict", "routefile", "signing", "wholefile", "terminal")),
     ("floor 2, store.base", ("store.base",)),
     ("floor 2, the stores", ("store",)),
     ("floor 3", ("manager", "demo")),

@@ -1,16 +1,17 @@
 """Judging a reading."""
 
+import re
 import time
 from datetime import UTC, date, datetime, timedelta, timezone
 
 import pytest
-from conftest import NOW
-from hypothesis import assume, given
+from conftest import NOW, refusal_of
+from hypothesis import assume, example, given
 from hypothesis import strategies as st
 
-from metermt.errors import AlreadyRead, InvalidReading, InvalidReason, InvalidTime, MeterLeased, SubmissionError
+from metermt.errors import AlreadyRead, InvalidReading, InvalidReason, InvalidTime, MeterLeased, UnknownMeter
 from metermt.model import MAX_DIALS, Meter
-from metermt.rules import MAX_AHEAD, check_dials, check_free, reason_of, time_of, value_of
+from metermt.rules import MAX_AHEAD, check_dials, check_free, meter_of, reason_of, time_of, value_of
 
 HUGE = 10**5000  # more digits than Python turns into a text
 ANYTHING = st.one_of(
@@ -25,6 +26,13 @@ ANYTHING = st.one_of(
     st.builds(object),
     st.lists(st.integers(), max_size=3),
 )
+
+
+def assert_is_none_or_can_be_shown(refusal, expected):
+    """Assert that nothing but the expected error was raised, and that its text is fit for a screen."""
+    assert refusal is None or type(refusal) is expected
+    assert len(str(refusal)) < 200
+    assert str(refusal).encode()
 
 
 @pytest.fixture
@@ -64,11 +72,7 @@ def test_what_is_not_a_whole_number_is_no_reading(reading, reason):
 
 @given(ANYTHING, st.text())
 def test_no_reading_can_break_the_judge(reading, reason):
-    try:
-        value_of(reading, reason)
-    except InvalidReading as error:
-        assert len(str(error)) < 200
-        assert str(error).encode()
+    assert_is_none_or_can_be_shown(refusal_of(value_of, reading, reason), InvalidReading)
 
 
 def test_more_digits_than_python_turns_into_a_text_are_refused_like_any_other_nonsense():
@@ -83,16 +87,35 @@ def test_more_digits_than_python_turns_into_a_text_are_refused_like_any_other_no
     assert value_of(-HUGE, "dog") is None
 
 
-@given(st.one_of(st.none(), st.integers(0, 10**13)), st.one_of(st.none(), st.integers(1, MAX_DIALS)))
+@given(
+    st.one_of(
+        st.none(), st.integers(0, 10**13), st.builds(lambda n, d: 10**n - d, st.integers(1, 13), st.integers(0, 1))
+    ),
+    st.one_of(st.none(), st.integers(1, MAX_DIALS)),
+)
+@example(999, 3)
+@example(1000, 3)
 def test_a_value_is_no_longer_than_the_register(value, dials):
     fits = value is None or len(str(value)) <= (dials or MAX_DIALS)
-    try:
-        check_dials(value, Meter("G1", dials=dials))
-    except InvalidReading as error:
-        assert not fits
-        assert "G1" in str(error)
-    else:
-        assert fits
+    refusal = refusal_of(check_dials, value, Meter("G1", dials=dials))
+    assert (refusal is None) == fits
+    assert_is_none_or_can_be_shown(refusal, InvalidReading)
+
+
+# --- meters
+
+
+@pytest.mark.parametrize("meter", ["G72168", "E445691", "1", "A.B/C-D"])
+def test_a_meter_is_named_as_it_stands_on_the_meter(meter):
+    assert meter_of(meter) == meter
+
+
+@given(ANYTHING)
+def test_what_is_no_number_of_a_meter_is_an_unknown_meter(meter):
+    refusal = refusal_of(meter_of, meter)
+    assert_is_none_or_can_be_shown(refusal, UnknownMeter)
+    if refusal is None:
+        assert Meter(meter).number == meter
 
 
 # --- reasons
@@ -145,6 +168,13 @@ def test_a_time_without_an_offset_is_in_the_servers_local_time(when):
     assert time_of(when, NOW) == datetime(2026, 11, 20, 9, 30, tzinfo=UTC)
 
 
+def test_a_clock_that_has_lost_the_time_begins_in_1970_and_no_reading_is_older():
+    assert time_of("1970-01-01T00:00:00Z", NOW) == datetime(1970, 1, 1, tzinfo=UTC)
+    for when in ("1969-12-31T23:59:59Z", datetime(1969, 12, 31, 23, 59, 59, tzinfo=UTC), "0001-01-01T00:00:00Z"):
+        with pytest.raises(InvalidTime, match="lies before 1970"):
+            time_of(when, NOW)
+
+
 @given(st.timedeltas(timedelta(0), MAX_AHEAD))
 def test_a_clock_may_be_ten_minutes_ahead(ahead):
     assert time_of(NOW + ahead, NOW) == NOW + ahead
@@ -159,13 +189,10 @@ def test_a_clock_that_is_further_ahead_is_refused(beyond):
 @given(ANYTHING)
 def test_what_is_no_time_is_refused_and_nothing_else_happens(when):
     assume(not isinstance(when, datetime))
-    try:
-        moment = time_of(when, NOW)
-    except InvalidTime as error:
-        assert len(str(error)) < 200
-        assert str(error).encode()
-    else:
-        assert moment == datetime.fromisoformat(when).astimezone(UTC)
+    refusal = refusal_of(time_of, when, NOW)
+    assert_is_none_or_can_be_shown(refusal, InvalidTime)
+    if refusal is None:
+        assert time_of(when, NOW) == datetime.fromisoformat(when).astimezone(UTC)
 
 
 @pytest.mark.parametrize(
@@ -179,10 +206,7 @@ def test_these_are_no_times(when):
 
 @pytest.mark.parametrize("when", [datetime.min, datetime.max, "0001-01-01T00:00:00+14:00", "9999-12-31T23:59:59-14:00"])
 def test_the_ends_of_the_calendar_are_times_or_refused(when):
-    try:
-        assert time_of(when, NOW) < NOW
-    except InvalidTime:
-        pass
+    assert_is_none_or_can_be_shown(refusal_of(time_of, when, NOW), InvalidTime)
 
 
 # --- whose meter it is
@@ -190,12 +214,11 @@ def test_the_ends_of_the_calendar_are_times_or_refused(when):
 
 @given(st.sampled_from([None, "adam", "carol"]), st.sampled_from([None, "adam", "carol"]))
 def test_a_meter_is_free_for_who_has_it_or_read_it(read_by, leased_to):
-    refused = AlreadyRead if read_by == "adam" else MeterLeased if leased_to == "adam" else None
-    try:
-        check_free("G1", "carol", read_by=read_by, leased_to=leased_to)
-    except SubmissionError as error:
-        assert type(error) is refused
-        assert "G1" in str(error)
-        assert "adam" in str(error)
+    refusal = refusal_of(check_free, "G1", "carol", read_by=read_by, leased_to=leased_to)
+    if read_by == "adam":
+        assert type(refusal) is AlreadyRead
+    elif leased_to == "adam":
+        assert type(refusal) is MeterLeased
     else:
-        assert refused is None
+        assert refusal is None
+    assert refusal is None or {"G1", "adam"} <= set(re.findall(r"\w+", str(refusal)))

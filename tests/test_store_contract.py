@@ -23,7 +23,7 @@ from conftest import (
 )
 from hypothesis import settings
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
 from metermt.errors import (
     AlreadyRead,
@@ -350,7 +350,7 @@ def test_only_an_open_cycle_can_be_closed(crew):
 
 
 def test_routes_are_told_in_order_with_what_is_done(crew):
-    crew.import_jobs(CYCLE, make_jobs(0) + [make_job("A1", route="Überlingen"), make_job("A2", route="East")])
+    crew.import_jobs(CYCLE, [make_job("A1", route="Überlingen"), make_job("A2", route="East")])
     crew.import_jobs("2026-10", [make_job("A1", "2026-10", "North")])
     recorded(crew, "M00001")
     recorded(crew, "M00001", value=101)
@@ -926,9 +926,10 @@ def test_a_number_is_made_up_once(store):
 
 READERS = ("adam", "carol", "eric")
 SESSIONS = [f"{username}-{number}" for username in READERS for number in (1, 2)]
-METERS = st.sampled_from(["G1", "G2", "E3", "W4"])
+METER_NUMBERS = ("G1", "G2", "E3", "W4")
+METERS = st.sampled_from(METER_NUMBERS)
 CYCLES = st.sampled_from(["2026-10", "2026-11", "2026-12"])
-NEVER_CLOSED = "2027-01"
+NEVER_CLOSED = "2026-11"
 VALUES = st.sampled_from([(0, ""), (7, ""), (999, "glass broken"), (1000, ""), (None, "dog")])
 SENT = st.builds(
     lambda meter, answer, key: {"meter": meter, "value": answer[0], "reason": answer[1], "key": key},
@@ -982,6 +983,11 @@ class EveryStoreDoesAsTheReference(RuleBasedStateMachine):
     def lease(self, data, minutes):
         session = data.draw(st.sampled_from(sorted(self.sessions)), "session")
         return make_lease(session.split("-")[0], session, self.clock() + 60 * minutes)
+
+    @initialize()
+    def import_two_cycles(self):
+        for cycle in ("2026-10", NEVER_CLOSED):
+            self.import_jobs(cycle, [(meter, "North", place, 3) for place, meter in enumerate(METER_NUMBERS)])
 
     @rule(cycle=CYCLES, rows=st.lists(JOBS, max_size=4, unique_by=lambda row: row[0]))
     def import_jobs(self, cycle, rows):
@@ -1041,7 +1047,7 @@ class EveryStoreDoesAsTheReference(RuleBasedStateMachine):
         if opened is None:
             self.sessions.add(session)
 
-    @rule(cycle=CYCLES)
+    @rule(cycle=st.sampled_from(["2026-10", "2026-12", "2026-13"]))
     def close_cycle(self, cycle):
         self.both("close_cycle", cycle)
 
@@ -1073,7 +1079,7 @@ class EveryStoreDoesAsTheReference(RuleBasedStateMachine):
 
 
 TestEveryStoreDoesAsTheReference = EveryStoreDoesAsTheReference.TestCase
-TestEveryStoreDoesAsTheReference.settings = settings(max_examples=120, stateful_step_count=40, deadline=None)
+TestEveryStoreDoesAsTheReference.settings = settings(max_examples=80, stateful_step_count=40, deadline=None)
 
 
 def test_every_error_of_a_submission_was_tried_here():

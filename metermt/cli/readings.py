@@ -1,10 +1,11 @@
 """`metermt readings`: what was read."""
 
 import csv
+import os
 import sys
 from collections.abc import Iterable
 from pathlib import Path
-from typing import TextIO
+from typing import IO
 
 import click
 
@@ -12,6 +13,7 @@ from metermt.cli.common import MeterGroup, database_option
 from metermt.errors import StoreError
 from metermt.model import Job, Reading
 from metermt.store.sqlite import SqliteStore
+from metermt.wholefile import whole_file
 
 COLUMNS = (
     *("cycle", "route", "sequence", "meter", "kind", "address", "previous", "previous_date"),
@@ -50,22 +52,25 @@ def export(file: Path, cycle: str | None, database: Path) -> None:
     """
     with SqliteStore(database, create=False) as store:
         found = store.readings(cycle)
-        if str(file) == "-":
-            count = _write(sys.stdout, found)
-        else:
-            part = file.with_name(f".{file.name}.part")
-            try:
-                with part.open("w", encoding="utf-8", newline="") as out:
+        try:
+            if str(file) == "-":
+                out = click.open_file("-", "w", encoding="utf-8")
+                count = _write(out, found)
+                out.flush()
+            else:
+                with whole_file(file) as out:
                     count = _write(out, found)
-                part.replace(file)
-            except OSError as error:
-                raise StoreError(f"Cannot write {file}: {error.strerror}") from error
-            finally:
-                part.unlink(missing_ok=True)
-    click.echo(f"{count} readings written to {file}", err=True)
+        except BrokenPipeError:
+            raise  # whoever read has had enough, which click knows how to end
+        except OSError as error:
+            if str(file) == "-":  # what could not be written is not tried again at exit
+                os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            raise StoreError(f"Cannot write {file}: {error.strerror}") from error
+    where = "standard output" if str(file) == "-" else str(file)
+    click.echo(f"{count} {'reading' if count == 1 else 'readings'} written to {where}", err=True)
 
 
-def _write(out: TextIO, found: Iterable[tuple[Job, Reading]]) -> int:
+def _write(out: IO[str], found: Iterable[tuple[Job, Reading]]) -> int:
     writer = csv.writer(out)
     writer.writerow(COLUMNS)
     count = 0

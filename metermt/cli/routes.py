@@ -50,7 +50,8 @@ def import_(file: Path, cycle: str, database: Path) -> None:
                 total = ImportCount(*map(sum, zip(total, store.import_jobs(cycle, jobs), strict=True)))
     click.echo(f"Cycle {cycle}: {total.added} added, {total.changed} changed, {total.unchanged} unchanged.")
     if rejects.count:
-        click.echo(f"{rejects.count} rows set aside, with line and reason, in {rejects.path}", err=True)
+        rows = "row" if rejects.count == 1 else "rows"
+        click.echo(f"{rejects.count} {rows} set aside, with line and reason, in {rejects.path}", err=True)
         if not any(total):
             raise RouteError("No row of the file can be used")
 
@@ -86,7 +87,7 @@ def close(cycle: str, database: Path) -> None:
     """
     with SqliteStore(database, create=False) as store:
         unread = store.close_cycle(cycle)
-    click.echo(f"Closed cycle {cycle}; {unread} meters were not read.")
+    click.echo(f"Closed cycle {cycle}; {unread} {'meter was' if unread == 1 else 'meters were'} not read.")
 
 
 class _Rejects:
@@ -96,8 +97,8 @@ class _Rejects:
         self.path = beside.with_name(f"{beside.stem}.rejected.csv")
         self.count = 0
         # A file of rejects that is imported again has its own line and reason, which are those of another file.
-        self._kept = [place for place, column in enumerate(columns) if column not in ("line", "reason")]
-        self._columns = columns
+        self._dropped = {place for place, column in enumerate(columns) if column in ("line", "reason")}
+        self._columns = [column for place, column in enumerate(columns) if place not in self._dropped]
         self._file: TextIO | None = None
         self._writer: Any = None
 
@@ -107,10 +108,8 @@ class _Rejects:
                 # What is no UTF-8 is written as it came, so that it is not taken for good when it comes again.
                 self._file = self.path.open("w", encoding="utf-8", errors="surrogateescape", newline="")
                 self._writer = csv.writer(self._file)
-                self._writer.writerow(["line", "reason", *(self._columns[place] for place in self._kept)])
-            fields = row.fields
-            if len(fields) == len(self._columns):
-                fields = [fields[place] for place in self._kept]
+                self._writer.writerow(["line", "reason", *self._columns])
+            fields = (field for place, field in enumerate(row.fields) if place not in self._dropped)
             self._writer.writerow([row.line, row.reason, *fields])
             self.count += 1
 

@@ -50,6 +50,8 @@ def list_(database: Path) -> None:
     """
     with SqliteStore(database, create=False) as store:
         found = store.users()
+    if not found:
+        click.echo("No users: add some with 'metermt users add'.", err=True)
     width = max((len(user.username) for user in found), default=0)
     for user in found:
         click.echo(f"{user.username:{width}}  {user.full_name}{'  (disabled)' if user.disabled else ''}")
@@ -90,6 +92,7 @@ def disable(username: str, database: Path) -> None:
 
 def _new_password(*, from_stdin: bool) -> str:
     if from_stdin:
+        sys.stdin.reconfigure(errors="surrogateescape")  # type: ignore[union-attr]  # any bytes can be a password
         password = sys.stdin.readline().rstrip("\r\n")
     else:
         password = click.prompt("Password", hide_input=True, confirmation_prompt="Again")

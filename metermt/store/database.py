@@ -118,7 +118,8 @@ def _migrate(connection: apsw.Connection, path: Path) -> None:
         connection.execute(f"PRAGMA user_version = {len(migrations)}")
         connection.execute("COMMIT")
     except BaseException:
-        connection.execute("ROLLBACK")
+        if connection.in_transaction:  # when the disk is full SQLite has ended it already
+            connection.execute("ROLLBACK")
         raise
 
 

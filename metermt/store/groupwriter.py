@@ -64,17 +64,21 @@ class GroupWriter:
                 self._abandon(task)
                 raise
         if not task.finished:
-            self._lead()
+            self._lead(task)
         return cast(T, task.answer())
 
-    def _lead(self) -> None:
+    def _lead(self, own: _Task) -> None:
         with self._lock:
             batch, self._waiting, self._heir = self._waiting, [], None
         try:
             self._commit(batch)
-        except BaseException as error:  # noqa: BLE001 - it is raised again, in every caller that it concerns
+        except Exception as error:  # noqa: BLE001 - it is raised again, in every caller that it concerns
             for task in batch:
                 task.error = error
+        except BaseException as error:  # noqa: BLE001 - likewise
+            # Ctrl+C in the main thread of a program of one's own: it is raised there, the others' work has failed.
+            for task in batch:
+                task.error = error if task is own else apsw.InterruptError("interrupted")
         with self._lock:
             self._pass_lead()
         for task in batch:

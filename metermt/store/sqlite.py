@@ -149,6 +149,11 @@ class SqliteStore(Store):
             db.execute("UPDATE cycles SET closed = 1 WHERE cycle = ? AND NOT closed", (cycle,))
             if not db.changes():
                 raise RouteError(f"There is no open cycle {cycle!r}")
+            db.execute(
+                "UPDATE jobs SET lease_username = NULL, lease_session = NULL, lease_until = NULL"
+                " WHERE lease_username IS NOT NULL AND cycle = ?",
+                (cycle,),
+            )
             return int(_one(db, "SELECT count(*) FROM jobs WHERE cycle = ? AND reading IS NULL", cycle)[0])
 
         return self._write(unit)
@@ -234,11 +239,11 @@ class SqliteStore(Store):
             if path.exists():
                 raise StoreError(f"{path} exists already: choose a new name")
             part.unlink(missing_ok=True)  # left by one that was killed
-            make_private(part)
         except (OSError, ValueError) as error:
             raise StoreError(f"The backup cannot be written to {path}: {words_of(error)}") from error
         with self._reading() as db:
             try:
+                make_private(part)
                 db.execute("VACUUM INTO ?", (str(part),))
                 with part.open("rb") as file:
                     os.fsync(file.fileno())

@@ -25,6 +25,20 @@ _DATETIME = "datetime.datetime"
 _DATETIME_SECONDS = 2.0  # a client answers this in one round trip; its thread here waits for nothing else
 
 
+_MAX_TIME = 64  # characters
+_ARGUMENTS = {
+    consts.HANDLE_PING: (1, 1),
+    consts.HANDLE_CLOSE: (0, 0),
+    consts.HANDLE_GETROOT: (0, 0),
+    consts.HANDLE_GETATTR: (2, 2),
+    consts.HANDLE_CALL: (2, 3),
+    consts.HANDLE_CALLATTR: (3, 4),
+    consts.HANDLE_DEL: (1, 2),
+    consts.HANDLE_INSPECT: (1, 1),
+}
+"""How many arguments the requests have that are answered, at least and at most."""
+
+
 class Violation(EOFError):
     """The peer sent what none of ours sends; the connection is closed."""
 
@@ -81,12 +95,21 @@ class ClientEnd(_End):
     def _netref_factory(self, id_pack: tuple[str, int, int]) -> netref.BaseNetref:
         return netref.BaseNetref(self, id_pack)  # RPyC's own asks the server for a list of methods first
 
+    def _unbox(self, package: Any) -> Any:
+        match package:
+            case (consts.LABEL_VALUE, value):
+                return value
+            case (consts.LABEL_REMOTE_REF, (str(), int(), int())):  # the root, or one of its methods
+                return super()._unbox(package)
+        raise ValueError
+
     def _unbox_exc(self, raw: Any) -> Error:
         match raw:
             case ((_, "AttributeError"), _, _, _):
                 return CallError("This server does not know that call: is it older than this client?")
-            case (_, (str(text), *_), attributes, _):
-                return error_of(str(dict(attributes).get("code", "")), text)
+            case (_, (str(text), *_), (*attributes,), _):
+                codes = [pair[1] for pair in attributes if isinstance(pair, tuple) and pair[:1] == ("code",)]
+                return error_of(str(codes[0]) if codes else "", text)
         raise ValueError
 
 
@@ -96,6 +119,7 @@ class ServerEnd(_End):
     def __init__(self, root: Any, channel: BoundedChannel, config: dict[str, Any]) -> None:
         super().__init__(root, channel, config)
         self._root_id = get_id_pack(root)
+        self._is_asking = False  # for the text of a time
         self._methods: dict[str, Callable[..., Any]] = root.methods()  # made once, however often fetched
 
     @classmethod
@@ -126,10 +150,28 @@ class ServerEnd(_End):
             self._send(consts.MSG_EXCEPTION, seq, _boxed(CallError("Only plain values can be sent")))
             return
         match request:
-            case (int(handler), _) if handler in self._HANDLERS:
-                self._dispatch_request(seq, request)
+            case (int(handler), arguments) if handler in self._HANDLERS:
+                self._answer(seq, handler, arguments)
             case _:
                 raise Violation("a request of a kind that is not answered")
+
+    def _answer(self, seq: int, handler: int, packed: Any) -> None:
+        kind = consts.MSG_EXCEPTION
+        try:
+            arguments = self._unbox(packed)
+            least, most = _ARGUMENTS[handler]
+            if not (isinstance(arguments, tuple) and least <= len(arguments) <= most):
+                raise CallError("A request has the wrong number of arguments")
+            answer = self._box(self._HANDLERS[handler](self, *arguments))
+            kind = consts.MSG_REPLY
+        except EOFError:
+            raise
+        except Exception as error:  # noqa: BLE001 - all that can be said of it is said in _told
+            answer = _boxed(self._told(error))
+        try:
+            self._send(kind, seq, answer)
+        except ValueError as error:  # a text or a number that cannot be written, found before anything was sent
+            self._send(consts.MSG_EXCEPTION, seq, _boxed(self._told(error)))
 
     def allow_frames_of(self, size: int) -> None:
         """Take frames of up to so many bytes from now on."""
@@ -154,10 +196,8 @@ class ServerEnd(_End):
         if not any(obj is method for method in self._methods.values()):
             raise _NoSuchCall
         match args, kwargs:
-            case (*_,), (*pairs,) if all(isinstance(pair, tuple) and len(pair) == 2 for pair in pairs):
-                named = dict(pairs)
-                if all(isinstance(name, str) for name in named):
-                    return obj(*args, **named)
+            case (*_,), (*pairs,) if all(map(_is_named, pairs)):
+                return obj(*args, **dict(pairs))
         raise CallError("The arguments of a call must be a tuple of values and one of names with values")
 
     def _handle_callattr(self, obj: Any, name: Any, args: Any, kwargs: Any = ()) -> Any:
@@ -180,12 +220,14 @@ class ServerEnd(_End):
                 except KeyError:
                     raise _NoSuchCall from None
             case (consts.LABEL_REMOTE_REF, (str(name), int(class_id), int(object_id))) if name == _DATETIME:
-                return self._text_of(netref.BaseNetref(self, (name, class_id, object_id)))
+                if not self._is_asking:  # one time a request
+                    return self._text_of(netref.BaseNetref(self, (name, class_id, object_id)))
         raise CallError("Objects cannot be passed to this server, only numbers, texts and None")
 
     def _text_of(self, when: netref.BaseNetref) -> str:
         """Ask the client for the text of its `datetime`, which plain RPyC passes as a reference."""
         patience, self._channel.patience = self._channel.patience, _DATETIME_SECONDS
+        self._is_asking = True
         try:
             answer = self.async_request(consts.HANDLE_STR, when, timeout=_DATETIME_SECONDS)
             text = answer.value  # of all methods of a datetime, clients let others call this one
@@ -194,21 +236,22 @@ class ServerEnd(_End):
         except Exception:  # noqa: BLE001 - whatever the client made of it
             text = None
         finally:
+            self._is_asking = False
             self._channel.patience = patience
-        if type(text) is not str:
+        if type(text) is not str or len(text) > _MAX_TIME:
             raise CallError("This time cannot be read: pass it as an ISO 8601 text")
         return text
 
-    def _box_exc(self, _type: type, value: BaseException, _traceback: object) -> tuple[Any, ...]:
-        if isinstance(value, EOFError):  # while the peer was asked for a time
-            raise value
-        if isinstance(value, _NoSuchCall):
-            return ("builtins", "AttributeError"), ("There is no such call",), (), ""
-        if isinstance(value, StoreError):  # whose text names files
-            value = type(value)(f"The server cannot use its database ({self._logged(value)}): try again later")
-        elif not isinstance(value, Error):
-            value = InternalError(f"Internal error {self._logged(value)}: tell whoever runs the server")
-        return _boxed(value)
+    def _unbox_exc(self, _raw: Any) -> Error:
+        return CallError("The client could not answer")  # RPyC's own makes classes of what the client sends
+
+    def _told(self, error: Exception) -> Error | _NoSuchCall:
+        """Return what a client is told of an error."""
+        if isinstance(error, StoreError):  # whose text names files
+            return type(error)(f"The server cannot use its database ({self._logged(error)}): try again later")
+        if isinstance(error, Error | _NoSuchCall):
+            return error
+        return InternalError(f"Internal error {self._logged(error)}: tell whoever runs the server")
 
     @staticmethod
     def _logged(error: BaseException) -> str:
@@ -218,9 +261,16 @@ class ServerEnd(_End):
         return correlation_id
 
 
-def _boxed(error: Error) -> tuple[Any, ...]:
+def _is_named(pair: object) -> bool:
+    return isinstance(pair, tuple) and len(pair) == 2 and isinstance(pair[0], str)
+
+
+def _boxed(error: Error | _NoSuchCall) -> tuple[Any, ...]:
     """Write an error as RPyC does, with nothing in it but its class and its text."""
-    return (type(error).__module__, type(error).__name__), (str(error),), (("code", error.code),), ""
+    if isinstance(error, _NoSuchCall):  # RPyC's own word for it, which its clients know
+        return ("builtins", "AttributeError"), ("There is no such call",), (), ""
+    text = str(error).encode("utf-8", "backslashreplace").decode()
+    return (type(error).__module__, type(error).__name__), (text,), (("code", error.code),), ""
 
 
 def refusal(error: Error) -> bytes:

@@ -43,7 +43,7 @@ class BoundedChannel(Channel):  # type: ignore[misc]  # rpyc has no type informa
             stream.deadline = Deadline(FRAME_SECONDS)
         size = self.FRAME_HEADER.size
         length, compressed = self.FRAME_HEADER.unpack(stream.peek(size))
-        if compressed or length > self.max_frame:
+        if compressed or not 0 < length <= self.max_frame:
             stream.close()
             raise RefusedFrame(f"a frame of {length} bytes{', compressed' if compressed else ''}")
         frame: bytes = stream.read(size + length + len(self.FLUSHER))

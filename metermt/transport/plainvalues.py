@@ -108,9 +108,13 @@ class PlainReader:
         return tuple([self.value(depth - 1) for _ in range(count)])
 
     def _text(self) -> str:
-        encoded = self.value(depth=0)
-        if type(encoded) is not bytes:
+        tag = self._byte()
+        if tag == brine.TAG_EMPTY_STR[0]:
+            return ""
+        kind, count, said_in = _SIZED.get(tag, (None, 0, 0))
+        if kind is not bytes:
             raise Malformed
+        encoded = self._take(int.from_bytes(self._take(said_in)) if said_in else count)
         try:
             return encoded.decode()
         except UnicodeDecodeError:

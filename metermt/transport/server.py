@@ -139,15 +139,21 @@ class MeterServer(ThreadedServer):  # type: ignore[misc]  # rpyc has no type inf
         def tell() -> None:
             try:
                 with sock, suppress(OSError):
+                    deadline = Deadline(_REFUSAL_SECONDS)
                     sock.settimeout(_REFUSAL_SECONDS)
                     sock.sendall(refusal(ServerBusy(words)))
                     sock.shutdown(socket.SHUT_WR)
-                    while sock.recv(4096):  # closing on an unread request would reset the connection and lose the words
-                        pass
+                    # Closing on an unread request would reset the connection and lose the words.
+                    while deadline.left and sock.recv(4096):
+                        sock.settimeout(max(deadline.left, 0.001))
             finally:
                 self._refusals.release()
 
-        Thread(target=tell, name="refusal", daemon=True).start()
+        try:
+            Thread(target=tell, name="refusal", daemon=True).start()
+        except RuntimeError:  # no more threads to be had
+            self._refusals.release()
+            sock.close()
 
     def _serve(self, sock: socket.socket, address: str) -> None:
         try:

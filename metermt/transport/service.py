@@ -18,6 +18,8 @@ from metermt.wire import jobs_to_text, outcomes_to_text, rows_from_text
 
 _log = logging.getLogger("metermt.service")
 
+_MAX_SESSIONS = 100  # of one connection; a program that goes through more is odd
+
 P = ParamSpec("P")
 R = TypeVar("R")
 
@@ -27,6 +29,7 @@ def plain(
 ) -> Callable[Concatenate["MeterService", P], R]:
     """Let only plain values in and out of an exposed method; tell a wrong call from a fault of ours."""
     signature = inspect.signature(method)
+    takes_session = "session_id" in signature.parameters
     name = method.__name__.removeprefix("exposed_")
 
     @functools.wraps(method)
@@ -42,6 +45,8 @@ def plain(
                 raise CallError(f"{name}: {wrong}") from None
             raise
         assert is_plain(result), f"{name} would hand out a live object"
+        if takes_session:
+            self.remember(str(args[0] if args else kwargs["session_id"]))
         return result
 
     return checked
@@ -80,6 +85,11 @@ class MeterService(rpyc.Service):  # type: ignore[misc]  # rpyc has no type info
         except Error:
             _log.exception("the jobs of a lost connection stay with its session until their leases end")
 
+    def remember(self, session_id: str) -> None:
+        """Note a valid session: what it holds is left to its reader when this connection ends."""
+        if len(self._session_ids) < _MAX_SESSIONS:
+            self._session_ids.add(session_id)
+
     @plain
     def exposed_login(self, username: str, password: str) -> tuple[str, str]:
         if self._certified_name not in (None, username):
@@ -87,7 +97,8 @@ class MeterService(rpyc.Service):  # type: ignore[misc]  # rpyc has no type info
         session_id, full_name = self._manager.login(username, password, self._address)
         if self._end:
             self._end.allow_frames_of(MAX_BULK_FRAME)
-        return self._used(session_id), full_name
+        self.remember(session_id)
+        return session_id, full_name
 
     @plain
     def exposed_logout(self, session_id: str) -> None:
@@ -95,42 +106,37 @@ class MeterService(rpyc.Service):  # type: ignore[misc]  # rpyc has no type info
 
     @plain
     def exposed_get_job(self, session_id: str) -> str | None:
-        return self._manager.get_job(self._used(session_id))
+        return self._manager.get_job(session_id)
 
     @plain
     def exposed_get_jobs(self, session_id: str, n: int) -> str:
-        return jobs_to_text(self._manager.get_jobs(self._used(session_id), n))
+        return jobs_to_text(self._manager.get_jobs(session_id, n))
 
     @plain
     def exposed_submit_reading(
         self, session_id: str, meter: str, when: str, reading: int, reason: str = "", key: str | None = None
     ) -> None:
-        self._manager.submit_reading(self._used(session_id), meter, when, reading, reason, key)
+        self._manager.submit_reading(session_id, meter, when, reading, reason, key)
 
     @plain
     def exposed_submit_and_next(
         self, session_id: str, meter: str, when: str, reading: int, reason: str = "", key: str | None = None
     ) -> tuple[int, int, str]:
-        status, job = self._manager.submit_and_next(self._used(session_id), meter, when, reading, reason, key)
+        status, job = self._manager.submit_and_next(session_id, meter, when, reading, reason, key)
         return status.count, status.total, jobs_to_text([job] if job else [])
 
     @plain
     def exposed_submit_readings(self, session_id: str, rows: str) -> str:
-        return outcomes_to_text(self._manager.submit_readings(self._used(session_id), rows_from_text(rows)))
+        return outcomes_to_text(self._manager.submit_readings(session_id, rows_from_text(rows)))
 
     @plain
     def exposed_get_status(self, session_id: str) -> tuple[int, int]:
-        status = self._manager.get_status(self._used(session_id))
+        status = self._manager.get_status(session_id)
         return status.count, status.total
 
     @plain
     def exposed_ping(self) -> None:
         """Answer."""
-
-    def _used(self, session_id: str) -> str:
-        if isinstance(session_id, str) and len(self._session_ids) < 100:  # a program that goes through more is odd
-            self._session_ids.add(session_id)
-        return session_id
 
 
 _EXPOSED = [name for name in vars(MeterService) if name.startswith("exposed_")]

@@ -1,0 +1,159 @@
+"""Whatever instant the server dies at, what comes back is whole: a process dies there, n times over."""
+
+import shutil
+import sys
+from contextlib import closing
+from itertools import count
+from pathlib import Path
+
+import apsw
+import faults
+import pytest
+from conftest import NOW, add_readers, make_jobs, make_submission, start, wait_until
+from faults import Case, Diary, Mortals, assert_whole, integrity_of
+from servers import DEADLINE, ServerProcess, make_database
+
+from metermt import MeterClient, new_key
+from metermt.store import database
+from metermt.store.sqlite import SqliteStore
+
+PASSAGES = 20
+IN_SUBMISSIONS = [
+    "before a commit",
+    "writing a commit",
+    "flushing a commit",
+    "between commit and reply",
+    "after the reply",
+    "writing a checkpoint",
+    "flushing a checkpoint",
+]
+
+FIRST = database._migrations()
+# What an upgrade may do: a new column, a table made anew, a new table filled from old ones, indexes, changed rows.
+LATER = [
+    "ALTER TABLE readings ADD COLUMN photo BLOB; UPDATE readings SET reason = reason || '!';"
+    " CREATE INDEX readings_by ON readings (username)",
+    "CREATE TABLE failures (username TEXT NOT NULL, at REAL NOT NULL) STRICT;"
+    " INSERT INTO failures SELECT username, at FROM login_failures; DROP TABLE login_failures;"
+    " ALTER TABLE failures RENAME TO login_failures",
+    "CREATE TABLE notes (job INTEGER PRIMARY KEY REFERENCES jobs, note TEXT NOT NULL) STRICT;"
+    " INSERT INTO notes SELECT id, 'address: ' || hex(zeroblob(2000)) FROM jobs",
+]
+
+
+@pytest.fixture(scope="module")
+def mortals():
+    with Mortals() as program:
+        yield program
+
+
+@pytest.fixture(scope="module")
+def prepared(tmp_path_factory, demo_accounts):
+    """A database with readers and open jobs."""
+    return make_database(tmp_path_factory.mktemp("prepared") / "metermt.db", demo_accounts, make_jobs(100))
+
+
+# --- readings
+
+
+@pytest.mark.parametrize("point", IN_SUBMISSIONS)
+def test_nothing_acknowledged_is_lost_when_the_process_dies(point, mortals, prepared, tmp_path):
+    for n in range(1, PASSAGES + 1):
+        path, diary = tmp_path / f"{n}.db", tmp_path / f"{n}.diary"
+        shutil.copyfile(prepared, path)
+
+        assert mortals.died(Case("submit", point, n, str(path), str(diary))), f"passage {n} was not reached"
+
+        assert_whole(path, *(Diary.read(diary) if diary.exists() else ({}, {})))
+
+
+@pytest.mark.parametrize("point", IN_SUBMISSIONS)
+def test_a_client_goes_on_with_the_next_server_where_one_died(point, prepared, tmp_path):
+    path, diary_path = tmp_path / "metermt.db", tmp_path / "diary"
+    shutil.copyfile(prepared, path)
+    dying = (sys.executable, "-W", "error", faults.__file__, point, "9")
+
+    def submit_thirty():
+        with MeterClient(port=server.port, timeout=DEADLINE) as client, Diary.opened(diary_path) as diary:
+            client.login("adam", "adam")
+            job = client.get_job()
+            for number in range(30):
+                key, sent = new_key(), (job.meter, number)
+                diary.attempted(key, sent)
+                _, job = client.submit_and_next(*sent, key=key)
+                diary.acknowledged(key)
+
+    with ServerProcess(tmp_path, "--database", path, command=dying) as server:
+        submitted = start(submit_thirty)
+        wait_until(lambda: not server.runs, "the server has died")
+        with ServerProcess(tmp_path, "--database", path, port=server.port):
+            submitted()
+
+    attempted, acknowledged = Diary.read(diary_path)
+    assert attempted == acknowledged
+    assert assert_whole(path, attempted, acknowledged) == 30
+
+
+# --- migrations
+
+
+def test_a_migration_that_dies_is_whole_or_not_begun(mortals, upgraded, monkeypatch):
+    for point in ("before a statement", "using the disk"):
+        for n in count(1):
+            path = upgraded.start()
+            died = mortals.died(Case("migrate", point, n, str(path), migrations=(*FIRST, *LATER)))
+            assert shape_of(path) in (upgraded.before, upgraded.after)
+            monkeypatch.setattr(database, "_migrations", lambda: [*FIRST, *LATER])
+            SqliteStore(path).close()
+            assert shape_of(path) == upgraded.after
+            if not died:
+                break
+        assert n > 15, f"a migration of {n} steps shows little"
+
+
+class Upgrade:
+    """A database before and after a migration, and copies of it to try."""
+
+    def __init__(self, folder, prepare):
+        self._folder = folder
+        self._copies = count()
+        self._original = folder / "original.db"
+        prepare(self._original)
+        self.before = shape_of(self._original)
+
+    def start(self):
+        """Return the path of a fresh copy, before the migration."""
+        return Path(shutil.copyfile(self._original, self._folder / f"{next(self._copies)}.db"))
+
+
+@pytest.fixture(params=["a new database", "a used database"])
+def upgraded(request, tmp_path):
+    def prepare(path):
+        if request.param == "a new database":
+            path.touch()
+            return
+        with SqliteStore(path) as store:
+            add_readers(store, "adam", "carol")
+            store.import_jobs("2026-11", make_jobs(15))
+            store.add_login_failure("adam", "10.0.0.1", 5.0, 0)
+            for number in range(10):
+                store.record_reading(make_submission(f"M{number:05}", reason="seen"), NOW)
+
+    upgrade = Upgrade(tmp_path, prepare)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(database, "_migrations", lambda: [*FIRST, *LATER])
+        SqliteStore(whole := upgrade.start()).close()
+    upgrade.after = shape_of(whole)
+    assert upgrade.after != upgrade.before
+    return upgrade
+
+
+def shape_of(path):
+    """Return all there is in a database: its version, its tables, and every row."""
+    with closing(apsw.Connection(str(path), flags=apsw.SQLITE_OPEN_READWRITE)) as connection:
+        assert integrity_of(path) == "ok"
+        tables = connection.execute("SELECT name, sql FROM sqlite_schema ORDER BY name").fetchall()
+        version = connection.execute("SELECT * FROM pragma_user_version, pragma_application_id").fetchall()
+        names = [name for name, sql in tables if sql and sql.startswith("CREATE TABLE")]
+        rows = {name: sorted(connection.execute(f'SELECT * FROM "{name}"').fetchall(), key=repr) for name in names}
+        return version, tables, rows

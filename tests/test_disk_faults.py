@@ -1,0 +1,360 @@
+"""A disk that fails: the caller hears of it, nothing acknowledged is lost, and all works again when the disk does.
+
+On a disk that works, a reading is flushed before it is acknowledged.
+"""
+
+import re
+import resource
+import shutil
+import subprocess
+import sys
+from contextlib import contextmanager, suppress
+from typing import NamedTuple
+
+import apsw
+import pytest
+from conftest import CYCLE, DEADLINE, NOW, make_jobs, make_submission, run_together, wait_until
+from faults import CHECKPOINT_PAGES, Disk, assert_whole, integrity_of
+from servers import SERVER_PY, ServerProcess, make_database
+
+from metermt import MeterClient
+from metermt.errors import StoreError
+from metermt.model import Status
+from metermt.store.sqlite import SqliteStore
+
+SUBMISSIONS = 30
+
+FAULTS = {
+    "EIO": lambda: apsw.IOError("the test's disk fails"),
+    "full": lambda: apsw.FullError("the test's disk is full"),
+}
+
+
+class FaultyDisk(Disk):
+    """Fails at the n-th step of a kind: once, or from then on until it `works` again. Half of a write is done."""
+
+    def __init__(self, kind="", n=0, fault="", *, lasts=False):
+        self.steps = {"write": 0, "sync": 0, "truncate": 0}
+        self.failed = 0
+        self._kind, self._n, self._fault, self._lasts = kind, n, fault, lasts
+        super().__init__(self._step)
+
+    def works(self):
+        self._kind = ""
+
+    def _step(self, kind, name, half):
+        self.steps[kind] += 1
+        if kind == self._kind and (self.steps[kind] >= self._n if self._lasts else self.steps[kind] == self._n):
+            self.failed += 1
+            half()
+            raise FAULTS[self._fault]()
+
+
+@pytest.fixture
+def frequent_checkpoints():
+    def hook(connection):
+        connection.wal_autocheckpoint(CHECKPOINT_PAGES)
+        connection.execute("PRAGMA journal_size_limit = 20000")  # so that there are truncations
+
+    apsw.connection_hooks.append(hook)
+    yield
+    apsw.connection_hooks.remove(hook)
+
+
+@pytest.fixture
+def small_cache():
+    """Let a large transaction write before it commits."""
+
+    def hook(connection):
+        connection.execute("PRAGMA cache_size = 5")
+
+    apsw.connection_hooks.append(hook)
+    yield
+    apsw.connection_hooks.remove(hook)
+
+
+@pytest.fixture(scope="module")
+def prepared(tmp_path_factory, demo_accounts):
+    return make_database(tmp_path_factory.mktemp("prepared") / "metermt.db", demo_accounts, make_jobs(SUBMISSIONS))
+
+
+SENT = {f"key-{number}": (f"M{number:05}", number) for number in range(SUBMISSIONS)}
+
+
+def submit(store, key):
+    """Send a reading; return whether it was acknowledged. Raises all errors but the store's own."""
+    try:
+        store.record_reading(make_submission(SENT[key][0], value=SENT[key][1], key=key), NOW)
+    except StoreError:
+        return False
+    return True
+
+
+class Run:
+    """Thirty submissions to a store whose disk may fail, and once again those that were refused when it works."""
+
+    def __init__(self, prepared, path):
+        self._prepared, self._path = prepared, path
+
+    def __call__(self, disk):
+        shutil.copyfile(self._prepared, self._path)
+        with disk:
+            store = self._opened(disk)
+            at_opening = disk.failed
+            refused, accepted = [], []
+            for key in SENT:
+                (accepted if submit(store, key) else refused).append(key)
+                if len(refused) == 3:
+                    break
+            assert bool(refused) == (disk.failed > at_opening), "a fault that no caller heard of"
+            if refused:
+                assert set(accepted) <= {reading.submission.key for _, reading in store.readings()}
+                assert store.tally("carol").total >= len(accepted)
+                disk.works()
+            for key in SENT:
+                assert key in accepted or submit(store, key), "the disk works, and the store does not"
+            with suppress(apsw.IOError, apsw.FullError):  # SQLite's own disk tells nobody of this
+                store.close()
+        assert assert_whole(self._path, SENT, SENT) == SUBMISSIONS
+        return disk
+
+    def _opened(self, disk):
+        try:
+            return SqliteStore(self._path)
+        except StoreError:
+            disk.works()
+            return SqliteStore(self._path)
+
+
+@pytest.fixture
+def run(frequent_checkpoints, prepared, tmp_path):
+    return Run(prepared, tmp_path / "metermt.db")
+
+
+# --- a disk that fails
+
+
+@pytest.mark.parametrize("kind", ["write", "sync", "truncate"])
+@pytest.mark.parametrize(("fault", "lasts"), [("EIO", False), ("full", True)])
+def test_a_disk_that_fails_at_any_step_loses_nothing_acknowledged(kind, fault, lasts, run):
+    steps = run(FaultyDisk()).steps[kind]
+    assert steps >= SUBMISSIONS - 1
+    for n in range(1, steps + 1):
+        disk = run(FaultyDisk(kind, n, fault, lasts=lasts))
+        assert disk.failed, f"{kind} {n} was not reached"
+
+
+MAKE_DATABASES = """
+import resource, sys
+from pathlib import Path
+from metermt.errors import StoreError
+from metermt.store.sqlite import SqliteStore
+
+for size in range(0, 100_000, 4096):
+    for limit in (size, resource.RLIM_INFINITY):
+        resource.setrlimit(resource.RLIMIT_FSIZE, (limit, resource.RLIM_INFINITY))
+        try:
+            SqliteStore(Path(sys.argv[1]) / f"{size}.db").close()
+        except StoreError as error:
+            print(limit, error)
+        else:
+            print(limit, "made")
+"""
+
+
+def test_a_database_that_there_is_no_room_for_is_made_when_there_is(tmp_path):
+    # A process of its own: the limit holds for all its files. What it prints goes into a pipe.
+    command = [sys.executable, "-W", "error", "-c", MAKE_DATABASES, str(tmp_path)]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=DEADLINE)
+    assert done.returncode == 0, done.stderr
+    lines = done.stdout.splitlines()
+    without_room = [line for line in lines if not line.startswith("-1 ") and not line.endswith(" made")]
+    assert len(without_room) > 5
+    assert all(line.endswith("cannot be used: disk I/O error") for line in without_room), without_room
+    assert [line for line in lines if line.startswith("-1 ")] == ["-1 made"] * (len(lines) // 2)
+    assert all(integrity_of(path) == "ok" for path in tmp_path.glob("*.db"))
+
+
+def test_an_import_larger_than_the_cache_is_whole_or_not_there(prepared, tmp_path, small_cache):
+    path, jobs = tmp_path / "metermt.db", make_jobs(SUBMISSIONS + 200, address="Hill Road 7")
+
+    def import_all(disk):
+        """Import while the disk fails, and once again when it works."""
+        shutil.copyfile(prepared, path)
+        with disk:
+            with SqliteStore(path) as store:
+                try:
+                    store.import_jobs(CYCLE, jobs)
+                except StoreError:
+                    assert disk.failed
+                known = sum(route.total for route in store.routes())
+                assert known in ((SUBMISSIONS, len(jobs)) if disk.failed else (len(jobs),))
+                steps = disk.steps["write"]
+                disk.works()
+                assert sum(store.import_jobs(CYCLE, jobs)) == len(jobs)
+                assert submit(store, "key-0")
+            assert assert_whole(path, SENT, {"key-0": SENT["key-0"]}) == 1
+        return steps
+
+    steps = import_all(FaultyDisk())
+    for n in range(1, steps, max(1, steps // 40)):
+        for fault in FAULTS:
+            import_all(disk := FaultyDisk("write", n, fault, lasts=True))
+            assert disk.failed
+
+
+def test_all_who_share_a_commit_hear_that_it_failed(prepared, tmp_path):
+    path = tmp_path / "metermt.db"
+    for n in range(1, 11):
+        shutil.copyfile(prepared, path)
+        with FaultyDisk("sync", n, "EIO", lasts=True) as disk, SqliteStore(path) as store:
+            shares = [list(SENT)[start::4] for start in range(4)]
+            outcomes = run_together(
+                *(lambda share=share: [(key, submit(store, key)) for key in share] for share in shares)
+            )
+            accepted = {key for outcome in outcomes for key, there in outcome if there}
+            assert len(accepted) < SUBMISSIONS
+            assert accepted <= {reading.submission.key for _, reading in store.readings()}
+            disk.works()
+            assert all(submit(store, key) for key in SENT)
+        assert assert_whole(path, SENT, SENT) == SUBMISSIONS
+
+
+@pytest.mark.parametrize(("fault", "words"), [("EIO", "cannot be used"), ("full", "is full: make room")])
+def test_a_caller_is_told_what_ails_the_disk(fault, words, prepared, tmp_path):
+    path = shutil.copyfile(prepared, tmp_path / "metermt.db")
+    with FaultyDisk("write", 1, fault, lasts=True) as disk, SqliteStore(path) as store:
+        with pytest.raises(StoreError, match=words):
+            store.record_reading(make_submission("M00000"), NOW)
+        disk.works()
+
+
+def test_a_server_out_of_room_refuses_readings_until_there_is_some(prepared, tmp_path):
+    path = shutil.copyfile(prepared, tmp_path / "metermt.db")
+    log = path.with_name("metermt.db-wal")
+    acknowledged = {}
+    with ServerProcess(tmp_path, "--database", path) as server, MeterClient(port=server.port) as client:
+        client.login("carol", "carol")
+        refused = 0
+        for number, (key, (meter, value)) in enumerate(SENT.items()):
+            if number % 5 == 4:  # the log may grow by a page, which is less than a reading takes
+                with largest_file(server.pid, log.stat().st_size + 5000), pytest.raises(StoreError):
+                    client.submit_reading(meter, value, key=key)
+                refused += 1
+                assert client.get_status() == Status(number, number)
+            client.submit_reading(meter, value, key=key)
+            acknowledged[key] = (meter, value)
+        assert server.errors.count(" ERROR ") == refused
+        assert server.stop() == 0
+    assert assert_whole(path, SENT, acknowledged) == SUBMISSIONS
+
+
+@contextmanager
+def largest_file(pid, size):
+    """Let no file of a process grow beyond so many bytes."""
+    before = resource.prlimit(pid, resource.RLIMIT_FSIZE)
+    resource.prlimit(pid, resource.RLIMIT_FSIZE, (size, before[1]))
+    try:
+        yield
+    finally:
+        resource.prlimit(pid, resource.RLIMIT_FSIZE, before)
+
+
+# --- the order of things on a disk that works
+
+
+def test_a_reading_is_flushed_to_the_disk_before_its_reply(prepared, tmp_path):
+    path = shutil.copyfile(prepared, tmp_path / "metermt.db")
+    with traced_server(tmp_path, path) as (server, trace), MeterClient(port=server.port) as client:
+        client.login("carol", "carol")
+        for key, (meter, value) in list(SENT.items())[:12]:
+            client.submit_reading(meter, value, key=key)
+    steps = steps_of(trace)
+    for key in list(SENT)[:12]:
+        between = conversation(steps, key)
+        written = [step.file for step in between if step.call == "pwrite64"]
+        assert written
+        assert written[-1].endswith("-wal")
+        assert flushed_at_last(between), f"{key} was acknowledged before it was flushed: {between}"
+
+
+def test_readings_that_share_a_commit_are_flushed_before_their_replies(prepared, tmp_path):
+    path = shutil.copyfile(prepared, tmp_path / "metermt.db")
+    shares = {name: list(SENT)[start::4] for start, name in enumerate(("adam", "carol", "eric", "gwenda"))}
+    with traced_server(tmp_path, path) as (server, trace):
+
+        def submit_share(name):
+            with MeterClient(port=server.port, timeout=DEADLINE) as client:
+                client.login(name, name)
+                for key in shares[name]:
+                    client.submit_reading(*SENT[key], key=key)
+
+        run_together(*(lambda name=name: submit_share(name) for name in shares))
+    steps = steps_of(trace)
+    for key in SENT:
+        assert any(map(is_flush, conversation(steps, key))), f"{key} was acknowledged before it was flushed"
+
+
+class Step(NamedTuple):
+    """A system call: when it was entered and left, as places in the trace."""
+
+    call: str
+    file: str
+    words: str
+    entered: int
+    left: int
+
+
+@contextmanager
+def traced_server(folder, path):
+    """Run the real server with its system calls written down."""
+    assert shutil.which("strace"), "strace is missing: apt-get install strace"
+    trace = folder / "trace"
+    # -D: the server is the process that the test started, and strace its grandchild.
+    watched = "trace=fsync,fdatasync,pwrite64,recvfrom,sendto"
+    command = ("strace", "-D", "-f", "-y", "-s", "1000", "-o", trace, "-e", watched, "-e", "signal=none", *SERVER_PY)
+    with ServerProcess(folder, "--database", path, command=command) as server:
+        yield server, trace
+        assert server.stop() == 0
+        wait_until(
+            lambda: re.search(rf"^{server.pid} +\+\+\+ exited", trace.read_text(), re.MULTILINE), "the trace is written"
+        )
+
+
+def steps_of(trace):
+    """Return the finished system calls of a trace, in the order in which they finished."""
+    steps, unfinished = [], {}
+    for place, line in enumerate(trace.read_text().splitlines()):
+        thread, _, words = line.partition(" ")
+        words = words.strip()
+        entered = place
+        if words.endswith("<unfinished ...>"):
+            unfinished[thread] = place, words.removesuffix("<unfinished ...>")
+            continue
+        if resumed := re.match(r"<\.\.\. \w+ resumed>", words):
+            entered, beginning = unfinished.pop(thread)
+            words = beginning + words[resumed.end() :]
+        if found := re.match(r"(\w+)\(\d+<(.*?)>(.*)\) += \d+$", words):
+            steps.append(Step(*found.groups(), entered, place))
+    return steps
+
+
+def conversation(steps, key):
+    """Return what was begun and finished between the arrival of the request with this key and the reply to it."""
+    (request,) = [step for step in steps if step.call == "recvfrom" and key_in(key, step.words)]
+    replies = (step for step in steps if step.call == "sendto" and step.file == request.file)
+    reply = min(step.entered for step in replies if step.entered > request.left)
+    return [step for step in steps if request.left < step.entered and step.left < reply]
+
+
+def key_in(key, words):
+    return re.search(rf"{key}\D", words)
+
+
+def is_flush(step):
+    return step.call in ("fdatasync", "fsync") and step.file.endswith("-wal")
+
+
+def flushed_at_last(steps):
+    on_disk = [step for step in steps if step.call != "recvfrom"]
+    return bool(on_disk) and is_flush(on_disk[-1])
