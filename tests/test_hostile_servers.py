@@ -357,7 +357,7 @@ def test_names_that_hash_alike_do_not_hang_the_client():
 
 @pytest.mark.parametrize("alike", [False, True], ids=["many", "that hash alike"])
 def test_references_in_a_result_do_not_hang_the_client(alike):
-    number = 12_000 if alike else 250_000
+    number = 12_000 if alike else 100_000
     references = tuple((REMOTE, ("a", 0, PRIME * place if alike else place)) for place in range(1, number))
     assert len(brine.dump(references)) < MAX_BULK_FRAME
     error_of_a_call(replies((TUPLE, references)))

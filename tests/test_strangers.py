@@ -1,0 +1,53 @@
+"""Strangers that send anything at all: the script runs as it does for hours, with smaller numbers."""
+
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+from rpyc.core import brine
+
+from metermt.discovery import SIGNED
+from metermt.registry import RegistryServer
+from metermt.signing import SharedKey
+
+SCRIPTS = Path(__file__).parents[1] / "scripts"
+
+
+def run(script, *options, seconds=60):
+    """Run a script to its end; return its last line."""
+    done = subprocess.run(
+        [sys.executable, SCRIPTS / script, *map(str, options)], capture_output=True, text=True, timeout=seconds
+    )
+    assert done.returncode == 0, done.stdout + done.stderr[-2000:]
+    return done.stdout.splitlines()[-1]
+
+
+def test_random_and_changed_frames_and_packets_leave_server_and_registry_as_they_were():
+    assert run("fuzz", "--frames", 2000, "--packets", 500, "--growth", 50, "--seed", 1) == "no crash, no leak"
+
+
+def test_idle_and_busy_readers_beside_one_another_are_all_served():
+    assert run("crowd-test", "--idle", 100, "--busy", 10, "--seconds", 1).endswith("nobody was refused")
+
+
+def test_a_server_at_which_readers_come_and_go_stays_as_it_is():
+    assert run("soak", "--minutes", 0.03, "--readers", 10, "--growth", 50) == "nothing has grown"
+
+
+@pytest.mark.parametrize("script", ["fuzz", "crowd-test", "soak"])
+def test_each_script_says_what_it_does(script):
+    done = subprocess.run([sys.executable, SCRIPTS / script, "--help"], capture_output=True, text=True, timeout=20)
+
+    assert done.returncode == 0
+    assert "this machine" in done.stdout
+
+
+@pytest.mark.xfail(strict=True, raises=OverflowError, reason="a time stamp beyond all floats ends the registry")
+@pytest.mark.parametrize("stamp", [10**400, -(10**400)], ids=["future", "past"])
+def test_a_time_stamp_beyond_all_time_is_a_wrong_one(stamp):
+    message = brine.dump(("RPYC", "LIST", (None,)))
+    with RegistryServer(port=0, key=SharedKey(b"a key of sixteen")) as registry:
+        assert registry.answer(brine.dump((SIGNED, int(time.time()), b"wrong", message)), "127.0.0.1")
+        assert registry.answer(brine.dump((SIGNED, stamp, b"wrong", message)), "127.0.0.1")
