@@ -219,6 +219,9 @@ class MeterClient:
                 self._connection = ServerConnection("localhost", self._tunnel.port, deadline, self._tls, self.host)
             else:
                 self._connection = ServerConnection(self.host, self.port, deadline, self._tls)
+            if self._session_id:  # a server takes bulk only from a connection that has shown a session
+                with suppress(SessionError):
+                    self._connection.call("get_status", (self._session_id,), deadline)
         return self._connection
 
     def _found(self, service: str, deadline: Deadline) -> ServerConnection:

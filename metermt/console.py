@@ -121,12 +121,8 @@ class _Dialogue:
                 self._log_in()
             except ConnectionFailed as error:
                 print(f"Error: {error}")
-                if (
-                    self._terminal.ask(
-                        f"Not confirmed yet. Send the reading for meter {job.meter} again? [Y/n]: "
-                    ).lower()
-                    == "n"
-                ):
+                again = self._terminal.ask(f"Not confirmed yet. Send the reading for meter {job.meter} again? [Y/n]: ")
+                if again.lower() == "n":
                     raise
 
     def _ask_for_reading(self, job: Job) -> tuple[int, str] | None:

@@ -861,3 +861,16 @@ def test_a_client_that_was_closed_connects_again_when_it_is_used(client):
     client.close()
 
     assert client.get_job().meter == "M00000"
+
+
+def test_a_large_bulk_goes_through_after_a_reconnection_too(crew):
+    with (
+        listening(Manager(crew)) as server,
+        Proxy(server.port) as proxy,
+        MeterClient("localhost", proxy.port) as client,
+    ):
+        client.login("carol", "carol")
+        proxy.cut()
+        rows = [Row("M00000", WHEN, number, "\u00e4" * 500) for number in range(1000)]  # some three MiB
+
+        assert client.submit_readings(rows) == [None] * 1000

@@ -86,17 +86,17 @@ class MeterService(rpyc.Service):  # type: ignore[misc]  # rpyc has no type info
             _log.exception("the jobs of a lost connection stay with its session until their leases end")
 
     def remember(self, session_id: str) -> None:
-        """Note a valid session: what it holds is left to its reader when this connection ends."""
+        """Note a valid session: it may send in bulk, and its jobs are left to its reader when this connection ends."""
+        if self._end:
+            self._end.allow_frames_of(MAX_BULK_FRAME)
         if len(self._session_ids) < _MAX_SESSIONS:
             self._session_ids.add(session_id)
 
     @plain
     def exposed_login(self, username: str, password: str) -> tuple[str, str]:
-        if self._certified_name not in (None, username):
+        if self._certified_name is not None and str(username).strip().lower() != self._certified_name:
             raise LoginError(f"Your certificate is for {self._certified_name}: log in by that name")
         session_id, full_name = self._manager.login(username, password, self._address)
-        if self._end:
-            self._end.allow_frames_of(MAX_BULK_FRAME)
         self.remember(session_id)
         return session_id, full_name
 
