@@ -35,7 +35,7 @@ class SharedKey:
 
     def is_good(self, message: bytes, stamp: int, signature: bytes, now: float) -> bool:
         """Tell whether a message was signed with this key, and not too long ago."""
-        return abs(now - stamp) <= MAX_AGE and hmac.compare_digest(signature, self._signature(message, stamp))
+        return abs(int(now) - stamp) <= MAX_AGE and hmac.compare_digest(signature, self._signature(message, stamp))
 
     def _signature(self, message: bytes, stamp: int) -> bytes:
         return hmac.digest(self._secret, b"%d:" % stamp + message, "sha256")

@@ -11,6 +11,10 @@ from rpyc.core import brine
 MAX_DEPTH = 12
 """How deep tuples may be nested. RPyC boxes a call in five of them; ours are flat inside."""
 
+MAX_ITEMS = 10_000
+"""How many items all tuples of a message may have. Ours have some ten; what comes in bulk comes as one text. An item
+may be one byte on the wire and fifty here."""
+
 _PLAIN = frozenset((type(None), bool, int, float, str, bytes))
 
 _SMALL_INTS = {tag[0]: value for tag, value in brine.IMM_INTS_LOADER.items()}
@@ -60,6 +64,7 @@ class PlainReader:
     def __init__(self, data: bytes) -> None:
         self._data = data
         self._at = 0
+        self._items = 0
 
     def begin_pair(self) -> None:
         """Step into a tuple of two. Raises `Malformed`."""
@@ -103,7 +108,8 @@ class PlainReader:
         return taken
 
     def _tuple(self, count: int, depth: int) -> tuple[Any, ...]:
-        if not depth or count > len(self._data) - self._at:  # each item takes a byte at least
+        self._items += count
+        if not depth or self._items > MAX_ITEMS or count > len(self._data) - self._at:  # an item has a byte at least
             raise Malformed
         return tuple([self.value(depth - 1) for _ in range(count)])
 
