@@ -259,21 +259,8 @@ class MeterClient:
             self._tunnel = None
 
 
-def connect(
-    host: str = "localhost",
-    port: int = PORT,
-    *,
-    service: str | None = None,
-    registry: str | None = None,
-    tls_ca: Path | str | None = None,
-    tls_cert: Path | str | None = None,
-    ssh: str | None = None,
-    timeout: float = TIMEOUT,
-) -> MeterClient:
-    """Connect to a meter server. See `MeterClient`."""
-    return MeterClient(
-        host, port, service=service, registry=registry, tls_ca=tls_ca, tls_cert=tls_cert, ssh=ssh, timeout=timeout
-    )
+connect = MeterClient
+"""What programs call: `metermt.connect("meter.example.org")`."""
 
 
 def _client_tls(tls_ca: Path | str | None, tls_cert: Path | str | None) -> ClientTls | None:
