@@ -23,9 +23,8 @@ _NOT_PRINTED = {"Cc", "Cs", "Zl", "Zp"}  # Unicode categories: controls, surroga
 
 def has_control_characters(text: str) -> bool:
     """Tell whether a text holds anything that would break a line, a terminal or an encoding."""
-    return (not text.isascii() and any(unicodedata.category(c) in _NOT_PRINTED for c in text)) or any(
-        c < " " or c == "\x7f" for c in text
-    )
+    # isprintable is fast, and never true of these; what it also takes for unprintable is looked at in turn.
+    return not text.isprintable() and any(unicodedata.category(c) in _NOT_PRINTED for c in text)
 
 
 def _check_text(what: str, text: str) -> None:

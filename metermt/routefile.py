@@ -2,6 +2,7 @@
 
 import csv
 import io
+import re
 from collections import Counter
 from collections.abc import Iterator
 from datetime import date
@@ -14,6 +15,8 @@ from metermt.model import KINDS, Job, Meter, check_cycle
 
 REQUIRED = ("meter", "route")
 OPTIONAL = ("kind", "sequence", "address", "dials", "previous", "previous_date", "instructions")
+
+_NOT_UTF8 = re.compile("[\udc80-\udcff]")  # what surrogateescape makes of such bytes
 
 
 class BadRow(NamedTuple):
@@ -85,7 +88,7 @@ class RouteFile:
     def _job(self, fields: list[str]) -> Job:
         if len(fields) != len(self.columns):
             raise RouteError(f"The row has {len(fields)} fields, the first line names {len(self.columns)}")
-        if any("\udc80" <= character <= "\udcff" for field in fields for character in field):
+        if _NOT_UTF8.search("".join(fields)):
             raise RouteError("The row is not UTF-8: save the file as UTF-8")
         row = {column: field.strip() for column, field in zip(self.columns, fields, strict=True)}
         for column in REQUIRED:

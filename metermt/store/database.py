@@ -68,6 +68,9 @@ def _configure(connection: apsw.Connection, busy_seconds: float) -> None:
         except apsw.BusyError:  # SQLite does not ask the busy handler when several set the mode of a new file at once
             if not patience(tries):
                 raise
+    # Without this guarantee SQLite plans a statement anew for each value that is bound to it, which takes longer than
+    # running it: a value may be what tells whether one of the indexes of some rows only can be used.
+    connection.config(apsw.SQLITE_DBCONFIG_ENABLE_QPSG, 1)
     for pragma in ("synchronous = FULL", "foreign_keys = ON", "temp_store = MEMORY"):
         connection.execute(f"PRAGMA {pragma}")
 
