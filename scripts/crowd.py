@@ -1,10 +1,12 @@
 """Clients that submit without pause to a server that is ended under them, and the check of what it kept."""
 
 import random
+import socket
 import subprocess
 import sys
 import threading
 import time
+from contextlib import suppress
 from pathlib import Path
 from typing import Self
 
@@ -75,6 +77,15 @@ class Crowd:
             reader.join(30)
             if reader.error or reader.is_alive():
                 sys.exit(f"FAILED: {reader.username} ended with {reader.error!r}")
+
+
+def lasting_port() -> int:
+    """Return a free port that no outgoing connection is given, so that it is still free after each restart."""
+    while True:
+        port = random.randint(15_000, 30_000)  # below those that systems take for outgoing connections
+        with socket.socket() as sock, suppress(OSError):
+            sock.bind(("127.0.0.1", port))
+            return port
 
 
 def start_server(database: Path, port: int, *options: str) -> tuple[subprocess.Popen[bytes], int]:

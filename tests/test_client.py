@@ -874,3 +874,14 @@ def test_a_large_bulk_goes_through_after_a_reconnection_too(crew):
         rows = [Row("M00000", WHEN, number, "\u00e4" * 500) for number in range(1000)]  # some three MiB
 
         assert client.submit_readings(rows) == [None] * 1000
+
+
+def test_a_client_does_not_take_itself_for_a_server(monkeypatch):
+    """Without a listener the system may choose the port that is called as the one to call from."""
+    itself = socket.socket()
+    itself.bind(("127.0.0.1", 0))
+    itself.connect(itself.getsockname())
+    monkeypatch.setattr(socket, "create_connection", lambda *_, **__: itself)
+
+    with pytest.raises(ServerUnreachable, match="Nobody answers"):
+        MeterClient("127.0.0.1", 11003)

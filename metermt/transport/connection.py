@@ -73,5 +73,9 @@ def _connect(host: str, port: int, deadline: Deadline) -> socket.socket:
     except (OSError, UnicodeError) as error:  # UnicodeError: no host can have such a name
         words = error.strerror if isinstance(error, OSError) else "no such host name"
         raise ServerUnreachable(f"Nobody answers at {host}:{port}: {words}") from error
+    if sock.getsockname() == sock.getpeername():
+        # Nobody listens, and the system has given this end the very port that it was to reach: TCP joins it to itself.
+        sock.close()
+        raise ServerUnreachable(f"Nobody answers at {host}:{port}: Connection refused")
     tune(sock)
     return sock
