@@ -1,0 +1,127 @@
+"""Many readings in a few calls, many meters in one import, and all that was read in one file."""
+
+import csv
+import multiprocessing
+import statistics
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import apsw
+
+from bench.databases import COLUMNS, CYCLE, READERS, copy_of, make_database, remove
+from bench.growth import database_of
+from bench.servers import metermt
+from bench.settings import Settings
+from metermt.client import MeterClient, new_key
+from metermt.store.sqlite import SqliteStore
+from metermt.wire import Row
+
+_HEADER = ("meter", "kind", "dials", "address", "instructions", "route", "sequence", "previous", "previous_date")
+
+
+def measure_bulk(settings: Settings, folder: Path) -> dict[str, Any]:
+    """Return how many readings and meters a second get in, and how many readings a second get out."""
+    return {
+        "submission": _submissions(settings, folder),
+        "import": _imports(settings, folder),
+        "export": _export(settings, folder),
+    }
+
+
+def _submissions(settings: Settings, folder: Path) -> dict[str, Any]:
+    """Submit readings with `MeterClient.submit_readings`, by one client, with keys, in the order of the routes."""
+    empty = make_database(folder / "bulk-empty.db", unread=settings.bulk)
+    rates = []
+    for _ in range(settings.runs):
+        with (
+            metermt(folder, "--database", copy_of(empty, "bulk.db")) as server,
+            MeterClient("127.0.0.1", server.port, timeout=120) as client,
+        ):
+            client.login(READERS[0], READERS[0])
+            rows = [Row(f"W{n:07}", None, 4711, "", new_key()) for n in range(settings.bulk)]
+            started = time.perf_counter()
+            outcomes = client.submit_readings(rows)
+            rates.append(settings.bulk / (time.perf_counter() - started))
+            if any(outcomes):
+                raise RuntimeError(f"not accepted: {next(filter(None, outcomes))}")
+    return _summary("readings", settings.bulk, rates)
+
+
+def _imports(settings: Settings, folder: Path) -> dict[str, Any]:
+    """Import a file, and write the same rows into the same tables with nothing but `executemany`, by turns."""
+    file = folder / "meters.csv"
+    with file.open("w", newline="") as out:
+        writer = csv.writer(out)
+        writer.writerow(_HEADER)
+        writer.writerows(map(_row, range(settings.imported)))
+    database = folder / "imported.db"
+    imported, bare, ratios = [], [], []
+    for _ in range(settings.imports):
+        remove(database)
+        started = time.perf_counter()
+        _metermt("routes", "import", str(file), "--cycle", CYCLE, "--database", str(database))
+        imported.append(settings.imported / (time.perf_counter() - started))
+        bare.append(settings.imported / _bare_seconds(folder / "bare.db", settings.imported))
+        ratios.append(bare[-1] / imported[-1])
+    return _summary("meters", settings.imported, imported) | {
+        "bare_per_s": round(statistics.median(bare)),
+        "times_bare": round(statistics.median(ratios), 2),
+    }
+
+
+def _export(settings: Settings, folder: Path) -> dict[str, Any]:
+    """Export the largest of the databases that growth was measured on."""
+    stored = max(settings.stored)
+    database, file = database_of(folder, stored, settings), folder / "readings.csv"
+    started = time.perf_counter()
+    _metermt("readings", "export", str(file), "--database", str(database))
+    return _summary("readings", stored, [stored / (time.perf_counter() - started)])
+
+
+def _summary(what: str, number: int, rates: list[float]) -> dict[str, Any]:
+    return {
+        what: number,
+        "per_s": round(statistics.median(rates)),
+        "per_s_min": round(min(rates)),
+        "per_s_max": round(max(rates)),
+    }
+
+
+def _metermt(*arguments: str) -> None:
+    subprocess.run([sys.executable, "-m", "metermt", *arguments], check=True, capture_output=True)
+
+
+def _bare_seconds(path: Path, number: int) -> float:
+    """Return how long a process takes that does nothing else; its rows are in memory when the clock starts."""
+    here, there = multiprocessing.get_context("fork").Pipe()
+    process = multiprocessing.get_context("fork").Process(target=_write_bare, args=(path, number, there))
+    process.start()
+    there.close()
+    seconds = here.recv()
+    process.join()
+    return float(seconds)
+
+
+def _write_bare(path: Path, number: int, pipe: Any) -> None:
+    remove(path)
+    SqliteStore(path).close()
+    rows = [(*row[:5], CYCLE, *row[5:]) for row in map(_row, range(number))]
+    started = time.perf_counter()
+    connection = apsw.Connection(str(path))
+    for statement in ("PRAGMA journal_mode = WAL", "PRAGMA synchronous = FULL", "BEGIN"):
+        connection.execute(statement)
+    connection.execute("INSERT INTO cycles (cycle) VALUES (?)", (CYCLE,))
+    connection.executemany(f"INSERT INTO jobs ({COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", rows)
+    connection.execute("COMMIT")
+    connection.close()
+    pipe.send(time.perf_counter() - started)
+
+
+def _row(number: int) -> tuple[Any, ...]:
+    return (
+        *(f"W{number:07}", "W", 5, f"{number} Station Road", "Behind the hedge"),
+        *(f"W{number // 250:05}", number % 250, 1000, "2026-10-31"),
+    )

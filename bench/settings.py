@@ -1,0 +1,50 @@
+"""How much is measured."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """The sizes of all measurements. The defaults are those of a whole run; times are seconds."""
+
+    runs: int = 5
+    clients: tuple[int, ...] = (1, 8, 64)
+    seconds: float = 1.0  # that each number of clients is measured for, in each run, for each system
+    meters: int = 60_000  # unread, in the database that rounds are run on
+    stored: tuple[int, ...] = (0, 10_000, 1_000_000)  # readings that are there already
+    calls: int = 60  # of each kind in each run, where single calls are timed
+    bulk: int = 100_000  # readings in a bulk submission
+    imported: int = 1_000_000  # meters in an import
+    imports: int = 3  # runs of that
+    idle: int = 1_000  # connections that say nothing
+    starts: int = 7  # of a server, and of a console
+
+
+QUICK = Settings(
+    runs=2,
+    seconds=0.25,
+    meters=20_000,
+    stored=(0, 1_000, 20_000),
+    calls=20,
+    bulk=5_000,
+    imported=10_000,
+    imports=2,
+    idle=100,
+    starts=3,
+)
+"""Enough to see that everything works and roughly where it stands."""
+
+SMALLEST = Settings(
+    runs=1,
+    clients=(1, 4),
+    seconds=0.1,
+    meters=2_000,
+    stored=(0, 1_000),
+    calls=5,
+    bulk=1_000,
+    imported=1_000,
+    imports=1,
+    idle=10,
+    starts=1,
+)
+"""For the smoke test."""
