@@ -36,7 +36,7 @@ class Reader(threading.Thread):
 
     def run(self) -> None:
         try:
-            with MeterClient(port=self.port, timeout=30) as client:
+            with MeterClient(port=self.port, timeout=120) as client:
                 client.login(self.username, "a good password")
                 job = client.get_job()
                 while job and not self.stopping.is_set():
