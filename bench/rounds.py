@@ -70,8 +70,13 @@ def rows_of(samples: dict[tuple[str, int], list[Sample]]) -> list[dict[str, Any]
             field: round(statistics.median(getattr(run, field) for run in runs), 3) for field in Sample.__slots__
         }
         extremes = {"rounds_per_s_min": round(min(rates), 3), "rounds_per_s_max": round(max(rates), 3)}
+        each = {"rounds_per_s_runs": rates, "p99_ms_runs": [round(run.p99_ms, 3) for run in runs]}
         rows.append(
-            {"system": name, "clients": clients} | medians | extremes | {"ratio": round(statistics.median(ratios), 3)}
+            {"system": name, "clients": clients}
+            | medians
+            | extremes
+            | {"ratio": round(statistics.median(ratios), 3)}
+            | each
         )
     return rows
 

@@ -1,6 +1,7 @@
 """What MeterMT should reach, and whether it did."""
 
 from collections.abc import Callable
+from statistics import median
 from typing import Any, NamedTuple
 
 from bench.settings import Settings
@@ -81,7 +82,13 @@ def _row(results: Results, system: str, clients: int) -> dict[str, Any]:
 
 
 def _ratio(system: str, other: str, clients: int, field: str = "rounds_per_s") -> Callable[[Results], float]:
-    return lambda results: _row(results, system, clients)[field] / _row(results, other, clients)[field]
+    """Return the figure that compares two systems within each run, and is the median of those."""
+
+    def figure(results: Results) -> float:
+        ours, theirs = (_row(results, name, clients)[f"{field}_runs"] for name in (system, other))
+        return median(mine / another for mine, another in zip(ours, theirs, strict=True))
+
+    return figure
 
 
 def _grown(kind: str, stored: int) -> Callable[[Results], float]:
