@@ -7,7 +7,7 @@ other errors are named with the verb.
 """
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import NamedTuple, Self
@@ -154,6 +154,14 @@ class Store(ABC):
         """Yield the readings of one cycle, or of all, with their jobs: by cycle, meter and time of arrival."""
 
     # --- the store itself
+
+    @abstractmethod
+    def together(self, step: Callable[[], object]) -> bool:
+        """Run a step whose verbs, those that this thread uses meanwhile, become durable at once when this returns.
+
+        It waits for nobody: returns False, and has done nothing, when others are writing. Raises `StoreError` when the
+        store fails; then none of them has happened, whatever they returned.
+        """
 
     @abstractmethod
     def backup(self, path: Path) -> None:

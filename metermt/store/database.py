@@ -54,13 +54,13 @@ def words_of(error: Exception) -> str:
 
 def _open(path: Path, busy_seconds: float) -> apsw.Connection:
     connection = apsw.Connection(str(path), flags=apsw.SQLITE_OPEN_READWRITE)
-    connection.set_busy_handler(_Patience(busy_seconds))
+    connection.set_busy_handler(Patience(busy_seconds))
     return connection
 
 
 def _configure(connection: apsw.Connection, busy_seconds: float) -> None:
     # WAL: readers and the writer do not wait for each other. FULL: a commit is on the disk before it returns.
-    patience = _Patience(busy_seconds)
+    patience = Patience(busy_seconds)
     for tries in count():
         try:
             connection.execute("PRAGMA journal_mode = WAL")
@@ -142,7 +142,7 @@ def _version(connection: apsw.Connection, path: Path) -> int:
     return int(version)
 
 
-class _Patience:
+class Patience:
     """SQLite's busy handler: looks for the lock every few milliseconds.
 
     SQLite's own handler soon looks only every 100 ms, so that a server beside a long import would hardly ever

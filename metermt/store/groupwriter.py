@@ -1,10 +1,13 @@
 """Many callers, one writing connection: whoever comes first commits for all who came meanwhile."""
 
 from collections.abc import Callable
-from threading import Lock
+from itertools import count
+from threading import Lock, get_ident
 from typing import Any, TypeVar, cast
 
 import apsw
+
+from metermt.store.database import Patience
 
 T = TypeVar("T")
 Unit = Callable[[apsw.Connection], Any]
@@ -44,15 +47,25 @@ class GroupWriter:
     fails alone; when the transaction itself fails, every unit in it does.
     """
 
-    def __init__(self, connection: apsw.Connection) -> None:
+    def __init__(self, connection: apsw.Connection, busy_seconds: float) -> None:
+        """Write with this connection; another process that writes is waited for `busy_seconds`."""
         self._connection = connection  # used by the leader only
+        connection.set_busy_handler(None)  # how long to wait is decided here
+        self._busy_seconds = busy_seconds
         self._lock = Lock()  # guards the three below; held for list operations only, never while writing
         self._waiting: list[_Task] = []
         self._led = False
         self._heir: _Task | None = None  # was told to lead and has not taken the waiting ones yet
+        self._together: int | None = None  # the thread whose step is being run; set by itself only
+        self._failure: Exception | None = None  # what ended the transaction of that step before its time
 
     def run(self, unit: Callable[[apsw.Connection], T]) -> T:
-        """Return what the unit returned, once it is durable. Raises what the unit or the commit raised."""
+        """Return what the unit returned, once it is durable. Raises what the unit or the commit raised.
+
+        Inside a step of `together` it is durable when that is.
+        """
+        if self._together == get_ident():
+            return self._run_in_step(unit)
         task = _Task(unit)
         with self._lock:
             self._waiting.append(task)
@@ -66,6 +79,46 @@ class GroupWriter:
         if not task.finished:
             self._lead(task)
         return cast(T, task.answer())
+
+    def together(self, step: Callable[[], object]) -> bool:
+        """Run a step whose units, those that this thread runs meanwhile, become durable at once when this returns.
+
+        Returns False, and has done nothing, when others are writing, in this process or another. Raises what the step
+        or the commit raised; nothing was written then.
+        """
+        with self._lock:
+            if self._led:
+                return False
+            self._led = True
+        try:
+            self._connection.execute("BEGIN IMMEDIATE")
+            self._together = get_ident()
+            try:
+                step()
+                if self._failure:
+                    raise self._failure
+                self._connection.execute("COMMIT")
+            except BaseException:
+                self._roll_back()
+                raise
+            finally:
+                self._together = self._failure = None
+        except apsw.BusyError:
+            return False
+        finally:
+            with self._lock:
+                self._pass_lead()
+        return True
+
+    def _run_in_step(self, unit: Callable[[apsw.Connection], T]) -> T:
+        if self._failure:
+            raise self._failure
+        try:
+            return self._run_whole(unit)
+        except Exception as error:
+            if not self._connection.in_transaction:
+                self._failure = error
+            raise
 
     def _lead(self, own: _Task) -> None:
         with self._lock:
@@ -99,21 +152,45 @@ class GroupWriter:
                     self._pass_lead()
 
     def _commit(self, batch: list[_Task]) -> None:
-        execute = self._connection.execute
-        execute("BEGIN IMMEDIATE")
+        self._begin()
         try:
             for task in batch:
-                execute("SAVEPOINT unit")
                 try:
-                    task.outcome = task.unit(self._connection)
+                    task.outcome = self._run_whole(task.unit)
                 except Exception as error:
                     task.error = error
                     if not self._connection.in_transaction:  # SQLite gave up the whole of it
                         raise
-                    execute("ROLLBACK TO unit")
-                execute("RELEASE unit")
-            execute("COMMIT")
+            self._connection.execute("COMMIT")
         except BaseException:
-            if self._connection.in_transaction:
-                execute("ROLLBACK")
+            self._roll_back()
             raise
+
+    def _run_whole(self, unit: Callable[[apsw.Connection], T]) -> T:
+        """Run a unit in a savepoint, to be taken back alone if it raises."""
+        execute = self._connection.execute
+        execute("SAVEPOINT unit")
+        try:
+            outcome = unit(self._connection)
+        except Exception:
+            if self._connection.in_transaction:
+                execute("ROLLBACK TO unit")
+                execute("RELEASE unit")
+            raise
+        execute("RELEASE unit")
+        return outcome
+
+    def _begin(self) -> None:
+        """Begin to write, as soon as no other process does."""
+        patience = Patience(self._busy_seconds)
+        for tries in count():
+            try:
+                self._connection.execute("BEGIN IMMEDIATE")
+                return
+            except apsw.BusyError:
+                if not patience(tries):
+                    raise
+
+    def _roll_back(self) -> None:
+        if self._connection.in_transaction:
+            self._connection.execute("ROLLBACK")

@@ -278,6 +278,10 @@ class MemoryStore(Store):
 
     # --- the store itself
 
+    def together(self, step: Callable[[], object]) -> bool:
+        step()
+        return True
+
     def backup(self, path: Path) -> None:
         raise StoreError(f"What is kept in memory cannot be backed up to {path}: serve a database file instead")
 

@@ -52,7 +52,7 @@ class SqliteStore(Store):
         self._closed = Event()
         self._idle_readers: LifoQueue[apsw.Connection] = LifoQueue()
         self._connection = open_database(path, create=create, busy_seconds=busy_seconds)
-        self._writer = GroupWriter(self._connection)
+        self._writer = GroupWriter(self._connection, busy_seconds)
 
     # --- users and sessions
 
@@ -232,6 +232,10 @@ class SqliteStore(Store):
                 yield job, _reading_of(job.meter, fields[10:], counts=bool(counts))
 
     # --- the store itself
+
+    def together(self, step: Callable[[], object]) -> bool:
+        with errors_of(self.path):
+            return self._writer.together(step)
 
     def backup(self, path: Path) -> None:
         try:

@@ -8,7 +8,8 @@ from rpyc.core.service import VoidService
 
 from metermt.errors import CallError, NotAMeterServer, ServerLost, ServerUnreachable
 from metermt.transport.deadline import Deadline
-from metermt.transport.ends import ClientEnd, Violation
+from metermt.transport.clientend import ClientEnd
+from metermt.transport.end import Violation
 from metermt.transport.frames import MAX_BULK_FRAME, BoundedChannel, RefusedFrame
 from metermt.transport.plainvalues import is_plain
 from metermt.transport.stream import DeadlineStream, tune

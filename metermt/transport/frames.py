@@ -49,8 +49,44 @@ class BoundedChannel(Channel):  # type: ignore[misc]  # rpyc has no type informa
         frame: bytes = stream.read(size + length + len(self.FLUSHER))
         return frame[size : size + length]
 
+    def at_hand(self) -> bytes:
+        """Return the next frame and leave it for `recv` or `drop`; nothing if it has not come whole, or is refused.
+
+        Waits for nothing.
+        """
+        stream = self.stream
+        stream.receive()
+        if stream.buffered < (size := self.FRAME_HEADER.size):
+            return b""
+        length, compressed = self.FRAME_HEADER.unpack_from(stream.received)
+        if compressed or length > self.max_frame or stream.buffered < size + length + len(self.FLUSHER):
+            return b""
+        return bytes(stream.received[size : size + length])
+
+    def drop(self) -> None:
+        """Let go of the frame that is `at_hand`."""
+        received = self.stream.received
+        length, _ = self.FRAME_HEADER.unpack_from(received)
+        del received[: self.FRAME_HEADER.size + length + len(self.FLUSHER)]
+
     def send(self, data: bytes) -> None:
         """Send a frame. Raises `DeadlineExceeded`, or `EOFError` when the connection is of no more use."""
         if self.patience is not None:
             self.stream.deadline = Deadline(FRAME_SECONDS)
-        self.stream.write(self.FRAME_HEADER.pack(len(data), 0) + data + self.FLUSHER)
+        self.stream.write(framed(data))
+
+    def send_now(self, data: bytes) -> bytes:
+        """Send a frame as far as that needs no waiting; return the rest of it, for `finish`."""
+        rest: bytes = self.stream.write_now(framed(data))
+        return rest
+
+    def finish(self, rest: bytes) -> None:
+        """Send the rest of a frame. Raises as `send`."""
+        self.stream.deadline = Deadline(FRAME_SECONDS)
+        self.stream.write(rest)
+
+
+def framed(data: bytes) -> bytes:
+    """Return a frame with this in it."""
+    frame: bytes = Channel.FRAME_HEADER.pack(len(data), 0) + data + Channel.FLUSHER
+    return frame

@@ -7,38 +7,35 @@ import ssl
 from collections.abc import Callable
 from contextlib import suppress
 from threading import BoundedSemaphore, Event, Lock, Thread, current_thread
-from typing import NamedTuple
 
 from rpyc.utils.server import ThreadedServer
 
 from metermt.config import Limits
 from metermt.errors import ConnectionFailed, ListenError, ServerBusy
 from metermt.manager import Manager
+from metermt.transport.conversation import Conversation
 from metermt.transport.deadline import Deadline
-from metermt.transport.ends import Violation, refusal
-from metermt.transport.frames import MAX_FRAME, BoundedChannel, RefusedFrame
+from metermt.transport.end import Violation
+from metermt.transport.frames import RefusedFrame
+from metermt.transport.serverend import refusal
 from metermt.transport.service import MeterService
-from metermt.transport.stream import DeadlineStream, tune
-from metermt.transport.tls import ServerTls, common_name, is_handshake_of_plain_text
+from metermt.transport.switchboard import Switchboard
+from metermt.transport.tls import ServerTls, is_handshake_of_plain_text
 
 _log = logging.getLogger("metermt.server")
 
-_CONFIG = {"bind_threads": False, "logger": None, "include_local_traceback": False, "include_local_version": False}
 _DEFAULTS = Limits()
 # How many strangers at once are told that there is no room, and how many seconds that may take.
 _REFUSALS, _REFUSAL_SECONDS = 20, 1.0
 _PAUSE = 0.1  # seconds until the next try when there are no descriptors: one may be free by then
 
 
-class _Client(NamedTuple):
-    sock: socket.socket
-    address: str
-
-
 class MeterServer(ThreadedServer):  # type: ignore[misc]  # rpyc has no type information
     """RPyC's threaded server, which lives on when descriptors run out and knows its threads.
 
-    It listens when it is made; `start` makes it accept, `stop` ends it in order. `port` is the true one.
+    Everybody is answered in a thread of their own until they have logged in, and then together with others, but for
+    calls that take long. It listens when it is made; `start` makes it accept, `stop` ends it in order. `port` is the
+    true one.
     """
 
     def __init__(
@@ -49,12 +46,13 @@ class MeterServer(ThreadedServer):  # type: ignore[misc]  # rpyc has no type inf
         self._stopping = Event()
         self._limits = limits
         self._tls = tls.context() if tls else None
-        self._lock = Lock()  # guards _clients
-        self._clients: dict[Thread, _Client] = {}
+        self._lock = Lock()  # guards _conversations
+        self._conversations: dict[Conversation, Thread] = {}  # each with the thread of its own that it has, or had last
+        self._switchboard = Switchboard(manager.store, limits.idle.total_seconds(), self._go_on_in_thread)
         self._refusals = BoundedSemaphore(_REFUSALS)
         self._acceptor = Thread(target=self._accept_all, name="acceptor", daemon=True)
         try:
-            super().__init__(MeterService, hostname=host, port=port, ipv6=":" in host, protocol_config=dict(_CONFIG))
+            super().__init__(MeterService, hostname=host, port=port, ipv6=":" in host, protocol_config={"logger": None})
             self._listen()
         except (OSError, UnicodeError) as error:
             if hasattr(self, "listener"):
@@ -63,7 +61,14 @@ class MeterServer(ThreadedServer):  # type: ignore[misc]  # rpyc has no type inf
 
     def start(self) -> None:
         """Accept connections, in the background, until `stop`."""
+        self._switchboard.start()
         self._acceptor.start()
+
+    @property
+    def connections(self) -> int:
+        """How many clients are connected."""
+        with self._lock:
+            return len(self._conversations)
 
     def stop(self, grace: float = 10.0) -> bool:
         """Stop listening, let the calls in flight end within `grace` seconds, and hang up on everybody.
@@ -78,11 +83,12 @@ class MeterServer(ThreadedServer):  # type: ignore[misc]  # rpyc has no type inf
         if self._acceptor.is_alive():
             self._acceptor.join()
         self.listener.close()
+        in_time = self._switchboard.stop(deadline)
         # A thread that waits for a request reads the end of the stream; one that is in a call sends its answer first.
-        self._for_each_client(lambda sock: socket.socket.shutdown(sock, socket.SHUT_RD))
-        in_time = self._join(deadline)
+        self._shut_down_all(socket.SHUT_RD)
+        in_time = self._join(deadline) and in_time
         if not in_time:
-            self._for_each_client(lambda sock: socket.socket.shutdown(sock, socket.SHUT_RDWR))
+            self._shut_down_all(socket.SHUT_RDWR)
             self._join(Deadline(1.0))
         return in_time
 
@@ -101,29 +107,29 @@ class MeterServer(ThreadedServer):  # type: ignore[misc]  # rpyc has no type inf
                 self._stopping.wait(_PAUSE)
                 continue
             out_of_resources = False
-            self._serve_in_thread(sock, address)
+            conversation = Conversation(sock, address, self._manager, self._limits, self._tls)
+            if full := self._fullness(address):
+                self._refuse(sock, full)
+            else:
+                self._go_on_in_thread(conversation)
 
-    def _serve_in_thread(self, sock: socket.socket, address: str) -> None:
-        thread = Thread(target=self._serve, args=(sock, address), name=f"client {address}", daemon=True)
-        with self._lock:
-            full = self._fullness(address)
-            if not full:
-                self._clients[thread] = _Client(sock, address)
-        if full:
-            self._refuse(sock, full)
-            return
+    def _go_on_in_thread(self, conversation: Conversation) -> None:
+        thread = Thread(target=self._go_on, args=(conversation,), name=f"client {conversation.address}", daemon=True)
         try:
-            thread.start()
+            with self._lock:
+                self._conversations[conversation] = thread
+                thread.start()
         except RuntimeError as error:  # no more threads to be had
-            _log.warning("cannot serve %s: %s", address, error)
-            self._forget(thread)
-            sock.close()
+            _log.warning("cannot serve %s: %s", conversation.address, error)
+            self._end(conversation)
 
     def _fullness(self, address: str) -> str:
         """Say what there is too much of for one more client, if anything."""
-        if len(self._clients) >= self._limits.connections:
+        with self._lock:
+            everywhere = len(self._conversations)
+            there = sum(conversation.address == address for conversation in self._conversations)
+        if everywhere >= self._limits.connections:
             return "The server has as many connections as it takes: try again later"
-        there = sum(client.address == address for client in self._clients.values())
         if there >= self._limits.connections_an_address:
             return "The server has as many connections from your address as it takes: try again later"
         return ""
@@ -155,48 +161,39 @@ class MeterServer(ThreadedServer):  # type: ignore[misc]  # rpyc has no type inf
             self._refusals.release()
             sock.close()
 
-    def _serve(self, sock: socket.socket, address: str) -> None:
+    def _go_on(self, conversation: Conversation) -> None:
+        taken_over = False
         try:
-            tune(sock)
-            handshake = self._limits.handshake.total_seconds()
-            if self._tls:
-                sock.settimeout(handshake)
-                sock = self._tls.wrap_socket(sock, server_side=True)
-            channel = BoundedChannel(DeadlineStream(sock), MAX_FRAME, handshake)
-            service = MeterService(self._manager, address, common_name(sock))
-            end = service._connect(channel, dict(_CONFIG))
-            try:
-                while not self._stopping.is_set() and not end.closed:
-                    end.serve(None)
-                    channel.patience = self._limits.idle.total_seconds()
-            finally:
-                end.close()
+            taken_over = conversation.go_on(self._stopping, self._switchboard.take)
         except (RefusedFrame, Violation) as violation:
-            _log.warning("hung up on %s: it sent %s", address, violation)
+            _log.warning("hung up on %s: it sent %s", conversation.address, violation)
         except ssl.SSLError as error:
             plain = is_handshake_of_plain_text(error)
-            _log.warning("hung up on %s: %s", address, "it speaks no TLS" if plain else error.reason or error)
+            _log.warning(
+                "hung up on %s: %s", conversation.address, "it speaks no TLS" if plain else error.reason or error
+            )
         except (EOFError, OSError, ConnectionFailed):
             pass  # the client is gone, or silent, which is how every conversation ends
         finally:
-            sock.close()
-            self._forget(current_thread())
+            if not taken_over:
+                self._end(conversation)
 
-    def _forget(self, thread: Thread) -> None:
+    def _end(self, conversation: Conversation) -> None:
+        conversation.close()
         with self._lock:
-            self._clients.pop(thread, None)
+            self._conversations.pop(conversation, None)
 
-    def _for_each_client(self, step: Callable[[socket.socket], None]) -> None:
+    def _shut_down_all(self, how: int) -> None:
         with self._lock:
-            sockets = [client.sock for client in self._clients.values()]
+            sockets = [conversation.sock for conversation in self._conversations]
         for sock in sockets:
             with suppress(OSError):  # it may be closed already
-                step(sock)
+                socket.socket.shutdown(sock, how)
 
     def _join(self, deadline: Deadline) -> bool:
         """Wait for the threads of all clients; return whether they ended in time."""
         with self._lock:
-            threads = list(self._clients)
+            threads = list(self._conversations.values())
         for thread in threads:
             thread.join(deadline.left)
         return not any(thread.is_alive() for thread in threads)

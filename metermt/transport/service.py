@@ -4,16 +4,15 @@ import functools
 import inspect
 import logging
 from collections.abc import Callable
-from typing import Any, Concatenate, ParamSpec, TypeVar
+from typing import Any, ClassVar, Concatenate, ParamSpec, TypeVar
 
 import rpyc
 
 from metermt.config import SERVICE
 from metermt.errors import CallError, Error, LoginError
 from metermt.manager import Manager
-from metermt.transport.ends import ServerEnd
-from metermt.transport.frames import MAX_BULK_FRAME
 from metermt.transport.plainvalues import is_plain
+from metermt.transport.serverend import ServerEnd
 from metermt.wire import jobs_to_text, outcomes_to_text, rows_from_text
 
 _log = logging.getLogger("metermt.service")
@@ -60,6 +59,16 @@ class MeterService(rpyc.Service):  # type: ignore[misc]  # rpyc has no type info
     """
 
     ALIASES = (SERVICE,)
+    SHORT_CALLS: ClassVar = {
+        "get_job": True,
+        "get_jobs": True,
+        "submit_reading": True,
+        "submit_and_next": True,
+        "logout": True,
+        "get_status": False,
+        "ping": False,
+    }
+    """The calls that take no time, and whether they write into the store."""
     _protocol = ServerEnd
 
     def __init__(self, manager: Manager, address: str, certified_name: str | None = None) -> None:
@@ -88,7 +97,7 @@ class MeterService(rpyc.Service):  # type: ignore[misc]  # rpyc has no type info
     def remember(self, session_id: str) -> None:
         """Note a valid session: it may send in bulk, and its jobs are left to its reader when this connection ends."""
         if self._end:
-            self._end.allow_frames_of(MAX_BULK_FRAME)
+            self._end.trust()
         if len(self._session_ids) < _MAX_SESSIONS:
             self._session_ids.add(session_id)
 

@@ -3,7 +3,7 @@
 import socket
 import ssl
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
 from rpyc.core.stream import SocketStream
 
@@ -30,17 +30,18 @@ def tune(sock: socket.socket) -> None:
 class DeadlineStream(SocketStream):  # type: ignore[misc]  # rpyc has no type information
     """RPyC's stream, with two differences.
 
-    It asks the socket for all there is, so that a frame costs one system call and not three. And a read or a write
-    that is not done when `deadline` is over raises `DeadlineExceeded`, where RPyC's goes on waiting.
+    It asks the socket for all there is, so that a frame costs one system call and not three; `received` holds what was
+    not read yet. And a read or a write that is not done when `deadline` is over raises `DeadlineExceeded`, where RPyC's
+    goes on waiting.
     """
 
-    __slots__ = ("_deadline", "_received", "_timeout_is_fresh")
+    __slots__ = ("_deadline", "_timeout_is_fresh", "received")
 
     def __init__(self, sock: socket.socket) -> None:
         super().__init__(sock)
         self._deadline: Deadline | None = None
         self._timeout_is_fresh = False
-        self._received = bytearray()
+        self.received = bytearray()
 
     @property
     def deadline(self) -> Deadline | None:
@@ -57,32 +58,44 @@ class DeadlineStream(SocketStream):  # type: ignore[misc]  # rpyc has no type in
     @property
     def buffered(self) -> int:
         """How many bytes have come that were not read yet."""
-        return len(self._received)
+        return len(self.received)
 
     def poll(self, timeout: object) -> bool:  # noqa: ARG002 - RPyC's signature
         """Say that there is something to read: `read` itself waits for it, no longer than until the deadline."""
         return True
 
+    def receive(self) -> None:
+        """Buffer what there is, if the socket does not wait; what has gone wrong is for `fill` to find out."""
+        with suppress(OSError):
+            self.received += self.sock.recv(_CHUNK)
+
+    def write_now(self, data: bytes) -> bytes:
+        """Send what goes without waiting, if the socket does not wait; return the rest."""
+        sent = 0
+        with suppress(OSError):
+            sent = self.sock.send(data)
+        return data[sent:]
+
     def fill(self, count: int) -> None:
         """Wait until so many bytes are buffered. Raises `DeadlineExceeded`, or `EOFError`."""
-        while len(self._received) < count:
+        while len(self.received) < count:
             with self._deadline_kept():
                 chunk = self.sock.recv(_CHUNK)
             if not chunk:
                 self.close()
                 raise EOFError("the peer closed the connection")
-            self._received += chunk
+            self.received += chunk
 
     def peek(self, count: int) -> bytes:
         """Return the next so many bytes, and leave them for `read`. Raises as that."""
         self.fill(count)
-        return bytes(self._received[:count])
+        return bytes(self.received[:count])
 
     def read(self, count: int) -> bytes:
         """Return exactly so many bytes. Raises `DeadlineExceeded`, or `EOFError` when the connection is gone."""
         self.fill(count)
-        taken = bytes(self._received[:count])
-        del self._received[:count]
+        taken = bytes(self.received[:count])
+        del self.received[:count]
         return taken
 
     def write(self, data: bytes) -> None:

@@ -1,23 +1,19 @@
-"""The two ends of a connection: RPyC's, with all taken away that a meter server has no use for.
-
-RPyC trusts its peer: it passes objects by reference, calls back, and lets either side call a long list of methods on
-whatever it holds. Here plain values cross, the server answers a short list of requests for a fixed list of names, the
-client answers none, and whoever asks for anything else is hung up on.
-"""
+"""The server's end of a connection: what is answered, and how."""
 
 import logging
 import secrets
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from functools import partial
+from typing import Any, NamedTuple
 
 from rpyc.core import brine, consts, netref
-from rpyc.core.protocol import Connection
 from rpyc.lib import get_id_pack
 
 from metermt.errors import CallError, Error, InternalError, StoreError
-from metermt.transport.frames import BoundedChannel
+from metermt.transport.end import End, Violation
+from metermt.transport.frames import MAX_BULK_FRAME, BoundedChannel, framed
 from metermt.transport.plainvalues import Malformed, PlainReader, is_plain
-from metermt.wire import error_of
 
 _log = logging.getLogger("metermt.service")
 
@@ -37,83 +33,23 @@ _ARGUMENTS = {
     consts.HANDLE_INSPECT: (1, 1),
 }
 """How many arguments the requests have that are answered, at least and at most."""
-
-
-class Violation(EOFError):
-    """The peer sent what none of ours sends; the connection is closed."""
+_SHORT = (consts.HANDLE_PING, consts.HANDLE_GETROOT, consts.HANDLE_GETATTR, consts.HANDLE_DEL, consts.HANDLE_INSPECT)
+"""The requests that take no time."""
 
 
 class _NoSuchCall(AttributeError):
     """A name or an object that is not exposed."""
 
 
-class _End(Connection):  # type: ignore[misc]  # rpyc has no type information
-    """What both ends have in common."""
+class ShortRequest(NamedTuple):
+    """A request that takes no time, but for what it may write into the store."""
 
-    def close(self) -> None:
-        """Hang up without a word: RPyC's own close asks the peer first, which may be frozen."""
-        if not self._closed:
-            self._cleanup()
-
-    def _dispatch(self, data: bytes) -> None:
-        reader = PlainReader(data[1:])
-        try:
-            reader.begin_pair()
-            seq = reader.value()
-            if type(seq) is not int:
-                raise Malformed
-            self._dispatch_message(data[0], seq, reader)
-        except Malformed:
-            raise Violation("malformed bytes") from None
-
-    def _dispatch_message(self, kind: int, seq: int, reader: PlainReader) -> None:
-        raise NotImplementedError
-
-    def _dispatch_answer(self, kind: int, seq: int, reader: PlainReader) -> None:
-        """Hand an answer to whoever asked. An answer that nobody waits for is let go."""
-        if kind not in (consts.MSG_REPLY, consts.MSG_EXCEPTION):
-            raise Violation(f"a message of kind {kind}")
-        raw = reader.value()
-        reader.end()
-        failed = kind == consts.MSG_EXCEPTION
-        try:
-            answer = self._unbox_exc(raw) if failed else self._unbox(raw)
-        except (TypeError, ValueError, LookupError):
-            raise Malformed from None
-        self._seq_request_callback(kind, seq, failed, answer)
-        self._recvlock.release()  # after the callback, or a waiting thread would go to sleep again (see RPyC)
+    seq: int
+    run: Callable[[], Any]
+    writes: bool
 
 
-class ClientEnd(_End):
-    """The client's end. It answers nothing; the only objects it knows are the server's root and its methods."""
-
-    def _dispatch_message(self, kind: int, seq: int, reader: PlainReader) -> None:
-        if kind == consts.MSG_REQUEST:
-            raise Violation("a request, to a client")
-        self._dispatch_answer(kind, seq, reader)
-
-    def _netref_factory(self, id_pack: tuple[str, int, int]) -> netref.BaseNetref:
-        return netref.BaseNetref(self, id_pack)  # RPyC's own asks the server for a list of methods first
-
-    def _unbox(self, package: Any) -> Any:
-        match package:
-            case (consts.LABEL_VALUE, value):
-                return value
-            case (consts.LABEL_REMOTE_REF, (str(), int(), int())):  # the root, or one of its methods
-                return super()._unbox(package)
-        raise ValueError
-
-    def _unbox_exc(self, raw: Any) -> Error:
-        match raw:
-            case ((_, "AttributeError"), _, _, _):
-                return CallError("This server does not know that call: is it older than this client?")
-            case (_, (str(text), *_), (*attributes,), _):
-                codes = [pair[1] for pair in attributes if isinstance(pair, tuple) and pair[:1] == ("code",)]
-                return error_of(str(codes[0]) if codes else "", text)
-        raise ValueError
-
-
-class ServerEnd(_End):
+class ServerEnd(End):
     """The server's end of the connection of one client. Its root is the service."""
 
     def __init__(self, root: Any, channel: BoundedChannel, config: dict[str, Any]) -> None:
@@ -121,6 +57,8 @@ class ServerEnd(_End):
         self._root_id = get_id_pack(root)
         self._is_asking = False  # for the text of a time
         self._methods: dict[str, Callable[..., Any]] = root.methods()  # made once, however often fetched
+        self._short_calls = {get_id_pack(self._methods[name]): writes for name, writes in root.SHORT_CALLS.items()}
+        self.is_trusted = False
 
     @classmethod
     def _request_handlers(cls) -> dict[int, Any]:
@@ -151,31 +89,79 @@ class ServerEnd(_End):
             return
         match request:
             case (int(handler), arguments) if handler in self._HANDLERS:
-                self._answer(seq, handler, arguments)
+                kind, answer = self._outcome(partial(self._run, handler, arguments))
             case _:
                 raise Violation("a request of a kind that is not answered")
-
-    def _answer(self, seq: int, handler: int, packed: Any) -> None:
-        kind = consts.MSG_EXCEPTION
-        try:
-            arguments = self._unbox(packed)
-            least, most = _ARGUMENTS[handler]
-            if not (isinstance(arguments, tuple) and least <= len(arguments) <= most):
-                raise CallError("A request has the wrong number of arguments")
-            answer = self._box(self._HANDLERS[handler](self, *arguments))
-            kind = consts.MSG_REPLY
-        except EOFError:
-            raise
-        except Exception as error:  # noqa: BLE001 - all that can be said of it is said in _told
-            answer = _boxed(self._told(error))
         try:
             self._send(kind, seq, answer)
         except ValueError as error:  # a text or a number that cannot be written, found before anything was sent
             self._send(consts.MSG_EXCEPTION, seq, _boxed(self._told(error)))
 
-    def allow_frames_of(self, size: int) -> None:
-        """Take frames of up to so many bytes from now on."""
-        self._channel.max_frame = size
+    def _run(self, handler: int, packed: Any) -> Any:
+        arguments = self._unbox(packed)
+        least, most = _ARGUMENTS[handler]
+        if not (isinstance(arguments, tuple) and least <= len(arguments) <= most):
+            raise CallError("A request has the wrong number of arguments")
+        return self._HANDLERS[handler](self, *arguments)
+
+    def _outcome(self, run: Callable[[], Any]) -> tuple[int, Any]:
+        """Return the kind of an answer, and what is in it."""
+        try:
+            return consts.MSG_REPLY, self._box(run())
+        except EOFError:
+            raise
+        except Exception as error:  # noqa: BLE001 - all that can be said of it is said in _told
+            return consts.MSG_EXCEPTION, _boxed(self._told(error))
+
+    # --- answering many clients in one thread
+
+    def short_request(self, data: bytes) -> ShortRequest | None:
+        """Return the request of a frame, None if it takes time, asks the client something, or is no good."""
+        reader = PlainReader(data[1:])
+        try:
+            reader.begin_pair()
+            seq, request = reader.value(), reader.value()
+            reader.end()
+        except Malformed:
+            return None
+        if data[0] != consts.MSG_REQUEST or type(seq) is not int:
+            return None
+        match request:
+            case (
+                consts.HANDLE_CALL,
+                (consts.LABEL_TUPLE, (method, (consts.LABEL_VALUE, (*args,)), (consts.LABEL_VALUE, ()))),
+            ):
+                return self._short_call(seq, method, args)
+            case (int(handler), (consts.LABEL_TUPLE, (*packed,)) as arguments) if handler in _SHORT:
+                if all(map(_is_at_hand, packed)):
+                    return ShortRequest(seq, partial(self._run, handler, arguments), writes=False)
+        return None
+
+    def _short_call(self, seq: int, method: Any, args: Sequence[Any]) -> ShortRequest | None:
+        match method:
+            case (consts.LABEL_LOCAL_REF, id_pack) if id_pack in self._short_calls:
+                with suppress(KeyError):  # which the client has let go of
+                    return ShortRequest(seq, partial(self._local_objects[id_pack], *args), self._short_calls[id_pack])
+        return None
+
+    def answer(self, request: ShortRequest) -> bytes:
+        """Run a request and return the message that answers it."""
+        kind, answer = self._outcome(request.run)
+        try:
+            return _message(kind, request.seq, answer)
+        except ValueError as error:  # a text or a number that cannot be written
+            return self.refuse(request, error)
+
+    def refuse(self, request: ShortRequest, error: Exception) -> bytes:
+        """Return the message that answers a request with an error."""
+        return _message(consts.MSG_EXCEPTION, request.seq, _boxed(self._told(error)))
+
+    def trust(self) -> None:
+        """Take larger frames from now on: the client has logged in."""
+        self.is_trusted = True
+        self._channel.max_frame = MAX_BULK_FRAME
+
+    # --- the requests
 
     def _handle_ping(self, data: Any) -> Any:
         if not is_plain(data):
@@ -273,8 +259,15 @@ def _boxed(error: Error | _NoSuchCall) -> tuple[Any, ...]:
     return (type(error).__module__, type(error).__name__), (text,), (("code", error.code),), ""
 
 
+def _is_at_hand(package: object) -> bool:
+    return isinstance(package, tuple) and package[:1] in ((consts.LABEL_VALUE,), (consts.LABEL_LOCAL_REF,))
+
+
+def _message(kind: int, seq: int, answer: Any) -> bytes:
+    message: bytes = bytes([kind]) + brine.dump((seq, answer))
+    return message
+
+
 def refusal(error: Error) -> bytes:
     """Return a frame that answers the first request of a client, whatever it will be, with an error."""
-    message = bytes([consts.MSG_EXCEPTION]) + brine.dump((0, _boxed(error)))  # RPyC numbers requests from 0
-    header: bytes = BoundedChannel.FRAME_HEADER.pack(len(message), 0)
-    return header + message + BoundedChannel.FLUSHER  # type: ignore[no-any-return]
+    return framed(_message(consts.MSG_EXCEPTION, 0, _boxed(error)))  # RPyC numbers requests from 0
