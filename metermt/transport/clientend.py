@@ -1,39 +1,89 @@
-"""The client's end of a connection."""
+"""The client's end of a connection: it asks, and answers nothing.
+
+It writes what RPyC writes, and reads what a meter server answers: plain values, and references to the server's root
+and its methods, which are good for nothing but to be called.
+"""
 
 from typing import Any
 
-from rpyc.core import consts, netref
+from rpyc.core import brine, consts
 
 from metermt.errors import CallError, Error
-from metermt.transport.end import End, Violation
-from metermt.transport.plainvalues import PlainReader
+from metermt.transport.frames import BoundedChannel, Violation
+from metermt.transport.plainvalues import Malformed, PlainReader
 from metermt.wire import error_of
 
+_ARGUMENTS = brine.dump(None)  # stands where they are to be
+_NO_KEYWORDS = brine.dump((consts.LABEL_VALUE, ()))
 
-class ClientEnd(End):
-    """The client's end. It answers nothing; the only objects it knows are the server's root and its methods."""
 
-    def _dispatch_message(self, kind: int, seq: int, reader: PlainReader) -> None:
-        if kind == consts.MSG_REQUEST:
-            raise Violation("a request, to a client")
-        self._dispatch_answer(kind, seq, reader)
+class ClientEnd:
+    """Calls methods of the server's root. One thread at a time may use it."""
 
-    def _netref_factory(self, id_pack: tuple[str, int, int]) -> netref.BaseNetref:
-        return netref.BaseNetref(self, id_pack)  # RPyC's own asks the server for a list of methods first
+    def __init__(self, channel: BoundedChannel) -> None:
+        self._channel = channel
+        self._seq = -1  # of the last request; a server that has no room answers number 0
+        self._calls: dict[str, bytes] = {}  # by method: how a call of it is written, up to its arguments
 
-    def _unbox(self, package: Any) -> Any:
-        match package:
+    @property
+    def knows_the_server(self) -> bool:
+        """Whether the other side has answered like a meter server."""
+        return bool(self._calls)
+
+    def call(self, name: str, args: tuple[Any, ...]) -> Any:
+        """Return what a method of the server makes of plain values.
+
+        Raises what the server raised, `ValueError` for what cannot be written, and what the channel raises.
+        """
+        if name not in self._calls:
+            root = self._reference(_request(consts.HANDLE_GETROOT))
+            method = self._reference(_request(consts.HANDLE_GETATTR, root, (consts.LABEL_VALUE, name)))
+            call = _request(consts.HANDLE_CALL, method, (consts.LABEL_VALUE, None), (consts.LABEL_VALUE, ()))
+            self._calls[name] = call.removesuffix(_ARGUMENTS + _NO_KEYWORDS)
+        match self._answer(self._calls[name] + brine.dump(args) + _NO_KEYWORDS):
             case (consts.LABEL_VALUE, value):
                 return value
-            case (consts.LABEL_REMOTE_REF, (str(), int(), int())):  # the root, or one of its methods
-                return super()._unbox(package)
-        raise ValueError
+        raise Violation("no plain value")
 
-    def _unbox_exc(self, raw: Any) -> Error:
-        match raw:
-            case ((_, "AttributeError"), _, _, _):
-                return CallError("This server does not know that call: is it older than this client?")
-            case (_, (str(text), *_), (*attributes,), _):
-                codes = [pair[1] for pair in attributes if isinstance(pair, tuple) and pair[:1] == ("code",)]
-                return error_of(str(codes[0]) if codes else "", text)
-        raise ValueError
+    def _reference(self, request: bytes) -> tuple[int, Any]:
+        """Return what an object of the server, asked for by this request, is called in further requests."""
+        match self._answer(request):
+            case (consts.LABEL_REMOTE_REF, (str(), int(), int()) as id_pack):
+                return consts.LABEL_LOCAL_REF, id_pack
+        raise Violation("no reference")
+
+    def _answer(self, request: bytes) -> Any:
+        self._seq += 1
+        number: bytes = brine.dump((self._seq, None)).removesuffix(_ARGUMENTS)
+        self._channel.send(bytes([consts.MSG_REQUEST]) + number + request)
+        while True:
+            data = self._channel.recv()
+            try:
+                reader = PlainReader(data, 1)
+                reader.begin_pair()
+                seq, answer = reader.value(), reader.value()
+                reader.end()
+            except Malformed:
+                raise Violation("malformed bytes") from None
+            if data[0] not in (consts.MSG_REPLY, consts.MSG_EXCEPTION) or type(seq) is not int:
+                raise Violation(f"a message of kind {data[0]}, to a client")
+            if seq != self._seq:
+                continue  # nobody waits for it
+            if data[0] == consts.MSG_EXCEPTION:
+                raise _error_of(answer)
+            return answer
+
+
+def _request(handler: int, *packages: tuple[int, Any]) -> bytes:
+    request: bytes = brine.dump((handler, (consts.LABEL_TUPLE, packages)))
+    return request
+
+
+def _error_of(answer: Any) -> Error:
+    match answer:
+        case ((_, "AttributeError"), _, _, _):
+            return CallError("This server does not know that call: is it older than this client?")
+        case (_, (str(text), *_), (*attributes,), _):
+            codes = [pair[1] for pair in attributes if isinstance(pair, tuple) and pair[:1] == ("code",) and pair[1:]]
+            return error_of(str(codes[0]) if codes else "", text)
+    raise Violation("no error")

@@ -3,19 +3,13 @@
 import socket
 from typing import Any
 
-from rpyc.core import consts
-from rpyc.core.service import VoidService
-
 from metermt.errors import CallError, NotAMeterServer, ServerLost, ServerUnreachable
 from metermt.transport.deadline import Deadline
 from metermt.transport.clientend import ClientEnd
-from metermt.transport.end import Violation
-from metermt.transport.frames import MAX_BULK_FRAME, BoundedChannel, RefusedFrame
+from metermt.transport.frames import MAX_BULK_FRAME, BoundedChannel, RefusedFrame, Violation
 from metermt.transport.plainvalues import is_plain
 from metermt.transport.stream import DeadlineStream, tune
 from metermt.transport.tls import ClientTls
-
-_CONFIG = {"bind_threads": False, "logger": None, "sync_request_timeout": None}  # the stream keeps the deadline
 
 
 class ServerConnection:
@@ -34,8 +28,7 @@ class ServerConnection:
         except BaseException:
             sock.close()
             raise
-        self._end = ClientEnd(VoidService(), BoundedChannel(self._stream, MAX_BULK_FRAME, patience=None), _CONFIG)
-        self._methods: dict[str, Any] = {}  # bound methods of the server, each fetched once
+        self._end = ClientEnd(BoundedChannel(self._stream, MAX_BULK_FRAME, patience=None))
 
     def call(self, name: str, args: tuple[Any, ...], deadline: Deadline) -> Any:
         """Call an exposed method with plain values and return its plain result.
@@ -47,9 +40,7 @@ class ServerConnection:
             raise CallError("Only numbers, texts and None can be sent to a server")
         self._stream.deadline = deadline
         try:
-            if name not in self._methods:
-                self._methods[name] = self._end.sync_request(consts.HANDLE_GETATTR, self._end.root, name)
-            return self._end.sync_request(consts.HANDLE_CALL, self._methods[name], args, ())
+            return self._end.call(name, args)
         except ValueError as error:  # raised while writing the request
             raise CallError("A text with half a character, or a number too long, cannot be sent to a server") from error
         except (RefusedFrame, Violation) as error:
@@ -57,13 +48,13 @@ class ServerConnection:
                 "What answers at that address is no meter server, or speaks TLS: check host and port, or give --tls-ca"
             ) from error
         except EOFError as error:
-            if not self._methods:
+            if not self._end.knows_the_server:
                 raise ServerLost("The server hung up before it said a word: does it want TLS (--tls-ca)?") from error
             raise ServerLost("The connection to the server was lost") from error
 
     def close(self) -> None:
         """Hang up. Closing twice is harmless."""
-        self._end.close()
+        self._stream.close()
 
 
 def _connect(host: str, port: int, deadline: Deadline) -> socket.socket:

@@ -17,6 +17,10 @@ class RefusedFrame(EOFError):
     """The peer announced a frame that is not taken; the connection is closed."""
 
 
+class Violation(EOFError):
+    """The peer sent what none of ours sends; the connection is closed."""
+
+
 class BoundedChannel(Channel):  # type: ignore[misc]  # rpyc has no type information
     """RPyC's channel, which refuses what is too large, compressed, or too slow.
 

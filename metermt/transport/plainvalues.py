@@ -26,24 +26,13 @@ _CONSTANTS: dict[int, Any] = {
     brine.TAG_EMPTY_STR[0]: b"",
     **_SMALL_INTS,
 }
-# What follows these tags: bytes, digits or items; how many, or in how many bytes that is said.
-_SIZED: dict[int, tuple[type, int, int]] = {
-    brine.TAG_STR1[0]: (bytes, 1, 0),
-    brine.TAG_STR2[0]: (bytes, 2, 0),
-    brine.TAG_STR3[0]: (bytes, 3, 0),
-    brine.TAG_STR4[0]: (bytes, 4, 0),
-    brine.TAG_STR_L1[0]: (bytes, 0, 1),
-    brine.TAG_STR_L4[0]: (bytes, 0, 4),
-    brine.TAG_INT_L1[0]: (int, 0, 1),
-    brine.TAG_INT_L4[0]: (int, 0, 4),
-    brine.TAG_TUP1[0]: (tuple, 1, 0),
-    brine.TAG_TUP2[0]: (tuple, 2, 0),
-    brine.TAG_TUP3[0]: (tuple, 3, 0),
-    brine.TAG_TUP4[0]: (tuple, 4, 0),
-    brine.TAG_TUP_L1[0]: (tuple, 0, 1),
-    brine.TAG_TUP_L4[0]: (tuple, 0, 4),
-}
-_FLOAT, _TEXT = brine.TAG_FLOAT[0], brine.TAG_UNICODE[0]
+# What follows these tags: so many items, bytes or digits, or in how many bytes that is said.
+_TUPLES = {brine.TAG_TUP1[0]: 1, brine.TAG_TUP2[0]: 2, brine.TAG_TUP3[0]: 3, brine.TAG_TUP4[0]: 4}
+_BYTES = {brine.TAG_STR1[0]: 1, brine.TAG_STR2[0]: 2, brine.TAG_STR3[0]: 3, brine.TAG_STR4[0]: 4}
+_LONG_TUPLES = {brine.TAG_TUP_L1[0]: 1, brine.TAG_TUP_L4[0]: 4}
+_LONG_BYTES = {brine.TAG_STR_L1[0]: 1, brine.TAG_STR_L4[0]: 4}
+_INTS = {brine.TAG_INT_L1[0]: 1, brine.TAG_INT_L4[0]: 4}
+_FLOAT, _TEXT, _NO_BYTES = brine.TAG_FLOAT[0], brine.TAG_UNICODE[0], brine.TAG_EMPTY_STR[0]
 _DOUBLE = struct.Struct("!d")
 
 
@@ -61,9 +50,9 @@ def is_plain(value: object) -> bool:
 class PlainReader:
     """Reads plain values, one after the other, from the bytes that RPyC's `brine` makes of them."""
 
-    def __init__(self, data: bytes) -> None:
+    def __init__(self, data: bytes, start: int = 0) -> None:
         self._data = data
-        self._at = 0
+        self._at = start
         self._items = 0
 
     def begin_pair(self) -> None:
@@ -78,16 +67,15 @@ class PlainReader:
             return _CONSTANTS[tag]
         if tag == _TEXT:
             return self._text()
+        if tag in _TUPLES:
+            return self._tuple(_TUPLES[tag], depth)
+        if tag in _LONG_TUPLES:
+            return self._tuple(self._count(_LONG_TUPLES[tag]), depth)
+        if tag in _INTS:
+            return self._int(self._count(_INTS[tag]))
         if tag == _FLOAT:
             return _DOUBLE.unpack(self._take(8))[0]
-        if tag not in _SIZED:
-            raise Malformed
-        kind, count, said_in = _SIZED[tag]
-        if said_in:
-            count = int.from_bytes(self._take(said_in))
-        if kind is tuple:
-            return self._tuple(count, depth)
-        return self._take(count) if kind is bytes else self._int(count)
+        return self._bytes(tag)
 
     def end(self) -> None:
         """Check that nothing is left. Raises `Malformed`."""
@@ -95,17 +83,22 @@ class PlainReader:
             raise Malformed
 
     def _byte(self) -> int:
-        if self._at >= len(self._data):
-            raise Malformed
-        self._at += 1
-        return self._data[self._at - 1]
+        at = self._at
+        self._at = at + 1
+        try:
+            return self._data[at]
+        except IndexError:
+            raise Malformed from None
 
     def _take(self, count: int) -> bytes:
-        taken = self._data[self._at : self._at + count]
-        if len(taken) != count:
+        at = self._at
+        self._at = end = at + count
+        if end > len(self._data):
             raise Malformed
-        self._at += count
-        return taken
+        return self._data[at:end]
+
+    def _count(self, said_in: int) -> int:
+        return self._byte() if said_in == 1 else int.from_bytes(self._take(said_in))
 
     def _tuple(self, count: int, depth: int) -> tuple[Any, ...]:
         self._items += count
@@ -113,16 +106,19 @@ class PlainReader:
             raise Malformed
         return tuple([self.value(depth - 1) for _ in range(count)])
 
+    def _bytes(self, tag: int) -> bytes:
+        if tag in _LONG_BYTES:
+            return self._take(self._count(_LONG_BYTES[tag]))
+        if tag in _BYTES:
+            return self._take(_BYTES[tag])
+        raise Malformed
+
     def _text(self) -> str:
         tag = self._byte()
-        if tag == brine.TAG_EMPTY_STR[0]:
+        if tag == _NO_BYTES:
             return ""
-        kind, count, said_in = _SIZED.get(tag, (None, 0, 0))
-        if kind is not bytes:
-            raise Malformed
-        encoded = self._take(int.from_bytes(self._take(said_in)) if said_in else count)
         try:
-            return encoded.decode()
+            return self._bytes(tag).decode()
         except UnicodeDecodeError:
             raise Malformed from None
 

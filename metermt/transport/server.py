@@ -15,8 +15,7 @@ from metermt.errors import ConnectionFailed, ListenError, ServerBusy
 from metermt.manager import Manager
 from metermt.transport.conversation import Conversation
 from metermt.transport.deadline import Deadline
-from metermt.transport.end import Violation
-from metermt.transport.frames import RefusedFrame
+from metermt.transport.frames import RefusedFrame, Violation
 from metermt.transport.serverend import refusal
 from metermt.transport.service import MeterService
 from metermt.transport.switchboard import Switchboard

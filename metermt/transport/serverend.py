@@ -1,4 +1,9 @@
-"""The server's end of a connection: what is answered, and how."""
+"""The server's end of a connection: RPyC's, with all taken away that a meter server has no use for.
+
+RPyC trusts its peer: it passes objects by reference, calls back, and lets either side call a long list of methods on
+whatever it holds. Here plain values cross, a short list of requests is answered for a fixed list of names, and whoever
+asks for anything else is hung up on.
+"""
 
 import logging
 import secrets
@@ -8,11 +13,11 @@ from functools import partial
 from typing import Any, NamedTuple
 
 from rpyc.core import brine, consts, netref
+from rpyc.core.protocol import Connection
 from rpyc.lib import get_id_pack
 
 from metermt.errors import CallError, Error, InternalError, StoreError
-from metermt.transport.end import End, Violation
-from metermt.transport.frames import MAX_BULK_FRAME, BoundedChannel, framed
+from metermt.transport.frames import MAX_BULK_FRAME, BoundedChannel, Violation, framed
 from metermt.transport.plainvalues import Malformed, PlainReader, is_plain
 
 _log = logging.getLogger("metermt.service")
@@ -49,7 +54,7 @@ class ShortRequest(NamedTuple):
     writes: bool
 
 
-class ServerEnd(End):
+class ServerEnd(Connection):  # type: ignore[misc]  # rpyc has no type information
     """The server's end of the connection of one client. Its root is the service."""
 
     def __init__(self, root: Any, channel: BoundedChannel, config: dict[str, Any]) -> None:
@@ -72,6 +77,22 @@ class ServerEnd(End):
             consts.HANDLE_DEL: cls._handle_del,
             consts.HANDLE_INSPECT: cls._handle_inspect,
         }
+
+    def close(self) -> None:
+        """Hang up without a word: RPyC's own close asks the peer first, which may be frozen."""
+        if not self._closed:
+            self._cleanup()
+
+    def _dispatch(self, data: bytes) -> None:
+        reader = PlainReader(data, 1)
+        try:
+            reader.begin_pair()
+            seq = reader.value()
+            if type(seq) is not int:
+                raise Malformed
+            self._dispatch_message(data[0], seq, reader)
+        except Malformed:
+            raise Violation("malformed bytes") from None
 
     def _dispatch_message(self, kind: int, seq: int, reader: PlainReader) -> None:
         if kind != consts.MSG_REQUEST:
@@ -97,6 +118,20 @@ class ServerEnd(End):
         except ValueError as error:  # a text or a number that cannot be written, found before anything was sent
             self._send(consts.MSG_EXCEPTION, seq, _boxed(self._told(error)))
 
+    def _dispatch_answer(self, kind: int, seq: int, reader: PlainReader) -> None:
+        """Hand an answer to whoever asked."""
+        if kind not in (consts.MSG_REPLY, consts.MSG_EXCEPTION):
+            raise Violation(f"a message of kind {kind}")
+        raw = reader.value()
+        reader.end()
+        failed = kind == consts.MSG_EXCEPTION
+        try:
+            answer = self._unbox_exc(raw) if failed else self._unbox(raw)
+        except (TypeError, ValueError, LookupError):
+            raise Malformed from None
+        self._seq_request_callback(kind, seq, failed, answer)
+        self._recvlock.release()  # after the callback, or a waiting thread would go to sleep again (see RPyC)
+
     def _run(self, handler: int, packed: Any) -> Any:
         arguments = self._unbox(packed)
         least, most = _ARGUMENTS[handler]
@@ -117,7 +152,7 @@ class ServerEnd(End):
 
     def short_request(self, data: bytes) -> ShortRequest | None:
         """Return the request of a frame, None if it takes time, asks the client something, or is no good."""
-        reader = PlainReader(data[1:])
+        reader = PlainReader(data, 1)
         try:
             reader.begin_pair()
             seq, request = reader.value(), reader.value()

@@ -1,9 +1,11 @@
 """The bytes between two ends: a socket stream that buffers what it reads and keeps deadlines."""
 
+import select
 import socket
 import ssl
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Callable
+from contextlib import suppress
+from math import ceil
 
 from rpyc.core.stream import SocketStream
 
@@ -12,6 +14,7 @@ from metermt.transport.deadline import Deadline
 from metermt.transport.tls import ALERTS
 
 _CHUNK = 64_000  # bytes asked of the socket at once
+_NOT_YET = (BlockingIOError, ssl.SSLWantReadError, ssl.SSLWantWriteError)
 
 # A peer that is gone without a word is found out after IDLE + COUNT * INTERVAL = 2 minutes, and one that takes no
 # more bytes after the same time. Shorter would cost telephones their battery.
@@ -32,28 +35,18 @@ class DeadlineStream(SocketStream):  # type: ignore[misc]  # rpyc has no type in
 
     It asks the socket for all there is, so that a frame costs one system call and not three; `received` holds what was
     not read yet. And a read or a write that is not done when `deadline` is over raises `DeadlineExceeded`, where RPyC's
-    goes on waiting.
+    goes on waiting. The socket itself never waits: setting its time-outs would cost a system call each.
     """
 
-    __slots__ = ("_deadline", "_timeout_is_fresh", "received")
+    __slots__ = ("_encrypted", "_wait_to_read", "deadline", "received")
 
     def __init__(self, sock: socket.socket) -> None:
         super().__init__(sock)
-        self._deadline: Deadline | None = None
-        self._timeout_is_fresh = False
+        sock.setblocking(False)
+        self.deadline: Deadline | None = None
         self.received = bytearray()
-
-    @property
-    def deadline(self) -> Deadline | None:
-        """Until when all reads and writes must be done; None for no limit."""
-        return self._deadline
-
-    @deadline.setter
-    def deadline(self, deadline: Deadline | None) -> None:
-        self._deadline = deadline
-        self._timeout_is_fresh = True
-        if not self.closed:
-            self.sock.settimeout(deadline.check() if deadline else None)
+        self._encrypted = isinstance(sock, ssl.SSLSocket)
+        self._wait_to_read = _wait_of(sock, writing=False)
 
     @property
     def buffered(self) -> int:
@@ -65,22 +58,21 @@ class DeadlineStream(SocketStream):  # type: ignore[misc]  # rpyc has no type in
         return True
 
     def receive(self) -> None:
-        """Buffer what there is, if the socket does not wait; what has gone wrong is for `fill` to find out."""
+        """Buffer what there is; what has gone wrong is for `fill` to find out."""
         with suppress(OSError):
             self.received += self.sock.recv(_CHUNK)
-
-    def write_now(self, data: bytes) -> bytes:
-        """Send what goes without waiting, if the socket does not wait; return the rest."""
-        sent = 0
-        with suppress(OSError):
-            sent = self.sock.send(data)
-        return data[sent:]
 
     def fill(self, count: int) -> None:
         """Wait until so many bytes are buffered. Raises `DeadlineExceeded`, or `EOFError`."""
         while len(self.received) < count:
-            with self._deadline_kept():
+            if not (self._encrypted and self.sock.pending()):
+                self._wait(self._wait_to_read)
+            try:
                 chunk = self.sock.recv(_CHUNK)
+            except _NOT_YET:
+                continue  # part of what TLS needs to make something of it
+            except OSError as error:
+                raise self._broken(error) from error
             if not chunk:
                 self.close()
                 raise EOFError("the peer closed the connection")
@@ -100,26 +92,42 @@ class DeadlineStream(SocketStream):  # type: ignore[misc]  # rpyc has no type in
 
     def write(self, data: bytes) -> None:
         """Send all of it. Raises `DeadlineExceeded`, or `EOFError` when the connection is gone."""
-        with self._deadline_kept():
-            self.sock.sendall(data)  # which spreads the time-out over all it sends
+        rest = memoryview(data)
+        while rest:
+            try:
+                rest = rest[self.sock.send(rest) :]
+            except _NOT_YET:
+                self._wait(_wait_of(self.sock, writing=True))
+            except OSError as error:
+                raise self._broken(error) from error
 
-    @contextmanager
-    def _deadline_kept(self) -> Iterator[None]:
-        deadline = self._deadline
-        try:
-            # The time-out set with the deadline holds for the first step; a peer that comes in drops is given less
-            # for each.
-            if deadline and not self._timeout_is_fresh:
-                self.sock.settimeout(deadline.check())
-            self._timeout_is_fresh = False
-            yield
-        except TimeoutError:
-            raise (deadline or Deadline(0)).exceeded() from None
-        except ssl.SSLError as error:
-            self.close()
-            if error.reason in ALERTS:  # with TLS 1.3 a server refuses a client's certificate after the handshake
-                raise TlsError(f"The server ended the encrypted link: {ALERTS[error.reason]}") from error
-            raise EOFError(str(error)) from error
-        except OSError as error:
-            self.close()
-            raise EOFError(str(error)) from error
+    def write_now(self, data: bytes) -> bytes:
+        """Send what goes without waiting; return the rest. What has gone wrong is for `write` to find out."""
+        sent = 0
+        with suppress(OSError):
+            sent = self.sock.send(data)
+        return data[sent:]
+
+    def _wait(self, wait: Callable[[int | None], object]) -> None:
+        if self.deadline is None:
+            wait(None)
+        elif not wait(ceil(1000 * self.deadline.check())):
+            raise self.deadline.exceeded()
+
+    def _broken(self, error: OSError) -> Exception:
+        """Hang up, and return what is to be raised."""
+        self.close()
+        if isinstance(error, ssl.SSLError) and error.reason in ALERTS:
+            # With TLS 1.3 a server refuses a client's certificate after the handshake.
+            return TlsError(f"The server ended the encrypted link: {ALERTS[error.reason]}")
+        return EOFError(str(error))
+
+
+def _wait_of(sock: socket.socket, *, writing: bool) -> Callable[[int | None], object]:
+    """Return what waits so many milliseconds, or for ever, until a socket is ready, and tells whether it is."""
+    if hasattr(select, "poll"):
+        poller = select.poll()
+        poller.register(sock, select.POLLOUT if writing else select.POLLIN)
+        return poller.poll
+    waiting: tuple[list[socket.socket], list[socket.socket]] = ([], [sock]) if writing else ([sock], [])
+    return lambda ms: any(select.select(*waiting, [], None if ms is None else ms / 1000))

@@ -110,7 +110,6 @@ class Switchboard:
         with self._lock:
             arrivals, self._arrivals = self._arrivals, []
         for conversation in arrivals:
-            conversation.sock.settimeout(0)
             self._selector.register(conversation.sock, selectors.EVENT_READ, conversation)
             self._quiet[conversation] = time.monotonic()
 
