@@ -104,11 +104,15 @@ def _after_commit(fuse):
 
 
 def _after_reply(fuse):
-    def send_and_die(self, content):
-        send(self, content)
-        fuse()
+    def dying(send):
+        def send_and_die(self, content):
+            rest = send(self, content)
+            fuse()
+            return rest
 
-    send, BoundedChannel.send = BoundedChannel.send, send_and_die
+        return send_and_die
+
+    BoundedChannel.send, BoundedChannel.send_now = dying(BoundedChannel.send), dying(BoundedChannel.send_now)
 
 
 def _before_statement(fuse):

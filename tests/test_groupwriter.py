@@ -25,7 +25,7 @@ class Book:
             "CREATE TABLE pages (word TEXT UNIQUE, parent TEXT REFERENCES pages (word) DEFERRABLE INITIALLY DEFERRED)"
         )
         self.observer = apsw.Connection(str(path))
-        self.writer = GroupWriter(self.connection)
+        self.writer = GroupWriter(self.connection, busy_seconds=0)
         self.commits = 0
         self.failing = set()  # numbers of the commits that are to fail, from 1
         self.connection.set_commit_hook(self.on_commit)

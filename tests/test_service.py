@@ -3,7 +3,6 @@
 import inspect
 import json
 import socket
-import threading
 import time
 from contextlib import ExitStack
 from datetime import UTC, datetime, timedelta, timezone
@@ -119,11 +118,6 @@ def is_plain(value):
     if type(value) is tuple:
         return all(map(is_plain, value))
     return type(value) in (type(None), bool, int, float, str, bytes)
-
-
-def connected_clients():
-    """Return how many clients the server in this process is connected to."""
-    return sum(thread.name.startswith("client ") for thread in threading.enumerate())
 
 
 # --- the four calls
@@ -560,7 +554,7 @@ def test_a_client_that_never_answers_holds_up_itself_for_two_seconds_and_others_
     wait_until(lambda: frozen.received == 1, "the server has asked for the text of the time")
 
     longest = 0.0
-    while frozen.received < 2 and connected_clients() == 2:  # until it is answered or hung up on
+    while frozen.received < 2 and server.connections == 2:  # until it is answered or hung up on
         before = time.monotonic()
         other.get_status(others_session)
         other.get_job(others_session)
@@ -583,7 +577,7 @@ def test_a_client_that_leaves_while_it_is_asked_is_no_fault_of_the_server(server
 
     connection._channel.close()
 
-    wait_until(lambda: connected_clients() == 0, "the server has noticed that the client is gone")
+    wait_until(lambda: server.connections == 0, "the server has noticed that the client is gone")
     # Nothing was logged as an ERROR: the fixtures see to that.
 
 
@@ -615,7 +609,7 @@ def test_the_jobs_of_an_ended_connection_stay_with_their_reader(goodbye, server,
         first.close()
     else:
         first._channel.close()
-    wait_until(lambda: connected_clients() == 2, "the server has noticed that a client is gone")
+    wait_until(lambda: server.connections == 2, "the server has noticed that a client is gone")
 
     assert adams.get_job(adams_session) == "M00002"
     third = connect(server.port).root
