@@ -28,7 +28,7 @@ _JOBS = f"""
 _READINGS = """
     INSERT INTO readings (id, job, username, value, reason, read_at, recorded_at, key)
     SELECT id, id, printf('reader%02d', id % 64), 4711, '', '2026-11-20T10:00:00+00:00', '2026-11-20T10:00:01+00:00',
-           lower(hex(randomblob(16))) FROM jobs WHERE id <= ?
+           printf('%016x%s', 1763632800000000000 + id, lower(hex(randomblob(8)))) FROM jobs WHERE id <= ?
 """
 _TALLIES = f"INSERT INTO tallies SELECT '{CYCLE}', username, count(*) FROM readings GROUP BY username"
 _TOTAL = f"UPDATE cycles SET total = (SELECT count(*) FROM readings) WHERE cycle = '{CYCLE}'"

@@ -51,6 +51,11 @@ def check_cycle(cycle: str) -> str:
     return cycle
 
 
+def highest(dials: int | None) -> int:
+    """Return the highest value that a register of so many digits can show; of `MAX_DIALS` when they are unknown."""
+    return int(10 ** (dials or MAX_DIALS)) - 1
+
+
 @dataclass(frozen=True, slots=True)
 class Meter:
     """A device with a number.
@@ -80,8 +85,8 @@ class Meter:
 
     @property
     def highest(self) -> int:
-        """The highest value the register can show; of `MAX_DIALS` digits when its dials are unknown."""
-        return int(10 ** (self.dials or MAX_DIALS)) - 1
+        """The highest value the register can show."""
+        return highest(self.dials)
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,7 +3,7 @@
 from datetime import UTC, datetime, timedelta
 
 from metermt.errors import AlreadyRead, InvalidReading, InvalidReason, InvalidTime, MeterLeased, UnknownMeter
-from metermt.model import Meter, is_meter_number
+from metermt.model import MAX_DIALS, highest, is_meter_number
 
 MAX_AHEAD = timedelta(minutes=10)
 """How far a reader's clock may be ahead of the server's."""
@@ -65,11 +65,11 @@ def time_of(when: object, now: datetime) -> datetime:
     return moment
 
 
-def check_dials(value: int | None, meter: Meter) -> None:
-    """Raise `InvalidReading` if the register of this meter cannot show this value."""
-    if value is not None and value > meter.highest:
-        dials = f"has {meter.dials} digits" if meter.dials else "can have no more than 12 digits"
-        raise InvalidReading(f"Invalid reading: {_shown(value)} is too long, the register of {meter.number} {dials}")
+def check_dials(value: int | None, meter: str, dials: int | None) -> None:
+    """Raise `InvalidReading` if the register of a meter with so many digits, None when unknown, cannot show this value."""
+    if value is not None and value > highest(dials):
+        digits = f"has {dials} digits" if dials else f"can have no more than {MAX_DIALS} digits"
+        raise InvalidReading(f"Invalid reading: {_shown(value)} is too long, the register of {meter} {digits}")
 
 
 def check_free(meter: str, username: str, *, read_by: str | None, leased_to: str | None) -> None:

@@ -83,7 +83,7 @@ def test_more_digits_than_python_turns_into_a_text_are_refused_like_any_other_no
     with pytest.raises(InvalidTime, match="a number of more than 20 digits is not a date"):
         time_of(HUGE, NOW)
     with pytest.raises(InvalidReading, match="a number of more than 20 digits is too long"):
-        check_dials(HUGE, Meter("G1"))
+        check_dials(HUGE, "G1", None)
     assert value_of(-HUGE, "dog") is None
 
 
@@ -97,7 +97,7 @@ def test_more_digits_than_python_turns_into_a_text_are_refused_like_any_other_no
 @example(1000, 3)
 def test_a_value_is_no_longer_than_the_register(value, dials):
     fits = value is None or len(str(value)) <= (dials or MAX_DIALS)
-    refusal = refusal_of(check_dials, value, Meter("G1", dials=dials))
+    refusal = refusal_of(check_dials, value, "G1", dials)
     assert (refusal is None) == fits
     assert_is_none_or_can_be_shown(refusal, InvalidReading)
 

@@ -227,7 +227,7 @@ class MemoryStore(Store):
                 return first
             name, cycle = self._cycle_meant(submission, now.timestamp())
             meter = submission.meter
-            check_dials(submission.value, cycle.jobs[meter].device)
+            check_dials(submission.value, meter, cycle.jobs[meter].dials)
             check_free(
                 meter,
                 submission.username,

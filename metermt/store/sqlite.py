@@ -196,11 +196,13 @@ class SqliteStore(Store):
     def record_readings(self, submissions: Sequence[Submission], now: datetime) -> list[Reading | Error]:
         def unit(db: apsw.Connection) -> list[Reading | Error]:
             outcomes: list[Reading | Error] = []
+            done = _Done()
             for submission in submissions:
                 try:
-                    outcomes.append(_record(db, submission, now))
+                    outcomes.append(_accept(db, submission, now, done))
                 except Error as error:  # raised before anything was written
                     outcomes.append(error)
+            _count(db, done)
             return outcomes
 
         return self._write(unit)
@@ -385,19 +387,41 @@ class _Candidate(NamedTuple):
     read_by: str | None
 
 
+_Done = Counter[tuple[str, str]]
+"""How many jobs got their first reading, by cycle and user."""
+
+
 def _record(db: apsw.Connection, submission: Submission, now: datetime) -> Reading:
     """Accept a reading. Raises before anything is written."""
-    if submission.key and (first := _find_by_key(db, submission)):
-        return first
-    job = _job_meant(db, submission, now.timestamp())
-    username = submission.username
-    check_dials(submission.value, Meter(submission.meter, dials=job.dials))
-    check_free(submission.meter, username, read_by=job.read_by, leased_to=job.leased_to)
+    done = _Done()
+    reading = _accept(db, submission, now, done)
+    _count(db, done)
+    return reading
+
+
+def _accept(db: apsw.Connection, submission: Submission, now: datetime, done: _Done) -> Reading:
+    """Do so, all but for the tallies. Raises before anything is written."""
+    try:
+        job = _job_meant(db, submission, now.timestamp())
+        check_dials(submission.value, submission.meter, job.dials)
+        check_free(submission.meter, submission.username, read_by=job.read_by, leased_to=job.leased_to)
+        _insert_reading(db, submission, job.id_, now)
+    except (Error, apsw.ConstraintError):
+        # A key that was used before is rare, so it is looked for only when something is wrong.
+        if submission.key and (first := _find_by_key(db, submission)):
+            return first
+        raise
+    if job.read_by is None:
+        done[job.cycle, submission.username] += 1
+    return Reading(submission, job.cycle, now)
+
+
+def _insert_reading(db: apsw.Connection, submission: Submission, job_id: int, now: datetime) -> None:
     db.execute(
         "INSERT INTO readings (job, username, value, reason, read_at, recorded_at, key) VALUES (?, ?, ?, ?, ?, ?, ?)",
         (
-            job.id_,
-            username,
+            job_id,
+            submission.username,
             submission.value,
             submission.reason,
             submission.read_at.isoformat(),
@@ -407,15 +431,18 @@ def _record(db: apsw.Connection, submission: Submission, now: datetime) -> Readi
     )
     db.execute(
         "UPDATE jobs SET reading = ?, lease_username = NULL, lease_session = NULL, lease_until = NULL WHERE id = ?",
-        (db.last_insert_rowid(), job.id_),
+        (db.last_insert_rowid(), job_id),
     )
-    if job.read_by is None:
+
+
+def _count(db: apsw.Connection, done: _Done) -> None:
+    """Add to the tallies."""
+    for (cycle, username), count in done.items():
         db.execute(
-            "INSERT INTO tallies VALUES (?, ?, 1) ON CONFLICT DO UPDATE SET count = count + 1",
-            (job.cycle, username),
+            "INSERT INTO tallies VALUES (?, ?, ?) ON CONFLICT DO UPDATE SET count = count + excluded.count",
+            (cycle, username, count),
         )
-        db.execute("UPDATE cycles SET total = total + 1 WHERE cycle = ?", (job.cycle,))
-    return Reading(submission, job.cycle, now)
+        db.execute("UPDATE cycles SET total = total + ? WHERE cycle = ?", (count, cycle))
 
 
 def _find_by_key(db: apsw.Connection, submission: Submission) -> Reading | None:

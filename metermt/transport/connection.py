@@ -4,8 +4,8 @@ import socket
 from typing import Any
 
 from metermt.errors import CallError, NotAMeterServer, ServerLost, ServerUnreachable
-from metermt.transport.deadline import Deadline
 from metermt.transport.clientend import ClientEnd
+from metermt.transport.deadline import Deadline
 from metermt.transport.frames import MAX_BULK_FRAME, BoundedChannel, RefusedFrame, Violation
 from metermt.transport.plainvalues import is_plain
 from metermt.transport.stream import DeadlineStream, tune

@@ -4,9 +4,8 @@ import errno
 import logging
 import socket
 import ssl
-from collections.abc import Callable
 from contextlib import suppress
-from threading import BoundedSemaphore, Event, Lock, Thread, current_thread
+from threading import BoundedSemaphore, Event, Lock, Thread
 
 from rpyc.utils.server import ThreadedServer
 
