@@ -4,6 +4,7 @@ import re
 import unicodedata
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
+from functools import lru_cache
 
 from metermt.errors import InvalidKey, InvalidReading, InvalidReason, RouteError, UserError
 
@@ -28,6 +29,8 @@ def has_control_characters(text: str) -> bool:
 
 
 def _check_text(what: str, text: str) -> None:
+    if len(text) <= MAX_TEXT and text.isprintable():
+        return  # as nearly all are
     if len(text) > MAX_TEXT:
         raise RouteError(f"{what} has {len(text)} characters: {MAX_TEXT} are allowed")
     if has_control_characters(text):
@@ -44,6 +47,7 @@ def is_username(text: str) -> bool:
     return bool(_USERNAME.fullmatch(text))
 
 
+@lru_cache(maxsize=16)  # a file has a million jobs of one cycle
 def check_cycle(cycle: str) -> str:
     """Return the cycle as it is; raise `RouteError` if it is no name for one."""
     if not _CYCLE.fullmatch(cycle):

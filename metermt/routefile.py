@@ -6,6 +6,7 @@ import re
 from collections import Counter
 from collections.abc import Iterator
 from datetime import date
+from operator import itemgetter
 from pathlib import Path
 from types import TracebackType
 from typing import Any, NamedTuple, Self
@@ -51,9 +52,12 @@ class RouteFile:
             self._bytes.close()
             raise
         self.ignored = [column for column in self.columns if column not in REQUIRED + OPTIONAL]
+        places = {column: place for place, column in enumerate(self.columns)}
+        # Of a row with an empty field at its end, which stands for all columns that are not there.
+        self._pick = itemgetter(*(places.get(column, -1) for column in REQUIRED + OPTIONAL))
         self._line = 1
         self._lines_of: dict[str, int] = {}
-        self._places: Counter[str] = Counter()
+        self._places: dict[str, int] = {}  # by route: how many of its meters were read
 
     @property
     def bytes_read(self) -> int | None:
@@ -88,30 +92,38 @@ class RouteFile:
     def _job(self, fields: list[str]) -> Job:
         if len(fields) != len(self.columns):
             raise RouteError(f"The row has {len(fields)} fields, the first line names {len(self.columns)}")
-        if _NOT_UTF8.search("".join(fields)):
+        text = "".join(fields)
+        if not text.isascii() and _NOT_UTF8.search(text):
             raise RouteError("The row is not UTF-8: save the file as UTF-8")
-        row = {column: field.strip() for column, field in zip(self.columns, fields, strict=True)}
-        for column in REQUIRED:
-            if not row[column]:
-                raise RouteError(f"The {column} is missing")
-        meter = _meter(row)
-        job = Job(
-            meter,
-            self._cycle,
-            row["route"],
-            sequence=self._sequence(row),
-            previous=_whole(row, "previous"),
-            previous_date=_date(row, "previous_date"),
+        meter, route, kind, sequence, address, dials, previous, previous_date, instructions = self._pick(
+            [*map(str.strip, fields), ""]
         )
-        if meter.number in self._lines_of:
-            raise RouteError(f"Meter {meter.number} stands in line {self._lines_of[meter.number]} already")
-        self._lines_of[meter.number] = self._line
+        if not (meter and route):
+            raise RouteError(f"The {'route' if meter else 'meter'} is missing")
+        number = meter.upper()
+        job = Job(
+            Meter(
+                number,
+                kind.upper() or (number[0] if number[0] in KINDS else ""),
+                _whole("dials", dials),
+                address,
+                instructions,
+            ),
+            self._cycle,
+            route,
+            self._sequence(route, sequence),
+            _whole("previous", previous),
+            _date("previous_date", previous_date),
+        )
+        if number in self._lines_of:
+            raise RouteError(f"Meter {number} stands in line {self._lines_of[number]} already")
+        self._lines_of[number] = self._line
         return job
 
-    def _sequence(self, row: dict[str, str]) -> int:
-        self._places[row["route"]] += 1
-        sequence = _whole(row, "sequence")
-        return self._places[row["route"]] if sequence is None else sequence
+    def _sequence(self, route: str, said: str) -> int:
+        place = self._places[route] = self._places.get(route, 0) + 1
+        sequence = _whole("sequence", said)
+        return place if sequence is None else sequence
 
 
 def _open_csv(text: io.TextIOWrapper, path: Path) -> tuple[Any, list[str]]:
@@ -133,23 +145,15 @@ def _open_csv(text: io.TextIOWrapper, path: Path) -> tuple[Any, list[str]]:
     return csv.reader(text, delimiter=delimiter), columns
 
 
-def _meter(row: dict[str, str]) -> Meter:
-    number = row["meter"].upper()
-    kind = row.get("kind", "").upper() or (number[0] if number[0] in KINDS else "")
-    return Meter(number, kind, _whole(row, "dials"), row.get("address", ""), row.get("instructions", ""))
-
-
-def _whole(row: dict[str, str], column: str) -> int | None:
-    text = row.get(column, "")
+def _whole(column: str, text: str) -> int | None:
     if not text:
         return None
-    if not (text.isascii() and text.isdigit() and len(text) <= 18):
+    if not (text.isdigit() and text.isascii() and len(text) <= 18):
         raise RouteError(f"Invalid {column} {text!r}: use a whole number from 0")
     return int(text)
 
 
-def _date(row: dict[str, str], column: str) -> date | None:
-    text = row.get(column, "")
+def _date(column: str, text: str) -> date | None:
     try:
         return date.fromisoformat(text) if text else None
     except ValueError:

@@ -328,6 +328,9 @@ def _import_jobs(db: apsw.Connection, cycle: str, jobs: Sequence[Job]) -> Import
         (cycle, json.dumps([job.meter for job in jobs])),
     )
     there = {job.meter: job for job in map(_job_of, rows)}
+    if not there and len({job.device.number for job in jobs}) == len(jobs):  # a new cycle, as a rule
+        _insert_jobs(db, jobs)
+        return ImportCount(len(jobs), 0, 0)
     new: dict[str, Job] = {}
     changed: dict[str, Job] = {}
     count = Counter[str]()
