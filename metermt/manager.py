@@ -245,7 +245,7 @@ class Manager:
         return Lease(session.username, session.key, now + self._rules.lease.total_seconds())
 
     def _made_up_job(self, lease: Lease, now: float) -> Job | None:
-        if not self._makes_up_meters or self.store.routes():
+        if not self._makes_up_meters or self.store.has_routes():
             return None
         cycle = f"{datetime.fromtimestamp(now, UTC):%Y-%m}"
         tries = (make_up_job(cycle) for _ in range(_MAKE_UP_TRIES))

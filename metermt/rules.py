@@ -66,7 +66,7 @@ def time_of(when: object, now: datetime) -> datetime:
 
 
 def check_dials(value: int | None, meter: str, dials: int | None) -> None:
-    """Raise `InvalidReading` if the register of a meter with so many digits, None when unknown, cannot show this value."""
+    """Raise `InvalidReading` if a register of so many digits, None when unknown, cannot show this value."""
     if value is not None and value > highest(dials):
         digits = f"has {dials} digits" if dials else f"can have no more than {MAX_DIALS} digits"
         raise InvalidReading(f"Invalid reading: {_shown(value)} is too long, the register of {meter} {digits}")

@@ -101,6 +101,10 @@ class Store(ABC):
         """Return the progress of each route of the open cycles, sorted. Made-up meters belong to no route."""
 
     @abstractmethod
+    def has_routes(self) -> bool:
+        """Tell whether the open cycles have a route."""
+
+    @abstractmethod
     def lease_jobs(self, lease: Lease, most: int, now: float) -> list[Job]:
         """Hand out up to `most` jobs, all of them leased from now until `lease.until`.
 

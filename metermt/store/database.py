@@ -154,6 +154,7 @@ class Patience:
         self._since = 0.0
 
     def __call__(self, tries: int) -> bool:
+        """Wait a little; return whether to look again, after so many tries before."""
         if tries == 0:
             self._since = time.monotonic()
         if time.monotonic() - self._since > self._seconds:

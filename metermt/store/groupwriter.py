@@ -186,10 +186,11 @@ class GroupWriter:
         for tries in count():
             try:
                 self._connection.execute("BEGIN IMMEDIATE")
-                return
             except apsw.BusyError:
                 if not patience(tries):
                     raise
+            else:
+                return
 
     def _roll_back(self) -> None:
         if self._connection.in_transaction:

@@ -39,6 +39,7 @@ class _Cycle:
         self.readings: _MeterDict[Reading] = _MeterDict()
         self.unread: list[tuple[str, str, int, str]] = []  # Job.place of each, sorted
         self.holds: ThreadSafeDict[str, _Hold] = ThreadSafeDict()
+        self.on_routes = 0  # jobs that are not made up
         self.closed = False
 
     def add(self, job: Job) -> bool:
@@ -46,6 +47,7 @@ class _Cycle:
         if not self.readings.insert_if_missing(job.meter):
             return False
         self.jobs[job.meter] = job
+        self.on_routes += bool(job.route)
         insort(self.unread, job.place)
         return True
 
@@ -54,6 +56,7 @@ class _Cycle:
         if self.readings[job.meter] is None:
             self._drop_from_unread(self.jobs[job.meter])
             insort(self.unread, job.place)
+        self.on_routes += bool(job.route) - bool(self.jobs[job.meter].route)
         self.jobs[job.meter] = job
 
     def record(self, reading: Reading) -> None:
@@ -185,6 +188,10 @@ class MemoryStore(Store):
                         tally[0] += cycle.readings[meter] is not None
                         tally[1] += 1
             return [RouteProgress(*place, *tally) for place, tally in sorted(tallies.items())]
+
+    def has_routes(self) -> bool:
+        with self._lock:
+            return any(cycle.on_routes for _, cycle in self._open_cycles())
 
     def lease_jobs(self, lease: Lease, most: int, now: float) -> list[Job]:
         with self._lock:

@@ -166,6 +166,11 @@ class SqliteStore(Store):
             )
             return [RouteProgress(*row) for row in rows]
 
+    def has_routes(self) -> bool:
+        with self._reading() as db:
+            found = _one(db, "SELECT 1 FROM jobs JOIN cycles USING (cycle) WHERE NOT closed AND route != '' LIMIT 1")
+        return found is not None
+
     def lease_jobs(self, lease: Lease, most: int, now: float) -> list[Job]:
         return self._write(lambda db: _lease_jobs(db, lease, most, now))
 

@@ -82,7 +82,8 @@ class Conversation:
     @property
     def has_more(self) -> bool:
         """Whether something has come that was not answered yet."""
-        return self._channel.stream.buffered > 0
+        buffered: int = self._channel.stream.buffered
+        return buffered > 0
 
     def close(self) -> None:
         """Hang up. Closing twice is harmless."""
