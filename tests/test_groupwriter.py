@@ -376,3 +376,103 @@ def test_who_is_interrupted_when_the_unit_is_done_hinders_nobody(book, held, int
     assert (a, type(late), b) == ("A", KeyboardInterrupt, "B")
     assert book.words() == ["a", "b", "late", "leader"], "it was in the group already, and the group is whole"
     assert book.write_soon("later") == "LATER"
+
+
+# --- a step: several units of one thread
+
+
+def test_the_units_of_a_step_share_one_commit(book):
+    answers = []
+
+    def step():
+        answers.extend(book.write(word) for word in "abc")
+        assert book.words() == []
+
+    assert book.writer.together(step)
+    assert answers == ["A", "B", "C"]
+    assert book.words() == ["a", "b", "c"]
+    assert book.commits == 1
+
+
+def test_a_unit_of_a_step_that_raises_fails_alone(book):
+    def step():
+        book.write("a")
+        with pytest.raises(Refused):
+            book.write("b", then=refuse)
+        with pytest.raises(apsw.ConstraintError):
+            book.write("a")
+        book.write("c")
+
+    assert book.writer.together(step)
+    assert book.words() == ["a", "c"]
+
+
+def test_a_step_that_raises_leaves_nothing_and_the_next_one_works(book):
+    def step():
+        book.write("a")
+        raise Refused
+
+    with pytest.raises(Refused):
+        book.writer.together(step)
+    assert book.words() == []
+    assert book.writer.together(lambda: book.write("b"))
+    assert book.write("c") == "C"
+    assert book.words() == ["b", "c"]
+
+
+def test_a_failed_commit_of_a_step_is_raised_and_leaves_nothing(book):
+    book.failing = {1}
+    with pytest.raises(apsw.ConstraintError):
+        book.writer.together(lambda: [book.write(word) for word in "ab"])
+    assert book.words() == []
+    assert book.write_soon("c") == "C"
+
+
+def test_when_sqlite_gives_a_step_up_nothing_of_it_is_written(book):
+    """Not even the units that come after: each would have been a transaction of its own."""
+    book.write("first")
+
+    def step():
+        book.write("a")
+        with pytest.raises(apsw.ConstraintError):
+            book.writer.run(lambda db: db.execute("INSERT OR ROLLBACK INTO pages (word) VALUES ('first')"))
+        with pytest.raises(apsw.ConstraintError):
+            book.write("c")
+
+    with pytest.raises(apsw.ConstraintError):
+        book.writer.together(step)
+    assert book.words() == ["first"]
+    assert book.write_soon("d") == "D"
+
+
+def test_a_step_does_not_wait_for_another_thread_that_writes(book, held):
+    assert not book.writer.together(lambda: pytest.fail("it ran"))
+    held.results()
+    assert book.writer.together(lambda: book.write("a"))
+    assert book.words() == ["a", "leader"]
+
+
+def test_a_step_does_not_wait_for_another_process_that_writes(book):
+    with ExitStack() as stack:
+        other = apsw.Connection(book.connection.filename)
+        stack.callback(other.close)
+        other.execute("BEGIN IMMEDIATE")
+        assert not book.writer.together(lambda: pytest.fail("it ran"))
+        other.execute("COMMIT")
+    assert book.writer.together(lambda: book.write("a"))
+    assert book.words() == ["a"]
+
+
+def test_who_comes_during_a_step_writes_after_it(book):
+    late = []
+
+    def step():
+        book.write("a")
+        late.append(start(lambda: book.write("b")))
+        wait_until(lambda: book.writer._waiting, "another thread waits")
+        assert book.write("c") == "C"
+
+    assert book.writer.together(step)
+    assert late[0]() == "B"
+    assert book.words() == ["a", "b", "c"]
+    assert book.commits == 2

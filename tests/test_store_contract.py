@@ -1087,3 +1087,21 @@ def test_every_error_of_a_submission_was_tried_here():
     before_a_store = {"invalid-reason", "invalid-time"}
     tried = {error.code for error, _, _ in REFUSALS.values()}
     assert {cls.code for cls in SubmissionError.__subclasses__()} == tried | before_a_store
+
+
+# --- several verbs in one step
+
+
+def test_what_is_done_together_has_happened_when_that_returns(crew):
+    found = []
+
+    def step():
+        found.append(crew.lease_jobs(make_lease("carol"), 1, NOW.timestamp())[0])
+        found.append(crew.record_reading(make_submission(found[0].meter), NOW))
+        with pytest.raises(UnknownMeter):
+            crew.record_reading(make_submission("X404"), NOW)
+        found.append(crew.record_reading(make_submission(found[0].meter, value=101), NOW))
+
+    assert crew.together(step)
+    assert [reading.submission.value for _, reading in crew.readings()] == [100, 101]
+    assert crew.tally("carol") == Status(1, 1)
