@@ -18,14 +18,14 @@ from bench.growth import measure_growth
 from bench.machine import busy_seconds, cpu_seconds, describe
 from bench.report import show
 from bench.rounds import measure_rounds, rows_of
-from bench.settings import QUICK, SMALLEST, Settings
+from bench.settings import QUICK, Settings
 from bench.systems import make_certificates, systems
 from bench.targets import judge
 
 
 def main() -> None:
     chosen = _arguments()
-    settings = SMALLEST if chosen.smallest else QUICK if chosen.quick else Settings()
+    settings = QUICK if chosen.quick else Settings()
     if chosen.runs:
         settings = replace(settings, runs=chosen.runs)
     folder_of = chosen.folder and str(chosen.folder)
@@ -42,7 +42,7 @@ def main() -> None:
         growth = measure_growth(settings, folder)
         _say(started, "bulk submission, import, export")
         bulk = measure_bulk(settings, folder)
-        _say(started, "start-up, connections, console")
+        _say(started, "start-up, connections, console, window")
         footprint = measure_footprint(settings, folder)
         machine["seconds"] = round(time.monotonic() - started)
         machine["load_at_end"] = round(os.getloadavg()[0], 2)
@@ -67,7 +67,6 @@ def main() -> None:
 def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m bench", description="Measure MeterMT beside others.")
     parser.add_argument("--quick", action="store_true", help="less of everything: under a minute")
-    parser.add_argument("--smallest", action="store_true", help="hardly anything: to see that it works")
     parser.add_argument("--runs", type=int, help="how often each system is measured")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write all figures there")
     parser.add_argument("--folder", type=Path, help="where databases are made, on the disk to measure [default: /tmp]")

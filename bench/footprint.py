@@ -1,27 +1,33 @@
 """What it takes to start, and to stay connected."""
 
+import re
 import resource
 import statistics
+import subprocess
 import sys
 import time
 from contextlib import ExitStack
 from importlib.util import find_spec
 from pathlib import Path
+from shutil import which
 from typing import Any
 
-from bench.databases import make_database
+from bench.databases import READERS, make_database
 from bench.machine import rss_mb
 from bench.servers import metermt
 from bench.settings import Settings
 from metermt.client import MeterClient
 
+_TIME_WINDOW = Path(__file__).parents[1] / "scripts" / "time-window"
+
 
 def measure_footprint(settings: Settings, folder: Path) -> dict[str, Any]:
-    """Return how long server and console take to start, and how much memory the server holds."""
+    """Return how long server, console and window take to start, and how much memory the server holds."""
     return {
         "start": _start(settings, folder),
         "idle": _idle_connections(settings, folder),
         "console": _console(settings, folder),
+        "window": _window(settings),
     }
 
 
@@ -52,15 +58,16 @@ def _start(settings: Settings, folder: Path) -> dict[str, Any]:
 
 
 def _idle_connections(settings: Settings, folder: Path) -> dict[str, Any]:
-    """Connect many clients that each say one word and then nothing."""
+    """Connect many readers who log in and then say nothing."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (min(max(soft, settings.idle + 200), hard), hard))
     database = make_database(folder / "idle.db", unread=0)
     limits = ("--max-connections", 2000, "--max-per-address", 2000)
     with metermt(folder, "--database", database, *limits) as server, ExitStack() as stack:
         before = rss_mb(server.pid)
-        for _ in range(settings.idle):
-            stack.enter_context(MeterClient("127.0.0.1", server.port)).ping()
+        for number in range(settings.idle):
+            reader = READERS[number % len(READERS)]
+            stack.enter_context(MeterClient("127.0.0.1", server.port)).login(reader, reader)
         after = rss_mb(server.pid)
     return {
         "connections": settings.idle,
@@ -86,3 +93,13 @@ def _console(settings: Settings, folder: Path) -> dict[str, Any] | None:
             seconds.append(time.perf_counter() - started)
             console.close(force=True)
     return {"s": round(statistics.median(seconds), 3), "s_min": round(min(seconds), 3), "s_max": round(max(seconds), 3)}
+
+
+def _window(settings: Settings) -> dict[str, Any] | None:
+    """Open windows on a screen of their own: seconds until the login dialog. None without Xvfb and xdotool."""
+    if not (which("Xvfb") and which("xdotool")):
+        return None
+    command = [sys.executable, str(_TIME_WINDOW), "--rounds", str(settings.starts)]
+    told = subprocess.run(command, check=True, capture_output=True, text=True).stdout
+    alone, with_server = re.findall(r"median ([0-9.]+) s", told)
+    return {"s": float(alone), "with_server_s": float(with_server)}

@@ -72,6 +72,8 @@ def _others(results: Results) -> Table:
     table.add_row(f"{idle['connections']:,} idle connections", f"{idle['kb_each']} kB each")
     if console:
         table.add_row("console until it asks", f"{console['s']} s ({console['s_min']} to {console['s_max']})")
+    if window := results["window"]:
+        table.add_row("window until it asks", f"{window['s']} s; with a server to start {window['with_server_s']} s")
     return table
 
 

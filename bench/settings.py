@@ -21,30 +21,15 @@ class Settings:
 
 
 QUICK = Settings(
-    runs=2,
-    seconds=0.25,
+    runs=1,
+    seconds=0.3,
     meters=20_000,
     stored=(0, 1_000, 20_000),
     calls=20,
     bulk=5_000,
     imported=10_000,
-    imports=2,
+    imports=1,
     idle=100,
     starts=3,
 )
 """Enough to see that everything works and roughly where it stands."""
-
-SMALLEST = Settings(
-    runs=1,
-    clients=(1, 4),
-    seconds=0.1,
-    meters=2_000,
-    stored=(0, 1_000),
-    calls=5,
-    bulk=1_000,
-    imported=1_000,
-    imports=1,
-    idle=10,
-    starts=1,
-)
-"""For the smoke test."""

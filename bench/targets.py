@@ -71,6 +71,8 @@ def _targets(most: int) -> list[Target]:
             at_most=30,
         ),
         Target("console, seconds until it asks", lambda found: found["console"]["s"], at_most=0.4),
+        Target("window, seconds until it asks", lambda found: found["window"]["s"], at_most=0.8),
+        Target("window with a server to start", lambda found: found["window"]["with_server_s"], at_most=1.8),
     ]
 
 

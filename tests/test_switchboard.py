@@ -269,9 +269,7 @@ def test_a_server_stops_with_all_its_readers_connected(crew, connect):
         started = time.monotonic()
     assert time.monotonic() - started < 3
     assert server.connections == 0
-    assert {
-        job for job in crew._connection.execute("SELECT lease_session FROM jobs WHERE lease_username = 'carol'")
-    } == {(None,)}
+    assert set(crew._connection.execute("SELECT lease_session FROM jobs WHERE lease_username = 'carol'")) == {(None,)}
 
 
 def test_what_was_acknowledged_while_a_server_stopped_is_stored(crew, connect):
