@@ -48,7 +48,7 @@ class Limits:
     """What strangers may take of a server. Raises `SettingError`."""
 
     connections: int = 1000
-    """At once; each costs a thread."""
+    """At once; each costs a thread until it has logged in."""
     connections_an_address: int = 200
     """At once; a whole crew may share one address."""
     handshake: timedelta = timedelta(seconds=10)

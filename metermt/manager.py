@@ -234,8 +234,10 @@ class Manager:
             if session is None or session.used_at < now - idle:
                 self._sessions.pop(key, None)
                 raise SessionError
-            if session.used_at < now - idle / _TOUCH_SHARE:
-                self.store.touch_session(key, now)
+            # It is not worth waiting for; when others are writing, a later call will note it.
+            if session.used_at < now - idle / _TOUCH_SHARE and self.store.together(
+                lambda: self.store.touch_session(key, now)
+            ):
                 session = replace(session, used_at=now)
             known = _Known(session, now)
             self._sessions[key] = known

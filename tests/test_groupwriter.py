@@ -445,6 +445,17 @@ def test_when_sqlite_gives_a_step_up_nothing_of_it_is_written(book):
     assert book.write_soon("d") == "D"
 
 
+def test_a_step_inside_a_step_is_part_of_it(book):
+    def step():
+        book.write("a")
+        assert book.writer.together(lambda: book.write("b"))
+        assert book.words() == []
+
+    assert book.writer.together(step)
+    assert book.words() == ["a", "b"]
+    assert book.commits == 1
+
+
 def test_a_step_does_not_wait_for_another_thread_that_writes(book, held):
     assert not book.writer.together(lambda: pytest.fail("it ran"))
     held.results()

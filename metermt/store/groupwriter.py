@@ -84,8 +84,11 @@ class GroupWriter:
         """Run a step whose units, those that this thread runs meanwhile, become durable at once when this returns.
 
         Returns False, and has done nothing, when others are writing, in this process or another. Raises what the step
-        or the commit raised; nothing was written then.
+        or the commit raised; nothing was written then. A step inside a step is part of it.
         """
+        if self._together == get_ident():
+            step()
+            return True
         with self._lock:
             if self._led:
                 return False
