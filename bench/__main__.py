@@ -15,6 +15,7 @@ from bench.bulk import measure_bulk
 from bench.databases import make_database
 from bench.footprint import measure_footprint
 from bench.growth import measure_growth
+from bench.logins import measure_logins
 from bench.machine import busy_seconds, cpu_seconds, describe
 from bench.report import show
 from bench.rounds import measure_rounds, rows_of
@@ -44,11 +45,13 @@ def main() -> None:
         bulk = measure_bulk(settings, folder)
         _say(started, "start-up, connections, console, window")
         footprint = measure_footprint(settings, folder)
+        _say(started, "logins")
+        logins = measure_logins(settings, folder)
         machine["seconds"] = round(time.monotonic() - started)
         machine["load_at_end"] = round(os.getloadavg()[0], 2)
     own = cpu_seconds(os.getpid()) + sum(os.times()[2:4])
     machine["processors_kept_busy_by_others"] = round((busy_seconds() - busy - own) / machine["seconds"], 2)
-    results = {"machine": machine, "rows": rows, "growth": growth, "bulk": bulk, **footprint}
+    results = {"machine": machine, "rows": rows, "growth": growth, "bulk": bulk, **footprint, "logins": logins}
     verdicts = judge(results, settings)
     results["targets"] = [
         {

@@ -74,6 +74,15 @@ def _others(results: Results) -> Table:
         table.add_row("console until it asks", f"{console['s']} s ({console['s_min']} to {console['s_max']})")
     if window := results["window"]:
         table.add_row("window until it asks", f"{window['s']} s; with a server to start {window['with_server_s']} s")
+    logins = results["logins"]
+    alone, meanwhile = (
+        {name: f"{value:.1f}" for name, value in logins[part].items()} for part in ("alone", "meanwhile")
+    )
+    table.add_row(
+        f"8 readers while {logins['logins']} log in",
+        f"p50 {meanwhile['p50_ms']} ms, p99 {meanwhile['p99_ms']} ms, longest {meanwhile['max_ms']} ms "
+        f"(alone {alone['p50_ms']}, {alone['p99_ms']}, {alone['max_ms']}); the logins took {logins['s']} s",
+    )
     return table
 
 

@@ -17,6 +17,7 @@ class Settings:
     imported: int = 1_000_000  # meters in an import
     imports: int = 3  # runs of that
     idle: int = 1_000  # connections that say nothing
+    logins: int = 200  # at once
     starts: int = 7  # of a server, and of a console
 
 
@@ -30,6 +31,7 @@ QUICK = Settings(
     imported=10_000,
     imports=1,
     idle=100,
+    logins=40,
     starts=3,
 )
 """Enough to see that everything works and roughly where it stands."""

@@ -87,10 +87,11 @@ def errors_of(path: Path) -> Iterator[None]:
     try:
         yield
     except apsw.Error as error:
-        raise _translated(error, path) from error
+        raise translated(error, path) from error
 
 
-def _translated(error: apsw.Error, path: Path) -> StoreError:
+def translated(error: apsw.Error, path: Path) -> StoreError:
+    """Return what is to be raised for an error of SQLite."""
     match error:
         case apsw.BusyError() | apsw.LockedError():
             return StoreLocked(f"The database {path} is locked by another program: stop that and try again")

@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, date, datetime
+from operator import attrgetter
 from pathlib import Path
 from queue import Empty, LifoQueue
 from threading import Event
@@ -28,13 +29,14 @@ from metermt.model import (
 )
 from metermt.rules import check_dials, check_free
 from metermt.store.base import ImportCount, Store
-from metermt.store.database import connect, errors_of, make_private, open_database, words_of
+from metermt.store.database import connect, errors_of, make_private, open_database, translated, words_of
 from metermt.store.groupwriter import GroupWriter
 
 T = TypeVar("T")
 
 _BUSY_SECONDS = 10.0  # longer than any transaction of ours, short enough for a reader who waits
 _JOB = "meter, kind, dials, address, instructions, cycle, route, sequence, previous, previous_date"
+_LEASE_JOBS = "UPDATE jobs SET lease_username = ?, lease_session = ?, lease_until = ?"
 _READING = "cycle, value, reason, read_at, readings.username, key, recorded_at"
 
 
@@ -241,8 +243,10 @@ class SqliteStore(Store):
     # --- the store itself
 
     def together(self, step: Callable[[], object]) -> bool:
-        with errors_of(self.path):
+        try:
             return self._writer.together(step)
+        except apsw.Error as error:
+            raise translated(error, self.path) from error
 
     def backup(self, path: Path) -> None:
         try:
@@ -276,8 +280,10 @@ class SqliteStore(Store):
     # --- connections
 
     def _write(self, unit: Callable[[apsw.Connection], T]) -> T:
-        with errors_of(self.path):
+        try:
             return self._writer.run(unit)
+        except apsw.Error as error:
+            raise translated(error, self.path) from error
 
     @contextmanager
     def _reading(self) -> Iterator[apsw.Connection]:
@@ -364,25 +370,23 @@ def _lease_jobs(db: apsw.Connection, lease: Lease, most: int, now: float) -> lis
         (lease.username, lease.session, now, most),
     ).fetchall()
     # CROSS JOIN keeps the order of the loops, so that the index of unread jobs gives the order of the walk.
-    open_ones = db.execute(
-        f"SELECT jobs.id, {_JOB} FROM cycles CROSS JOIN jobs INDEXED BY jobs_unread USING (cycle)"
+    rows = db.execute(
+        f"{_LEASE_JOBS} WHERE id IN (SELECT jobs.id FROM cycles CROSS JOIN jobs INDEXED BY jobs_unread USING (cycle)"
         " WHERE NOT closed AND reading IS NULL AND (lease_until IS NULL OR lease_until <= ?)"
-        " ORDER BY cycle, route, sequence, meter LIMIT ?",
-        (now, most - len(held)),
+        f" ORDER BY cycle, route, sequence, meter LIMIT ?) RETURNING {_JOB}",
+        (lease.username, lease.session, lease.until, now, most - len(held)),
     ).fetchall()
-    jobs = []
+    open_ones = sorted(map(_job_of, rows), key=attrgetter("place"))
+    jobs: list[Job] = []
     id_: Any
-    for id_, *fields in held + open_ones:
+    for id_, *fields in held:
         _lease_job(db, id_, lease)
         jobs.append(_job_of(fields))
-    return jobs
+    return jobs + open_ones
 
 
 def _lease_job(db: apsw.Connection, id_: int, lease: Lease) -> None:
-    db.execute(
-        "UPDATE jobs SET lease_username = ?, lease_session = ?, lease_until = ? WHERE id = ?",
-        (lease.username, lease.session, lease.until, id_),
-    )
+    db.execute(f"{_LEASE_JOBS} WHERE id = ?", (lease.username, lease.session, lease.until, id_))
 
 
 class _Candidate(NamedTuple):

@@ -62,7 +62,12 @@ class PlainReader:
 
     def value(self, depth: int = MAX_DEPTH) -> Any:
         """Return the next value. Raises `Malformed`."""
-        tag = self._byte()
+        at = self._at  # as in _byte, which would cost a call for each value
+        self._at = at + 1
+        try:
+            tag = self._data[at]
+        except IndexError:
+            raise Malformed from None
         if tag in _CONSTANTS:
             return _CONSTANTS[tag]
         if tag == _TEXT:
