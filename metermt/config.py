@@ -59,8 +59,9 @@ class Limits:
     def __post_init__(self) -> None:
         if min(self.connections, self.connections_an_address) < 1:
             raise SettingError("Invalid number of connections: allow one at least")
-        if min(self.handshake, self.idle) <= timedelta(0):
-            raise SettingError("Invalid time for a connection: use more than nothing")
+        for length in (self.handshake, self.idle):
+            if not timedelta(0) < length <= timedelta(days=1):
+                raise SettingError(f"Invalid time for a connection {length}: use more than nothing, and up to a day")
 
 
 def check_port(port: int) -> int:

@@ -18,7 +18,7 @@ import pytest
 import rpyc
 from conftest import make_jobs, start, wait_until
 from proxy import frame, frames_of
-from rpyc.core import brine, consts, vinegar
+from rpyc.core import brine, consts, netref, vinegar
 from rpyc.utils.server import ThreadedServer
 from servers import ServerProcess, fill
 
@@ -406,6 +406,21 @@ def test_an_exception_of_the_clients_is_no_fault_of_the_server(name, server, str
 @pytest.mark.parametrize("name", ["StopIteration", "MemoryError", "RecursionError", "TimeoutError", "no class"])
 def test_a_time_that_raises_cannot_be_read(name, server, stranger):
     assert answer_question(stranger(server), an_exception("builtins", name)) == "CallError"
+
+
+def test_a_time_that_raises_leaves_no_handle_on_it(server, stranger):
+    """What is collected later says so to its client, from whatever thread collects it: others would wait for that."""
+    gc.collect()
+    gc.disable()
+    try:
+        for _ in range(3):
+            asker = stranger(server)
+            assert answer_question(asker, an_exception("builtins", "ValueError")) == "CallError"
+            asker.close()
+        wait_until(lambda: server.connections == 0, "all are gone")
+        assert [thing for thing in gc.get_objects() if issubclass(type(thing), netref.BaseNetref)] == []
+    finally:
+        gc.enable()
 
 
 def test_times_with_long_texts_do_not_fill_the_memory(process, stranger):

@@ -1,14 +1,17 @@
 """Readers who are logged in share one thread: each is answered as if alone, and none holds up the others."""
 
+import socket
 import threading
 import time
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from datetime import timedelta
 
 import apsw
 import pytest
 import rpyc
 from conftest import make_jobs, run_together, start, wait_until
+from proxy import frame
+from rpyc.core import brine
 from servers import fill
 
 from metermt import MeterClient
@@ -17,7 +20,9 @@ from metermt.errors import SessionError, StoreError
 from metermt.manager import Manager
 from metermt.store.memory import MemoryStore
 from metermt.store.sqlite import SqliteStore
+from metermt.transport.conversation import Conversation
 from metermt.transport.server import MeterServer
+from metermt.transport.service import MeterService
 from metermt.wire import Row
 
 
@@ -59,6 +64,10 @@ def connect():
 def own_threads():
     """Return the threads that clients have to themselves."""
     return [thread for thread in threading.enumerate() if thread.name.startswith("client ")]
+
+
+def port_of(client):
+    return client._connection._stream.sock.getsockname()[1]
 
 
 def values(store):
@@ -208,6 +217,55 @@ def test_who_does_not_fetch_answers_holds_up_nobody_else(server, connect):
         assert len(unread) == 300
     finally:
         greedy.close()
+
+
+def test_who_sends_faster_than_is_answered_fills_no_memory(server):
+    connection = rpyc.connect("localhost", server.port)
+    sock = connection._channel.stream.sock
+    ping = frame(b"\x01" + brine.dump((0, (1, (2, ((1, ""),))))))
+    try:
+        connection.root.login("carol", "carol")
+        wait_until(lambda: not own_threads(), "it has been taken over")
+        (conversation,) = server._conversations
+        sock.settimeout(0.2)
+        sending = start(lambda: sock.sendall(ping * 500_000))  # nine megabytes
+        until = time.monotonic() + 2
+        with suppress(TimeoutError):
+            while time.monotonic() < until:
+                sock.recv(1_000_000)
+                assert conversation._channel.stream.buffered < 200_000
+        with suppress(OSError):
+            sock.shutdown(socket.SHUT_RDWR)
+        with suppress(OSError):
+            sending()
+    finally:
+        connection._channel.close()
+
+
+def test_what_nobody_has_thought_of_ends_no_other_conversation(server, connect, monkeypatch, expected_errors):
+    hit, other = connect(server), connect(server, "adam")
+    assert hit.get_job().meter == "M00000"
+    wait_until(lambda: not own_threads(), "both have been taken over")
+    (conversation,) = (one for one in server._conversations if one.sock.getpeername()[1] == port_of(hit))
+    really, failures = Conversation.short_request, []
+
+    def short_request(self):
+        if self is conversation and not failures:
+            failures.append(self)
+            raise RuntimeError("nobody has thought of this")
+        return really(self)
+
+    monkeypatch.setattr(Conversation, "short_request", short_request)
+
+    assert hit.get_job().meter == "M00000"  # in a thread of its own
+    assert other.get_job().meter == "M00001"
+    assert failures
+    assert [record.getMessage() for record in expected_errors] == ["a turn of the switchboard failed"]
+
+
+def test_who_asks_for_many_jobs_does_not_hold_up_others():
+    assert MeterService.is_short("get_jobs", ("session", 1))
+    assert not MeterService.is_short("get_jobs", ("session", 1000))
 
 
 class Odd(MemoryStore):

@@ -9,6 +9,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 import rpyc
+from conftest import wait_until
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
@@ -158,6 +159,15 @@ def test_a_silent_client_blocks_nobody(server, authority):
         with connect("localhost", server.port, tls_ca=authority.path) as client:
             client.ping()
         assert time.monotonic() - started < 2
+
+
+def test_a_server_stops_while_a_client_is_silent_in_the_handshake(authority):
+    files = authority.folder / "server.pem", authority.folder / "server-key.pem"
+    with tls_server(*files) as server, socket.create_connection(("localhost", server.port)):
+        wait_until(lambda: server._server.connections == 1, "it is connected")
+        started = time.monotonic()
+        server.stop()
+        assert time.monotonic() - started < 3
 
 
 def test_a_client_certificate_lets_its_owner_in_and_nobody_else(authority):

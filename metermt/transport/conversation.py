@@ -56,10 +56,13 @@ class Conversation:
         handshake = self._limits.handshake.total_seconds()
         if self._tls:
             self.sock.settimeout(handshake)
-            self.sock = self._tls.wrap_socket(self.sock, server_side=True)
+            # Shaking hands is a step of its own, so that a server that stops can hang up meanwhile.
+            encrypted = self._tls.wrap_socket(self.sock, server_side=True, do_handshake_on_connect=False)
+            self.sock = encrypted
+            encrypted.do_handshake()
         self._channel = BoundedChannel(DeadlineStream(self.sock), MAX_FRAME, handshake)
-        service = MeterService(self._manager, self.address, common_name(self.sock))
-        self._end = service._connect(self._channel, dict(_CONFIG))
+        self._service = MeterService(self._manager, self.address, common_name(self.sock))
+        self._end = self._service._connect(self._channel, dict(_CONFIG))
         return self._end
 
     def short_request(self) -> ShortRequest | None:
@@ -84,6 +87,12 @@ class Conversation:
         """Whether something has come that was not answered yet."""
         buffered: int = self._channel.stream.buffered
         return buffered > 0
+
+    def drop(self) -> None:
+        """Hang up, and write nothing about it: the jobs of its sessions stay with these."""
+        if self._end:
+            self._service.forget_sessions()
+        self.close()
 
     def close(self) -> None:
         """Hang up. Closing twice is harmless."""

@@ -58,14 +58,19 @@ class BoundedChannel(Channel):  # type: ignore[misc]  # rpyc has no type informa
 
         Waits for nothing.
         """
-        stream = self.stream
-        stream.receive()
-        if stream.buffered < (size := self.FRAME_HEADER.size):
-            return b""
-        length, compressed = self.FRAME_HEADER.unpack_from(stream.received)
-        if compressed or length > self.max_frame or stream.buffered < size + length + len(self.FLUSHER):
-            return b""
-        return bytes(stream.received[size : size + length])
+        if not self._length_at_hand():
+            self.stream.receive()  # what is there already comes first, so that no more is kept than was asked for once
+        length, size = self._length_at_hand(), self.FRAME_HEADER.size
+        return bytes(self.stream.received[size : size + length])
+
+    def _length_at_hand(self) -> int:
+        received, size = self.stream.received, self.FRAME_HEADER.size
+        if len(received) < size:
+            return 0
+        length: int
+        length, compressed = self.FRAME_HEADER.unpack_from(received)
+        is_whole = len(received) >= size + length + len(self.FLUSHER)
+        return length if is_whole and not compressed and length <= self.max_frame else 0
 
     def drop(self) -> None:
         """Let go of the frame that is `at_hand`."""

@@ -119,7 +119,8 @@ class MeterServer(ThreadedServer):  # type: ignore[misc]  # rpyc has no type inf
                 thread.start()
         except RuntimeError as error:  # no more threads to be had
             _log.warning("cannot serve %s: %s", conversation.address, error)
-            self._end(conversation)
+            conversation.drop()  # this thread has more to do than to wait for the store
+            self._forget(conversation)
 
     def _fullness(self, address: str) -> str:
         """Say what there is too much of for one more client, if anything."""
@@ -178,6 +179,9 @@ class MeterServer(ThreadedServer):  # type: ignore[misc]  # rpyc has no type inf
 
     def _end(self, conversation: Conversation) -> None:
         conversation.close()
+        self._forget(conversation)
+
+    def _forget(self, conversation: Conversation) -> None:
         with self._lock:
             self._conversations.pop(conversation, None)
 

@@ -46,6 +46,18 @@ class _NoSuchCall(AttributeError):
     """A name or an object that is not exposed."""
 
 
+class _Time(netref.BaseNetref):  # type: ignore[misc]  # rpyc has no type information
+    """A `datetime` of a client's.
+
+    RPyC's own lets go of it when it is collected, by a message that whatever thread collects it has to send.
+    """
+
+    __slots__ = ()
+
+    def __del__(self) -> None:
+        pass
+
+
 class ShortRequest(NamedTuple):
     """A request that takes no time, but for what it may write into the store."""
 
@@ -62,7 +74,7 @@ class ServerEnd(Connection):  # type: ignore[misc]  # rpyc has no type informati
         self._root_id = get_id_pack(root)
         self._is_asking = False  # for the text of a time
         self._methods: dict[str, Callable[..., Any]] = root.methods()  # made once, however often fetched
-        self._short_calls = {get_id_pack(self._methods[name]): writes for name, writes in root.SHORT_CALLS.items()}
+        self._short_calls = {get_id_pack(self._methods[name]): name for name in root.SHORT_CALLS}
         self.is_trusted = False
 
     @classmethod
@@ -175,8 +187,11 @@ class ServerEnd(Connection):  # type: ignore[misc]  # rpyc has no type informati
     def _short_call(self, seq: int, method: Any, args: Sequence[Any]) -> ShortRequest | None:
         match method:
             case (consts.LABEL_LOCAL_REF, id_pack) if id_pack in self._short_calls:
+                name, service = self._short_calls[id_pack], self._local_root
                 with suppress(KeyError):  # which the client has let go of
-                    return ShortRequest(seq, partial(self._local_objects[id_pack], *args), self._short_calls[id_pack])
+                    if service.is_short(name, args):
+                        run = partial(self._local_objects[id_pack], *args)
+                        return ShortRequest(seq, run, service.SHORT_CALLS[name])
         return None
 
     def answer(self, request: ShortRequest) -> bytes:
@@ -242,16 +257,19 @@ class ServerEnd(Connection):  # type: ignore[misc]  # rpyc has no type informati
                     raise _NoSuchCall from None
             case (consts.LABEL_REMOTE_REF, (str(name), int(class_id), int(object_id))) if name == _DATETIME:
                 if not self._is_asking:  # one time a request
-                    return self._text_of(netref.BaseNetref(self, (name, class_id, object_id)))
+                    return self._text_of(_Time(self, (name, class_id, object_id)))
         raise CallError("Objects cannot be passed to this server, only numbers, texts and None")
 
-    def _text_of(self, when: netref.BaseNetref) -> str:
+    def _text_of(self, when: _Time) -> str:
         """Ask the client for the text of its `datetime`, which plain RPyC passes as a reference."""
         patience, self._channel.patience = self._channel.patience, _DATETIME_SECONDS
         self._is_asking = True
         try:
+            # Of all methods of a datetime, clients let others call this one.
             answer = self.async_request(consts.HANDLE_STR, when, timeout=_DATETIME_SECONDS)
-            text = answer.value  # of all methods of a datetime, clients let others call this one
+            answer.wait()
+            text = None if answer.error else answer.value
+            self.async_request(consts.HANDLE_DEL, when, 1)
         except EOFError:
             raise
         except Exception:  # noqa: BLE001 - whatever the client made of it

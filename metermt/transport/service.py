@@ -3,7 +3,7 @@
 import functools
 import inspect
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, ClassVar, Concatenate, ParamSpec, TypeVar
 
 import rpyc
@@ -69,6 +69,7 @@ class MeterService(rpyc.Service):  # type: ignore[misc]  # rpyc has no type info
         "ping": False,
     }
     """The calls that take no time, and whether they write into the store."""
+    _FEW_JOBS = 20
     _protocol = ServerEnd
 
     def __init__(self, manager: Manager, address: str, certified_name: str | None = None) -> None:
@@ -81,6 +82,15 @@ class MeterService(rpyc.Service):  # type: ignore[misc]  # rpyc has no type info
     def on_connect(self, end: ServerEnd) -> None:
         """Remember the connection, to trust it more after a login."""
         self._end = end
+
+    @classmethod
+    def is_short(cls, name: str, args: Sequence[Any]) -> bool:
+        """Tell whether one of the short calls is short with these arguments."""
+        return name != "get_jobs" or (type(args[-1]) is int and args[-1] <= cls._FEW_JOBS)
+
+    def forget_sessions(self) -> None:
+        """Leave their jobs to the sessions that this connection has used, and not to their readers."""
+        self._session_ids.clear()
 
     def methods(self) -> dict[str, Callable[..., Any]]:
         """Return the calls by their names, bound to this connection."""

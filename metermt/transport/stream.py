@@ -59,7 +59,7 @@ class DeadlineStream(SocketStream):  # type: ignore[misc]  # rpyc has no type in
 
     def receive(self) -> None:
         """Buffer what there is; what has gone wrong is for `fill` to find out."""
-        with suppress(OSError):
+        with suppress(OSError, EOFError):
             self.received += self.sock.recv(_CHUNK)
 
     def fill(self, count: int) -> None:
@@ -104,7 +104,7 @@ class DeadlineStream(SocketStream):  # type: ignore[misc]  # rpyc has no type in
     def write_now(self, data: bytes) -> bytes:
         """Send what goes without waiting; return the rest. What has gone wrong is for `write` to find out."""
         sent = 0
-        with suppress(OSError):
+        with suppress(OSError, EOFError):
             sent = self.sock.send(data)
         return data[sent:]
 

@@ -5,6 +5,7 @@ requests that have come in are answered in one go, and what they write is flushe
 What takes long, or is out of the ordinary, is given back, to be answered in a thread of its own.
 """
 
+import logging
 import selectors
 import socket
 import time
@@ -17,6 +18,8 @@ from metermt.store.base import Store
 from metermt.transport.conversation import Conversation
 from metermt.transport.deadline import Deadline
 from metermt.transport.serverend import ShortRequest
+
+_log = logging.getLogger("metermt.server")
 
 _TURN = 64  # requests that are answered in one go: the last of them waits for all
 
@@ -77,8 +80,9 @@ class Switchboard:
             ready = list(dict.fromkeys([*more, *self._ready(0.0 if more else self._patience())]))
             more = []
             for first in range(0, len(ready), _TURN):
-                more += self._turn(ready[first : first + _TURN])
+                more += self._guarded_turn(ready[first : first + _TURN])
             self._let_go()
+            more = [conversation for conversation in more if conversation in self._quiet]
         self._close()
 
     def _close(self) -> None:
@@ -110,8 +114,12 @@ class Switchboard:
         with self._lock:
             arrivals, self._arrivals = self._arrivals, []
         for conversation in arrivals:
-            self._selector.register(conversation.sock, selectors.EVENT_READ, conversation)
-            self._quiet[conversation] = time.monotonic()
+            try:
+                self._selector.register(conversation.sock, selectors.EVENT_READ, conversation)
+            except (OSError, ValueError):  # it was closed meanwhile
+                self._give_back(conversation)
+            else:
+                self._quiet[conversation] = time.monotonic()
 
     def _leave(self, conversation: Conversation) -> None:
         """Let it be heard in another thread, which finds out for itself what is out of the ordinary."""
@@ -124,10 +132,21 @@ class Switchboard:
         while self._patience() == 0.0:
             conversation = next(iter(self._quiet))
             with suppress(OSError):
-                conversation.sock.shutdown(socket.SHUT_RDWR)
+                socket.socket.shutdown(conversation.sock, socket.SHUT_RDWR)  # that of TLS would let go of its keys
             self._leave(conversation)
 
     # --- answering
+
+    def _guarded_turn(self, ready: Sequence[Conversation]) -> list[Conversation]:
+        """Answer one request of each; what nobody has thought of ends these conversations, and not all others."""
+        try:
+            return self._turn(ready)
+        except Exception:  # noqa: BLE001 - whatever it is
+            _log.exception("a turn of the switchboard failed")
+            for conversation in ready:
+                if conversation in self._quiet:
+                    self._leave(conversation)
+            return []
 
     def _turn(self, ready: Sequence[Conversation]) -> list[Conversation]:
         """Answer one request of each; return who has sent another one already."""
