@@ -30,9 +30,9 @@ _TRUSTED_SECONDS = 1.0  # a session ended by another process is found out after 
 _TOUCH_SHARE = 100  # a session's last use is written down when it is older than this part of the idle time
 _MAKE_UP_TRIES = 1000  # a free number is found at once unless nearly all are taken
 
-# Hashing takes a core and 64 MiB for some 50 ms. A whole crew that logs in at once waits here, one by one, and
-# leaves the other readers their share of the machine. No lock is held meanwhile.
-_hashing = BoundedSemaphore(max(1, (os.cpu_count() or 1)))
+# Hashing takes 64 MiB and some 100 ms of several cores. A whole crew that logs in at once waits here, and leaves one
+# core to those who read. No lock is held meanwhile.
+_hashing = BoundedSemaphore(max(1, (os.cpu_count() or 1) - 1))
 
 
 class _Known(NamedTuple):
