@@ -27,7 +27,7 @@ def hash_password(password: str) -> str:
 def verify_password(password_hash: str | None, password: str) -> bool:
     """Tell whether this is the password that was hashed.
 
-    Right, wrong, or compared with None because there is no such user: it costs the same time, some 50 ms.
+    Right, wrong, or compared with None because there is no such user: the time is the same, a tenth of a second or so.
     """
     encoded = _encoded(password[:MAX_LENGTH])
     if password_hash is None or len(password) > MAX_LENGTH:

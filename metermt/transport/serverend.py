@@ -24,8 +24,6 @@ _log = logging.getLogger("metermt.service")
 
 _DATETIME = "datetime.datetime"
 _DATETIME_SECONDS = 2.0  # a client answers this in one round trip; its thread here waits for nothing else
-
-
 _MAX_TIME = 64  # characters
 _ARGUMENTS = {
     consts.HANDLE_PING: (1, 1),
