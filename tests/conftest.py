@@ -9,6 +9,7 @@ import threading
 import time
 from datetime import UTC, datetime, timedelta
 
+import hypothesis
 import pytest
 from argon2 import PasswordHasher
 
@@ -22,6 +23,11 @@ DEADLINE = 20  # seconds; nothing here takes two, so only a deadlock gets there
 NOW = datetime(2026, 11, 20, 10, 0, tzinfo=UTC)
 LEASED_UNTIL = (NOW + timedelta(minutes=30)).timestamp()
 CYCLE = "2026-11"
+
+# The machine may be busy, and a fresh checkout has hypothesis make its tables of characters first: how long an example
+# takes to make or to run says nothing about what is tested.
+hypothesis.settings.register_profile("metermt", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow])
+hypothesis.settings.load_profile("metermt")
 
 
 class Clock:

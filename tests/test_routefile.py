@@ -12,7 +12,7 @@ from pathlib import Path
 import pexpect
 import pytest
 from conftest import CYCLE, DEADLINE, NOW, add_readers, dump, make_lease, make_submission
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from metermt.errors import RouteError
@@ -409,13 +409,11 @@ def check_any_file(content, path, store):
     assert all(1 < row.line <= lines and row.reason for row in rows if isinstance(row, BadRow))
 
 
-@settings(deadline=None)
 @given(content=st.one_of(st.binary(max_size=200), st.text(max_size=200).map(str.encode)))
 def test_any_bytes_are_refused_with_an_error_of_ours(content, any_path, any_store):
     check_any_file(content, any_path, any_store)
 
 
-@settings(deadline=None)
 @given(
     header=HEADERS,
     rows=st.lists(st.lists(FIELDS, min_size=1, max_size=9), max_size=8),
@@ -428,7 +426,6 @@ def test_any_rows_give_jobs_that_can_be_read_or_reasons_why_not(header, rows, de
     check_any_file(text + tail, any_path, any_store)
 
 
-@settings(deadline=None)
 @given(kind=st.sampled_from(list(KINDS)), number=st.from_regex(r"[A-Z0-9][A-Z0-9./-]{0,31}", fullmatch=True))
 def test_every_meter_number_of_the_rules_can_be_imported(kind, number, any_path):
     any_path.write_text(table(("meter", "route", "kind"), (number, "North", kind)), encoding="utf-8")

@@ -228,7 +228,7 @@ class DictMachine(RuleBasedStateMachine):
 
 
 TestThreadSafeDictIsADict = DictMachine.TestCase
-TestThreadSafeDictIsADict.settings = settings(deadline=None, max_examples=60, stateful_step_count=30, database=None)
+TestThreadSafeDictIsADict.settings = settings(max_examples=60, stateful_step_count=30, database=None)
 
 any_meter = st.sampled_from(METERS)
 any_reading = st.one_of(st.none(), st.builds(Reading, st.sampled_from(USERS), st.integers(0, 2)))
@@ -324,7 +324,7 @@ class MeterMachine(RuleBasedStateMachine):
 
 
 TestMeterDictKeepsItsTallies = MeterMachine.TestCase
-TestMeterDictKeepsItsTallies.settings = settings(deadline=None, max_examples=60, stateful_step_count=30, database=None)
+TestMeterDictKeepsItsTallies.settings = settings(max_examples=60, stateful_step_count=30, database=None)
 
 
 def test_no_number_is_won_twice_by_sixteen_threads():

@@ -1079,7 +1079,7 @@ class EveryStoreDoesAsTheReference(RuleBasedStateMachine):
 
 
 TestEveryStoreDoesAsTheReference = EveryStoreDoesAsTheReference.TestCase
-TestEveryStoreDoesAsTheReference.settings = settings(max_examples=80, stateful_step_count=40, deadline=None)
+TestEveryStoreDoesAsTheReference.settings = settings(max_examples=80, stateful_step_count=40)
 
 
 def test_every_error_of_a_submission_was_tried_here():
