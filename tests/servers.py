@@ -8,7 +8,7 @@ import time
 from contextlib import contextmanager
 from pathlib import Path
 
-from conftest import CYCLE
+from conftest import CYCLE, wait_until
 
 from metermt.store.memory import MemoryStore
 from metermt.store.sqlite import SqliteStore
@@ -69,8 +69,15 @@ class ServerProcess:
         return sockets_of(self.pid)
 
     def send(self, number):
-        """Send it a signal."""
+        """Send it a signal; after SIGSTOP wait until it does nothing any more, which takes the kernel a moment."""
         self._process.send_signal(number)
+        if number == signal.SIGSTOP:
+            wait_until(lambda: self._thread_states == {"T"}, "all of its threads have stopped")
+
+    @property
+    def _thread_states(self):
+        tasks = Path(f"/proc/{self.pid}/task").iterdir()
+        return {(task / "stat").read_text().rpartition(")")[2].split()[0] for task in tasks}
 
     def stop(self, number=signal.SIGTERM):
         """Ask it to end, and return its exit status."""
