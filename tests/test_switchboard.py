@@ -268,6 +268,19 @@ def test_who_asks_for_many_jobs_does_not_hold_up_others():
     assert not MeterService.is_short("get_jobs", ("session", 1000))
 
 
+def test_a_wrong_call_of_one_who_is_logged_in_is_told_and_no_fault_of_the_server(server):
+    connection = rpyc.connect("localhost", server.port)
+    try:
+        connection.root.login("carol", "carol")
+        wait_until(lambda: not own_threads(), "it has been taken over")
+        for args in ((), ("session",), ("session", "1"), ("session", 1, 1)):
+            with pytest.raises(Exception) as caught:  # noqa: PT011 - RPyC makes the class
+                connection.root.get_jobs(*args)
+            assert caught.value.code in ("call", "session")
+    finally:
+        connection.close()
+
+
 class Odd(MemoryStore):
     """Fails in one of its verbs as nobody has thought of."""
 

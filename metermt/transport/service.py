@@ -91,7 +91,7 @@ class MeterService(rpyc.Service):  # type: ignore[misc]  # rpyc has no type info
     @classmethod
     def is_short(cls, name: str, args: Sequence[Any]) -> bool:
         """Tell whether one of the short calls is short with these arguments."""
-        return name != "get_jobs" or (type(args[-1]) is int and args[-1] <= cls._FEW_JOBS)
+        return name != "get_jobs" or (len(args) == 2 and type(args[1]) is int and args[1] <= cls._FEW_JOBS)
 
     def forget_sessions(self) -> None:
         """Leave their jobs to the sessions that this connection has used, and not to their readers."""
