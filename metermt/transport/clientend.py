@@ -60,12 +60,11 @@ class ClientEnd:
             data = self._channel.recv()
             try:
                 reader = PlainReader(data, 1)
-                reader.begin_pair()
-                seq, answer = reader.value(), reader.value()
+                seq, answer = reader.begin_message(), reader.value()
                 reader.end()
             except Malformed:
                 raise Violation("malformed bytes") from None
-            if data[0] not in (consts.MSG_REPLY, consts.MSG_EXCEPTION) or type(seq) is not int:
+            if data[0] not in (consts.MSG_REPLY, consts.MSG_EXCEPTION):
                 raise Violation(f"a message of kind {data[0]}, to a client")
             if seq != self._seq:
                 continue  # nobody waits for it

@@ -47,7 +47,7 @@ class BoundedChannel(Channel):  # type: ignore[misc]  # rpyc has no type informa
             stream.deadline = Deadline(FRAME_SECONDS)
         size = self.FRAME_HEADER.size
         length, compressed = self.FRAME_HEADER.unpack(stream.peek(size))
-        if compressed or not 0 < length <= self.max_frame:
+        if not self._takes(length, compressed):
             stream.close()
             raise RefusedFrame(f"a frame of {length} bytes{', compressed' if compressed else ''}")
         frame: bytes = stream.read(size + length + len(self.FLUSHER))
@@ -58,9 +58,10 @@ class BoundedChannel(Channel):  # type: ignore[misc]  # rpyc has no type informa
 
         Waits for nothing.
         """
-        if not self._length_at_hand():
-            self.stream.receive()  # what is there already comes first, so that no more is kept than was asked for once
         length, size = self._length_at_hand(), self.FRAME_HEADER.size
+        if not length:  # what is there already comes first, so that no more is kept than was asked for once
+            self.stream.receive()
+            length = self._length_at_hand()
         return bytes(self.stream.received[size : size + length])
 
     def _length_at_hand(self) -> int:
@@ -70,7 +71,10 @@ class BoundedChannel(Channel):  # type: ignore[misc]  # rpyc has no type informa
         length: int
         length, compressed = self.FRAME_HEADER.unpack_from(received)
         is_whole = len(received) >= size + length + len(self.FLUSHER)
-        return length if is_whole and not compressed and length <= self.max_frame else 0
+        return length if is_whole and self._takes(length, compressed) else 0
+
+    def _takes(self, length: int, compressed: int) -> bool:
+        return not compressed and 0 < length <= self.max_frame
 
     def drop(self) -> None:
         """Let go of the frame that is `at_hand`."""

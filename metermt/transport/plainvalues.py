@@ -60,6 +60,14 @@ class PlainReader:
         if self._byte() != brine.TAG_TUP2[0]:
             raise Malformed
 
+    def begin_message(self) -> int:
+        """Step into what follows the kind of a message, and return its number. Raises `Malformed`."""
+        self.begin_pair()
+        seq = self.value()
+        if type(seq) is not int:
+            raise Malformed
+        return seq
+
     def value(self, depth: int = MAX_DEPTH) -> Any:
         """Return the next value. Raises `Malformed`."""
         at = self._at  # as in _byte, which would cost a call for each value

@@ -96,11 +96,7 @@ class ServerEnd(Connection):  # type: ignore[misc]  # rpyc has no type informati
     def _dispatch(self, data: bytes) -> None:
         reader = PlainReader(data, 1)
         try:
-            reader.begin_pair()
-            seq = reader.value()
-            if type(seq) is not int:
-                raise Malformed
-            self._dispatch_message(data[0], seq, reader)
+            self._dispatch_message(data[0], reader.begin_message(), reader)
         except Malformed:
             raise Violation("malformed bytes") from None
 
@@ -164,12 +160,11 @@ class ServerEnd(Connection):  # type: ignore[misc]  # rpyc has no type informati
         """Return the request of a frame, None if it takes time, asks the client something, or is no good."""
         reader = PlainReader(data, 1)
         try:
-            reader.begin_pair()
-            seq, request = reader.value(), reader.value()
+            seq, request = reader.begin_message(), reader.value()
             reader.end()
         except Malformed:
             return None
-        if data[0] != consts.MSG_REQUEST or type(seq) is not int:
+        if data[0] != consts.MSG_REQUEST:
             return None
         match request:
             case (
