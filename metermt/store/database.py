@@ -3,8 +3,6 @@
 import os
 import random
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from importlib import resources
 from itertools import count
 from pathlib import Path
@@ -35,7 +33,7 @@ def open_database(path: Path, *, create: bool, busy_seconds: float) -> apsw.Conn
         make_private(path)
     except (OSError, ValueError) as error:
         raise StoreError(f"The database {path} cannot be opened: {words_of(error)}") from error
-    with errors_of(path):
+    with StoreErrors(path):
         connection = _open(path, busy_seconds)
         try:
             _version(connection, path)
@@ -81,17 +79,24 @@ def make_private(path: Path) -> None:
     os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))
 
 
-@contextmanager
-def errors_of(path: Path) -> Iterator[None]:
-    """Turn what SQLite raises into a `StoreError` that says what to do."""
-    try:
-        yield
-    except apsw.Error as error:
-        raise translated(error, path) from error
+class StoreErrors:
+    """A context that turns what SQLite raises into a `StoreError` that says what to do.
+
+    It is entered for each write, and as a generator it would cost several times as much.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+
+    def __enter__(self) -> None:
+        pass
+
+    def __exit__(self, _type: object, error: BaseException | None, _traceback: object) -> None:
+        if isinstance(error, apsw.Error):
+            raise _translated(error, self._path) from error
 
 
-def translated(error: apsw.Error, path: Path) -> StoreError:
-    """Return what is to be raised for an error of SQLite."""
+def _translated(error: apsw.Error, path: Path) -> StoreError:
     match error:
         case apsw.BusyError() | apsw.LockedError():
             return StoreLocked(f"The database {path} is locked by another program: stop that and try again")

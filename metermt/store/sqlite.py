@@ -25,7 +25,7 @@ from metermt.model import (
 )
 from metermt.store import units
 from metermt.store.base import ImportCount, Store
-from metermt.store.database import connect, errors_of, make_private, open_database, translated, words_of
+from metermt.store.database import StoreErrors, connect, make_private, open_database, words_of
 from metermt.store.groupwriter import GroupWriter
 
 T = TypeVar("T")
@@ -43,6 +43,7 @@ class SqliteStore(Store):
         `NotAStore` or `StoreError`.
         """
         self.path = path
+        self._errors = StoreErrors(path)
         self._busy_seconds = busy_seconds
         self._closed = Event()
         self._idle_readers: LifoQueue[apsw.Connection] = LifoQueue()
@@ -239,10 +240,8 @@ class SqliteStore(Store):
     # --- the store itself
 
     def together(self, step: Callable[[], object]) -> bool:
-        try:
+        with self._errors:
             return self._writer.together(step)
-        except apsw.Error as error:
-            raise translated(error, self.path) from error
 
     def backup(self, path: Path) -> None:
         try:
@@ -276,16 +275,14 @@ class SqliteStore(Store):
     # --- connections
 
     def _write(self, unit: Callable[[apsw.Connection], T]) -> T:
-        try:
+        with self._errors:
             return self._writer.run(unit)
-        except apsw.Error as error:
-            raise translated(error, self.path) from error
 
     @contextmanager
     def _reading(self) -> Iterator[apsw.Connection]:
         if self._closed.is_set():
             raise StoreError(f"The database {self.path} was closed")
-        with errors_of(self.path):
+        with self._errors:
             try:
                 connection = self._idle_readers.get_nowait()
             except Empty:
