@@ -2,9 +2,10 @@
 
 import secrets
 from collections import Counter
-from datetime import datetime
+from datetime import UTC, datetime
 from itertools import count
 from threading import Lock
+from typing import Any
 
 
 class Book:
@@ -53,3 +54,19 @@ class Book:
         if session not in self._sessions:
             raise ValueError("log in first")
         return self._sessions[session]
+
+
+class Caller:
+    """One reader, who calls a book that is far away by the proxy that a library has made of it."""
+
+    def __init__(self, book: Any) -> None:
+        self._book = book
+
+    def login(self, username: str) -> None:
+        self._session = self._book.login(username, username)
+
+    def round(self) -> None:
+        meter = self._book.get_job(self._session)
+        when = datetime.now(UTC).isoformat(timespec="seconds")
+        self._book.submit_reading(self._session, meter, when, 4711)
+        self._book.get_status(self._session)

@@ -1,29 +1,18 @@
 """Pyro5, with its defaults: a pool of threads, serpent as the format."""
 
-from datetime import UTC, datetime
-
 import Pyro5.api
 
-from bench.peers.book import Book
+from bench.peers.book import Book, Caller
 from bench.peers.program import announce, options
 
 _NAME = "book"
 
 
-class Client:
+class Client(Caller):
     """One reader."""
 
     def __init__(self, port: int) -> None:
-        self._server = Pyro5.api.Proxy(f"PYRO:{_NAME}@127.0.0.1:{port}")
-
-    def login(self, username: str) -> None:
-        self._session = self._server.login(username, username)
-
-    def round(self) -> None:
-        meter = self._server.get_job(self._session)
-        when = datetime.now(UTC).isoformat(timespec="seconds")
-        self._server.submit_reading(self._session, meter, when, 4711)
-        self._server.get_status(self._session)
+        super().__init__(Pyro5.api.Proxy(f"PYRO:{_NAME}@127.0.0.1:{port}"))
 
 
 def main() -> None:

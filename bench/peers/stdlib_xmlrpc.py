@@ -1,11 +1,10 @@
 """XML-RPC of the standard library, a thread a connection, connections kept open."""
 
-from datetime import UTC, datetime
 from socketserver import ThreadingMixIn
 from xmlrpc.client import ServerProxy
 from xmlrpc.server import SimpleXMLRPCRequestHandler, SimpleXMLRPCServer
 
-from bench.peers.book import Book
+from bench.peers.book import Book, Caller
 from bench.peers.program import announce, options
 
 
@@ -18,20 +17,11 @@ class _Server(ThreadingMixIn, SimpleXMLRPCServer):
     request_queue_size = 128  # the default, 5, makes some of 64 clients wait a second to connect
 
 
-class Client:
+class Client(Caller):
     """One reader."""
 
     def __init__(self, port: int) -> None:
-        self._server = ServerProxy(f"http://127.0.0.1:{port}/", allow_none=True)
-
-    def login(self, username: str) -> None:
-        self._session = self._server.login(username, username)
-
-    def round(self) -> None:
-        meter = self._server.get_job(self._session)
-        when = datetime.now(UTC).isoformat(timespec="seconds")
-        self._server.submit_reading(self._session, meter, when, 4711)
-        self._server.get_status(self._session)
+        super().__init__(ServerProxy(f"http://127.0.0.1:{port}/", allow_none=True))
 
 
 def main() -> None:
