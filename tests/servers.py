@@ -10,6 +10,7 @@ from pathlib import Path
 
 from conftest import CYCLE, wait_until
 
+from metermt.config import Limits
 from metermt.store.memory import MemoryStore
 from metermt.store.sqlite import SqliteStore
 from metermt.transport.server import MeterServer
@@ -135,9 +136,9 @@ def run_to_end(*options, command=SERVER_PY):
 
 
 @contextmanager
-def listening(manager):
+def listening(manager, limits=None):
     """Let a manager be called on a free port, by a server in threads of this process."""
-    server = MeterServer(manager, "localhost", 0)
+    server = MeterServer(manager, "localhost", 0, limits or Limits())
     server.start()
     try:
         yield server

@@ -3,7 +3,7 @@
 import socket
 import threading
 import time
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import ExitStack, suppress
 from datetime import timedelta
 
 import apsw
@@ -12,7 +12,7 @@ import rpyc
 from conftest import make_jobs, run_together, start, wait_until
 from proxy import frame
 from rpyc.core import brine
-from servers import fill
+from servers import fill, listening
 
 from metermt import MeterClient
 from metermt.config import Limits
@@ -21,7 +21,6 @@ from metermt.manager import Manager
 from metermt.store.memory import MemoryStore
 from metermt.store.sqlite import SqliteStore
 from metermt.transport.conversation import Conversation
-from metermt.transport.server import MeterServer
 from metermt.transport.service import MeterService
 from metermt.wire import Row
 
@@ -32,19 +31,9 @@ def crew(database_path, demo_accounts):
         yield fill(store, demo_accounts, make_jobs(500))
 
 
-@contextmanager
-def serving(store, limits=None):
-    server = MeterServer(Manager(store), "localhost", 0, limits or Limits())
-    server.start()
-    try:
-        yield server
-    finally:
-        assert server.stop(5), "calls were still in flight"
-
-
 @pytest.fixture
 def server(crew):
-    with serving(crew) as server:
+    with listening(Manager(crew)) as server:
         yield server
 
 
@@ -291,7 +280,7 @@ class Odd(MemoryStore):
 
 
 def test_an_error_that_nobody_has_thought_of_is_told_and_ends_nothing(demo_accounts, connect, expected_errors):
-    with serving(fill(Odd(), demo_accounts, make_jobs(5))) as server:
+    with listening(Manager(fill(Odd(), demo_accounts, make_jobs(5)))) as server:
         adam, carol = connect(server, "adam"), connect(server, "carol")
         for _ in range(3):
             with pytest.raises(Exception, match="Internal error"):
@@ -304,7 +293,7 @@ def test_an_error_that_nobody_has_thought_of_is_told_and_ends_nothing(demo_accou
 
 
 def test_who_says_nothing_any_more_is_hung_up_on_and_keeps_the_job(crew, connect):
-    with serving(crew, Limits(idle=timedelta(seconds=0.5))) as server:
+    with listening(Manager(crew), Limits(idle=timedelta(seconds=0.5))) as server:
         silent = connect(server)
         assert silent.get_job().meter == "M00000"
         talking, until = connect(server, "adam"), time.monotonic() + 10
@@ -333,7 +322,7 @@ def test_who_has_logged_out_is_told_so(server, connect):
 
 
 def test_a_server_stops_with_all_its_readers_connected(crew, connect):
-    with serving(crew) as server:
+    with listening(Manager(crew)) as server:
         clients = [connect(server, timeout=0.2) for _ in range(20)]
         for client in clients:
             client.get_job()
@@ -345,7 +334,7 @@ def test_a_server_stops_with_all_its_readers_connected(crew, connect):
 
 def test_what_was_acknowledged_while_a_server_stopped_is_stored(crew, connect):
     acknowledged = []
-    with serving(crew) as server:
+    with listening(Manager(crew)) as server:
         client = connect(server, timeout=0.2)
 
         def submit_until_it_ends():
