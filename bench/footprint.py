@@ -96,8 +96,8 @@ def _console(settings: Settings, folder: Path) -> dict[str, Any] | None:
 
 
 def _window(settings: Settings) -> dict[str, Any] | None:
-    """Open windows on a screen of their own: seconds until the login dialog. None without Xvfb and xdotool."""
-    if not (which("Xvfb") and which("xdotool")):
+    """Open windows on a screen of their own: seconds until the login dialog. None without Xvfb, xdotool and pytest."""
+    if not (which("Xvfb") and which("xdotool") and find_spec("pytest")):  # which the script's support comes with
         return None
     command = [sys.executable, str(_TIME_WINDOW), "--rounds", str(settings.starts)]
     told = subprocess.run(command, check=True, capture_output=True, text=True).stdout
