@@ -8,6 +8,8 @@ import subprocess
 import sys
 import threading
 import time
+from contextlib import ExitStack
+from functools import cache
 from itertools import pairwise
 from pathlib import Path
 
@@ -20,6 +22,7 @@ from metermt.client import connect
 from metermt.gui import opening as opening_module
 from metermt.gui.first_account import FirstAccount
 from metermt.gui.opening import Opening
+from metermt.gui.state import REASONS
 from metermt.localserver import LocalServer
 from metermt.store.sqlite import SqliteStore
 
@@ -32,9 +35,15 @@ JOBS = [
 
 
 @pytest.fixture(scope="session")
-def display():
-    with screen() as name:
-        yield name
+def screens():
+    with ExitStack() as stack:
+        yield cache(lambda size: stack.enter_context(screen(size)))
+
+
+@pytest.fixture
+def display(screens, request):
+    """A screen of the usual size, or of the one that the test is parametrized with."""
+    return screens(getattr(request, "param", "1280x1024"))
 
 
 @pytest.fixture
@@ -346,23 +355,21 @@ def test_a_port_where_no_meter_server_answers_is_told(open_window, monkeypatch):
         assert person.is_enabled("Retry")
 
 
+@pytest.mark.parametrize("display", ["800x600"], indirect=True)
 def test_an_empty_database_is_given_its_first_account(open_window, tmp_path):
     database = tmp_path / "new" / "metermt.db"
     own = LocalServer("localhost", 0, database=database)
     person = open_window(own_opening(own, FirstAccount(database)), own)
-    person.wait_until(lambda: person.focused == "full_name", "the name is asked for")
     person.window.theme.zoom_to(2.0)
-    person.root.update()
-    dialog = person.root.focus_get().winfo_toplevel()
-    assert (dialog.winfo_reqwidth() <= 800, dialog.winfo_reqheight() <= 600) == (True, True)
-    assert person.cut_off() == []
-    person.window.theme.zoom_to(1.0)
+    person.wait_until(lambda: person.focused == "full_name", "the name is asked for")
+    person.see_everything()
     person.type("Carol Dent")
     person.press("Tab")
     person.type("seventeen")
     person.press("Tab")
     person.type("sevenX")
     assert "This is not the same password" in person.texts()
+    person.see_everything()
     assert not person.is_enabled("Create")
     person.press("BackSpace")
     person.type("teen")
@@ -370,6 +377,7 @@ def test_an_empty_database_is_given_its_first_account(open_window, tmp_path):
     person.press("Alt-u")
     person.type("Carol")
     assert "Invalid user name 'Carol'" in " ".join(person.texts())
+    person.see_everything()
     person.press("Alt-u")
     person.type("carol")
     person.press("Return")
@@ -377,21 +385,57 @@ def test_an_empty_database_is_given_its_first_account(open_window, tmp_path):
     assert person.root.title() == "Meter — Carol Dent"
 
 
-@pytest.mark.parametrize(("size", "zoom"), [("800x600", 1.0), ("800x600", 2.0), ("640x400", 1.0)])
-def test_nothing_is_cut_off(open_window, server, size, zoom):
+@pytest.mark.parametrize(
+    ("display", "zoom"), [("800x600", 1.0), ("800x600", 2.0), ("640x400", 1.0)], indirect=["display"]
+)
+@pytest.mark.parametrize("family", ["sans-serif", "serif", "monospace"])
+def test_nothing_is_cut_off(open_window, server, family, zoom):
     person = open_window(opening_for(server))
-    person.root.geometry(size)
+    usual = person.letters
+    person.use_font(family)
     person.window.theme.zoom_to(zoom)
     person.wait_until(lambda: person.focused == "password", "a password is asked for")
-    assert person.cut_off() == []
+    person.see_everything()
     person.log_in()
-    assert person.cut_off() == []
+    person.see_everything()
     person.type("5983123")
     person.press("Return")
     person.wait_for("is too long")
-    assert person.cut_off() == []
-    if size == "800x600":  # a smaller window grows
-        assert (person.root.winfo_width(), person.root.winfo_height()) == (800, 600)
+    person.see_everything()
+    person.press("Alt-e")
+    person.type(REASONS[-1])
+    person.see_everything()
+    assert person.letters == zoom * usual
+
+
+@pytest.mark.parametrize("display", ["800x600"], indirect=True)
+def test_letters_become_smaller_where_a_long_text_has_no_room_else(open_window, servers, tmp_path, demo_accounts):
+    long = make_job("G5248", route="Harbour", sequence=10, address="Harbour " * 25, instructions="Ring twice. " * 16)
+    database = make_database(tmp_path / "long.db", demo_accounts, [long, *JOBS[1:]])
+    reader = open_window(opening_for(servers.start("--database", database)))
+    usual = reader.letters
+    reader.window.theme.zoom_to(2.0)
+    reader.log_in()
+    reader.see_everything()
+    assert usual < reader.letters < 2 * usual
+    reader.type("5983")
+    reader.press("Return")
+    reader.wait_for("Accepted 5983 for G5248")
+    reader.see_everything()
+    assert reader.letters == 2 * usual
+
+
+def test_a_window_that_is_too_small_grows(reader):
+    reader.root.geometry("100x50")
+    reader.see_everything()
+
+
+@pytest.mark.parametrize("display", ["800x600"], indirect=True)
+def test_a_window_that_grows_over_the_edge_of_the_screen_is_moved(reader):
+    reader.root.geometry("+300+200")
+    reader.wait_until(lambda: reader.root.winfo_y() == 200, "the window is there")
+    reader.window.theme.zoom_to(2.0)
+    reader.see_everything()
 
 
 def test_the_program_ends_its_server_on_sigterm(display, tmp_path):

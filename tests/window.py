@@ -102,13 +102,26 @@ class Person:
     def is_enabled(self, text):
         return not self.button(text).instate(["disabled"])
 
-    def cut_off(self):
-        """What can be seen and has less room than it needs, or lies outside its window."""
-        return [
-            f"{widget} {widget.cget('text') if widget.winfo_class() in ('TLabel', 'TButton') else ''}"
-            for widget in self.widgets()
-            if widget.winfo_class() not in ("Listbox", "Menu") and not _has_room(widget)
-        ]
+    def see_everything(self):
+        """Wait until nothing is cut off; fail with what is."""
+        cut_off = []
+
+        def nothing():
+            cut_off[:] = [_describe(widget) for widget in self.widgets() if not _is_whole(widget)]
+            return not cut_off
+
+        self.wait_until(nothing, cut_off)
+
+    @property
+    def letters(self):
+        """How large the running text is, in points."""
+        text = self.root.tk.call("ttk::style", "lookup", ".", "-font")
+        return self.root.tk.call("font", "configure", text, "-size")
+
+    def use_font(self, family):
+        """Show everything in another font than the desktop has chosen."""
+        for name in self.root.tk.call("font", "names"):
+            self.root.tk.call("font", "configure", name, "-family", family)
 
     def _of_class(self, *names):
         return (widget for widget in self.widgets() if widget.winfo_class() in names)
@@ -119,13 +132,35 @@ class Person:
         return [reading.reading, reading.reason, *(field for one in dialogs for field in one.form.fields.values())]
 
 
-def _has_room(widget):
-    top = widget.winfo_toplevel()
-    right = widget.winfo_rootx() - top.winfo_rootx() + widget.winfo_width()
-    bottom = widget.winfo_rooty() - top.winfo_rooty() + widget.winfo_height()
+def _describe(widget):
+    text = widget.cget("text") if widget.winfo_class() in ("TLabel", "TButton") else ""
     return (
-        widget.winfo_width() >= widget.winfo_reqwidth()
-        and widget.winfo_height() >= widget.winfo_reqheight()
-        and right <= top.winfo_width()
-        and bottom <= top.winfo_height()
+        f"{widget} {text} {widget.winfo_width()}x{widget.winfo_height()}+{widget.winfo_rootx()}+{widget.winfo_rooty()}"
     )
+
+
+def _is_whole(widget):
+    """Tell whether all of it can be seen, and all that it says."""
+    width, height = widget.winfo_width(), widget.winfo_height()
+    if not _is_inside(widget):
+        return False
+    match widget.winfo_class():
+        case "TLabel" if widget.cget("width"):  # it wraps its text
+            return 0 < int(str(widget.cget("wraplength"))) <= width and height >= widget.winfo_reqheight()
+        case "TLabel" | "TButton" | "TProgressbar":
+            return width >= widget.winfo_reqwidth() and height >= widget.winfo_reqheight()
+        case "TEntry" | "TCombobox":
+            return widget.xview() == (0.0, 1.0) and height >= widget.winfo_reqheight()
+        case _:
+            return True
+
+
+def _is_inside(widget):
+    """Tell whether it lies within its parent, or a window within the screen."""
+    x, y = widget.winfo_rootx(), widget.winfo_rooty()
+    if widget is widget.winfo_toplevel():
+        width, height = widget.winfo_screenwidth(), widget.winfo_screenheight()
+    else:
+        x, y = x - widget.master.winfo_rootx(), y - widget.master.winfo_rooty()
+        width, height = widget.master.winfo_width(), widget.master.winfo_height()
+    return x >= 0 and y >= 0 and x + widget.winfo_width() <= width and y + widget.winfo_height() <= height

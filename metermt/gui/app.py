@@ -7,6 +7,7 @@ from types import TracebackType
 
 from metermt.errors import SettingError
 from metermt.gui.background import Background
+from metermt.gui.fitting import Fitting
 from metermt.gui.opening import Opening
 from metermt.gui.presenter import Presenter
 from metermt.gui.state import Dialog, Screen, State
@@ -37,7 +38,8 @@ class Window:
             raise SettingError(f"Cannot open a window: {error}") from error
         self.root.withdraw()
         self.root.protocol("WM_DELETE_WINDOW", self.close)
-        self.root.geometry(f"{_WIDTH}x{_HEIGHT}")
+        widest, highest = self.root.maxsize()
+        self.root.geometry(f"{min(_WIDTH, widest)}x{min(_HEIGHT, highest)}")
         self.root.report_callback_exception = self.report
         self._own_server = own_server
         self._closed = False
@@ -76,17 +78,21 @@ class Window:
         _log.error("unexpected", exc_info=(kind, error, trace))
 
     def _make_views(self) -> None:
-        self._fitting = ""
+        self._shown: object = None
         self._status = StatusLine(self.root)
         self._status.pack(side="bottom", fill="x")
         self.message = MessageView(self.root, self.presenter, self.close)
         self.reading = ReadingView(self.root, self.presenter, self.close)
         self._dialogs: dict[Dialog, FormDialog] = {}
-        self.root.bind("<Configure>", lambda _event: self._fit_soon())
+        Fitting(self.root, self.theme)
         self.root.bind("<FocusIn>", self._keyboard_came)
 
     def _draw(self, state: State) -> None:
         self.root.title(state.title)
+        shown = (state.screen, state.dialog, state.job)
+        if shown != self._shown:  # what was too high for the screen is gone
+            self._shown = shown
+            self.theme.restore()
         self._put(self.reading if state.screen is Screen.READING else self.message, state)
         self._status.draw(state)
         for kind, dialog in self._dialogs.items():
@@ -112,23 +118,12 @@ class Window:
                 from metermt.gui.views.account import AccountDialog  # noqa: PLC0415 - needed once in a lifetime
 
                 self._dialogs[kind] = AccountDialog(self.root, self.presenter, self.close)
+            Fitting(self._dialogs[kind].window, self.theme)
         return self._dialogs[kind]
 
     def _keyboard_came(self, event: "tk.Event[tk.Misc]") -> None:
         if event.widget is self.root and self.presenter.state.dialog:  # somebody clicked on the window behind it
             self._dialog(self.presenter.state.dialog).take_keyboard()
-
-    def _fit_soon(self) -> None:
-        if not self._fitting:
-            self._fitting = self.root.after_idle(self._fit)
-
-    def _fit(self) -> None:
-        """Never let the window be smaller than what stands in it, whatever the font and the texts."""
-        self._fitting = ""
-        width, height = self.root.winfo_reqwidth(), self.root.winfo_reqheight()
-        self.root.minsize(width, height)
-        if self.root.winfo_width() < width or self.root.winfo_height() < height:
-            self.root.geometry(f"{max(width, self.root.winfo_width())}x{max(height, self.root.winfo_height())}")
 
     def _beat(self) -> None:
         self.root.after(_BEAT, self._beat)

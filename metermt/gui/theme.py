@@ -9,6 +9,7 @@ BODY = "SunValleyBodyFont"  # sv_ttk's own name: its entries and buttons follow 
 HEADING, LARGE, ENTRY = "MeterHeading", "MeterLarge", "MeterEntry"
 _SIZES = {BODY: 11, HEADING: 15, LARGE: 25, ENTRY: 16}
 """In points, so that they follow the resolution of the screen."""
+_SMALLEST = 8  # points; what is smaller nobody can read
 _BOLD = {HEADING, LARGE}
 _ZOOMS = (1.0, 1.25, 1.5, 1.75, 2.0)
 
@@ -30,11 +31,12 @@ class Theme:
 
     def __init__(self, root: tk.Tk) -> None:
         sv_ttk.set_theme("light", root)
-        self._family = font.nametofont("TkDefaultFont", root).actual("family")  # what the desktop has chosen
+        family = font.nametofont("TkDefaultFont", root).actual("family")  # what the desktop has chosen
         existing = font.names(root)
         for name in _SIZES:
-            if name not in existing:
-                root.tk.call("font", "create", name)
+            weight = "bold" if name in _BOLD else "normal"
+            action = "configure" if name in existing else "create"
+            root.tk.call("font", action, name, "-family", family, "-weight", weight)
         self._root = root
         self._zoom = 1.0
         self.zoom_to(1.0)
@@ -46,11 +48,26 @@ class Theme:
     def zoom_to(self, zoom: float) -> None:
         """Make all letters so many times their usual size."""
         self._zoom = zoom
+        self._limit_to(max(_SIZES.values()) * zoom)
+
+    def shrink(self) -> bool:
+        """Make the largest letters smaller, those of the running text last. False if they cannot be smaller."""
+        text = _SIZES[BODY] * self._zoom
+        smaller = max(self._limit * 0.9, text) if self._limit > text else self._limit - 1
+        if smaller < _SMALLEST:
+            return False
+        self._limit_to(smaller)
+        return True
+
+    def restore(self) -> None:
+        """Make all letters as large as was asked for."""
+        if self._limit < max(_SIZES.values()) * self._zoom:
+            self.zoom_to(self._zoom)
+
+    def _limit_to(self, limit: float) -> None:
+        self._limit = limit
         for name, points in _SIZES.items():
-            weight = "bold" if name in _BOLD else "normal"
-            self._root.tk.call(
-                "font", "configure", name, "-family", self._family, "-size", round(points * zoom), "-weight", weight
-            )
+            self._root.tk.call("font", "configure", name, "-size", round(min(points * self._zoom, limit)))
 
     def _zoom_by(self, step: int) -> None:
         place = _ZOOMS.index(self._zoom) + step

@@ -10,8 +10,6 @@ from metermt.gui.views.dialog import FormDialog
 from metermt.gui.views.form import FieldSpec
 from metermt.passwords import SHORT
 
-_WIDTH = 18  # characters of a field: at twice the usual size two of them still fit on a screen of 800 pixels
-
 
 class AccountDialog(FormDialog):
     """Asks for user name, full name, and the password twice."""
@@ -19,10 +17,10 @@ class AccountDialog(FormDialog):
     def __init__(self, root: tk.Tk, presenter: Presenter, leave: Callable[[], None]) -> None:
         super().__init__(root, "Create the first account", presenter.edit, leave, columns=2)
         for spec in (
-            FieldSpec(width=_WIDTH, name="username", label="User name", hint="Small letters, like carol"),
-            FieldSpec(width=_WIDTH, name="full_name", label="Full name"),
-            FieldSpec(width=_WIDTH, name="password", label="Password", secret=True, hint=f"Better {SHORT} or longer"),
-            FieldSpec(width=_WIDTH, name="again", label="Password again", underline=9, secret=True),
+            FieldSpec(name="username", label="User name", hint="Small letters, like carol"),
+            FieldSpec(name="full_name", label="Full name"),
+            FieldSpec(name="password", label="Password", secret=True, hint=f"Better {SHORT} or longer"),
+            FieldSpec(name="again", label="Password again", underline=9, secret=True),
         ):
             self.form.add_field(spec)
         self._create = self.form.add_button("Create", presenter.create_account, main=True)

@@ -8,8 +8,6 @@ from metermt.gui.state import State
 from metermt.gui.theme import BACKGROUND, GAP
 from metermt.gui.views.form import Edit, Form, WrappedLabel
 
-_WIDTH = 30  # characters of the narrowest text
-
 
 class FormDialog:
     """A heading, a word from the program, the form, and what is being waited for."""
@@ -21,13 +19,16 @@ class FormDialog:
         self.window.title(heading)
         self.window.transient(root)
         self.window.resizable(width=False, height=False)
+        self.window.maxsize(*self.window.maxsize())  # the screen, without what the frame of a window takes
         self.window.protocol("WM_DELETE_WINDOW", leave)
         self.window.bind("<Visibility>", self._take_over)
         self.window.bind("<Escape>", lambda _event: leave())
         frame = ttk.Frame(self.window, padding=3 * GAP)
         frame.pack(fill="both", expand=True)
         frame.columnconfigure(0, weight=1)
-        ttk.Label(frame, text=heading, style="Heading.TLabel", width=_WIDTH).grid(sticky="w", pady=(0, 2 * GAP))
+        title = WrappedLabel(frame, "Heading.TLabel")
+        title.grid(sticky="ew", pady=(0, 2 * GAP))
+        title.draw(heading)
         self._hint = WrappedLabel(frame, "Muted.TLabel")
         self._hint.grid(sticky="ew", pady=(0, 2 * GAP))
         self.form = Form(frame, edit, columns=columns)

@@ -9,6 +9,7 @@ from metermt.gui.state import ANYWHERE
 from metermt.gui.theme import BODY, GAP
 
 _DOT = "•"
+_WIDTH = 46  # characters that all fields side by side can show, where there is room
 
 Edit = Callable[[str, str], None]
 
@@ -38,8 +39,9 @@ def make_button(
 class WrappedLabel(ttk.Label):
     """A label that breaks its text into as many lines as its width asks for, and takes no room without a text."""
 
-    def __init__(self, parent: tk.Misc, style: str) -> None:
-        super().__init__(parent, style=style, width=1)  # it wants next to nothing, and takes what there is
+    def __init__(self, parent: tk.Misc, style: str, *, padding: tuple[int, int] = (0, 0)) -> None:
+        super().__init__(parent, style=style, padding=padding, width=1)  # it wants next to nothing, takes what there is
+        self._beside = 2 * padding[0]
         self.bind("<Configure>", self._wrap)
 
     def draw(self, text: str) -> None:
@@ -51,9 +53,10 @@ class WrappedLabel(ttk.Label):
             self.grid_remove()
 
     def _wrap(self, event: "tk.Event[tk.Misc]") -> None:
-        laid_out = event.width > 1  # before, it would become a tower of single letters
-        if laid_out and int(str(self.cget("wraplength")) or 0) != event.width:
-            self.configure(wraplength=event.width)
+        room = event.width - self._beside
+        laid_out = room > 1  # before, it would become a tower of single letters
+        if laid_out and int(str(self.cget("wraplength")) or 0) != room:
+            self.configure(wraplength=room)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,7 +67,6 @@ class FieldSpec:
     label: str
     underline: int = 0
     font: str = BODY
-    width: int = 24
     secret: bool = False
     choices: Sequence[str] = ()
     hint: str = ""
@@ -79,7 +81,9 @@ class Field:
         self._text = tk.StringVar(parent)
         self._text.trace_add("write", lambda *_: edit(spec.name, self._text.get()))
         self.entry = ttk.Combobox(parent, values=list(spec.choices)) if spec.choices else ttk.Entry(parent)
-        self.entry.configure(font=spec.font, width=spec.width, textvariable=self._text)
+        self.entry.configure(font=spec.font, textvariable=self._text)
+        # When letters change, ttk measures a field anew, but not the text in it: only when it is given a font again.
+        self.entry.bind("<Configure>", lambda _event: self.entry.configure(font=spec.font))
         self.entry.bind("<FocusOut>", lambda _event: self.entry.selection_clear())
         if spec.secret:
             self.entry.configure(show=_DOT)
@@ -92,7 +96,7 @@ class Field:
         """Put the three below each other."""
         self.label.grid(row=row, column=column, sticky="w", padx=padx)
         self.entry.grid(row=row + 1, column=column, sticky="nsew", padx=padx, pady=(GAP // 2, GAP // 2))
-        self.fault.grid(row=row + 2, column=column, columnspan=fault_span, sticky="ew", padx=padx)
+        self.fault.grid(row=row + 2, column=column, columnspan=fault_span, sticky="new", padx=padx)
         self.fault.draw(self._hint)
 
     def focus(self) -> None:
@@ -118,6 +122,7 @@ class Form(ttk.Frame):
         self._columns = columns
         self._edit = edit
         self.fields: dict[str, Field] = {}
+        self._neighbours: list[tuple[Field, Field]] = []
         self._trouble = WrappedLabel(self, "Fault.TLabel")
         self._trouble.grid(row=98, column=0, columnspan=columns, sticky="ew", pady=(GAP, 0))
         self._buttons = ttk.Frame(self)
@@ -127,7 +132,11 @@ class Form(ttk.Frame):
     def add_field(self, spec: FieldSpec) -> None:
         """Add a field to the right of the others, or below them where there is no more room."""
         row, column = divmod(len(self.fields), self._columns)
-        self.fields[spec.name] = field = Field(self, spec, self._edit)
+        field = Field(self, spec, self._edit)
+        field.entry.configure(width=_WIDTH // self._columns)
+        if column:
+            self._neighbours.append((list(self.fields.values())[-1], field))
+        self.fields[spec.name] = field
         last = self._columns - 1
         field.place(row=4 * row, column=column, padx=(GAP if column else 0, GAP if column < last else 0))
         self.rowconfigure(4 * row + 3, minsize=GAP)
@@ -142,4 +151,7 @@ class Form(ttk.Frame):
         """Show what was typed into the fields, and what is wrong."""
         for name, field in self.fields.items():
             field.draw(getattr(typed, name), faults.get(name, ""), locked=locked)
+        for left, right in self._neighbours:  # where nothing is wrong to the right, the words may go on there
+            if left.fault.winfo_manager():
+                left.fault.grid(columnspan=1 if right.fault.winfo_manager() else 2)
         self._trouble.draw(faults.get(ANYWHERE, ""))

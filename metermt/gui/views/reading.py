@@ -29,16 +29,18 @@ class ReadingView(ttk.Frame):
         self._address = self._line("Heading.Sheet.TLabel", 2)
         self._route = self._line("Muted.Sheet.TLabel", 3)
         self._trouble_with_meter = self._line("Fault.Sheet.TLabel", 4)
-        self._instructions = self._line("Note.TLabel", 5)
-        self._instructions.configure(padding=(GAP, GAP // 2))
+        self._instructions = self._line("Note.TLabel", 5, padding=(GAP, GAP // 2))
         self.rowconfigure(6, minsize=GAP)
 
-        reading = FieldSpec(name="reading", label="Reading", font=ENTRY, width=MAX_DIALS)
+        reading = FieldSpec(name="reading", label="Reading", font=ENTRY)
         self.reading = Field(self, reading, presenter.edit, ground="Sheet.")
-        self.reading.entry.configure(validate="key", validatecommand=(self.register(_can_be_a_reading), "%P"))
+        self.reading.entry.configure(width=MAX_DIALS, validate="key")
+        self.reading.entry.configure(validatecommand=(self.register(_can_be_a_reading), "%P"))
         self.reading.place(row=8, fault_span=2)
-        reason = FieldSpec(name="reason", label="Reason", underline=1, width=max(map(len, REASONS)), choices=REASONS)
+        reason = FieldSpec(name="reason", label="Reason", underline=1, choices=REASONS)
         self.reason = Field(self, reason, presenter.edit, ground="Sheet.")
+        self.reason.entry.configure(width=max(map(len, REASONS)))
+        self.reason.entry.bind("<Configure>", self._keep_reasons_whole, add="+")
         self.reason.place(row=8, column=1, padx=(2 * GAP, 0))
         for turned in _WHEEL:  # a wheel turned by accident would change the answer
             self.reason.entry.bind(turned, lambda _event: "break")
@@ -80,8 +82,12 @@ class ReadingView(ttk.Frame):
         self._route.draw(" · ".join(filter(None, (route, kind))))
         self._instructions.draw(job.instructions)
 
-    def _line(self, style: str, row: int) -> WrappedLabel:
-        label = WrappedLabel(self, style)
+    def _keep_reasons_whole(self, _event: "tk.Event[tk.Misc]") -> None:
+        """Where there is little room it is the other field that becomes narrower."""
+        self.columnconfigure(1, minsize=self.reason.entry.winfo_reqwidth() + 2 * GAP)
+
+    def _line(self, style: str, row: int, *, padding: tuple[int, int] = (0, 0)) -> WrappedLabel:
+        label = WrappedLabel(self, style, padding=padding)
         label.grid(row=row, column=0, columnspan=2, sticky="ew", pady=(0, GAP // 2))
         return label
 

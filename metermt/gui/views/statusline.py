@@ -5,6 +5,7 @@ from tkinter import ttk
 
 from metermt.gui.state import State
 from metermt.gui.theme import GAP
+from metermt.gui.views.form import WrappedLabel
 
 
 class StatusLine(ttk.Frame):
@@ -12,12 +13,14 @@ class StatusLine(ttk.Frame):
 
     def __init__(self, parent: tk.Misc) -> None:
         super().__init__(parent, padding=(3 * GAP, GAP // 2))
-        self._news = ttk.Label(self)
-        self._news.pack(side="left")
+        self.columnconfigure(0, weight=1)
+        self._news = WrappedLabel(self, "Good.TLabel")
+        self._news.grid(row=0, column=0, sticky="ew", padx=(0, GAP))
         self._count = ttk.Label(self, style="Muted.TLabel")
-        self._count.pack(side="right")
+        self._count.grid(row=0, column=1, sticky="e")
 
     def draw(self, state: State) -> None:
         """Show the state."""
-        self._news.configure(text=state.waiting or state.notice, style="Muted.TLabel" if state.slow else "Good.TLabel")
+        self._news.configure(style="Muted.TLabel" if state.slow else "Good.TLabel")
+        self._news.draw(state.waiting or state.notice)
         self._count.configure(text=f"Read {state.status.count}/{state.status.total}" if state.status else "")
