@@ -1,0 +1,62 @@
+"""The window on screens of all sizes, with letters of all sizes: everything can be seen."""
+
+import pytest
+from conftest import make_job
+from servers import make_database
+from window_fixtures import *  # noqa: F403 - the fixtures
+from window_fixtures import JOBS, opening_for
+
+from metermt.gui.state import REASONS
+
+
+@pytest.mark.parametrize(
+    ("display", "zoom"), [("800x600", 1.0), ("800x600", 2.0), ("640x400", 1.0)], indirect=["display"]
+)
+@pytest.mark.parametrize("family", ["sans-serif", "serif", "monospace"])
+def test_nothing_is_cut_off(open_window, server, family, zoom):
+    person = open_window(opening_for(server))
+    usual = person.letters
+    person.use_font(family)
+    person.window.theme.zoom_to(zoom)
+    person.wait_until(lambda: person.focused == "password", "a password is asked for")
+    person.see_everything()
+    person.log_in()
+    person.see_everything()
+    person.type("5983123")
+    person.press("Return")
+    person.wait_for("is too long")
+    person.see_everything()
+    person.press("Alt-e")
+    person.type(REASONS[-1])
+    person.see_everything()
+    assert person.letters == zoom * usual
+
+
+@pytest.mark.parametrize("display", ["800x600"], indirect=True)
+def test_letters_become_smaller_where_a_long_text_has_no_room_else(open_window, servers, tmp_path, demo_accounts):
+    long = make_job("G5248", route="Harbour", sequence=10, address="Harbour " * 25, instructions="Ring twice. " * 16)
+    database = make_database(tmp_path / "long.db", demo_accounts, [long, *JOBS[1:]])
+    reader = open_window(opening_for(servers.start("--database", database)))
+    usual = reader.letters
+    reader.window.theme.zoom_to(2.0)
+    reader.log_in()
+    reader.see_everything()
+    assert usual < reader.letters < 2 * usual
+    reader.type("5983")
+    reader.press("Return")
+    reader.wait_for("Accepted 5983 for G5248")
+    reader.see_everything()
+    assert reader.letters == 2 * usual
+
+
+def test_a_window_that_is_too_small_grows(reader):
+    reader.root.geometry("100x50")
+    reader.see_everything()
+
+
+@pytest.mark.parametrize("display", ["800x600"], indirect=True)
+def test_a_window_that_grows_over_the_edge_of_the_screen_is_moved(reader):
+    reader.root.geometry("+300+200")
+    reader.wait_until(lambda: reader.root.winfo_y() == 200, "the window is there")
+    reader.window.theme.zoom_to(2.0)
+    reader.see_everything()

@@ -1,0 +1,93 @@
+"""Fixtures for the tests of the window: a screen, a server, and a person who uses them.
+
+A module of tests imports all of this. As a plugin it would take the place of fixtures of other tests that have the same
+names.
+"""
+
+import gc
+from contextlib import ExitStack
+from functools import cache
+
+import pytest
+from conftest import make_job
+from servers import Servers, make_database
+from window import Person, screen
+
+from metermt.client import connect
+from metermt.gui.opening import Opening
+from metermt.store.sqlite import SqliteStore
+
+JOBS = [
+    make_job("G5248", route="Harbour", sequence=10, address="2 Harbour Road", instructions="Ring twice. Dog in yard."),
+    make_job("G5249", route="Harbour", sequence=20),
+    make_job("G5250", route="Harbour", sequence=30),
+]
+
+
+@pytest.fixture(scope="session")
+def screens():
+    with ExitStack() as stack:
+        yield cache(lambda size: stack.enter_context(screen(size)))
+
+
+@pytest.fixture
+def display(screens, request):
+    """A screen of the usual size, or of the one that the test is parametrized with."""
+    return screens(getattr(request, "param", "1280x1024"))
+
+
+@pytest.fixture
+def servers(tmp_path):
+    with Servers(tmp_path) as servers:
+        yield servers
+
+
+@pytest.fixture
+def open_window(display, servers, monkeypatch):  # windows are closed before servers are killed
+    monkeypatch.setenv("DISPLAY", display)
+    try:
+        from metermt.gui.app import Window  # noqa: PLC0415 - without tkinter the sentence below is to be read
+    except ModuleNotFoundError as error:
+        pytest.fail(f"{error}: the window needs tkinter: install the Debian package python3-tk")
+    people = []
+
+    def open_it(*args):
+        people.append(Person(Window(*args)))
+        return people[-1]
+
+    yield open_it
+    for person in people:
+        person.window.close()
+        person.__dict__.clear()
+    people.clear()
+    gc.collect()  # here, and not in some other thread, which Tk would not survive
+
+
+@pytest.fixture
+def database(database_path, demo_accounts):
+    return make_database(database_path, demo_accounts, JOBS)
+
+
+@pytest.fixture
+def server(servers, database):
+    return servers.start("--database", database)
+
+
+def opening_for(server, timeout=10.0):
+    return Opening(lambda: connect("localhost", server.port, timeout=timeout), username="carol")
+
+
+@pytest.fixture
+def person(open_window, server):
+    return open_window(opening_for(server))
+
+
+@pytest.fixture
+def reader(person):
+    person.log_in()
+    return person
+
+
+def readings_in(database):
+    with SqliteStore(database, create=False) as store:
+        return [(reading.meter, reading.submission.value, reading.submission.reason) for _, reading in store.readings()]
