@@ -12,6 +12,7 @@ from pathlib import Path
 from rich.console import Console
 
 from bench.bulk import measure_bulk
+from bench.company import measure_company
 from bench.databases import make_database
 from bench.footprint import measure_footprint
 from bench.growth import measure_growth
@@ -39,6 +40,8 @@ def main() -> None:
         _say(started, f"rounds: {', '.join(system.name for system in compared)}")
         database = make_database(folder / "meters.db", unread=settings.meters)
         rows = rows_of(measure_rounds(compared, database, settings, folder))
+        _say(started, "readers in company")
+        company = measure_company(settings, next(one for one in compared if one.name == "metermt"), folder)
         _say(started, "growth")
         growth = measure_growth(settings, folder)
         _say(started, "bulk submission, import, export")
@@ -51,7 +54,15 @@ def main() -> None:
         machine["load_at_end"] = round(os.getloadavg()[0], 2)
     own = cpu_seconds(os.getpid()) + sum(os.times()[2:4])
     machine["processors_kept_busy_by_others"] = round((busy_seconds() - busy - own) / machine["seconds"], 2)
-    results = {"machine": machine, "rows": rows, "growth": growth, "bulk": bulk, **footprint, "logins": logins}
+    results = {
+        "machine": machine,
+        "rows": rows,
+        "company": company,
+        "growth": growth,
+        "bulk": bulk,
+        **footprint,
+        "logins": logins,
+    }
     verdicts = judge(results, settings)
     results["targets"] = [
         {

@@ -16,8 +16,8 @@ from bench.growth import database_of
 from bench.servers import metermt
 from bench.settings import Settings
 from metermt.client import MeterClient, new_key
-from metermt.store.sqlite import SqliteStore
-from metermt.wire import Row
+from metermt.model import Answer
+from metermt.store.sqlite.store import SqliteStore
 
 _HEADER = ("meter", "kind", "dials", "address", "instructions", "route", "sequence", "previous", "previous_date")
 
@@ -41,9 +41,9 @@ def _submissions(settings: Settings, folder: Path) -> dict[str, Any]:
             MeterClient("127.0.0.1", server.port, timeout=120) as client,
         ):
             client.login(READERS[0], READERS[0])
-            rows = [Row(f"W{n:07}", None, 4711, "", new_key()) for n in range(settings.bulk)]
+            answers = [Answer(f"W{n:07}", 4711, key=new_key()) for n in range(settings.bulk)]
             started = time.perf_counter()
-            outcomes = client.submit_readings(rows)
+            outcomes = client.submit_readings(answers)
             rates.append(settings.bulk / (time.perf_counter() - started))
             if any(outcomes):
                 raise RuntimeError(f"not accepted: {next(filter(None, outcomes))}")

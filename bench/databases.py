@@ -7,7 +7,7 @@ import apsw
 from argon2 import PasswordHasher
 
 from metermt.model import Account, User
-from metermt.store.sqlite import SqliteStore
+from metermt.store.sqlite.store import SqliteStore
 
 CYCLE = "2026-11"
 READERS = [f"reader{number:02}" for number in range(64)]
@@ -31,23 +31,25 @@ _READINGS = """
            printf('%016x%s', 1763632800000000000 + id, lower(hex(randomblob(8)))) FROM jobs WHERE id <= ?
 """
 _TALLIES = f"INSERT INTO tallies SELECT '{CYCLE}', username, count(*) FROM readings GROUP BY username"
-_TOTAL = f"UPDATE cycles SET total = (SELECT count(*) FROM readings) WHERE cycle = '{CYCLE}'"
+
+
+def accounts() -> list[Account]:
+    """Return the accounts of `READERS`."""
+    return [Account(User(reader, reader.title()), _cheap.hash(reader)) for reader in READERS]
 
 
 def make_database(path: Path, *, unread: int, stored: int = 0) -> Path:
     """Make a database with `READERS`, so many readings, and so many meters that wait for one; return its path."""
     with SqliteStore(path) as store:
-        for reader in READERS:
-            store.add_user(Account(User(reader, reader.title()), _cheap.hash(reader)))
+        store.write(lambda tx: tx.accounts.put(accounts()))
     connection = apsw.Connection(str(path))
     connection.execute("PRAGMA synchronous = OFF; PRAGMA cache_size = -500000; BEGIN")
     connection.execute("INSERT INTO cycles (cycle) VALUES (?)", (CYCLE,))
     if stored:
         connection.execute(_JOBS, (stored, 0, "S"))
         connection.execute(_READINGS, (stored,))
-        connection.execute("UPDATE jobs SET reading = id")
+        connection.execute("UPDATE jobs SET reading = id, state = 'done'")
         connection.execute(_TALLIES)
-        connection.execute(_TOTAL)
     if unread:
         connection.execute(_JOBS, (unread, stored, "W"))
     connection.execute("COMMIT")

@@ -14,7 +14,7 @@ from bench.systems import MeterReader
 from metermt.client import MeterClient
 from metermt.model import Account, User
 from metermt.passwords import hash_password
-from metermt.store.sqlite import SqliteStore
+from metermt.store.sqlite.store import SqliteStore
 
 _PACE = 0.02  # seconds between two rounds of a reader
 _READERS = READERS[:8]
@@ -25,7 +25,8 @@ def measure_logins(settings: Settings, folder: Path) -> dict[str, Any]:
     """Return the rounds of eight readers alone, and while many log in at once with a hash of the usual cost."""
     database = make_database(folder / "logins.db", unread=settings.meters)
     with SqliteStore(database) as store:
-        store.add_user(Account(User(_NEWCOMER, "Newcomer"), hash_password(_NEWCOMER)))
+        newcomer = Account(User(_NEWCOMER, "Newcomer"), hash_password(_NEWCOMER))
+        store.write(lambda tx: tx.accounts.put([newcomer]))
     with metermt(folder, "--database", database, "--max-per-address", 1000) as server:
         readers = [MeterReader(server.port) for _ in _READERS]
         for reader, name in zip(readers, _READERS, strict=True):

@@ -5,6 +5,7 @@ Server and client are the usual ones, with a clock around the steps; what the cl
 
 import argparse
 import json
+import selectors
 import statistics
 import sys
 import tempfile
@@ -20,12 +21,13 @@ from rich.table import Table
 from bench.databases import READERS, make_database
 from bench.servers import Server
 from bench.systems import MeterReader
+from metermt.calls.desk import Work
 from metermt.cli import main as metermt
-from metermt.store.groupwriter import GroupWriter
+from metermt.store.base import Tx
+from metermt.store.sqlite.groupwriter import GroupWriter
+from metermt.store.sqlite.sql import SqliteSql
 from metermt.transport.conversation import Conversation
-from metermt.transport.serverend import ServerEnd
-from metermt.transport.stream import DeadlineStream
-from metermt.transport.switchboard import Switchboard
+from metermt.transport.stream import Stream
 
 _ROUNDS, _WARM_UP = 3000, 300
 
@@ -60,16 +62,51 @@ def _clocked(owner: type, name: str, spent: Spent, step: str) -> None:
 def _serve(file: Path, options: list[str]) -> None:
     """Be `metermt serve`; at its end write into a file what it has spent its time on."""
     spent: Spent = {}
-    _clocked(Switchboard, "_turn", spent, "turn")
-    _clocked(Conversation, "short_request", spent, "request")
-    _clocked(ServerEnd, "answer", spent, "answer")
-    _clocked(GroupWriter, "_run_in_step", spent, "sql")
-    _clocked(GroupWriter, "together", spent, "together")
-    _clocked(Conversation, "send", spent, "send")
+    _clocked(Conversation, "receive_now", spent, "receive")
+    _clocked(Conversation, "next_call", spent, "read")
+    _clocked(Conversation, "answer", spent, "answer")
+    _clocked(Conversation, "send_now", spent, "send")
+    _clocked(GroupWriter, "wait", spent, "transaction")
+    _clock_sql(spent)
+    _clock_turns(spent)
     try:
         metermt(["serve", *options], standalone_mode=False)
     finally:
         file.write_text(json.dumps(spent))
+
+
+def _clock_sql(spent: Spent) -> None:
+    """Note how long all statements of a transaction take, and how long the work that they are a part of."""
+    statements: Spent = {}
+    for verb in ("rows", "rows_among", "rows_for_each", "insert", "update", "delete"):
+        _clocked(SqliteSql, verb, statements, "sql")
+    _clocked(Work, "__call__", spent, "work")
+    work = Work.__call__
+
+    def timed(self: Work, tx: Tx) -> Any:
+        statements.clear()
+        try:
+            return work(self, tx)
+        finally:
+            spent.setdefault("sql", []).append(sum(statements.get("sql", [])))
+
+    Work.__call__ = timed  # type: ignore[method-assign]
+
+
+def _clock_turns(spent: Spent) -> None:
+    """Note how long the switchboard takes from one wait to the next."""
+    select = selectors.DefaultSelector.select
+    ended: list[float] = []
+
+    def timed(self: selectors.DefaultSelector, timeout: float | None = None) -> Any:
+        if ended:
+            spent.setdefault("turn", []).append(1e6 * (time.perf_counter() - ended.pop()))
+        try:
+            return select(self, timeout)
+        finally:
+            ended.append(time.perf_counter())
+
+    selectors.DefaultSelector.select = timed  # type: ignore[method-assign]
 
 
 def _measure() -> tuple[Spent, Spent]:
@@ -81,7 +118,7 @@ def _measure() -> tuple[Spent, Spent]:
         database = make_database(folder / "meters.db", unread=_ROUNDS + _WARM_UP + 10)
         options = ("--serve", file, "--host", "127.0.0.1", "--port", 0, "--database", database)
         with Server(folder, "bench.parts", *options) as server:
-            _clocked(DeadlineStream, "_wait", client, "wait")
+            _clocked(Stream, "_wait", client, "wait")
             reader = MeterReader(server.port)
             reader.login(READERS[0])
             for _ in range(_WARM_UP):
@@ -99,14 +136,15 @@ def _show(client: Spent, server: Spent) -> None:
     """Print the medians."""
     took = Counter({step: statistics.median(times[-_ROUNDS:]) for step, times in (client | server).items()})
     own = took["round"] - took["wait"]
+    ours = took["receive"] + took["read"] + took["transaction"] + took["answer"] + took["send"]
     rows = [
         ("client: writes the request, reads the answer", own),
-        ("server: receives and reads the request", took["request"]),
-        ("server: judges the reading, writes the answer", took["answer"] - took["sql"]),
+        ("server: receives and reads the request", took["receive"] + took["read"]),
+        ("server: judges the reading, finds the next job", took["work"] - took["sql"]),
         ("server: SQL", took["sql"]),
-        ("server: BEGIN, COMMIT with its flush", took["together"] - took["answer"]),
-        ("server: sends the answer", took["send"]),
-        ("server: the switchboard's own", took["turn"] - took["request"] - took["together"] - took["send"]),
+        ("server: BEGIN, COMMIT with its flush", took["transaction"] - took["work"]),
+        ("server: writes and sends the answer", took["answer"] + took["send"]),
+        ("server: the switchboard's own", took["turn"] - ours),
         ("on the way: the kernel wakes the server, then the client", took["wait"] - took["turn"]),
     ]
     table = Table(title=f"One round of one client, medians of {_ROUNDS:,}", title_justify="left")

@@ -74,6 +74,22 @@ def _others(results: Results) -> Table:
         table.add_row("console until it asks", f"{console['s']} s ({console['s_min']} to {console['s_max']})")
     if window := results["window"]:
         table.add_row("window until it asks", f"{window['s']} s; with a server to start {window['with_server_s']} s")
+    company = results["company"]
+    for name, words in (
+        ("bulks", "a client that sends bulks of 20"),
+        ("writer", "a program that writes 100 times a second"),
+    ):
+        beside = company[name]
+        table.add_row(
+            f"{company['readers']} readers beside {words}",
+            f"{beside['rounds_per_s']:,} rounds/s, {beside['share']:.0%} of {company['alone']['rounds_per_s']:,} "
+            f"alone; {beside['threads']} threads at most",
+        )
+    for step, cost in company["leases"].items():
+        table.add_row(
+            f"{step}, with half of the jobs leased ahead",
+            f"{cost['with_ms']} ms (without {cost['without_ms']} ms)",
+        )
     logins = results["logins"]
     alone, meanwhile = (
         {name: f"{value:.1f}" for name, value in logins[part].items()} for part in ("alone", "meanwhile")

@@ -51,7 +51,7 @@ def measure_rounds(
             servers = [(system, stack.enter_context(system.start(folder, database))) for system in compared]
             for clients in settings.clients:
                 for system, server in servers:
-                    sample = _measure(system, server, clients, settings.seconds)
+                    sample = measure_clients(system, server, clients, settings.seconds)
                     samples.setdefault((system.name, clients), []).append(sample)
     return samples
 
@@ -81,7 +81,8 @@ def rows_of(samples: dict[tuple[str, int], list[Sample]]) -> list[dict[str, Any]
     return rows
 
 
-def _measure(system: System, server: Server, clients: int, seconds: float) -> Sample:
+def measure_clients(system: System, server: Server, clients: int, seconds: float) -> Sample:
+    """Return what so many clients of a server get done at once."""
     pipes, processes = [], []
     for number in range(min(clients, _PROCESSES)):
         here, there = _processes.Pipe()

@@ -18,6 +18,8 @@ class Settings:
     imports: int = 3  # runs of that
     idle: int = 1_000  # connections that say nothing
     logins: int = 200  # at once
+    ahead: int = 50  # readers with jobs leased ahead
+    ahead_each: int = 1_000  # jobs that each of them has
     starts: int = 7  # of a server, and of a console
 
 
@@ -30,8 +32,10 @@ QUICK = Settings(
     bulk=5_000,
     imported=10_000,
     imports=1,
-    idle=100,
-    logins=40,
-    starts=3,
+    idle=50,
+    logins=20,
+    ahead=10,
+    ahead_each=100,
+    starts=2,
 )
 """Enough to see that everything works and roughly where it stands."""

@@ -12,9 +12,7 @@ from typing import Any, Protocol
 from bench.databases import copy_of
 from bench.servers import Server, metermt
 from metermt.client import MeterClient
-from metermt.model import Job
-
-_DEMO_READERS = ("adam", "carol", "eric", "gwenda")
+from metermt.model import Answer, Job
 
 
 class Reader(Protocol):
@@ -29,14 +27,11 @@ class Reader(Protocol):
 class MeterReader:
     """A client of MeterMT: each round is one request, which brings the job of the next."""
 
-    def __init__(self, port: int, tls_ca: Path | None = None, *, demo: bool = False) -> None:
+    def __init__(self, port: int, tls_ca: Path | None = None) -> None:
         self.client = MeterClient("localhost" if tls_ca else "127.0.0.1", port, tls_ca=tls_ca, timeout=60)
-        self._demo = demo
         self._job: Job | None = None
 
     def login(self, username: str) -> None:
-        if self._demo:
-            username = _DEMO_READERS[int(username[-2:]) % len(_DEMO_READERS)]
         self.client.login(username, username)
 
     def job(self) -> None:
@@ -51,13 +46,13 @@ class MeterReader:
     def round(self) -> None:
         if self._job is None:
             self.job()
-        _, self._job = self.client.submit_and_next(self._meter, 4711)
+        self._job = self.client.submit_and_next(Answer(self._meter, 4711)).job
 
     @property
     def _meter(self) -> str:
         if self._job is None:
             raise RuntimeError("the database has too few meters for this run")
-        return self._job.meter
+        return self._job.meter.number
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,9 +93,9 @@ def systems(tls: Path) -> list[System]:
         ),
         System(
             "metermt-memory",
-            "MeterMT's demo: in memory",
-            lambda folder, _: metermt(folder, "--demo", "--no-dump"),
-            lambda port: MeterReader(port, demo=True),
+            "the same server on the store in memory",
+            lambda folder, _: Server(folder, "bench.memory"),
+            MeterReader,
         ),
         _peer("xmlrpc", "standard library, in memory, three calls", "stdlib_xmlrpc"),
         *([_peer("pyro5", "Pyro5, in memory, three calls", "pyro")] if find_spec("Pyro5") else []),

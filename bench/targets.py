@@ -70,6 +70,17 @@ def _targets(most: int) -> list[Target]:
             lambda found: found["start"]["full_rss_mb"] - found["start"]["empty_rss_mb"],
             at_most=30,
         ),
+        Target(
+            "32 readers beside bulks / alone, rounds/s", lambda found: found["company"]["bulks"]["share"], at_least=0.6
+        ),
+        Target(
+            "32 readers beside another writer / alone", lambda found: found["company"]["writer"]["share"], at_least=0.85
+        ),
+        Target("threads beside bulks", lambda found: found["company"]["bulks"]["threads"], at_most=8),
+        *(
+            Target(f"{step}, with half of the jobs leased ahead / without", _leases(step), at_most=1.5)
+            for step in ("lease", "disconnect", "nothing left")
+        ),
         Target("console, seconds until it asks", lambda found: found["console"]["s"], at_most=0.4),
         Target("window, seconds until it asks", lambda found: found["window"]["s"], at_most=0.8),
         Target("window with a server to start", lambda found: found["window"]["with_server_s"], at_most=1.8),
@@ -101,6 +112,10 @@ def _grown(kind: str, stored: int) -> Callable[[Results], float]:
         raise LookupError
 
     return figure
+
+
+def _leases(step: str) -> Callable[[Results], float]:
+    return lambda found: float(found["company"]["leases"][step]["ratio"])
 
 
 def _bulk_to_single(results: Results) -> float:

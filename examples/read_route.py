@@ -33,9 +33,10 @@ def main() -> None:
             if job is None:
                 print("All jobs done")
                 break
-            status, next_job = client.submit_and_next(job.meter, value_of(job))
-            print(f"{job.meter} at {job.address or 'an unknown address'}: {status.count} of {status.total} are yours")
-            job = next_job
+            accepted = client.submit_and_next(metermt.Answer(job.meter.number, value_of(job), key=metermt.new_key()))
+            status, place = accepted.status, job.meter.address or "an unknown address"
+            print(f"{job.meter.number} at {place}: {status.count} of {status.total} are yours")
+            job = accepted.job
         client.logout()
 
 

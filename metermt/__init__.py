@@ -1,26 +1,25 @@
 """MeterMT, a meter-reading server for field crews.
 
-`connect` talks to a server; `Manager` is the server's inside, to be used without one.
+`connect` talks to a server; `Manager` answers the same calls without one, in your own program.
 """
 
 from metermt.client import MeterClient, connect, new_key
-from metermt.config import Rules
 from metermt.errors import Error
 from metermt.manager import Manager
-from metermt.model import Job, Meter, Reading, Status, Submission, User
-from metermt.wire import Row
+from metermt.model import Answer, Job, Meter, Reading, Role, Status, User
+from metermt.policy import Policy
 
 __all__ = [
+    "Answer",
     "Error",
     "Job",
     "Manager",
     "Meter",
     "MeterClient",
+    "Policy",
     "Reading",
-    "Row",
-    "Rules",
+    "Role",
     "Status",
-    "Submission",
     "User",
     "connect",
     "new_key",

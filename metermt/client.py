@@ -9,8 +9,11 @@ from datetime import UTC, datetime
 from itertools import islice
 from pathlib import Path
 from threading import Lock
-from typing import Any, Self
+from typing import Self, TypeVar
 
+from metermt.calls import readings, rounds, sessions
+from metermt.calls.readings import Next
+from metermt.calls.table import Call
 from metermt.config import PORT, check_port
 from metermt.discovery import ANSWER_SECONDS, Registry
 from metermt.errors import (
@@ -24,12 +27,16 @@ from metermt.errors import (
     SettingError,
     TlsError,
 )
-from metermt.model import Job, Status
+from metermt.model import Answer, Job, Status
 from metermt.transport.connection import ServerConnection
 from metermt.transport.deadline import Deadline
 from metermt.transport.tls import ClientTls
 from metermt.transport.tunnel import SshTunnel
-from metermt.wire import MAX_ROWS, Row, jobs_from_text, outcomes_from_text, rows_to_text
+from metermt.version import PROTOCOL, VERSION
+from metermt.wire import MAX_ITEMS
+
+Q = TypeVar("Q")
+R = TypeVar("R")
 
 TIMEOUT = 10.0
 """Seconds that a call may take unless told otherwise, reconnecting included."""
@@ -37,7 +44,6 @@ TIMEOUT = 10.0
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.05, 2.0  # seconds between two tries to reconnect; each is twice the one before
 
 
-_NONSENSE = "The server sent an answer that makes no sense"
 _STEP = 1.0  # seconds that one of several servers of a name may take to answer before the next is tried
 
 
@@ -92,85 +98,81 @@ class MeterClient:
         self._connection: ServerConnection | None = None
         self._connect(Deadline(timeout))
 
+    # --- the calls
+
+    def call(self, call: Call[Q, R], request: Q) -> R:
+        """Make any call of the table (see `metermt.calls`), and return its result."""
+        return self._call(call, request)
+
     def login(self, username: str, password: str) -> str:
         """Log in and return the user's full name. Raises `LoginError`."""
-        match self._call("login", username, password):
-            case (str(session_id), str(full_name)):
-                self._session_id = session_id
-                return full_name
-        raise CallError(_NONSENSE)
+        found = self._call(sessions.login, sessions.Login(username, password))
+        self._session_id = found.session_id
+        return found.full_name
 
     def logout(self) -> None:
         """Log out. Doing so twice, or without a login, is harmless."""
         try:
-            self._call("logout", self._session_id)
+            self._call(sessions.logout, None)
         except SessionError:
             pass
         finally:
             self._session_id = ""
 
+    def hello(self) -> sessions.Welcome:
+        """Return the versions of the server, and its time."""
+        return self._call(sessions.hello, sessions.Hello(VERSION, PROTOCOL))
+
     def get_job(self) -> Job | None:
-        """Return the job to do next, None when there is none left. Asking twice gives the same job."""
-        return next(iter(self.get_jobs(1)), None)
+        """Return the job to do next, None when all are done or in other hands. Asking twice gives the same."""
+        return self._call(rounds.next_job, None)
 
     def get_jobs(self, n: int) -> list[Job]:
-        """Return up to `n` jobs, 1 to 1,000, the next one first. Raises `CallError`."""
-        return jobs_from_text(self._call("get_jobs", self._session_id, n))
+        """Return up to `n` jobs, from 1 to 1,000, to be read where there is no network."""
+        return self._call(rounds.get_jobs, rounds.JobsWanted(n))
 
     def submit_reading(
         self,
         meter: str,
-        reading: int,
+        reading: int | None,
         reason: str = "",
         when: datetime | str | None = None,
         key: str | None = None,
     ) -> None:
-        """Send a reading, or -1 and a reason why there is none.
+        """Send a reading of the meter of this number, or -1 and a reason why there is none.
 
         `when` is when the meter was read, now if it is None; without an offset it is in this machine's local time
         if it is a `datetime` and in the server's if it is an ISO 8601 text. `key` is one of `new_key`, made here if
         it is None. Raises `SubmissionError`, and then the server has changed nothing.
         """
-        self._call("submit_reading", self._session_id, *_row(meter, reading, reason, when, key))
+        self._call(readings.submit_reading, _to_send(Answer(meter, reading, reason, when, key)))
 
-    def submit_and_next(
-        self,
-        meter: str,
-        reading: int,
-        reason: str = "",
-        when: datetime | str | None = None,
-        key: str | None = None,
-    ) -> tuple[Status, Job | None]:
-        """Do as `submit_reading`, and return the status and the next job, in one request."""
-        match self._call("submit_and_next", self._session_id, *_row(meter, reading, reason, when, key)):
-            case (int(count), int(total), jobs):
-                return Status(count, total), next(iter(jobs_from_text(jobs)), None)
-        raise CallError(_NONSENSE)
+    def submit_and_next(self, answer: Answer) -> Next:
+        """Send an answer as `submit_reading` does; return the status and the next job, in one request."""
+        return self._call(readings.submit_and_next, _to_send(answer))
 
-    def submit_readings(self, rows: Iterable[Row]) -> list[Error | None]:
-        """Send many readings and tell of each its error, or None when it was accepted.
+    def submit_readings(self, answers: Iterable[Answer]) -> list[Error | None]:
+        """Send many answers and tell of each its error, or None when it was accepted.
 
-        A `Row` has the fields of `submit_reading`. They go out 1,000 a call; when a call raises, those
-        before it have been accepted, and all may be sent again if their rows have keys.
+        They go out 1,000 a call; when a call raises, those before it have been accepted, and all may be sent again if
+        they have keys.
         """
         outcomes: list[Error | None] = []
-        for some in _in_parts(rows):
-            filled = [_row(row.meter, row.reading, row.reason, row.when, row.key) for row in some]
-            answer = self._call("submit_readings", self._session_id, rows_to_text(filled))
-            outcomes += outcomes_from_text(answer, len(filled))
+        for some in _in_parts(answers):
+            told = self._call(readings.submit_readings, readings.Answers([_to_send(answer) for answer in some]))
+            if len(told) != len(some):
+                raise CallError(f"The other side sent {len(told)} outcomes of {len(some)} readings")
+            outcomes += told
         return outcomes
 
     def get_status(self) -> Status:
         """Return how many meters of the open cycles this user has read, and all have."""
-        match self._call("get_status", self._session_id):
-            case (int(count), int(total)):
-                return Status(count, total)
-        raise CallError(_NONSENSE)
+        return self._call(readings.get_status, None)
 
     def ping(self) -> float:
         """Return how long the server took to answer, in seconds."""
         started = time.perf_counter()
-        self._call("ping")
+        self._call(sessions.ping, None)
         return time.perf_counter() - started
 
     def close(self) -> None:
@@ -186,13 +188,14 @@ class MeterClient:
 
     # --- parts
 
-    def _call(self, name: str, *args: Any) -> Any:
+    def _call(self, call: Call[Q, R], request: Q) -> R:
+        args = call.told(self._session_id, request)
         deadline = Deadline(self.timeout)
         with self._turn(deadline):
             pause = _FIRST_PAUSE
             while True:
                 try:
-                    return self._connect(deadline).call(name, args, deadline)
+                    return call.result_of(self._connect(deadline).call(call.name, args, deadline))
                 except (ServerUnreachable, ServerBusy, ServerLost):
                     self._hang_up()
                     pause *= random.uniform(1.5, 2.5)  # noqa: S311 - so that a crew does not come back in one rush
@@ -223,7 +226,7 @@ class MeterClient:
                 self._connection = ServerConnection(self.host, self.port, deadline, self._tls)
             if self._session_id:  # a server takes bulk only from a connection that has shown a session
                 with suppress(SessionError):
-                    self._connection.call("get_status", (self._session_id,), deadline)
+                    self._connection.call(readings.get_status.name, (self._session_id,), deadline)
         return self._connection
 
     def _found(self, service: str, deadline: Deadline) -> ServerConnection:
@@ -241,7 +244,7 @@ class MeterClient:
             except ConnectionFailed:
                 continue
             try:
-                connection.call("ping", (), step)  # one that is frozen still accepts connections
+                connection.call(sessions.ping.name, (), step)  # one that is frozen still accepts connections
             except Error:
                 connection.close()
                 continue
@@ -273,17 +276,17 @@ def _client_tls(tls_ca: Path | str | None, tls_cert: Path | str | None) -> Clien
     return ClientTls(Path(tls_ca), Path(tls_cert) if tls_cert else None)
 
 
-def _row(meter: str, reading: int, reason: str, when: datetime | str | None, key: str | None) -> Row:
-    if when is None:
-        when = datetime.now(UTC)
+def _to_send(answer: Answer) -> Answer:
+    """Return an answer with its time and its key in it."""
+    when = datetime.now(UTC) if answer.when is None else answer.when
     if isinstance(when, datetime):
         with suppress(OverflowError):  # at the ends of the calendar; the server refuses it
             when = when.astimezone(UTC)
         when = when.isoformat(timespec="seconds")
-    return Row(meter, when, reading, reason, key or new_key())
+    return Answer(answer.meter, answer.value, answer.reason, when, new_key() if answer.key is None else answer.key)
 
 
-def _in_parts(rows: Iterable[Row]) -> Iterator[list[Row]]:
-    rest = iter(rows)
-    while some := list(islice(rest, MAX_ROWS)):
+def _in_parts(answers: Iterable[Answer]) -> Iterator[list[Answer]]:
+    rest = iter(answers)
+    while some := list(islice(rest, MAX_ITEMS)):
         yield some

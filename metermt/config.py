@@ -1,4 +1,4 @@
-"""The settings that a server runs by, their defaults, and where its database is."""
+"""Where a server listens, what strangers may take of it, and where its files are."""
 
 from dataclasses import dataclass
 from datetime import timedelta
@@ -10,7 +10,7 @@ PORT = 11003
 SERVICE = "METER"
 REGISTRY_PORT = 18811
 IN_MEMORY = ":memory:"
-"""Given instead of a file: keep everything in memory and forget it at the end."""
+"""Given instead of a file: a database in a temporary folder, which is removed at the end."""
 
 
 def default_database() -> Path:
@@ -23,24 +23,6 @@ def default_database() -> Path:
 def default_tls_folder() -> Path:
     """Return the folder of keys and certificates that all programs use unless told otherwise."""
     return default_database().with_name("tls")
-
-
-@dataclass(frozen=True, slots=True)
-class Rules:
-    """What a utility may set about logins and leases. Raises `SettingError`."""
-
-    session_idle: timedelta = timedelta(hours=12)
-    """A session that was not used for this long has expired."""
-    lease: timedelta = timedelta(minutes=30)
-    """How long a job stays with the reader it was handed to."""
-    login_failures: int = 10
-    """Wrong passwords for one name from one address within `login_window` before both must wait."""
-    login_window: timedelta = timedelta(minutes=15)
-
-    def __post_init__(self) -> None:
-        for what, length in (("session", self.session_idle), ("lease", self.lease)):
-            if not timedelta(seconds=1) <= length <= timedelta(days=366):
-                raise SettingError(f"Invalid {what} time {length}: use one second to a year")
 
 
 @dataclass(frozen=True, slots=True)

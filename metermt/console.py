@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 
 import click
 
+from metermt.calls.readings import Next
 from metermt.cli.common import MeterCommand, Target, server_options
 from metermt.client import MeterClient, new_key
 from metermt.errors import (
@@ -21,7 +22,7 @@ from metermt.errors import (
     TooManyFailures,
     UnknownMeter,
 )
-from metermt.model import Job, Status
+from metermt.model import Answer, Job
 from metermt.terminal import Terminal
 
 _FAREWELL = 1.0  # seconds that logging out may take: whoever leaves does not wait for a server
@@ -63,7 +64,7 @@ def read_meters(connect: Callable[[], MeterClient]) -> None:
 
 
 class _Dialogue:
-    """The talk with one reader."""
+    """The dialogue with one reader."""
 
     def __init__(self, client: MeterClient, terminal: Terminal) -> None:
         self._client = client
@@ -75,11 +76,10 @@ class _Dialogue:
         job = self._client.get_job()
         while job:
             _show_place(job)
-            answer = self._ask_for_reading(job)
+            answer = self._ask_for_answer(job)
             if answer is None:
                 return
-            reading, reason = answer
-            job = self._submitted(job, reading, reason)
+            job = self._submitted(job, answer)
         print("All jobs done")
 
     def _log_in(self) -> None:
@@ -97,45 +97,45 @@ class _Dialogue:
                 print(f"Welcome, {full_name}, to Meter RPYC")
                 return
 
-    def _submitted(self, job: Job, reading: int, reason: str) -> Job | None:
-        """Send what the reader said; return the job to go on with, which is the same one if that was refused."""
+    def _submitted(self, job: Job, answer: Answer) -> Job | None:
+        """Send an answer; return the job to go on with, which is the same one if the answer was refused."""
         try:
-            status, next_job = self._sent(job, reading, reason)
+            accepted = self._sent(answer)
         except (MeterLeased, AlreadyRead, UnknownMeter) as error:
             print(error)
             return self._client.get_job()
         except SubmissionError as error:
             print(error)
             return job
-        print(f"Accepted: you have read {status.count} out of {status.total} readings")
-        return next_job
+        print(f"Accepted: you have read {accepted.status.count} out of {accepted.status.total} readings")
+        return accepted.job
 
-    def _sent(self, job: Job, reading: int, reason: str) -> tuple[Status, Job | None]:
-        """Send it, as often as the reader wishes when the server is out of reach. It counts once."""
-        when, key = datetime.now(UTC), new_key()
+    def _sent(self, answer: Answer) -> Next:
+        """Send an answer, as often as the reader wishes when the server is out of reach. It counts once."""
         while True:
             try:
-                return self._client.submit_and_next(job.meter, reading, reason, when, key)
+                return self._client.submit_and_next(answer)
             except SessionError:
                 print("Your login has expired: log in again, your reading is kept")
                 self._log_in()
             except ConnectionFailed as error:
                 print(f"Error: {error}")
-                again = self._terminal.ask(f"Not confirmed yet. Send the reading for meter {job.meter} again? [Y/n]: ")
-                if again.lower() == "n":
+                question = f"Not confirmed yet. Send the reading for meter {answer.meter} again? [Y/n]: "
+                if self._terminal.ask(question).lower() == "n":
                     raise
 
-    def _ask_for_reading(self, job: Job) -> tuple[int, str] | None:
-        """Return a reading, or -1 and a reason, as typed; None when the reader gives neither."""
-        while text := self._terminal.ask(f"Reading for meter {job.meter}: "):
+    def _ask_for_answer(self, job: Job) -> Answer | None:
+        """Return the reading or the reason that was typed, to count once; None when the reader gives neither."""
+        meter = job.meter.number
+        while text := self._terminal.ask(f"Reading for meter {meter}: "):
             if not re.fullmatch(r"-?[0-9]{1,20}", text):
                 print(f"Invalid reading: {text} is not a whole number")
             elif text.startswith("-"):
                 print(f"Invalid reading: {text} is below zero")
             else:
-                return int(text), ""
-        reason = self._terminal.ask(f"Reason for meter {job.meter}: ")
-        return (-1, reason) if reason else None
+                return Answer(meter, int(text), when=datetime.now(UTC), key=new_key())
+        reason = self._terminal.ask(f"Reason for meter {meter}: ")
+        return Answer(meter, None, reason, datetime.now(UTC), new_key()) if reason else None
 
     def _ask_for_username(self) -> str:
         try:
@@ -150,8 +150,8 @@ class _Dialogue:
 
 def _show_place(job: Job) -> None:
     if job.route:
-        print(f"Route {job.route}, stop {job.sequence}" + (f": {job.address}" if job.address else ""))
-    elif job.address:
-        print(job.address)
-    if job.instructions:
-        print(job.instructions)
+        print(f"Route {job.route}, stop {job.sequence}" + (f": {job.meter.address}" if job.meter.address else ""))
+    elif job.meter.address:
+        print(job.meter.address)
+    if job.meter.instructions:
+        print(job.meter.instructions)

@@ -1,24 +1,58 @@
-"""The demo's users and its made-up meters."""
+"""A made-up town: its users, its meters, and the way past them."""
 
 import random
+from collections.abc import Iterator
 from typing import Final
 
-from metermt.model import Account, Job, Meter, User
+from metermt.calls.accounts import add_accounts
+from metermt.calls.desk import Desk
+from metermt.calls.office import Import, import_jobs, list_routes
+from metermt.calls.table import Caller
+from metermt.model import Account, Job, Meter, Role, User
 from metermt.passwords import hash_password
-from metermt.store.base import Store
+from metermt.store.base import Tx
 
 USERS: Final = {"adam": "Adam Ong", "carol": "Carol Dent", "eric": "Eric Lund", "gwenda": "Gwenda Pryce"}
 """User names and full names. Each password is the user name."""
 
-
-def add_demo_users(store: Store) -> None:
-    """Let the demo's users in, with their names as passwords. Those who are known already are left alone."""
-    for username, full_name in USERS.items():
-        if store.find_account(username) is None:
-            store.add_user(Account(User(username, full_name), hash_password(username)))
+_STREETS = ("Station Road", "Mill Lane", "Harbour Street", "Church Walk", "Market Square")
+_HOUSES = 200  # of each street; a meter each
+_OFFICE = Caller(role=Role.ADMIN)
 
 
-def make_up_job(cycle: str) -> Job:
-    """Think up a gas meter G40000 to G99999 or an electricity meter E40000 to E999999."""
-    kind, highest = random.choice((("G", 99_999), ("E", 999_999)))  # noqa: S311 - nothing is kept secret by it
-    return Job(Meter(f"{kind}{random.randint(40_000, highest)}", kind, dials=6), cycle)  # noqa: S311
+def add_town(desk: Desk) -> None:
+    """Let the town's users in, and have its meters read this month.
+
+    Users who are known already are left alone; meters are added only if there are no routes, and this month's cycle was
+    not closed.
+    """
+    known = desk.store.read(lambda tx: tx.accounts.find(USERS))
+    accounts = [
+        Account(User(username, full_name), hash_password(username))
+        for username, full_name in USERS.items()
+        if username not in known
+    ]
+
+    def add(tx: Tx) -> None:
+        add_accounts(desk.turn(tx), accounts)
+
+    desk.store.write(add)
+    cycle = f"{desk.store.read(desk.turn).moment:%Y-%m}"
+    is_open = desk.store.read(lambda tx: tx.jobs.cycles()).get(cycle, True)
+    if is_open and not desk.ask(list_routes, None, caller=_OFFICE):
+        desk.ask(import_jobs, Import(cycle, list(_jobs(cycle))), caller=_OFFICE)
+
+
+def _jobs(cycle: str) -> Iterator[Job]:
+    """Yield a job for each house: gas meters G40000 to G99999, electricity meters E40000 to E999999.
+
+    They are the same in every run.
+    """
+    choice = random.Random(1)  # noqa: S311 - nothing is kept secret by it
+    numbers: dict[str, None] = {}
+    while len(numbers) < len(_STREETS) * _HOUSES:
+        kind, highest = choice.choice((("G", 99_999), ("E", 999_999)))
+        numbers[f"{kind}{choice.randint(40_000, highest)}"] = None
+    for place, number in enumerate(numbers):
+        street, house = _STREETS[place // _HOUSES], place % _HOUSES + 1
+        yield Job(Meter(number, number[0], 6, f"{house} {street}"), cycle, street, house)

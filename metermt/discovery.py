@@ -97,7 +97,7 @@ class Registry:
                 sock.settimeout(seconds)
                 sock.connect(address)
                 if command.endswith("REGISTER") and (host or self.key):
-                    # What is signed says for which host it is good, or anybody who heard it could use it for theirs.
+                    # The host is signed too: else whoever overheard the message could register another one with it.
                     arguments = (*arguments, host or sock.getsockname()[0])
                 message = brine.dump(("RPYC", command, arguments))
                 if self.key:

@@ -4,6 +4,7 @@
     ├── LoginError              wrong user name or password
     │   └── TooManyFailures     too many wrong passwords: wait
     ├── SessionError            the session id is unknown, expired or logged out
+    ├── RoleError               the user's role does not allow this call
     ├── SubmissionError         a reading is refused, and nothing changed
     │   ├── InvalidReading      not a whole number, below zero, too many digits
     │   ├── InvalidReason       too long, or with control characters
@@ -32,11 +33,14 @@
     └── InternalError           a fault in the server; its log has the details under the id in the text
 
 The text of an error is made for people: it says what was wrong and what to do. Each class has a
-`code` that never changes; programs compare that, or the class, and never the text.
+`code` that never changes; programs compare that, or the class, and never the text. What else a program
+may want to know stands in `details`, by names: numbers, texts, None.
 """
 
 import errno
 from typing import ClassVar
+
+Detail = str | int | float | bool | None
 
 
 class Error(Exception):
@@ -44,18 +48,25 @@ class Error(Exception):
 
     code: ClassVar[str] = "error"
 
+    def __init__(self, text: str = "", **details: Detail) -> None:
+        super().__init__(text)
+        self.details = details
+
 
 class LoginError(Error):
     """The user name or the password is wrong. Which of the two is never said."""
 
     code = "login"
 
-    def __init__(self, text: str = "Invalid username or password") -> None:
-        super().__init__(text)
+    def __init__(self, text: str = "Invalid username or password", **details: Detail) -> None:
+        super().__init__(text, **details)
 
 
 class TooManyFailures(LoginError):
-    """This user name has failed too often from this address; even the right password must wait."""
+    """This user name has failed too often from this address; even the right password must wait.
+
+    `details["seconds"]` says how long.
+    """
 
     code = "too-many-failures"
 
@@ -65,8 +76,14 @@ class SessionError(Error):
 
     code = "session"
 
-    def __init__(self, text: str = "Invalid session ID") -> None:
-        super().__init__(text)
+    def __init__(self, text: str = "Invalid session ID", **details: Detail) -> None:
+        super().__init__(text, **details)
+
+
+class RoleError(Error):
+    """The user's role does not allow this call. `details["role"]` is the least one that does."""
+
+    code = "role"
 
 
 class SubmissionError(Error):
@@ -106,13 +123,13 @@ class UnknownMeter(SubmissionError):
 
 
 class MeterLeased(SubmissionError):
-    """Another reader has been handed this meter and still has time to read it."""
+    """Another reader, `details["username"]`, has been handed this meter and still has time to read it."""
 
     code = "meter-leased"
 
 
 class AlreadyRead(SubmissionError):
-    """Another reader has read this meter in this cycle."""
+    """Another reader, `details["username"]`, has read this meter in this cycle."""
 
     code = "already-read"
 

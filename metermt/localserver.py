@@ -72,7 +72,7 @@ class LocalServer:
             except subprocess.TimeoutExpired:
                 process.kill()
                 process.wait()
-            if sys.stderr and self._notify.exists():  # a server that did not start has had its say
+            if sys.stderr and self._notify.exists():  # else it did not start, and `start` has raised its last line
                 sys.stderr.write(self._logged())
         self._folder.cleanup()
 
@@ -99,4 +99,4 @@ class LocalServer:
 
     def _last_words(self) -> str:
         lines = self._logged().strip().splitlines()
-        return lines[-1].removeprefix("Error: ") if lines else "it ended without a word"
+        return lines[-1].removeprefix("Error: ") if lines else "it ended and gave no reason"

@@ -3,22 +3,23 @@
 import re
 import unicodedata
 from dataclasses import dataclass
-from datetime import UTC, date, datetime
+from datetime import date, datetime
+from enum import StrEnum
 from functools import lru_cache
+from typing import Annotated, Final
 
-from metermt.errors import InvalidKey, InvalidReading, InvalidReason, RouteError, UserError
+from metermt.errors import RouteError, UserError
 
 KINDS = {"E": "electricity", "G": "gas", "W": "water", "": "unknown"}
+JUDGED: Final = "judged"
+"""Marks a field that a caller may fill with anything: the rules say what is wrong with it, and not the wire."""
 MAX_DIALS = 12
-MAX_REASON = 500
-"""Characters in a reason."""
 MAX_TEXT = 200
 """Characters in an address, in instructions, in a route's or a person's name."""
 
 _METER_NUMBER = re.compile(r"[A-Z0-9][A-Z0-9./-]{0,31}")
 _CYCLE = re.compile(r"[0-9A-Za-z][0-9A-Za-z-]{0,15}")
 _USERNAME = re.compile(r"[a-z][a-z0-9._-]{0,31}")
-_KEY = re.compile(r"[!-~]{1,64}")
 _NOT_PRINTED = {"Cc", "Cs", "Zl", "Zp"}  # Unicode categories: controls, surrogates, line and paragraph ends
 
 
@@ -93,15 +94,42 @@ class Meter:
         return highest(self.dials)
 
 
+class JobState(StrEnum):
+    """How far a job is."""
+
+    OPEN = "open"
+    SKIPPED = "skipped"
+    """The reader has left it for later."""
+    DONE = "done"
+    """It has a reading that counts."""
+    MISSED = "missed"
+    """Its cycle was closed before it was read."""
+
+
+class Role(StrEnum):
+    """What somebody may do; each role may do what those before it may."""
+
+    READER = "reader"
+    SUPERVISOR = "supervisor"
+    ADMIN = "admin"
+
+    def may_act_as(self, least: "Role") -> bool:
+        """Tell whether this role may do what wants at least that one."""
+        return _ROLES.index(self) >= _ROLES.index(least)
+
+
+_ROLES = tuple(Role)
+
+
 @dataclass(frozen=True, slots=True)
 class Job:
-    """One meter to be read in one cycle.
+    """One meter to be read in one cycle, as it was imported.
 
-    `route` is empty for a meter that the demo made up. `sequence` is the place in the walk, from 0.
-    `previous` is the register at `previous_date`, None when not known. Raises `RouteError`.
+    `sequence` is the place in the walk of the `route`, from 0. `previous` is the register at `previous_date`, None when
+    not known. Raises `RouteError`.
     """
 
-    device: Meter
+    meter: Meter
     cycle: str
     route: str = ""
     sequence: int = 0
@@ -113,95 +141,50 @@ class Job:
         _check_text("The route", self.route)
         if not 0 <= self.sequence < 10**9:
             raise RouteError(f"Invalid sequence {self.sequence}: use a whole number from 0")
-        if self.previous is not None and not 0 <= self.previous <= self.device.highest:
-            raise RouteError(f"Invalid previous {self.previous}: the register goes from 0 to {self.device.highest}")
-
-    @property
-    def meter(self) -> str:
-        """The number of the meter."""
-        return self.device.number
-
-    @property
-    def kind(self) -> str:
-        """The kind of the meter: E, G, W or empty."""
-        return self.device.kind
-
-    @property
-    def dials(self) -> int | None:
-        """The number of digits on the register, None when unknown."""
-        return self.device.dials
-
-    @property
-    def address(self) -> str:
-        """Where the meter is."""
-        return self.device.address
-
-    @property
-    def instructions(self) -> str:
-        """What the reader should know before ringing."""
-        return self.device.instructions
+        if self.previous is not None and not 0 <= self.previous <= self.meter.highest:
+            raise RouteError(f"Invalid previous {self.previous}: the register goes from 0 to {self.meter.highest}")
 
     @property
     def place(self) -> tuple[str, str, int, str]:
         """What jobs are handed out by: cycle, route, sequence, number."""
-        return self.cycle, self.route, self.sequence, self.device.number
+        return self.cycle, self.route, self.sequence, self.meter.number
 
 
 @dataclass(frozen=True, slots=True)
-class Submission:
+class Answer:
     """What a reader says of a meter: a value, or a reason why there is none, or both.
 
-    `value` is None when there is only a reason. `read_at` is when the reader stood at the meter. `key` is the
-    client's unique id for this submission, None when it sent none. Raises `SubmissionError`.
+    `meter` is its number. `value` is the register, None (or, by the convention of the original calls, -1) when there is
+    only a reason. `when` is when the reader stood at the meter: a `datetime`, an ISO 8601 text, or None for now.
+    `key` is the client's unique id for this submission, None when it has none.
+
+    An answer is made of whatever was typed; `metermt.rules.answers.judged` tells whether it can be taken, and what it
+    returns has a `value` of None or from 0, a `reason` without blanks around it, and `when` in UTC.
     """
 
-    meter: str
-    value: int | None
-    reason: str
-    read_at: datetime
-    username: str
-    key: str | None = None
+    meter: Annotated[str, JUDGED]
+    value: Annotated[int | None, JUDGED] = None
+    reason: Annotated[str, JUDGED] = ""
+    when: Annotated[datetime | str | None, JUDGED] = None
+    key: Annotated[str | None, JUDGED] = None
 
-    def __post_init__(self) -> None:
-        if self.value is None and not self.reason:
-            raise InvalidReading("Invalid reading: give a reading of 0 or more, or a reason why there is none")
-        if self.value is not None and self.value < 0:
-            raise InvalidReading("Invalid reading: it is below zero")
-        if len(self.reason) > MAX_REASON:
-            raise InvalidReason(f"Invalid reason: it has {len(self.reason)} characters, {MAX_REASON} are allowed")
-        if has_control_characters(self.reason):
-            raise InvalidReason("Invalid reason: it has control characters in it, such as a line end")
-        if self.key is not None and not (isinstance(self.key, str) and _KEY.fullmatch(self.key)):
-            raise InvalidKey("Invalid key: use 1 to 64 printable ASCII characters without blanks")
-        if self.read_at.tzinfo is not UTC:
-            raise ValueError("read_at must be in UTC")
-
-    def same_answer(self, other: "Submission") -> bool:
+    def says_the_same_as(self, other: "Answer") -> bool:
         """Tell whether both say the same of the same meter; times may differ."""
         return (self.meter, self.value, self.reason) == (other.meter, other.value, other.reason)
 
 
 @dataclass(frozen=True, slots=True)
 class Reading:
-    """One accepted answer to a job. `recorded_at` is when the server accepted it.
+    """One accepted answer to a job. `recorded_at` is when the server accepted it, in UTC.
 
     `counts` is False for a reading that its reader has corrected since.
     """
 
-    submission: Submission
+    answer: Answer
+    username: str
     cycle: str
     recorded_at: datetime
     counts: bool = True
-
-    @property
-    def meter(self) -> str:
-        """The number of the meter."""
-        return self.submission.meter
-
-    @property
-    def username(self) -> str:
-        """Who read it."""
-        return self.submission.username
 
 
 @dataclass(frozen=True, slots=True)
@@ -219,6 +202,7 @@ class User:
     username: str
     full_name: str
     disabled: bool = False
+    role: Role = Role.READER
 
     def __post_init__(self) -> None:
         if not is_username(self.username):
@@ -242,22 +226,55 @@ class Account:
 
 @dataclass(frozen=True, slots=True)
 class Session:
-    """A login. `key` is a digest of the session id, which itself is kept nowhere."""
+    """A login."""
 
     key: str
-    username: str
+    """A digest of the session id, which itself is kept nowhere."""
+    user: User
     used_at: float
     """Seconds since 1970, UTC; the session expires when it has been idle for long enough."""
+    server: str | None = None
+    """The server that its reader is connected to; None when the connection has ended, and what it holds is left to
+    any session of its reader."""
+
+    @property
+    def username(self) -> str:
+        """Whose login it is."""
+        return self.user.username
 
 
 @dataclass(frozen=True, slots=True)
 class Lease:
-    """Who asks for jobs, and until when they may keep them (seconds since 1970, UTC)."""
+    """A job handed to a session of a reader until a time, in seconds since 1970, UTC."""
 
+    job: int
+    """The job's id in its store."""
     username: str
     session: str
     """The session's key."""
     until: float
+
+
+@dataclass(slots=True)
+class Standing:
+    """How a job of an open cycle stands: the facts that an answer for its meter is judged by.
+
+    It may be changed: what was decided of one answer is a fact for the next.
+    """
+
+    job: int
+    """The job's id in its store."""
+    meter: str
+    """The number of the meter."""
+    cycle: str
+    dials: int | None
+    state: JobState
+    read_by: str | None
+    """Whose reading counts, None without one."""
+    leased_to: str | None
+    """Who was handed it last, None for nobody."""
+    leased_until: float
+    """Seconds since 1970, UTC; 0 for a job that was handed to nobody."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -268,3 +285,15 @@ class RouteProgress:
     route: str
     done: int
     total: int
+
+
+@dataclass(frozen=True, slots=True)
+class ImportCount:
+    """What became of imported jobs."""
+
+    added: int = 0
+    changed: int = 0
+    unchanged: int = 0
+
+    def __add__(self, other: "ImportCount") -> "ImportCount":
+        return ImportCount(self.added + other.added, self.changed + other.changed, self.unchanged + other.unchanged)

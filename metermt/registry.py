@@ -1,8 +1,8 @@
 """The registry: knows which servers there are, by name, and tells whoever asks.
 
 It speaks the protocol of RPyC's registry (see `metermt.discovery`), over UDP or TCP; RPyC's own programs can use it.
-RPyC's implementation is ended by one malformed message, blocked by one silent TCP client, and filled without end by
-made-up registrations; this one is not.
+One malformed message ends RPyC's implementation, one silent TCP client blocks it, and it keeps any number of made-up
+registrations; none of that is true of this one.
 """
 
 import logging
@@ -30,7 +30,7 @@ MAX_SERVERS = 1000
 _MAX_MESSAGE = 1500  # bytes; RPyC's clients read no more, so answers are cut to it as well
 _MAX_NAME = 64  # characters of a name or a host
 _TCP_SECONDS = 2.0  # how long a TCP client may take to ask
-_TCP_CLIENTS = 50  # at once; those beyond are hung up on
+_TCP_CLIENTS = 50  # at once; the connections of more are closed
 
 _log = logging.getLogger("metermt.registry")
 

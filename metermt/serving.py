@@ -1,28 +1,35 @@
-"""A whole server: settings, store, manager and listener put together, and an orderly end."""
+"""A whole server: settings, database, desk and listener put together, and an orderly end."""
 
+import logging
+import os
 import resource
 import signal
 import socket
-from collections.abc import Iterator
-from contextlib import ExitStack
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
 from ipaddress import ip_address
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Self
 
-from metermt.config import PORT, SERVICE, Limits, Rules, check_port
-from metermt.demo import add_demo_users
+from metermt.calls.desk import Desk
+from metermt.config import PORT, SERVICE, Limits, check_port
+from metermt.demo import add_town
 from metermt.discovery import Registry, announced
-from metermt.errors import SettingError
-from metermt.manager import Manager
-from metermt.store.base import Store
-from metermt.store.memory import MemoryStore
+from metermt.errors import InternalError, SettingError, StoreError
+from metermt.model import Reading
+from metermt.policy import Policy
+from metermt.store.base import Store, Tx
+from metermt.store.sqlite.store import SqliteStore
 from metermt.transport.server import MeterServer
 from metermt.transport.tls import ServerTls
 from metermt.wholefile import whole_file
 
 _ENDING = {signal.SIGINT, signal.SIGTERM}
+
+_log = logging.getLogger("metermt.server")
 
 GRACE = 10.0
 """Seconds that calls in flight have to end when the server stops."""
@@ -32,8 +39,8 @@ GRACE = 10.0
 class ServerSettings:
     """What a server is told. Raises `SettingError`.
 
-    `database` is None to keep everything in memory. `demo` lets the demo's users in and makes meters up as long as no
-    routes are imported. With a `registry` the server can be found there by its `name`.
+    `database` is None for one in a temporary folder, which is removed at the end. `demo` adds the users and the meters
+    of a made-up town, as `metermt.demo.add_town` does. With a `registry` the server can be found there by its `name`.
     """
 
     host: str = "localhost"
@@ -43,7 +50,7 @@ class ServerSettings:
     registry: Registry | None = None
     advertise: str | None = None
     name: str = SERVICE
-    rules: Rules = field(default_factory=Rules)
+    policy: Policy = field(default_factory=Policy)
     limits: Limits = field(default_factory=Limits)
     tls: ServerTls | None = None
     plaintext: bool = False
@@ -57,53 +64,70 @@ class ServerSettings:
 
 
 class RunningServer:
-    """A store, a manager and a listener that work together, until `stop`.
+    """A database, a desk and a listener that work together, until `stop`.
 
     Making one raises `ListenError` or `StoreError` if it cannot start. `port` is the true port; the `store`
-    stays open until the block of its `with` ends.
+    stays open until the block of its `with` ends. `failed` is called, in any thread, when the server cannot go on.
     """
 
-    def __init__(self, settings: ServerSettings) -> None:
+    def __init__(self, settings: ServerSettings, failed: Callable[[], None] = lambda: None) -> None:
         self.settings = settings
         _allow_descriptors(settings.limits.connections)
-        self.store = _open_store(settings.database)
-        try:
+        with ExitStack() as opened:
+            self.store = opened.enter_context(_opened_store(settings.database))
+            self._desk = Desk(self.store, settings.policy)
+            self._server = MeterServer(self._desk, settings.host, settings.port, settings.limits, settings.tls, failed)
+            opened.callback(self._server.stop, 0.0)
+            self.port: int = self._server.port
+            # Only one server at a time listens there: a session of this name is one of its own or of an earlier life.
+            self._desk.server = f"{socket.gethostname()}/{settings.host}:{self.port}"
             if settings.demo:
-                add_demo_users(self.store)
-            self.store.release_all_sessions()  # nobody is connected yet
-            manager = Manager(self.store, rules=settings.rules, makes_up_meters=settings.demo)
-            self._server = MeterServer(manager, settings.host, settings.port, settings.limits, settings.tls)
-        except BaseException:
-            self.store.close()
-            raise
-        self.port: int = self._server.port
-        self._server.start()
-        self._announcement = ExitStack()
-        if settings.registry:
-            self._announcement.enter_context(announced(settings.registry, settings.name, self.port, settings.advertise))
+                add_town(self._desk)
+            self._leave_sessions()
+            self._server.start()
+            self._announcement = opened.enter_context(ExitStack())
+            if settings.registry:
+                self._announcement.enter_context(
+                    announced(settings.registry, settings.name, self.port, settings.advertise)
+                )
+            self._opened = opened.pop_all()
+
+    @property
+    def has_failed(self) -> bool:
+        """Whether the server could not go on; its log says why."""
+        return self._server.failure is not None
 
     def stop(self) -> None:
         """Answer no more calls, once those in flight have ended. Stopping twice is harmless."""
         self._announcement.close()  # first, so that nobody is sent here any more
         self._server.stop(GRACE)
+        try:
+            self._leave_sessions()
+        except StoreError as error:
+            _log.warning("what readers hold here is left to them only when this server starts again: %s", error)
 
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_exc: object) -> None:
         self.stop()
-        self.store.close()
+        self._opened.close()
+
+    def _leave_sessions(self) -> None:
+        """Leave to their readers the jobs of sessions that were connected here; nobody is now."""
+        self.store.write(lambda tx: tx.sessions.leave_all(self._desk.server))
 
 
 def serve(settings: ServerSettings, *, notify: Path | None = None, dump: bool = False) -> None:
     """Run a server until SIGINT (Ctrl+C) or SIGTERM comes, saying so on standard output.
 
     Once it accepts connections `HOST:PORT` is written into the file `notify`. With `dump` the readings that count are
-    printed at the end. To be called in the main thread, before others are started. Raises as `RunningServer`.
+    printed at the end. To be called in the main thread, before others are started. Raises as `RunningServer`, and
+    `InternalError` when the server could not go on.
     """
     # Blocked here, and in all threads to come, a signal waits until it is fetched: none can hit half-way.
     signal.pthread_sigmask(signal.SIG_BLOCK, _ENDING)
-    with RunningServer(settings) as server:
+    with RunningServer(settings, failed=lambda: os.kill(os.getpid(), signal.SIGTERM)) as server:
         print(f"Meter server startup at {_local_now()} on {settings.host}:{server.port}", flush=True)
         if notify:
             _write_whole(notify, f"{settings.host}:{server.port}\n")
@@ -113,19 +137,28 @@ def serve(settings: ServerSettings, *, notify: Path | None = None, dump: bool = 
         if dump:
             for line in dump_lines(server.store):
                 print(line)
+        if server.has_failed:
+            raise InternalError("The server could not go on: its log says why")
 
 
-def dump_lines(store: Store) -> Iterator[str]:
-    """Yield a line for each reading that counts, sorted by meter: `G5248=5983@2026-11-20T10:00[]carol`.
+def dump_lines(store: Store) -> list[str]:
+    """Return a line for each reading that counts, sorted by meter: `G5248=5983@2026-11-20T10:00[]carol`.
 
     The time is local. A reading of -1 says that there is only the reason, which stands in the brackets.
     """
-    readings = (reading for _, reading in store.readings() if reading.counts)
-    for reading in sorted(readings, key=lambda reading: (reading.meter, reading.cycle)):
-        said = reading.submission
-        value = -1 if said.value is None else said.value
-        when = said.read_at.astimezone().strftime("%Y-%m-%dT%H:%M")
-        yield f"{said.meter}={value}@{when}[{said.reason}]{said.username}"
+
+    def counting(tx: Tx) -> list[Reading]:
+        return [reading for _, reading in tx.readings.all(None) if reading.counts]
+
+    by_meter = sorted(store.read(counting), key=lambda reading: (reading.answer.meter, reading.cycle))
+    return [_dump_line(reading) for reading in by_meter]
+
+
+def _dump_line(reading: Reading) -> str:
+    said = reading.answer
+    assert isinstance(said.when, datetime), "it is, once an answer was accepted"
+    value = -1 if said.value is None else said.value
+    return f"{said.meter}={value}@{said.when.astimezone():%Y-%m-%dT%H:%M}[{said.reason}]{reading.username}"
 
 
 def _is_loopback(host: str) -> bool:
@@ -146,12 +179,13 @@ def _allow_descriptors(connections: int) -> None:
         )
 
 
-def _open_store(database: Path | None) -> Store:
-    if database is None:
-        return MemoryStore()
-    from metermt.store.sqlite import SqliteStore  # noqa: PLC0415 - a server in memory needs no database driver
-
-    return SqliteStore(database)
+@contextmanager
+def _opened_store(database: Path | None) -> Iterator[SqliteStore]:
+    """Open a database until the block ends; None is a new one, which is gone then."""
+    with ExitStack() as opened:
+        if database is None:
+            database = Path(opened.enter_context(TemporaryDirectory(prefix="metermt-")), "metermt.db")
+        yield opened.enter_context(SqliteStore(database))
 
 
 def _local_now() -> str:

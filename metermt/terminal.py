@@ -1,4 +1,4 @@
-"""Asking a person at a terminal, or a file in their place."""
+"""Questions to a person at a terminal, or to a file that has the answers."""
 
 import getpass
 import select

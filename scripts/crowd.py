@@ -10,16 +10,22 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Self
 
-import apsw
-
-from metermt import Error, Job, Meter, MeterClient, User, new_key
-from metermt.model import Account
+from metermt import Answer, Error, Job, Meter, MeterClient, User, new_key
+from metermt.model import Account, Status
 from metermt.passwords import hash_password
-from metermt.store.sqlite import SqliteStore
+from metermt.store.base import Tx
+from metermt.store.sqlite.store import SqliteStore
+
+ROOT = Path(__file__).parents[1]
+sys.path.insert(0, str(ROOT / "tests"))
+from whole import integrity_of  # noqa: E402
 
 USERNAMES = ("adam", "carol", "eric", "gwenda")
 CYCLE = "2026-11"
-SERVER = Path(__file__).parents[1] / "server.py"
+SERVER = ROOT / "server.py"
+
+Sent = dict[str, tuple[str, int]]
+"""Meters and values, by the key of the submission."""
 
 
 class Reader(threading.Thread):
@@ -30,8 +36,8 @@ class Reader(threading.Thread):
         self.port = port
         self.username = username
         self.stopping = threading.Event()
-        self.attempted: dict[str, tuple[str, int]] = {}
-        self.acknowledged: dict[str, tuple[str, int]] = {}
+        self.attempted: Sent = {}
+        self.acknowledged: Sent = {}
         self.error: Error | None = None
 
     def run(self) -> None:
@@ -40,32 +46,54 @@ class Reader(threading.Thread):
                 client.login(self.username, "a good password")
                 job = client.get_job()
                 while job and not self.stopping.is_set():
-                    key, sent = new_key(), (job.meter, random.randint(0, 99_999))
+                    key, sent = new_key(), (job.meter.number, random.randint(0, 99_999))
                     self.attempted[key] = sent
-                    _, job = client.submit_and_next(*sent, key=key)
+                    job = client.submit_and_next(Answer(*sent, key=key)).job
                     self.acknowledged[key] = sent
         except Error as error:
             self.error = error
 
 
 class Crowd:
-    """All readers at work on one database, until the block of its `with` ends; exits if one of them has failed."""
+    """All readers at work on one database, all through the block of its `with`; exits if one of them has failed."""
 
     def __init__(self, database: Path, port: int) -> None:
         self.database = database
         self.readers = [Reader(port, username) for username in USERNAMES]
 
     @property
-    def acknowledged(self) -> int:
-        return sum(len(reader.acknowledged) for reader in self.readers)
+    def attempted(self) -> Sent:
+        """What was sent so far."""
+        return {key: sent for reader in self.readers for key, sent in list(reader.attempted.items())}
+
+    @property
+    def acknowledged(self) -> Sent:
+        """What was sent so far, and is known to be accepted."""
+        return {key: sent for reader in self.readers for key, sent in list(reader.acknowledged.items())}
 
     def check(self) -> int:
         """Return the number of readings stored; exit with the fault if there is one."""
-        return check(self.database, self.readers)
+        # In this order: what is acknowledged now must be stored, what is stored must have been attempted by then.
+        acknowledged = self.acknowledged
+        with SqliteStore(self.database, create=False) as store:
+            readings, tallies = store.read(_readings_and_tallies)
+        faults = faults_in(readings, acknowledged, self.attempted)
+        faults |= {
+            "wrong tallies": [tally for tally in tallies if tally.total != len(readings)]
+            or sum(tally.count for tally in tallies) != len(readings),
+            "damage": integrity_of(self.database) != "ok",
+        }
+        exit_with(faults)
+        return len(readings)
 
     def __enter__(self) -> Self:
         for reader in self.readers:
             reader.start()
+        until = time.monotonic() + 60
+        while not all(reader.acknowledged for reader in self.readers):
+            if time.monotonic() > until:
+                sys.exit("FAILED: the readers are not at work after a minute")
+            time.sleep(0.01)
         return self
 
     def __exit__(self, *exc: object) -> None:
@@ -102,40 +130,38 @@ def start_server(database: Path, port: int, *options: str) -> tuple[subprocess.P
     return server, int(notify.read_text().split(":")[1])
 
 
-def check(database: Path, readers: list[Reader]) -> int:
-    """Return the number of readings stored; exit with the fault if there is one."""
-    # In this order: what is acknowledged now must be stored, what is stored must have been attempted by then.
-    acknowledged = {key: sent for reader in readers for key, sent in list(reader.acknowledged.items())}
-    with SqliteStore(database, create=False) as store:
-        stored = [reading.submission for _, reading in store.readings()]
-        tallies = [store.tally(reader.username) for reader in readers]
-    attempted = {key: sent for reader in readers for key, sent in list(reader.attempted.items())}
-    by_key = {said.key: (said.meter, said.value) for said in stored}
-    faults = {
+def _readings_and_tallies(tx: Tx) -> tuple[list[tuple[str, str, int]], list[Status]]:
+    said = [reading.answer for _, reading in tx.readings.all(CYCLE)]
+    return [(str(one.key), one.meter, one.value or 0) for one in said], list(tx.readings.tallies(USERNAMES).values())
+
+
+def faults_in(readings: list[tuple[str, str, int]], acknowledged: Sent, attempted: Sent) -> dict[str, object]:
+    """Return what is wrong with readings (key, meter, value) that are to be all that was acknowledged, each once."""
+    by_key = {key: (meter, value) for key, meter, value in readings}
+    return {
         "lost or changed": [key for key, sent in acknowledged.items() if by_key.get(key) != sent],
-        "never sent": [key for key, sent in by_key.items() if attempted.get(str(key)) != sent],
-        "stored twice": len(stored) - len(by_key) or len(stored) - len({said.meter for said in stored}),
-        "wrong tallies": [tally for tally in tallies if tally.total != len(stored)]
-        or sum(tally.count for tally in tallies) != len(stored),
-        "damage": integrity(database) != "ok",
+        "never sent": [key for key, sent in by_key.items() if attempted.get(key) != sent],
+        "stored twice": len(readings) - len(by_key) or len(readings) - len({meter for _, meter, _ in readings}),
     }
+
+
+def exit_with(faults: dict[str, object], where: str = "") -> None:
+    """Exit if one of these is a fault."""
     for fault, found in faults.items():
         if found:
-            sys.exit(f"FAILED: {fault}: {found}")
-    return len(stored)
-
-
-def integrity(database: Path) -> str:
-    connection = apsw.Connection(str(database))
-    try:
-        return str(next(connection.execute("PRAGMA integrity_check"))[0])
-    finally:
-        connection.close()
+            sys.exit(f"FAILED: {where}{fault}: {found}")
 
 
 def prepare(database: Path, meters: int) -> None:
+    """Make a database with the readers, and a cycle of meters W0, W1 …"""
+    password_hash = hash_password("a good password")
+    accounts = [Account(User(username, username.title()), password_hash) for username in USERNAMES]
+    jobs = [Job(Meter(f"W{n}", "W", 5), CYCLE, "R1", n) for n in range(meters)]
+
+    def fill(tx: Tx) -> None:
+        tx.accounts.put(accounts)
+        tx.jobs.open_cycle(CYCLE)
+        tx.jobs.add(jobs)
+
     with SqliteStore(database) as store:
-        password_hash = hash_password("a good password")
-        for username in USERNAMES:
-            store.add_user(Account(User(username, username.title()), password_hash))
-        store.import_jobs(CYCLE, [Job(Meter(f"W{n}", "W", 5), CYCLE, "R1", n) for n in range(meters)])
+        store.write(fill)

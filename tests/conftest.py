@@ -3,30 +3,42 @@
 Every test fails that logs an ERROR it does not ask for, or leaves a thread behind.
 """
 
+import itertools
 import logging
 import sys
 import threading
 import time
+from contextlib import contextmanager
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import hypothesis
 import pytest
 from argon2 import PasswordHasher
+from steps import Steps
 
 from metermt.demo import USERS
 from metermt.errors import Error
-from metermt.model import Account, Job, Lease, Meter, Session, Submission, User
+from metermt.model import Account, Answer, Job, Lease, Meter, Reading, Role, Session, User
 from metermt.store.memory import MemoryStore
-from metermt.store.sqlite import SqliteStore
+from metermt.store.sqlite.store import SqliteStore
+
+pytest_plugins = ["readers", "commands", "terminals"]  # fixtures for the tests of calls and of programs
 
 DEADLINE = 20  # seconds; nothing here takes two, so only a deadlock gets there
 NOW = datetime(2026, 11, 20, 10, 0, tzinfo=UTC)
-LEASED_UNTIL = (NOW + timedelta(minutes=30)).timestamp()
+T0 = NOW.timestamp()
+LEASED_UNTIL = T0 + 30 * 60
 CYCLE = "2026-11"
+SERVER = "here"  # what the sessions of `add_readers` are connected to
+MANY = 1_000_000  # more than there is of anything
 
 # The machine may be busy, and a fresh checkout has hypothesis make its tables of characters first: how long an example
-# takes to make or to run says nothing about what is tested.
-hypothesis.settings.register_profile("metermt", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow])
+# takes to make or to run says nothing about what is tested. Each run tries other examples, so half of the usual number
+# keeps the suite short.
+hypothesis.settings.register_profile(
+    "metermt", deadline=None, max_examples=50, suppress_health_check=[hypothesis.HealthCheck.too_slow]
+)
 hypothesis.settings.load_profile("metermt")
 
 
@@ -44,8 +56,13 @@ class Clock:
         self.now += timedelta(**lengths)
 
 
-def make_account(username="carol", full_name=None, password_hash="no hash of anything"):
-    return Account(User(username, full_name or username.title()), password_hash)
+def make_account(username="carol", full_name=None, password_hash="no hash of anything", role=Role.READER):
+    return Account(User(username, full_name or username.title(), role=role), password_hash)
+
+
+def make_session(key="carol-1", username=None, used_at=T0, server=SERVER):
+    """Make a session; unless told otherwise its key begins with the name of its reader."""
+    return Session(key, make_account(username or key.split("-")[0]).user, used_at, server)
 
 
 def make_job(meter="G72168", cycle=CYCLE, route="North", sequence=0, **fields):
@@ -59,32 +76,78 @@ def make_jobs(number, cycle=CYCLE, route="North", **fields):
     return [make_job(f"M{i:05}", cycle, route, i, **fields) for i in range(number)]
 
 
-def make_submission(meter="G72168", username="carol", value=100, reason="", key=None, read_at=NOW):
-    return Submission(meter, value, reason, read_at, username, key)
+def make_answer(meter="G72168", value=100, reason="", key=None, when=NOW):
+    return Answer(meter, value, reason, when, key)
 
 
-def make_lease(username="carol", session=None, until=LEASED_UNTIL):
-    """Make what a reader asks for jobs with; unless told otherwise the session is the reader's first."""
-    return Lease(username, session or f"{username}-1", until)
+def make_reading(meter="G72168", username="carol", cycle=CYCLE, recorded_at=NOW, counts=True, **answer):
+    """Make a reading; fields of the answer may be given too."""
+    return Reading(make_answer(meter, **answer), username, cycle, recorded_at, counts)
+
+
+def make_lease(job, username="carol", session=None, until=LEASED_UNTIL):
+    """Make a lease of the job of this id; unless told otherwise the session is the reader's first."""
+    return Lease(job, username, session or f"{username}-1", until)
 
 
 def add_readers(store, *usernames):
-    """Add users, each with a session `<name>-1` and a session `<name>-2`."""
-    for username in usernames:
-        store.add_user(make_account(username))
-        for number in (1, 2):
-            store.open_session(Session(f"{username}-{number}", username, NOW.timestamp()), idle_since=0)
+    """Add users, each with a session `<name>-1` and a session `<name>-2`, whose readers are connected to `SERVER`."""
+
+    def add(tx):
+        tx.accounts.put([make_account(username) for username in usernames])
+        tx.sessions.add([make_session(f"{username}-{number}") for username in usernames for number in (1, 2)])
+
+    store.write(add)
+
+
+def import_jobs(store, cycle, jobs):
+    """Open the cycle unless it is there, and add jobs; return their ids by meter."""
+
+    def add(tx):
+        tx.jobs.open_cycle(cycle)
+        tx.jobs.add(jobs)
+        standings = tx.jobs.standings([job.meter.number for job in jobs])
+        return {standing.meter: standing.job for standing in standings if standing.cycle == cycle}
+
+    return store.write(add)
 
 
 def dump(store):
-    """Return everything that can be read from a store without changing it."""
-    users = store.users()
+    """Return everything that can be read from a store, without the ids of jobs, which are a store's own."""
+    return store.read(_everything)
+
+
+def _everything(tx):
+    names = [user.username for user in tx.accounts.users()]
+    sessions = tx.sessions.of(names)
+    read = list(tx.readings.all(None))
+    free = tx.jobs.free(MANY)
+    held = tx.leases.held(dict.fromkeys(sessions, MANY))
+    left = tx.leases.left(dict.fromkeys(names, MANY))
+    jobs = [job for job, _ in read] + [known.job for known in itertools.chain(free, *held.values())]
+    standings = tx.jobs.standings({job.meter.number for job in jobs})
     return {
-        "accounts": [store.find_account(user.username) for user in users],
-        "readings": list(store.readings()),
-        "routes": store.routes(),
-        "tallies": {user.username: store.tally(user.username) for user in users},
+        "accounts": tx.accounts.find(names),
+        "sessions": tx.sessions.find(sessions),
+        "cycles": tx.jobs.cycles(),
+        "free": [known.job for known in free],
+        "held": {key: [known.job for known in jobs] for key, jobs in held.items()},
+        "left": {username: [known.job for known in jobs] for username, jobs in left.items()},
+        "standings": {(standing.cycle, standing.meter): replace(standing, job=0) for standing in standings},
+        "progress": tx.jobs.progress(),
+        "tallies": tx.readings.tallies(names),
+        "readings": read,
     }
+
+
+@contextmanager
+def opened_again(store):
+    """The same facts as another process has them, or the same store if it cannot be shared."""
+    if isinstance(store, SqliteStore):
+        with SqliteStore(store.path) as other:
+            yield other
+    else:
+        yield store
 
 
 def refusal_of(judge, *args, **kwargs):
@@ -170,6 +233,20 @@ def store(request):
     else:
         with MemoryStore() as memory_store:
             yield memory_store
+
+
+@pytest.fixture
+def steps(store):
+    """The steps of each kind of store in turn, each step in a transaction of its own."""
+    return Steps(store)
+
+
+@pytest.fixture
+def crew(steps):
+    """Two readers, each with two sessions, and a route of five meters M00000 to M00004."""
+    add_readers(steps.store, "adam", "carol")
+    import_jobs(steps.store, CYCLE, make_jobs(5))
+    return steps
 
 
 @pytest.fixture(scope="session")

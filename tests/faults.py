@@ -11,20 +11,29 @@ import signal
 import subprocess
 import sys
 import threading
-from contextlib import closing, contextmanager
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from itertools import count
 from pathlib import Path
 
 import apsw
 
+from metermt.calls.desk import Desk
+from metermt.calls.readings import submit_and_next
+from metermt.calls.rounds import JobsWanted, get_jobs
+from metermt.calls.sessions import Login, login
+from metermt.calls.table import Ask, Caller
 from metermt.cli.serve import serve
 from metermt.manager import Manager
-from metermt.store import database
-from metermt.store.sqlite import SqliteStore
-from metermt.transport.frames import BoundedChannel
+from metermt.model import Answer
+from metermt.store.sqlite import database
+from metermt.store.sqlite.store import SqliteStore
+from metermt.transport.stream import Stream
 
 READERS = ("adam", "carol")
+TURNS = 50
+WHEN = "2026-11-20T10:00"
 CHECKPOINT_PAGES = 10  # a checkpoint after every second reading or so, where SQLite's own 1,000 pages are many readings
 
 
@@ -104,15 +113,14 @@ def _after_commit(fuse):
 
 
 def _after_reply(fuse):
-    def dying(send):
-        def send_and_die(self, content):
-            rest = send(self, content)
-            fuse()
-            return rest
+    send_now = Stream.send_now
 
-        return send_and_die
+    def send_and_die(self, content):
+        rest = send_now(self, content)
+        fuse()
+        return rest
 
-    BoundedChannel.send, BoundedChannel.send_now = dying(BoundedChannel.send), dying(BoundedChannel.send_now)
+    Stream.send_now = send_and_die
 
 
 def _before_statement(fuse):
@@ -182,17 +190,18 @@ class Case:
         if self.work == "migrate":
             database._migrations = lambda: list(self.migrations)
             SqliteStore(Path(self.path)).close()
-        else:
-            self._submit(fuse if self.point == "after the reply" else lambda: None)
-
-    def _submit(self, replied):
+            return
+        submit = {"submit": _submit_in_threads, "submit in turns": _submit_in_turns}[self.work]
         with SqliteStore(Path(self.path), create=False) as store, Diary.opened(self.diary) as diary:
-            manager = Manager(store)
-            threads = [threading.Thread(target=_submit_all, args=(manager, name, diary, replied)) for name in READERS]
-            for thread in threads:
-                thread.start()
-            for thread in threads:
-                thread.join()
+            submit(store, diary, fuse if self.point == "after the reply" else lambda: None)
+
+
+def _submit_in_threads(store, diary, replied):
+    """Let each reader wait for the store, as those who have not logged in do, and who ask for what takes long."""
+    manager = Manager(store)
+    with ThreadPoolExecutor() as threads:
+        for ended in [threads.submit(_submit_all, manager, name, diary, replied) for name in READERS]:
+            ended.result()
 
 
 def _submit_all(manager, username, diary, replied):
@@ -201,16 +210,39 @@ def _submit_all(manager, username, diary, replied):
     for number in count():
         if job is None:
             return
-        key, sent = f"{username}-{number}", (job.meter, number)
+        key, sent = f"{username}-{number}", (job.meter.number, number)
         diary.attempted(key, sent)
         if number % 2:
-            manager.submit_reading(session_id, sent[0], "2026-11-20T10:00", sent[1], key=key)
+            manager.submit_reading(session_id, sent[0], WHEN, sent[1], key=key)
             diary.acknowledged(key)
             replied()
             job = manager.next_job(session_id)
         else:
-            _, job = manager.submit_and_next(session_id, sent[0], "2026-11-20T10:00", sent[1], key=key)
+            job = manager.submit_and_next(session_id, Answer(*sent, when=WHEN, key=key)).job
             diary.acknowledged(key)
+            replied()
+
+
+def _submit_in_turns(store, diary, replied):
+    """Keep what the readers send in one transaction, and then the next, and look for its outcome, as a switchboard."""
+    desk = Desk(store)
+    sessions = {name: desk.ask(login, Login(name, name)).session_id for name in READERS}
+    rounds = {name: desk.ask(get_jobs, JobsWanted(TURNS), session) for name, session in sessions.items()}
+    for number in range(TURNS):
+        answers = {
+            name: Answer(rounds[name][number].meter.number, number, when=WHEN, key=f"{name}-{number}")
+            for name in READERS
+        }
+        for answer in answers.values():
+            diary.attempted(answer.key, (answer.meter, answer.value))
+        woken = threading.Event()
+        asks = [Ask(submit_and_next, Caller(), sessions[name], answer) for name, answer in answers.items()]
+        turn = desk.begin(asks, woken.set)
+        while not turn.begun.wait(0):
+            woken.wait(0.002)
+        for answer, outcome in zip(answers.values(), turn.outcomes(), strict=True):
+            assert not isinstance(outcome, Exception), outcome
+            diary.acknowledged(answer.key)
             replied()
 
 
@@ -274,32 +306,6 @@ class Mortals:
         self._program.stdin.close()
         self._program.stdout.close()
         assert self._program.wait(20) == 0
-
-
-def assert_whole(path, attempted, acknowledged):
-    """Open a database; assert that it holds what was acknowledged and no more than was attempted, each once."""
-    with SqliteStore(path, create=False) as store:
-        stored = [reading.submission for _, reading in store.readings()]
-        tallies = [store.tally(user.username) for user in store.users()]
-        routes = store.routes()
-    by_key = {said.key: (said.meter, said.value) for said in stored}
-    lost = {key: sent for key, sent in acknowledged.items() if by_key.get(key) != sent}
-    assert not lost, f"acknowledged, and lost or changed: {lost}"
-    made_up = {key: sent for key, sent in by_key.items() if attempted.get(key) != sent}
-    assert not made_up, f"stored, and never sent: {made_up}"
-    assert len(by_key) == len(stored), "a key is there twice"
-    assert len({said.meter for said in stored}) == len(stored), "a meter is there twice"
-    assert {tally.total for tally in tallies} == {len(stored)}
-    assert sum(tally.count for tally in tallies) == len(stored)
-    assert sum(route.done for route in routes) == len(stored)
-    assert integrity_of(path) == "ok"
-    return len(stored)
-
-
-def integrity_of(path):
-    with closing(apsw.Connection(str(path), flags=apsw.SQLITE_OPEN_READWRITE)) as connection:
-        assert connection.execute("PRAGMA foreign_key_check").fetchall() == []
-        return connection.execute("PRAGMA integrity_check").fetchall()[0][0]
 
 
 # --- the program

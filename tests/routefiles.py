@@ -34,4 +34,4 @@ def only(path):
 
 def meters_of(rows):
     """Return the meters of the jobs; for what is none, its line."""
-    return [row.line if isinstance(row, BadRow) else row.meter for row in rows]
+    return [row.line if isinstance(row, BadRow) else row.meter.number for row in rows]

@@ -1,5 +1,6 @@
 """Real servers for tests: in a process of their own, or listening in a thread of this one."""
 
+import os
 import signal
 import subprocess
 import sys
@@ -8,11 +9,11 @@ import time
 from contextlib import contextmanager
 from pathlib import Path
 
-from conftest import CYCLE, wait_until
+from conftest import CYCLE, import_jobs, wait_until
 
 from metermt.config import Limits
 from metermt.store.memory import MemoryStore
-from metermt.store.sqlite import SqliteStore
+from metermt.store.sqlite.store import SqliteStore
 from metermt.transport.server import MeterServer
 
 ROOT = Path(__file__).parents[1]
@@ -37,7 +38,9 @@ class ServerProcess:
         if descriptors:
             command = ["sh", "-c", f'ulimit -n {descriptors}; exec "$@"', "sh", *command]
         with self._stdout.open("w") as stdout, self._stderr.open("w") as stderr:
-            self._process = subprocess.Popen(list(map(str, command)), stdout=stdout, stderr=stderr)
+            # A server that is killed leaves its temporary files, where it has any.
+            environment = os.environ | {"TMPDIR": str(own)}
+            self._process = subprocess.Popen(list(map(str, command)), stdout=stdout, stderr=stderr, env=environment)
         self.pid = self._process.pid
         try:
             self.host, port = self._first_words(notify, before).rstrip("\n").rsplit(":", 1)
@@ -136,9 +139,9 @@ def run_to_end(*options, command=SERVER_PY):
 
 
 @contextmanager
-def listening(manager, limits=None):
-    """Let a manager be called on a free port, by a server in threads of this process."""
-    server = MeterServer(manager, "localhost", 0, limits or Limits())
+def listening(desk, limits=None, **settings):
+    """Let a desk, or that of a manager, be asked on a free port, by a server in threads of this process."""
+    server = MeterServer(getattr(desk, "desk", desk), "localhost", 0, limits or Limits(), **settings)
     server.start()
     try:
         yield server
@@ -147,10 +150,9 @@ def listening(manager, limits=None):
 
 
 def fill(store, accounts, jobs=()):
-    """Put users and jobs into a store; return it."""
-    for account in accounts:
-        store.add_user(account)
-    store.import_jobs(CYCLE, jobs)
+    """Put users and jobs of one cycle into a store; return it."""
+    store.write(lambda tx: tx.accounts.put(accounts))
+    import_jobs(store, CYCLE, jobs)
     return store
 
 
@@ -162,10 +164,15 @@ def make_database(path, accounts, jobs=()):
 
 
 class BrokenStore(MemoryStore):
-    """Fails in one of its verbs as nobody has thought of."""
+    """Fails in one of its steps as nobody has thought of: when readers ask how far they are."""
 
-    def tally(self, username):
-        raise RuntimeError(f"cannot read /var/lib/metermt/{username}")
+    def __init__(self):
+        super().__init__()
+        self.read(lambda tx: setattr(tx.readings, "tallies", self._fail))
+
+    @staticmethod
+    def _fail(usernames):
+        raise RuntimeError(f"cannot read /var/lib/metermt/{'-'.join(usernames)}")
 
 
 def sockets_of(pid):

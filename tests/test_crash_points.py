@@ -9,13 +9,15 @@ from pathlib import Path
 import apsw
 import faults
 import pytest
-from conftest import NOW, add_readers, make_jobs, make_submission, start, wait_until
-from faults import Case, Diary, Mortals, assert_whole, integrity_of
+from conftest import add_readers, import_jobs, make_jobs, make_reading, start, wait_until
+from faults import Case, Diary, Mortals
 from servers import DEADLINE, ServerProcess, make_database
+from steps import Steps
+from whole import assert_whole, integrity_of
 
-from metermt import MeterClient, new_key
-from metermt.store import database
-from metermt.store.sqlite import SqliteStore
+from metermt import Answer, MeterClient, new_key
+from metermt.store.sqlite import database
+from metermt.store.sqlite.store import SqliteStore
 
 PASSAGES = 20
 IN_SUBMISSIONS = [
@@ -56,13 +58,14 @@ def prepared(tmp_path_factory, demo_accounts):
 # --- readings
 
 
+@pytest.mark.parametrize("work", ["submit", "submit in turns"])
 @pytest.mark.parametrize("point", IN_SUBMISSIONS)
-def test_nothing_acknowledged_is_lost_when_the_process_dies(point, mortals, prepared, tmp_path):
+def test_nothing_acknowledged_is_lost_when_the_process_dies(point, work, mortals, prepared, tmp_path):
     for n in range(1, PASSAGES + 1):
         path, diary = tmp_path / f"{n}.db", tmp_path / f"{n}.diary"
         shutil.copyfile(prepared, path)
 
-        assert mortals.died(Case("submit", point, n, str(path), str(diary))), f"passage {n} was not reached"
+        assert mortals.died(Case(work, point, n, str(path), str(diary))), f"passage {n} was not reached"
 
         assert_whole(path, *(Diary.read(diary) if diary.exists() else ({}, {})))
 
@@ -78,9 +81,9 @@ def test_a_client_goes_on_with_the_next_server_where_one_died(point, prepared, t
             client.login("adam", "adam")
             job = client.get_job()
             for number in range(30):
-                key, sent = new_key(), (job.meter, number)
+                key, sent = new_key(), (job.meter.number, number)
                 diary.attempted(key, sent)
-                _, job = client.submit_and_next(*sent, key=key)
+                job = client.submit_and_next(Answer(*sent, key=key)).job
                 diary.acknowledged(key)
 
     with ServerProcess(tmp_path, "--database", path, command=dying) as server:
@@ -134,10 +137,10 @@ def upgraded(request, tmp_path):
             return
         with SqliteStore(path) as store:
             add_readers(store, "adam", "carol")
-            store.import_jobs("2026-11", make_jobs(15))
-            store.add_login_failure("adam", "10.0.0.1", 5.0, 0)
-            for number in range(10):
-                store.record_reading(make_submission(f"M{number:05}", reason="seen"), NOW)
+            import_jobs(store, "2026-11", make_jobs(15))
+            steps = Steps(store)
+            steps.sessions.add_failure("adam", "10.0.0.1", 5.0, 0)
+            steps.record(*(make_reading(f"M{number:05}", reason="seen") for number in range(10)))
 
     upgrade = Upgrade(tmp_path, prepare)
     with pytest.MonkeyPatch.context() as patch:

@@ -9,13 +9,18 @@ from threading import Event
 
 import pytest
 from conftest import DEADLINE, make_account, make_jobs, start
-from faults import assert_whole
 from proxy import Proxy
 from servers import ServerProcess, make_database
+from whole import assert_whole
 
-from metermt import MeterClient, new_key
+from metermt import Answer, MeterClient, new_key
 from metermt.errors import ConnectionFailed, DeadlineExceeded
 
+WAYS = {
+    "submit_reading": lambda client: lambda answer: client.submit_reading(answer.meter, answer.value, key=answer.key),
+    "submit_and_next": lambda client: client.submit_and_next,
+    "submit_readings": lambda client: lambda answer: client.submit_readings([answer]),
+}
 CREW = [f"reader{number:02}" for number in range(16)]
 METERS = 3000
 VALUE = 10_000
@@ -75,19 +80,19 @@ class Crew:
         self.server = server
         self.attempted, self.acknowledged = {}, {}
 
-    def submit(self, username, call, meter):
-        """Send a reading by a client's method."""
-        self._send(call, f"{username}-{new_key()}", meter)
+    def submit(self, username, way, meter):
+        """Send a reading in one of the `WAYS`."""
+        self._send(way, f"{username}-{new_key()}", meter)
 
-    def submit_again(self, username, call):
+    def submit_again(self, username, way):
         """Send again what this user sent and had no answer to."""
         for key in sorted(self.attempted.keys() - self.acknowledged.keys()):
             if key.startswith(username):
-                self._send(call, key, self.attempted[key][0])
+                self._send(way, key, self.attempted[key][0])
 
-    def _send(self, call, key, meter):
+    def _send(self, way, key, meter):
         self.attempted[key] = meter, VALUE
-        call(meter, VALUE, key=key)
+        way(Answer(meter, VALUE, key=key))
         self.acknowledged[key] = meter, VALUE
 
     def check(self):
@@ -114,21 +119,21 @@ def reader(name, proxy, timeout=DEADLINE):
 # --- links that are cut
 
 
-@pytest.mark.parametrize("name", ["submit_reading", "submit_and_next"])
-def test_a_submission_cut_after_any_byte_counts_once(name, crew):
+@pytest.mark.parametrize("way", WAYS)
+def test_a_submission_cut_after_any_byte_counts_once(way, crew):
     def submit_share(place):
         """Cut after every 16th byte, until that is behind the end; return after which bytes cuts were made."""
         cuts = {}
         with CuttingProxy(crew.server.port) as proxy, reader(CREW[place], proxy) as client:
-            call = getattr(client, name)
+            submit = WAYS[way](client)
             for what in ("request", "reply"):
                 cuts[what] = set()
                 for k in count(place, len(CREW)):
                     # One that is not cut, so that the connection stands and knows the call: a request is one frame.
-                    crew.submit(CREW[place], call, client.get_job().meter)
-                    meter = client.get_job().meter
+                    crew.submit(CREW[place], submit, client.get_job().meter.number)
+                    meter = client.get_job().meter.number
                     proxy.cut_after(what, k, hard=k // len(CREW) % 2)
-                    crew.submit(CREW[place], call, meter)
+                    crew.submit(CREW[place], submit, meter)
                     if not proxy.has_cut:
                         break
                     cuts[what].add(k)
@@ -231,7 +236,8 @@ def stopped_server(proxy, server):
 
 def calls_of(client, crew, name):
     """Return every kind of call, ready to be made again and again; those of readings take the next meter each time."""
-    meters = [job.meter for job in client.get_jobs(60)]
+    meters = [job.meter.number for job in client.get_jobs(60)]
+    submit = {way: make(client) for way, make in WAYS.items()}
 
     def log_in_anew():
         client.close()
@@ -241,8 +247,8 @@ def calls_of(client, crew, name):
         "ping": client.ping,
         "get_job": client.get_job,
         "get_status": client.get_status,
-        "submit_reading": lambda: crew.submit(name, client.submit_reading, meters.pop()),
-        "submit_and_next": lambda: crew.submit(name, client.submit_and_next, meters.pop()),
+        "submit_reading": lambda: crew.submit(name, submit["submit_reading"], meters.pop()),
+        "submit_and_next": lambda: crew.submit(name, submit["submit_and_next"], meters.pop()),
         "log_in_anew": log_in_anew,
     }
 
@@ -301,5 +307,5 @@ def test_every_call_on_a_bad_link_ends_within_its_deadline(bad, answered, crew):
 
         for kind, name in zip(KINDS, CREW, strict=False):
             clients[kind].timeout = DEADLINE
-            crew.submit_again(name, clients[kind].submit_reading)
+            crew.submit_again(name, WAYS["submit_reading"](clients[kind]))
     crew.check()

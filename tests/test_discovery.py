@@ -10,6 +10,7 @@ from rpyc.utils.registry import TCPRegistryClient, UDPRegistryClient
 from metermt import connect, discovery
 from metermt.discovery import Registry, announced, split_address
 from metermt.errors import RegistryUnreachable, ServerUnreachable, SettingError
+from metermt.model import Answer
 from metermt.registry import FORGET_AFTER, MAX_SERVERS, RegistryServer, ServiceTable
 from metermt.serving import RunningServer, ServerSettings
 from metermt.signing import SharedKey
@@ -55,7 +56,7 @@ def test_a_client_by_name_goes_on_with_the_other_server_when_its_own_is_gone(reg
             used, unused = (one, other) if client.port == one.port else (other, one)
 
             used.stop()
-            status, _ = client.submit_and_next(job.meter, 1)
+            status = client.submit_and_next(Answer(job.meter.number, 1)).status
 
             assert client.port == unused.port
             assert (status.count, status.total) == (1, 1)

@@ -1,28 +1,27 @@
-"""A disk that fails: the caller hears of it, nothing acknowledged is lost, and all works again when the disk does.
+"""A disk that fails: the caller hears of it, nothing acknowledged is lost, and all works again when the disk does."""
 
-On a disk that works, a reading is flushed before it is acknowledged.
-"""
-
-import re
 import resource
 import shutil
 import subprocess
 import sys
 from contextlib import contextmanager, suppress
-from typing import NamedTuple
 
 import apsw
 import pytest
-from conftest import CYCLE, DEADLINE, NOW, make_jobs, make_submission, run_together, wait_until
-from faults import CHECKPOINT_PAGES, Disk, assert_whole, integrity_of
-from servers import SERVER_PY, ServerProcess, make_database
+from conftest import CYCLE, DEADLINE, make_answer, make_jobs, run_together
+from faults import CHECKPOINT_PAGES, Disk
+from readers import as_office, readings_in
+from servers import ServerProcess, make_database
+from whole import assert_whole, integrity_of, record, tallies_in
 
 from metermt import MeterClient
+from metermt.calls.desk import Desk
+from metermt.calls.office import Import, import_jobs, list_routes
 from metermt.errors import StoreError
-from metermt.model import Status
-from metermt.store.sqlite import SqliteStore
+from metermt.model import ImportCount, Status
+from metermt.store.sqlite.store import SqliteStore
 
-SUBMISSIONS = 30
+SUBMISSIONS = 20
 
 FAULTS = {
     "EIO": lambda: apsw.IOError("the test's disk fails"),
@@ -84,14 +83,18 @@ SENT = {f"key-{number}": (f"M{number:05}", number) for number in range(SUBMISSIO
 def submit(store, key):
     """Send a reading; return whether it was acknowledged. Raises all errors but the store's own."""
     try:
-        store.record_reading(make_submission(SENT[key][0], value=SENT[key][1], key=key), NOW)
+        record(store, "carol", make_answer(*SENT[key], key=key))
     except StoreError:
         return False
     return True
 
 
+def keys_in(store):
+    return {reading.answer.key for reading in readings_in(store)}
+
+
 class Run:
-    """Thirty submissions to a store whose disk may fail, and once again those that were refused when it works."""
+    """Twenty submissions to a store whose disk may fail, and once again those that were refused when it works."""
 
     def __init__(self, prepared, path):
         self._prepared, self._path = prepared, path
@@ -108,8 +111,8 @@ class Run:
                     break
             assert bool(refused) == (disk.failed > at_opening), "a fault that no caller heard of"
             if refused:
-                assert set(accepted) <= {reading.submission.key for _, reading in store.readings()}
-                assert store.tally("carol").total >= len(accepted)
+                assert set(accepted) <= keys_in(store)
+                assert all(tally.total >= len(accepted) for tally in tallies_in(store))
                 disk.works()
             for key in SENT:
                 assert key in accepted or submit(store, key), "the disk works, and the store does not"
@@ -148,7 +151,7 @@ MAKE_DATABASES = """
 import resource, sys
 from pathlib import Path
 from metermt.errors import StoreError
-from metermt.store.sqlite import SqliteStore
+from metermt.store.sqlite.store import SqliteStore
 
 for size in range(0, 100_000, 4096):
     for limit in (size, resource.RLIM_INFINITY):
@@ -183,15 +186,17 @@ def test_an_import_larger_than_the_cache_is_whole_or_not_there(prepared, tmp_pat
         shutil.copyfile(prepared, path)
         with disk:
             with SqliteStore(path) as store:
+                desk = Desk(store)
                 try:
-                    store.import_jobs(CYCLE, jobs)
+                    as_office(desk, import_jobs, Import(CYCLE, jobs))
                 except StoreError:
                     assert disk.failed
-                known = sum(route.total for route in store.routes())
+                known = sum(route.total for route in as_office(desk, list_routes))
                 assert known in ((SUBMISSIONS, len(jobs)) if disk.failed else (len(jobs),))
                 steps = disk.steps["write"]
                 disk.works()
-                assert sum(store.import_jobs(CYCLE, jobs)) == len(jobs)
+                as_office(desk, import_jobs, Import(CYCLE, jobs))
+                assert as_office(desk, import_jobs, Import(CYCLE, jobs)) == ImportCount(unchanged=len(jobs))
                 assert submit(store, "key-0")
             assert assert_whole(path, SENT, {"key-0": SENT["key-0"]}) == 1
         return steps
@@ -214,7 +219,7 @@ def test_all_who_share_a_commit_hear_that_it_failed(prepared, tmp_path):
             )
             accepted = {key for outcome in outcomes for key, there in outcome if there}
             assert len(accepted) < SUBMISSIONS
-            assert accepted <= {reading.submission.key for _, reading in store.readings()}
+            assert accepted <= keys_in(store)
             disk.works()
             assert all(submit(store, key) for key in SENT)
         assert assert_whole(path, SENT, SENT) == SUBMISSIONS
@@ -225,7 +230,7 @@ def test_a_caller_is_told_what_ails_the_disk(fault, words, prepared, tmp_path):
     path = shutil.copyfile(prepared, tmp_path / "metermt.db")
     with FaultyDisk("write", 1, fault, lasts=True) as disk, SqliteStore(path) as store:
         with pytest.raises(StoreError, match=words):
-            store.record_reading(make_submission("M00000"), NOW)
+            record(store, "carol", make_answer("M00000"))
         disk.works()
 
 
@@ -258,103 +263,3 @@ def largest_file(pid, size):
         yield
     finally:
         resource.prlimit(pid, resource.RLIMIT_FSIZE, before)
-
-
-# --- the order of things on a disk that works
-
-
-def test_a_reading_is_flushed_to_the_disk_before_its_reply(prepared, tmp_path):
-    path = shutil.copyfile(prepared, tmp_path / "metermt.db")
-    with traced_server(tmp_path, path) as (server, trace), MeterClient(port=server.port) as client:
-        client.login("carol", "carol")
-        for key, (meter, value) in list(SENT.items())[:12]:
-            client.submit_reading(meter, value, key=key)
-    steps = steps_of(trace)
-    for key in list(SENT)[:12]:
-        between = conversation(steps, key)
-        written = [step.file for step in between if step.call == "pwrite64"]
-        assert written
-        assert written[-1].endswith("-wal")
-        assert flushed_at_last(between), f"{key} was acknowledged before it was flushed: {between}"
-
-
-def test_readings_that_share_a_commit_are_flushed_before_their_replies(prepared, tmp_path):
-    path = shutil.copyfile(prepared, tmp_path / "metermt.db")
-    shares = {name: list(SENT)[start::4] for start, name in enumerate(("adam", "carol", "eric", "gwenda"))}
-    with traced_server(tmp_path, path) as (server, trace):
-
-        def submit_share(name):
-            with MeterClient(port=server.port, timeout=DEADLINE) as client:
-                client.login(name, name)
-                for key in shares[name]:
-                    client.submit_reading(*SENT[key], key=key)
-
-        run_together(*(lambda name=name: submit_share(name) for name in shares))
-    steps = steps_of(trace)
-    for key in SENT:
-        assert any(map(is_flush, conversation(steps, key))), f"{key} was acknowledged before it was flushed"
-
-
-class Step(NamedTuple):
-    """A system call: when it was entered and left, as places in the trace."""
-
-    call: str
-    file: str
-    words: str
-    entered: int
-    left: int
-
-
-@contextmanager
-def traced_server(folder, path):
-    """Run the real server with its system calls written down."""
-    assert shutil.which("strace"), "strace is missing: apt-get install strace"
-    trace = folder / "trace"
-    # -D: the server is the process that the test started, and strace its grandchild.
-    watched = "trace=fsync,fdatasync,pwrite64,recvfrom,sendto"
-    command = ("strace", "-D", "-f", "-y", "-s", "1000", "-o", trace, "-e", watched, "-e", "signal=none", *SERVER_PY)
-    with ServerProcess(folder, "--database", path, command=command) as server:
-        yield server, trace
-        assert server.stop() == 0
-        wait_until(
-            lambda: re.search(rf"^{server.pid} +\+\+\+ exited", trace.read_text(), re.MULTILINE), "the trace is written"
-        )
-
-
-def steps_of(trace):
-    """Return the finished system calls of a trace, in the order in which they finished."""
-    steps, unfinished = [], {}
-    for place, line in enumerate(trace.read_text().splitlines()):
-        thread, _, words = line.partition(" ")
-        words = words.strip()
-        entered = place
-        if words.endswith("<unfinished ...>"):
-            unfinished[thread] = place, words.removesuffix("<unfinished ...>")
-            continue
-        if resumed := re.match(r"<\.\.\. \w+ resumed>", words):
-            entered, beginning = unfinished.pop(thread)
-            words = beginning + words[resumed.end() :]
-        if found := re.match(r"(\w+)\(\d+<(.*?)>(.*)\) += \d+$", words):
-            steps.append(Step(*found.groups(), entered, place))
-    return steps
-
-
-def conversation(steps, key):
-    """Return what was begun and finished between the arrival of the request with this key and the reply to it."""
-    (request,) = [step for step in steps if step.call == "recvfrom" and key_in(key, step.words)]
-    replies = (step for step in steps if step.call == "sendto" and step.file == request.file)
-    reply = min(step.entered for step in replies if step.entered > request.left)
-    return [step for step in steps if request.left < step.entered and step.left < reply]
-
-
-def key_in(key, words):
-    return re.search(rf"{key}\D", words)
-
-
-def is_flush(step):
-    return step.call in ("fdatasync", "fsync") and step.file.endswith("-wal")
-
-
-def flushed_at_last(steps):
-    on_disk = [step for step in steps if step.call != "recvfrom"]
-    return bool(on_disk) and is_flush(on_disk[-1])

@@ -1,18 +1,19 @@
-"""Words and facts: what a meter, a job, a submission and a user may be, and the tree of errors."""
+"""Words and facts: what a meter, a job, an answer and a user may be, and the tree of errors."""
 
 import inspect
 import re
 from dataclasses import FrozenInstanceError
-from datetime import UTC, datetime, timedelta, timezone
+from datetime import UTC, datetime, timedelta
 
 import pytest
-from conftest import NOW, make_job, make_submission
+from conftest import NOW, make_answer, make_job
 from hypothesis import given
 from hypothesis import strategies as st
 
-from metermt import errors, model
-from metermt.errors import BY_CODE, Error, InvalidKey, InvalidReading, InvalidReason, RouteError, UserError
-from metermt.model import MAX_DIALS, MAX_REASON, MAX_TEXT, Meter, Reading, Submission, User
+from metermt import errors
+from metermt.errors import BY_CODE, Error, RouteError, SettingError, UserError
+from metermt.model import MAX_DIALS, MAX_TEXT, Answer, ImportCount, Meter, Reading, Role, User
+from metermt.policy import Policy
 
 LINE_BREAKERS = "\x00\n\r\t\x1b\x7f\x85\x9b\u2028\u2029\ud800\udfff"
 
@@ -49,6 +50,12 @@ def test_the_tree_in_the_docstring_is_the_tree_of_the_classes():
             path[depth:] = [found[2]]
             drawn[found[2]] = path[depth - 1] if depth else "Exception"
     assert drawn == {cls.__name__: cls.__bases__[0].__name__ for cls in every_error()}
+
+
+def test_an_error_tells_programs_more_by_names():
+    error = errors.TooManyFailures("try again in 3 minutes", seconds=180)
+    assert (str(error), error.details) == ("try again in 3 minutes", {"seconds": 180})
+    assert errors.LoginError().details == {}
 
 
 def test_failed_logins_and_bad_sessions_have_the_words_of_the_original_service():
@@ -126,9 +133,9 @@ def test_a_previous_reading_fits_its_register():
             make_job(dials=4, previous=previous)
 
 
-def test_a_job_shows_what_is_known_of_its_meter():
+def test_a_job_knows_its_meter():
     job = make_job("W7", kind="W", dials=6, address="7 Hill Road", instructions="dog")
-    assert (job.meter, job.kind, job.dials, job.address, job.instructions) == ("W7", "W", 6, "7 Hill Road", "dog")
+    assert job.meter == Meter("W7", "W", 6, "7 Hill Road", "dog")
 
 
 def test_jobs_come_in_the_order_of_cycle_route_sequence_and_number():
@@ -143,73 +150,58 @@ def test_what_is_known_cannot_be_changed():
         make_job().sequence = 7
 
 
-# --- submissions
+# --- answers and readings
 
 
-def test_zero_is_a_reading():
-    assert make_submission(value=0).value == 0
-
-
-def test_a_submission_says_a_value_or_a_reason_or_both():
-    assert make_submission(value=None, reason="dog").reason == "dog"
-    assert make_submission(value=5, reason="glass broken").value == 5
-    with pytest.raises(InvalidReading, match="give a reading of 0 or more, or a reason"):
-        make_submission(value=None, reason="")
-
-
-@pytest.mark.parametrize("value", [-1, -(10**30), -(10**5000)], ids=["one", "many", "more than Python shows"])
-def test_a_value_below_zero_is_no_reading(value):
-    with pytest.raises(InvalidReading, match="below zero"):
-        make_submission(value=value, reason="dog")
-
-
-def test_a_reason_has_up_to_500_characters():
-    assert make_submission(reason="x" * MAX_REASON).reason == "x" * MAX_REASON
-    with pytest.raises(InvalidReason, match="501 characters, 500 are allowed"):
-        make_submission(reason="x" * (MAX_REASON + 1))
-
-
-@pytest.mark.parametrize("character", LINE_BREAKERS)
-def test_a_reason_has_no_control_characters(character):
-    with pytest.raises(InvalidReason, match="control characters"):
-        make_submission(reason=f"dog{character}")
-
-
-@given(st.text(st.characters(min_codepoint=0x21, max_codepoint=0x7E), min_size=1, max_size=64))
-def test_a_key_is_up_to_64_printable_characters(key):
-    assert make_submission(key=key).key == key
-
-
-@pytest.mark.parametrize("key", ["", "x" * 65, "a b", "a\n", "ä", "\ud800", 7, b"key", True])
-def test_other_keys_are_refused(key):
-    with pytest.raises(InvalidKey, match="1 to 64 printable ASCII characters"):
-        make_submission(key=key)
-
-
-@pytest.mark.parametrize("read_at", [datetime(2026, 11, 20), NOW.astimezone(timezone(timedelta(hours=1)))])
-def test_the_time_of_a_submission_is_in_utc(read_at):
-    with pytest.raises(ValueError, match="UTC"):
-        make_submission(read_at=read_at)
+def test_an_answer_is_whatever_was_typed():
+    """The rules say what is wrong with it; see `metermt.rules.answers`."""
+    answer = Answer("no meter", "many", None, "soon", 7)
+    assert (answer.meter, answer.value, answer.reason, answer.when, answer.key) == ("no meter", "many", None, "soon", 7)
 
 
 def test_the_same_answer_may_come_at_another_time():
-    first = make_submission(key="k")
-    assert first.same_answer(make_submission(key="k", read_at=datetime(2026, 1, 1, tzinfo=UTC)))
-    for other in (make_submission(value=7), make_submission(reason="dog"), make_submission("G1")):
-        assert not first.same_answer(other)
+    first = make_answer(key="k")
+    assert first.says_the_same_as(make_answer(key="k", when=datetime(2026, 1, 1, tzinfo=UTC)))
+    for other in (make_answer(value=7), make_answer(reason="dog"), make_answer("G1")):
+        assert not first.says_the_same_as(other)
 
 
 def test_a_reading_counts_until_it_is_corrected():
-    reading = Reading(make_submission(), "2026-11", NOW)
-    assert (reading.meter, reading.username, reading.counts) == ("G72168", "carol", True)
+    reading = Reading(make_answer(), "carol", "2026-11", NOW)
+    assert (reading.answer.meter, reading.username, reading.counts) == ("G72168", "carol", True)
 
 
-@given(st.text(max_size=600))
-def test_any_text_is_a_reason_or_is_refused_as_one(text):
-    try:
-        assert Submission("G1", 1, text, NOW, "carol").reason.encode() is not None
-    except InvalidReason:
-        assert len(text) > MAX_REASON or model.has_control_characters(text)
+# --- roles
+
+
+def test_each_role_may_do_what_those_before_it_may():
+    assert [[one.may_act_as(least) for least in Role] for one in Role] == [
+        [True, False, False],
+        [True, True, False],
+        [True, True, True],
+    ]
+
+
+def test_a_user_is_a_reader_unless_told_otherwise():
+    assert User("carol", "Carol Dent").role is Role.READER
+
+
+# --- settings
+
+
+@pytest.mark.parametrize(
+    "policy", [{"lease": timedelta(0)}, {"session_idle": timedelta(days=400)}, {"lease": timedelta(seconds=-5)}]
+)
+def test_a_policy_that_makes_no_sense_is_refused(policy):
+    with pytest.raises(SettingError):
+        Policy(**policy)
+
+
+# --- counts
+
+
+def test_counts_of_imported_jobs_can_be_added():
+    assert ImportCount(1, 2, 3) + ImportCount(10, 20, 30) == ImportCount(11, 22, 33)
 
 
 # --- users

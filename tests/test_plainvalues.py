@@ -133,6 +133,30 @@ def test_bytes_that_are_left_are_malformed(value, rest):
         read(brine.dump(value) + rest)
 
 
+def test_what_is_known_already_can_be_passed_over():
+    reader = PlainReader(brine.dump("known") + brine.dump(5) + brine.dump("last"))
+
+    assert reader.peek(3) == brine.dump("known")[:3]
+    assert reader.peek(1000).endswith(brine.dump("last"))
+    assert reader.ends_with(brine.dump("last"))
+    assert not reader.ends_with(brine.dump(5))
+    reader.skip(len(brine.dump("known")))
+    assert reader.value() == 5
+    reader.skip(len(brine.dump("last")))
+    reader.end()
+
+
+def test_who_passes_over_more_than_there_is_finds_nothing():
+    reader = PlainReader(b"\x50")
+    reader.skip(1000)
+
+    assert reader.peek(5) == b""
+    with pytest.raises(Malformed):
+        reader.value()
+    with pytest.raises(Malformed):
+        reader.end()
+
+
 @pytest.mark.parametrize("levels", [1000, MEGABYTE])
 def test_a_text_of_a_text_is_malformed(levels):
     with pytest.raises(Malformed):

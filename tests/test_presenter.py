@@ -3,8 +3,9 @@
 from datetime import UTC, datetime
 
 import pytest
-from conftest import Clock, make_job
+from conftest import Clock, import_jobs, make_job
 from proxy import Proxy
+from readers import readings_in
 from servers import fill, listening
 
 from metermt.client import connect
@@ -82,7 +83,7 @@ def test_an_opened_window_asks_who_is_there(presenter):
 
 def test_a_login_brings_the_first_meter_and_forgets_the_password(reading):
     state = reading.state
-    assert (state.dialog, state.screen, state.job.meter) == (None, Screen.READING, "G5248")
+    assert (state.dialog, state.screen, state.job.meter.number) == (None, Screen.READING, "G5248")
     assert (state.title, state.status, state.typed.password) == ("Meter — Carol Dent", Status(0, 0), "")
 
 
@@ -100,7 +101,7 @@ def test_a_wrong_password_is_blamed_emptied_and_asked_for_again(presenter):
         ("", " read ", None),
         ("0", "Read", (0, "")),
         ("17", "", (17, "")),
-        ("", "No access", (-1, "No access")),
+        ("", "No access", (None, "No access")),
         ("17", "lid broken", (17, "lid broken")),
     ],
 )
@@ -111,13 +112,13 @@ def test_an_answer_is_a_reading_or_a_reason_or_both(reading, reason, answer):
 def test_nothing_is_submitted_without_an_answer(reading, manager):
     submit(reading)
     assert not reading.state.can_submit
-    assert list(manager.store.readings()) == []
+    assert readings_in(manager.desk.store) == []
 
 
 def test_an_accepted_reading_brings_the_next_meter_and_empties_the_fields(reading):
     submit(reading, "5983", "lid broken")
     state = reading.state
-    assert (state.notice, state.job.meter, state.status) == ("Accepted 5983 for G5248", "G5249", Status(1, 1))
+    assert (state.notice, state.job.meter.number, state.status) == ("Accepted 5983 for G5248", "G5249", Status(1, 1))
     assert (state.typed.reading, state.typed.reason, state.focus) == ("", "Read", "reading")
 
 
@@ -125,9 +126,9 @@ def test_after_the_last_reading_all_is_done_until_there_is_more(reading, manager
     submit(reading, "1")
     submit(reading, reason="No access")
     assert (reading.state.screen, reading.state.notice) == (Screen.DONE, "Accepted “No access” for G5249")
-    manager.store.import_jobs("2026-11", [make_job("G5250")])
+    import_jobs(manager.desk.store, "2026-11", [make_job("G5250")])
     reading.retry()
-    assert (reading.state.screen, reading.state.job.meter) == (Screen.READING, "G5250")
+    assert (reading.state.screen, reading.state.job.meter.number) == (Screen.READING, "G5250")
 
 
 def test_a_refused_reading_stays_and_is_blamed_until_it_is_changed(reading):
@@ -149,14 +150,14 @@ def test_a_meter_that_somebody_else_has_read_is_left_with_a_word(reading, manage
     manager.submit_reading(session, "G5248", clock_of_today.now, 7)
     submit(reading, "5983")
     assert reading.state.faults == {"meter": "Meter G5248 was already read this cycle by adam"}
-    assert (reading.state.job.meter, reading.state.typed.reading) == ("G5249", "")
+    assert (reading.state.job.meter.number, reading.state.typed.reading) == ("G5249", "")
 
 
 def test_an_answer_that_was_lost_is_sent_again_under_its_key(reading, proxy, manager):
     proxy.lost_answers = 1
     submit(reading, "5983")
     assert reading.state.notice == "Accepted 5983 for G5248"
-    assert len(list(manager.store.readings())) == 1
+    assert len(readings_in(manager.desk.store)) == 1
 
 
 def test_a_correction_before_retry_is_a_submission_of_its_own(reading, manager, monkeypatch):
@@ -178,7 +179,7 @@ def test_a_correction_before_retry_is_a_submission_of_its_own(reading, manager, 
     reading.retry()
     first, again, corrected = sent
     assert first == again
-    assert corrected[-1] != first[-1]
+    assert corrected[0].key != first[0].key
     assert reading.state.notice == "Accepted 5984 for G5248"
 
 

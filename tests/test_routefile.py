@@ -62,7 +62,7 @@ def test_commas_inside_a_file_with_semicolons_belong_to_the_fields(write):
 def test_letters_of_all_languages_arrive(write):
     job = only(write(table(("meter", "route", "address"), ("W1", "Łódź", "Größe 3, Αθήνα 🐕"))))
 
-    assert (job.route, job.address) == ("Łódź", "Größe 3, Αθήνα 🐕")
+    assert (job.route, job.meter.address) == ("Łódź", "Größe 3, Αθήνα 🐕")
 
 
 def test_columns_of_no_use_are_named(write, import_routes):
@@ -83,14 +83,14 @@ def test_meter_and_route_are_enough(write):
 
 @pytest.mark.parametrize(("meter", "kind"), [("E1", "E"), ("G1", "G"), ("W1", "W"), ("w1", "W"), ("X1", ""), ("7", "")])
 def test_without_a_kind_the_first_letter_tells_it(write, meter, kind):
-    assert only(write(f"meter,route\n{meter},North\n")).kind == kind
-    assert only(write(f"meter,route,kind\n{meter},North,\n")).kind == kind
+    assert only(write(f"meter,route\n{meter},North\n")).meter.kind == kind
+    assert only(write(f"meter,route,kind\n{meter},North,\n")).meter.kind == kind
 
 
 def test_without_a_sequence_the_order_of_each_route_counts(write):
     rows = read(write("meter,route\nG3,North\nG1,South\nG2,North\nG9,South\n"))
 
-    assert [(row.meter, row.route, row.sequence) for row in rows] == [
+    assert [(row.meter.number, row.route, row.sequence) for row in rows] == [
         ("G3", "North", 1),
         ("G1", "South", 1),
         ("G2", "North", 2),

@@ -48,7 +48,7 @@ def test_a_bad_field_spoils_its_row_only(write, column, field, reason):
 
     assert spoiled == BadRow(2, spoiled.reason, row)
     assert spoiled.reason.startswith(reason)
-    assert job.meter == "W1"
+    assert job.meter.number == "W1"
 
 
 @pytest.mark.parametrize(("row", "count"), [("G1,North", 2), ("G1,North,Mill Street,4", 4), ("G1", 1)])
@@ -56,7 +56,7 @@ def test_a_row_with_too_many_or_too_few_fields_spoils_itself_only(write, row, co
     spoiled, job = read(write(f"meter,route,address\n{row}\nG2,North,\n"))
 
     assert re.fullmatch(f"The row has {count} fields?, the first line names 3", spoiled.reason)
-    assert job.meter == "G2"
+    assert job.meter.number == "G2"
 
 
 def test_rows_in_latin_1_spoil_themselves_only(write):
@@ -71,7 +71,7 @@ def test_rows_in_latin_1_spoil_themselves_only(write):
 def test_a_meter_that_stands_twice_is_imported_once(write):
     first, second = read(write("meter,route\n\nG1,North\ng1,South\n"))[:2]
 
-    assert (first.meter, first.route) == ("G1", "North")
+    assert (first.meter.number, first.route) == ("G1", "North")
     assert second == BadRow(4, "Meter G1 stands in line 3 already", ["g1", "South"])
 
 
@@ -84,7 +84,7 @@ def test_a_field_too_long_to_read_spoils_its_row_only(write):
 
     assert spoiled.line == 2
     assert "field larger than field limit" in spoiled.reason
-    assert job.meter == "G2"
+    assert job.meter.number == "G2"
 
 
 def test_lines_inside_quoted_fields_are_counted(write):

@@ -5,10 +5,14 @@ import os
 
 import pexpect
 import pytest
-from conftest import CYCLE, DEADLINE, NOW, add_readers, dump, make_lease, make_submission
+from conftest import CYCLE, DEADLINE, add_readers, dump, make_reading
+from readers import as_office
 from routefiles import COLUMNS, METERMT, ROW, table
+from steps import Steps
 
-from metermt.store.sqlite import SqliteStore
+from metermt.calls import office
+from metermt.calls.desk import Desk
+from metermt.store.sqlite.store import SqliteStore
 
 pytest_plugins = ["routefile_fixtures"]
 
@@ -19,7 +23,7 @@ def unread_jobs(database_path):
 
     def unread_jobs():
         with SqliteStore(database_path, create=False) as store:
-            return store.lease_jobs(make_lease(until=0), 1000, now=0)  # a lease that is over when it begins
+            return [known.job for known in store.read(lambda tx: tx.jobs.free(1000))]
 
     return unread_jobs
 
@@ -43,7 +47,7 @@ def test_what_was_imported_is_told(carol, write, import_routes, unread_jobs):
     assert imported.returncode == 0
     assert imported.stdout == f"Cycle {CYCLE}: 2 added, 0 changed, 0 unchanged.\n"
     assert imported.stderr == ""
-    assert [job.meter for job in unread_jobs()] == ["G72168", "W1"]
+    assert [job.meter.number for job in unread_jobs()] == ["G72168", "W1"]
 
 
 def test_nothing_is_needed_before_the_first_import(write, import_routes, database_path):
@@ -54,12 +58,12 @@ def test_nothing_is_needed_before_the_first_import(write, import_routes, databas
 def test_importing_again_changes_nothing(carol, write, import_routes, database_path):
     def everything():
         with SqliteStore(database_path, create=False) as store:
-            return dump(store), store.lease_jobs(make_lease(until=0), 1000, now=0)
+            return dump(store)
 
     path = write("meter,route\nG1,North\nG2,North\nG3,South\n")
     import_routes(path)
     with SqliteStore(database_path) as store:
-        store.record_reading(make_submission("G2"), NOW)
+        Steps(store).record(make_reading("G2"))
     before = everything()
 
     imported = import_routes(path)
@@ -73,12 +77,12 @@ def test_importing_a_newer_file_brings_the_jobs_up_to_date_and_keeps_the_reading
 ):
     import_routes(write("meter,route,address\nG1,North,4 Mill Street\nG2,North,\n"))
     with SqliteStore(database_path) as store:
-        store.record_reading(make_submission("G2"), NOW)
+        Steps(store).record(make_reading("G2"))
 
     imported = import_routes(write("meter,route,address\nG1,North,5 Mill Street\nG2,North,\nG3,North,\n"))
 
     assert imported.stdout == f"Cycle {CYCLE}: 1 added, 1 changed, 1 unchanged.\n"
-    assert [(job.meter, job.address) for job in unread_jobs()] == [("G1", "5 Mill Street"), ("G3", "")]
+    assert [(job.meter.number, job.meter.address) for job in unread_jobs()] == [("G1", "5 Mill Street"), ("G3", "")]
 
 
 SPOILED = (
@@ -122,8 +126,8 @@ def test_rows_set_aside_can_be_mended_and_imported(carol, write, import_routes, 
 
     assert imported.stdout == f"Cycle {CYCLE}: 3 added, 0 changed, 0 unchanged.\n"
     assert imported.stderr == "Columns not used: line, reason\n"
-    assert {job.meter for job in unread_jobs()} == {"G1", "G2", "G3", "G4", "G5"}
-    assert "5 Mill Street; left" in {job.address for job in unread_jobs()}
+    assert {job.meter.number for job in unread_jobs()} == {"G1", "G2", "G3", "G4", "G5"}
+    assert "5 Mill Street; left" in {job.meter.address for job in unread_jobs()}
 
 
 def test_rows_that_were_mended_badly_can_be_mended_again(write, import_routes, tmp_path):
@@ -153,7 +157,7 @@ def test_rows_in_latin_1_that_were_set_aside_are_not_imported_with_letters_missi
 
     import_routes(tmp_path / "november.rejected.csv")
 
-    assert {job.address for job in unread_jobs()} <= {"", "Größe 3"}
+    assert {job.meter.address for job in unread_jobs()} <= {"", "Größe 3"}
 
 
 def test_a_file_without_a_usable_row_is_an_error_and_changes_nothing(carol, write, import_routes, database_path):
@@ -171,7 +175,7 @@ def test_a_file_without_a_usable_row_is_an_error_and_changes_nothing(carol, writ
 def test_a_closed_cycle_takes_no_more_routes(write, import_routes, unread_jobs, database_path):
     import_routes(write("meter,route\nG1,North\n"))
     with SqliteStore(database_path) as store:
-        store.close_cycle(CYCLE)
+        as_office(Desk(store), office.close_cycle, office.Cycle(CYCLE))
 
     imported = import_routes(write("meter,route\nG2,North\n"))
 

@@ -6,11 +6,13 @@ from contextlib import contextmanager
 
 import apsw
 import pytest
-from conftest import CYCLE, NOW, make_account, make_jobs, make_submission
-from faults import integrity_of
+from conftest import make_account, make_answer, make_jobs
+from readers import readings_in
+from servers import fill
+from whole import integrity_of, record, tallies_in
 
 from metermt.model import Status
-from metermt.store.sqlite import SqliteStore
+from metermt.store.sqlite.store import SqliteStore
 
 READINGS = 40
 FRAME, LOG_HEADER, FRAME_HEADER = 4096 + 24, 32, 24  # bytes; see "The WAL File Format" in SQLite's documentation
@@ -33,11 +35,11 @@ class Copied:
         path.write_bytes(self.database)
         log_of(path).write_bytes(log)
         with SqliteStore(path, create=False) as store:
-            found = sorted((reading for _, reading in store.readings()), key=lambda reading: reading.submission.value)
-            tallies = [store.tally(user.username) for user in store.users()]
+            found = sorted((reading.answer for reading in readings_in(store)), key=lambda answer: answer.value)
+            tallies = tallies_in(store)
         assert all(tally == Status(len(found), len(found)) for tally in tallies)
         assert integrity_of(path) == "ok"
-        return [reading.submission.key for reading in found]
+        return [answer.key for answer in found]
 
     def surviving(self, place):
         """Return the keys of the readings whose commits end at or before this place in the log."""
@@ -63,28 +65,23 @@ def logged_pages():
         apsw.connection_hooks.remove(hook)
 
 
-def fill(store):
-    store.add_user(make_account("carol"))
-    store.import_jobs(CYCLE, make_jobs(READINGS))
+def set_up(store):
+    fill(store, [make_account("carol")], make_jobs(READINGS))
 
 
-def record(store, number):
-    key = f"key-{number}"
-    store.record_reading(make_submission(f"M{number:05}", value=number, key=key), NOW)
-    return key
-
-
-def write(path, checkpoint_before=None):
+def write(path, *, checkpoint_before=None):
     """Record readings one by one; return a copy of what is on the disk while the store is still open."""
+    is_new = not path.exists()
     with logged_pages() as pages, SqliteStore(path) as store:
-        if not store.users():
-            fill(store)
+        if is_new:
+            set_up(store)
         keys, ends = [], []
         for number in range(READINGS):
             if number == checkpoint_before:
                 store._connection.execute("PRAGMA wal_checkpoint(RESTART)")
                 ends = [0] * len(ends)  # they are in the database now, whatever becomes of the log
-            keys.append(record(store, number))
+            keys.append(f"key-{number}")
+            record(store, "carol", make_answer(f"M{number:05}", number, key=keys[-1]))
             ends.append(LOG_HEADER + pages[-1] * FRAME)
         return Copied(path, ends, keys)
 
@@ -94,7 +91,7 @@ def copied(request, tmp_path):
     path = tmp_path / "written" / "metermt.db"
     if request.param != "never checkpointed":
         with SqliteStore(path) as store:
-            fill(store)
+            set_up(store)
     return write(path, checkpoint_before=READINGS * 2 // 3 if request.param == "log used again" else None)
 
 

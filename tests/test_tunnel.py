@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from metermt import connect
+from metermt import Answer, Status, connect
 from metermt.errors import ServerUnreachable, SettingError
 from metermt.serving import RunningServer, ServerSettings
 
@@ -72,8 +72,7 @@ def test_readings_go_through_a_tunnel(sshd):
     ):
         assert client.login("carol", "carol") == "Carol Dent"
         job = client.get_job()
-        status, _ = client.submit_and_next(job.meter, 5983)
-        assert (status.count, status.total) == (1, 1)
+        assert client.submit_and_next(Answer(job.meter.number, 5983)).status == Status(1, 1)
 
 
 def test_a_tunnel_that_cannot_be_made_says_why(sshd):

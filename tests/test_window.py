@@ -9,7 +9,7 @@ from conftest import wait_until
 from window_fixtures import *  # noqa: F403 - the fixtures
 from window_fixtures import JOBS, opening_for, readings_in
 
-from metermt.store.sqlite import SqliteStore
+from metermt.store.sqlite.store import SqliteStore
 
 
 def test_a_reader_logs_in_and_sees_the_first_meter(person):
@@ -196,11 +196,11 @@ def test_quit_works_while_a_call_hangs(reader, server):
     wait_until(lambda: "background" not in {thread.name for thread in threading.enumerate()}, "the thread has ended")
 
 
-def test_an_expired_login_is_asked_for_again_and_what_was_typed_is_sent(reader, database, demo_accounts):
+def test_an_expired_login_is_asked_for_again_and_what_was_typed_is_sent(reader, database):
     reader.type("5983")
-    hashes = {account.user.username: account.password_hash for account in demo_accounts}
+
     with SqliteStore(database, create=False) as store:
-        store.set_password("carol", hashes["carol"])  # ends all sessions
+        store.write(lambda tx: tx.sessions.end(tx.sessions.of(["carol"])))
     until = time.monotonic() + 1.1  # so long a server trusts what it knows
     reader.wait_until(lambda: time.monotonic() > until, "the server looks again")
     reader.press("Return")

@@ -16,6 +16,8 @@ from metermt.gui import opening as opening_module
 from metermt.gui.first_account import FirstAccount
 from metermt.gui.opening import Opening
 from metermt.localserver import LocalServer
+from metermt.model import Role, User
+from metermt.store.sqlite.store import SqliteStore
 
 CLIENT_GUI = Path(__file__).parents[1] / "client_gui.pyw"
 
@@ -100,6 +102,8 @@ def test_an_empty_database_is_given_its_first_account(open_window, tmp_path):
     person.press("Return")
     person.wait_for("All jobs done")
     assert person.root.title() == "Meter — Carol Dent"
+    with SqliteStore(database, create=False) as store:
+        assert store.read(lambda tx: tx.accounts.users()) == [User("carol", "Carol Dent", role=Role.ADMIN)]
 
 
 def test_the_program_ends_its_server_on_sigterm(display, tmp_path):

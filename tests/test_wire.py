@@ -1,33 +1,26 @@
-"""Model to text and back, and texts that make no sense."""
+"""Values to text and back by their names, and texts that make no sense."""
 
 import json
-from datetime import datetime
+from dataclasses import dataclass, field, fields, make_dataclass
+from datetime import UTC, date, datetime
+from enum import StrEnum
 
 import pytest
 from conftest import make_job, refusal_of
 from hypothesis import given
 from hypothesis import strategies as st
 
-from metermt.errors import BY_CODE, CallError, Error, SettingError
-from metermt.model import MAX_DIALS, MAX_TEXT, Job, Meter, has_control_characters
-from metermt.wire import (
-    MAX_ROWS,
-    Row,
-    error_of,
-    jobs_from_text,
-    jobs_to_text,
-    outcomes_from_text,
-    outcomes_to_text,
-    rows_from_text,
-    rows_to_text,
-)
+from metermt.calls.accounts import NewUser
+from metermt.calls.readings import Answers, Next
+from metermt.calls.rounds import JobsWanted
+from metermt.calls.sessions import Hello, Welcome
+from metermt.calls.table import CALLS
+from metermt.errors import BY_CODE, AlreadyRead, CallError, Error, SettingError
+from metermt.model import MAX_DIALS, MAX_TEXT, Answer, Job, Meter, Role, Status, User, has_control_characters
+from metermt.wire import MAX_ITEMS, check_kind, error_of, from_text, to_text
 
-
-def two_outcomes_from_text(text):
-    return outcomes_from_text(text, 2)
-
-
-READERS = (jobs_from_text, rows_from_text, two_outcomes_from_text)
+JOBS, OUTCOMES = list[Job], list[Error | None]
+KINDS = (JOBS, Answers, OUTCOMES)
 
 TEXTS = st.text(max_size=MAX_TEXT).filter(lambda text: not has_control_characters(text))
 METERS = st.builds(
@@ -57,154 +50,297 @@ PLAIN = st.one_of(st.none(), st.booleans(), st.integers(), st.floats(allow_nan=F
 JSON = st.recursive(
     PLAIN, lambda inner: st.lists(inner, max_size=10) | st.dictionaries(st.text(max_size=3), inner, max_size=3)
 )
+ERRORS = st.builds(error_of, st.sampled_from(sorted(BY_CODE)), st.text(), st.dictionaries(st.text(), PLAIN, max_size=3))
+NAMES = st.sampled_from(["meter", "number", "cycle", "route", "value", "when", "answers", "code", "text", "details"])
+NAMED = st.dictionaries(NAMES, JSON, max_size=5)
+
+
+def through(kind, value):
+    return from_text(kind, to_text(value))
+
+
+# --- there and back
 
 
 @given(st.lists(jobs(), max_size=5))
 def test_jobs_come_back_as_they_were_sent(sent):
-    assert jobs_from_text(jobs_to_text(sent)) == sent
+    assert through(JOBS, sent) == sent
 
 
-@given(st.lists(st.builds(Row, PLAIN, PLAIN, PLAIN, PLAIN, PLAIN), max_size=5))
-def test_readings_come_back_as_they_were_sent_right_or_wrong(sent):
-    assert rows_from_text(rows_to_text(sent)) == sent
+@given(st.lists(st.builds(Answer, PLAIN, PLAIN, PLAIN, PLAIN, PLAIN), max_size=5))
+def test_answers_come_back_as_they_were_sent_right_or_wrong(sent):
+    assert through(Answers, Answers(sent)) == Answers(sent)
 
 
-@given(st.lists(st.one_of(st.none(), st.builds(error_of, st.sampled_from(sorted(BY_CODE)), st.text())), max_size=5))
-def test_outcomes_come_back_with_the_class_and_words_of_each(sent):
-    received = outcomes_from_text(outcomes_to_text(sent), len(sent))
-    assert [(type(error), str(error)) for error in received] == [(type(error), str(error)) for error in sent]
+@given(st.lists(st.one_of(st.none(), ERRORS), max_size=5))
+def test_outcomes_come_back_with_the_class_the_words_and_the_details_of_each(sent):
+    def parts(outcomes):
+        return [error and (type(error), str(error), error.details) for error in outcomes]
+
+    assert parts(through(OUTCOMES, sent)) == parts(sent)
 
 
-def test_the_texts_are_ascii_json():
+@pytest.mark.parametrize(
+    ("kind", "value"),
+    [
+        (Next, Next(Status(1, 2), make_job(previous=7, previous_date=date(2026, 10, 1)))),
+        (Next, Next(Status(1, 2))),
+        (Welcome, Welcome("1.0", 2, "2026-11-20T10:00:00+00:00")),
+        (NewUser, NewUser(User("carol", "Carol Dent", role=Role.SUPERVISOR), "secret")),
+        (list[User], [User("carol", "Carol Dent", disabled=True)]),
+        (datetime, datetime(2026, 11, 20, tzinfo=UTC)),
+        (date | None, date(2026, 11, 20)),
+        (date | None, None),
+        (Job | None, None),
+        (int | str, 5),
+        (int | str, "5"),
+        (float, 5),
+        (float, 0.5),
+        (Role, Role.ADMIN),
+        (list[list[int]], [[1], [], [2, 3]]),
+        (type(None), None),
+        (None, None),
+    ],
+    ids=repr,
+)
+def test_a_value_of_each_kind_comes_back(kind, value):
+    back = through(kind, value)
+
+    assert back == value
+    assert type(back) is type(value)
+
+
+def test_the_texts_are_ascii_json_with_names():
     job = make_job(address="Straße 7 \u202e 陳")
-    for text in (jobs_to_text([job]), rows_to_text([Row("G1", "now", 1, "Hündin")]), outcomes_to_text([Error("ü")])):
-        assert text.isascii()
-        assert isinstance(json.loads(text), list)
+    for value in ([job], Answers([Answer("G1", 1, "Hündin")]), [Error("ü")]):
+        assert to_text(value).isascii()
+
+    (written,) = json.loads(to_text([job]))
+    assert set(written) == {field.name for field in fields(Job)}
+    assert set(written["meter"]) == {field.name for field in fields(Meter)}
+
+
+def test_what_every_call_takes_and_returns_can_cross():
+    for call in CALLS.values():
+        if call.parameters is None:
+            refusal_of(from_text, call.request, "{}")
+        refusal_of(from_text, call.result, "{}")
+        # What cannot cross raises a TypeError, which is no error of ours.
+
+
+@pytest.mark.parametrize("kind", [dict, dict[str, int], tuple[int, ...], set[int], object, bytes])
+def test_a_kind_that_cannot_cross_is_a_fault_of_who_declares_it(kind):
+    with pytest.raises(TypeError, match="cannot cross"):
+        from_text(kind, "{}")
+
+
+# --- older and newer
+
+
+@dataclass(frozen=True, slots=True)
+class Old:
+    """What an older program knows of something."""
+
+    name: str
+    many: list[int] = field(default_factory=list)
+
+
+@dataclass(frozen=True, slots=True)
+class New:
+    """What a newer program knows of it."""
+
+    name: str
+    many: list[int] = field(default_factory=list)
+    kind: str = "usual"
+    inner: Old | None = None
+
+
+def test_names_that_are_not_known_are_ignored():
+    assert through(Old, New("a", [1], "odd", Old("b"))) == Old("a", [1])
+
+
+def test_names_that_are_missing_have_their_defaults():
+    assert through(New, Old("a", [1])) == New("a", [1])
+
+
+def test_a_name_without_a_default_is_missed():
+    with pytest.raises(CallError, match=r"a New that makes no sense: .*name"):
+        from_text(New, "{}")
+
+
+def test_an_unknown_name_may_have_any_value():
+    assert from_text(Old, '{"name": "a", "odd": [{"deep": [[]]}], "": null, "__class__": 5}') == Old("a")
+
+
+def test_what_is_known_is_looked_for_inside_too():
+    assert through(New, New("a", inner=New("b", kind="odd"))) == New("a", inner=Old("b"))
 
 
 def test_an_error_of_a_newer_version_is_still_an_error():
-    error = error_of("not-invented-yet", "Sorry")
-    assert (type(error), str(error)) == (Error, "Sorry")
+    error = error_of("not-invented-yet", "Sorry", {"seconds": 5})
+    assert (type(error), str(error), error.details) == (Error, "Sorry", {"seconds": 5})
+
+
+def test_an_error_of_an_older_version_has_no_details():
+    assert from_text(Error, '{"code": "already-read", "text": "no"}').details == {}
 
 
 @pytest.mark.parametrize("code", sorted(BY_CODE))
 def test_every_error_can_cross(code):
-    (received,) = outcomes_from_text(outcomes_to_text([error_of(code, "words")]), 1)
+    received = through(Error, error_of(code, "words"))
     assert (type(received), str(received)) == (BY_CODE[code], "words")
 
 
-@pytest.mark.parametrize("read", READERS)
-@given(text=st.one_of(st.text(), JSON.map(json.dumps), st.lists(JSON).map(json.dumps)))
-def test_any_text_is_understood_or_refused_with_a_call_error(read, text):
-    refusal = refusal_of(read, text)
+def test_details_are_plain_or_not_there():
+    details = {"a": 1, "b": None, "c": "x", "d": True, "e": 0.5, "f": [1], "g": {}, "h": (1,)}
+    assert error_of("login", "no", details).details == {"a": 1, "b": None, "c": "x", "d": True, "e": 0.5}
+    assert through(Error, AlreadyRead("no", username="adam")).details == {"username": "adam"}
+    assert isinstance(error_of("setting", "x"), SettingError)
+
+
+# --- what makes no sense
+
+
+@pytest.mark.parametrize("kind", KINDS, ids=str)
+@given(text=st.one_of(st.text(), JSON.map(json.dumps), NAMED.map(json.dumps), st.lists(NAMED).map(json.dumps)))
+def test_any_text_is_understood_or_refused_with_a_call_error(kind, text):
+    refusal = refusal_of(from_text, kind, text)
     assert refusal is None or type(refusal) is CallError
-    assert refusal or isinstance(read(text), list)
     assert str(refusal).encode()
+    if refusal is None:
+        understood = from_text(kind, text)
+        assert to_text(through(kind, understood)) == to_text(understood)
 
 
-@pytest.mark.parametrize("read", READERS)
+@pytest.mark.parametrize("kind", KINDS, ids=str)
 @given(sent=st.one_of(st.none(), st.integers(), st.binary(), st.lists(st.none()), st.builds(object)))
-def test_what_is_not_a_text_is_refused(read, sent):
+def test_what_is_not_a_text_is_refused(kind, sent):
     with pytest.raises(CallError, match="JSON text"):
-        read(sent)
+        from_text(kind, sent)
 
 
-@pytest.mark.parametrize("read", READERS)
+@pytest.mark.parametrize("kind", KINDS, ids=str)
 @pytest.mark.parametrize(
     "text",
     [
-        "",
-        "[",
-        "nothing",
-        "{}",
-        '"[]"',
-        "7",
-        "null",
+        *("", "[", "nothing", '"[]"', "7", "null", "\ud800", "[[]]", "[7]", '[["a"]]', '[{"meter": 5}]', "[{}]"),
+        *('{"answers": 7}', '{"answers": {}}', '{"answers": [7]}', '{"answers": [null]}', '{"answers": [[]]}', "{}"),
         "[" * 100_000,
+        '{"answers": [' * 50_000,
         "[" + "1" * 5000 + "]",
-        "\ud800",
-        "[[]]",
-        "[7]",
-        "[{}]",
-        '[["a"]]',
-        json.dumps([None] * (MAX_ROWS + 1)),
-        json.dumps([[0] * 11]),
+        "[" + "true, " * MAX_ITEMS + "true]",
+        '{"answers": [' + "null, " * MAX_ITEMS + "null]}",
     ],
     ids=lambda text: repr(text[:12]),
 )
-def test_texts_that_make_no_sense_are_refused(read, text):
+def test_texts_that_make_no_sense_are_refused(kind, text):
     with pytest.raises(CallError):
-        read(text)
+        from_text(kind, text)
 
 
-@given(st.integers(0, 9), JSON)
-def test_a_job_with_a_wrong_field_is_refused_or_still_a_job(place, value):
-    (fields,) = json.loads(jobs_to_text([make_job(previous=7, address="Hill Road 7")]))
-    fields[place] = value
-    text = json.dumps([fields])
-    refusal = refusal_of(jobs_from_text, text)
+@given(st.sampled_from([field.name for field in fields(Job)]), JSON)
+def test_a_job_with_a_wrong_field_is_refused_or_still_a_job(name, value):
+    (named,) = json.loads(to_text([make_job(previous=7, address="Hill Road 7")]))
+    text = json.dumps([named | {name: value}])
+    refusal = refusal_of(from_text, JOBS, text)
     assert refusal is None or type(refusal) is CallError
     if refusal is None:
-        jobs = jobs_from_text(text)
-        assert jobs_from_text(jobs_to_text(jobs)) == jobs
+        jobs = from_text(JOBS, text)
+        assert through(JOBS, jobs) == jobs
 
 
 @pytest.mark.parametrize(
-    ("place", "value"),
+    ("name", "value"),
     [
-        *((0, value) for value in (None, 7, "", "g1", ["G1"])),
-        *((1, value) for value in (None, 7, "X", [], {})),
-        *((2, value) for value in ("5", 0, 13, 5.5, 5.0, True, [])),
-        *((3, value) for value in (None, 7, "a\nb", "\ud800", [], {})),
-        *((4, value) for value in (None, 7, "x" * 201, [])),
-        *((5, value) for value in (None, 7, "", "2026 11")),
-        *((6, value) for value in (None, 7, "a\x1b", [])),
-        *((7, value) for value in (None, "1", -1, 0.5, True, float("nan"), [])),
-        *((8, value) for value in ("7", -1, 10**5, 0.5, True, float("inf"))),
-        *((9, value) for value in (7, "yesterday", "2026-11-31", True, [1])),
+        *(("number", value) for value in (None, 7, "", "g1", ["G1"])),
+        *(("kind", value) for value in (None, 7, "X", [], {})),
+        *(("dials", value) for value in ("5", 0, 13, 5.5, 5.0, True, [])),
+        *(("address", value) for value in (None, 7, "a\nb", "\ud800", [], {})),
+        *(("instructions", value) for value in (None, 7, "x" * 201, [])),
+        *(("meter", value) for value in (None, "G1", [], {}, {"kind": "G"})),
+        *(("cycle", value) for value in (None, 7, "", "2026 11")),
+        *(("route", value) for value in (None, 7, "a\x1b", [])),
+        *(("sequence", value) for value in (None, "1", -1, 0.5, True, float("nan"), [])),
+        *(("previous", value) for value in ("7", -1, 10**5, 0.5, True, float("inf"))),
+        *(("previous_date", value) for value in (7, "yesterday", "2026-11-31", True, [1])),
     ],
 )
-def test_a_job_with_a_field_of_the_wrong_kind_is_refused(place, value):
-    (fields,) = json.loads(jobs_to_text([make_job()]))
-    fields[place] = value
-    with pytest.raises(CallError, match="makes no sense"):
-        jobs_from_text(json.dumps([fields]))
+def test_a_job_with_a_field_of_the_wrong_kind_is_refused(name, value):
+    (named,) = json.loads(to_text([make_job()]))
+    inside = name in named["meter"]
+    (named["meter"] if inside else named)[name] = value
+    with pytest.raises(CallError, match="The other side sent") as caught:
+        from_text(JOBS, json.dumps([named]))
+    assert len(str(caught.value)) < 300
 
 
-@pytest.mark.parametrize("outcome", ["login", [], ["login"], ["login", 7], [7, "words"], ["a", "b", "c"], {}, 0, True])
+@pytest.mark.parametrize(
+    "outcome",
+    [
+        *("login", [], {}, 0, True, {"code": "login"}, {"text": "words"}, {"code": 7, "text": "words"}),
+        *({"code": "login", "text": 7}, {"code": None, "text": None}),
+    ],
+    ids=repr,
+)
 def test_an_outcome_that_makes_no_sense_is_refused(outcome):
-    with pytest.raises(CallError, match="makes no sense"):
-        outcomes_from_text(json.dumps([None, outcome]), 2)
+    with pytest.raises(CallError, match="The other side sent"):
+        from_text(OUTCOMES, json.dumps([None, outcome]))
 
 
-@pytest.mark.parametrize("count", [0, 1, 3])
-def test_there_is_one_outcome_for_each_reading(count):
-    with pytest.raises(CallError, match=f"sent 2 outcomes of {count} readings"):
-        outcomes_from_text(outcomes_to_text([None, Error("no")]), count)
+@pytest.mark.parametrize("details", [7, [], "text", None, [["a", 1]], {"a": {"b": 1}}])
+def test_details_that_make_no_sense_are_let_go(details):
+    error = from_text(Error, json.dumps({"code": "login", "text": "no", "details": details}))
+    assert error.details == {}
 
 
-@pytest.mark.parametrize("value", [datetime(2026, 11, 20), b"5", {1}, object(), [[]] * 3 + [b""]], ids=type)
+@pytest.mark.parametrize(
+    "value", [datetime, b"5", {1}, object(), [[]] * 3 + [b""], 1j], ids=lambda value: type(value).__name__
+)
 def test_what_has_no_place_in_a_text_is_not_sent(value):
     with pytest.raises(CallError, match="Only numbers, texts and None"):
-        rows_to_text([Row("G1", "now", value)])
+        to_text(Answers([Answer("G1", value)]))
 
 
-def test_a_thousand_rows_are_one_call():
-    rows = [Row("G1", "now", number) for number in range(MAX_ROWS)]
-    assert rows_from_text(rows_to_text(rows)) == rows
+def test_what_contains_itself_is_not_sent():
+    endless = []
+    endless.append(endless)
+    with pytest.raises(CallError, match="Only numbers, texts and None"):
+        to_text(endless)
+
+
+def test_a_thousand_answers_are_one_call():
+    answers = [Answer("G1", number) for number in range(MAX_ITEMS)]
+    assert through(Answers, Answers(answers)) == Answers(answers)
     with pytest.raises(CallError, match="at most 1000"):
-        rows_from_text(rows_to_text([*rows, rows[0]]))
+        through(Answers, Answers([*answers, answers[0]]))
 
 
-def test_a_refused_job_tells_no_more_than_that():
-    """The text comes from the other side: it is not shown."""
-    (fields,) = json.loads(jobs_to_text([make_job()]))
-    fields[0] = "<script>"
+@pytest.mark.parametrize("wrong", ["x" * 10**6, "\0" * 10**6, "<script>" * 10**5])
+def test_a_long_value_is_not_repeated_in_the_error(wrong):
+    (named,) = json.loads(to_text([make_job()]))
+    named["meter"]["number"] = wrong
     with pytest.raises(CallError) as caught:
-        jobs_from_text(json.dumps([fields]))
-    assert "script" not in str(caught.value)
+        from_text(JOBS, json.dumps([named]))
+    assert len(str(caught.value)) < 300
 
 
-def test_a_row_without_reason_and_key_has_none():
-    assert Row("G1", "now", 5) == ("G1", "now", 5, "", None)
-    assert isinstance(error_of("setting", "x"), SettingError)
+class Color(StrEnum):
+    """A kind that is one of a few words."""
+
+    RED = "red"
+
+
+@pytest.mark.parametrize("kind", [date, datetime, Color, list[date], date | None, Color | int], ids=str)
+@pytest.mark.parametrize("value", ["yesterday", "", "x" * 1000, True, {}, [""], 0.5])
+def test_a_word_that_is_none_of_its_kind_is_refused_wherever_it_stands(kind, value):
+    with pytest.raises(CallError, match="The other side sent"):
+        check_kind(kind, value)
+    with pytest.raises(CallError, match="The other side sent"):
+        check_kind(make_dataclass("Thing", [("word", kind)]), {"word": value})
+
+
+@pytest.mark.parametrize("n", [True, 1.0, "1", None, [1]])
+def test_a_number_is_a_whole_number_and_nothing_like_it(n):
+    with pytest.raises(CallError, match="n of a JobsWanted was to be"):
+        from_text(JobsWanted, json.dumps({"n": n}))
+    assert from_text(Hello, "{}") == Hello()

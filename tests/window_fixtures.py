@@ -9,13 +9,14 @@ from contextlib import ExitStack
 from functools import cache
 
 import pytest
+import readers
 from conftest import make_job
 from servers import Servers, make_database
 from window import Person, screen
 
 from metermt.client import connect
 from metermt.gui.opening import Opening
-from metermt.store.sqlite import SqliteStore
+from metermt.store.sqlite.store import SqliteStore
 
 JOBS = [
     make_job("G5248", route="Harbour", sequence=10, address="2 Harbour Road", instructions="Ring twice. Dog in yard."),
@@ -90,4 +91,5 @@ def reader(person):
 
 def readings_in(database):
     with SqliteStore(database, create=False) as store:
-        return [(reading.meter, reading.submission.value, reading.submission.reason) for _, reading in store.readings()]
+        answers = [reading.answer for reading in readers.readings_in(store)]
+    return [(answer.meter, answer.value, answer.reason) for answer in answers]

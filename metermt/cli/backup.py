@@ -5,7 +5,7 @@ from pathlib import Path
 import click
 
 from metermt.cli.common import MeterCommand, database_option
-from metermt.store.sqlite import SqliteStore
+from metermt.cli.office import office
 
 
 @click.command(cls=MeterCommand, short_help="Copy the database while the server runs.")
@@ -20,6 +20,6 @@ def backup(file: Path, database: Path) -> None:
     Example:
         metermt backup /backup/metermt-2026-11-20.db
     """
-    with SqliteStore(database, create=False) as store:
-        store.backup(file)
+    with office(database, create=False) as opened:
+        opened.store.backup(file)
     click.echo(f"Copied {database} to {file}")

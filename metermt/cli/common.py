@@ -35,7 +35,7 @@ class MeterGroup(click.Group):
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """Which server the options name, and by which way. Calling it connects, as `metermt.connect` does."""
+    """Which server the options name, and how it is reached. Calling it connects, as `metermt.connect` does."""
 
     host: str
     port: int
@@ -104,5 +104,5 @@ def database_option(command: F) -> F:
 
 def _check_file(_ctx: click.Context, _parameter: click.Parameter, database: Path) -> Path:
     if str(database) == IN_MEMORY:
-        raise click.BadParameter("what a server keeps in memory can be reached through that server only")
+        raise click.BadParameter("what a server keeps in :memory: can be reached through that server only")
     return database

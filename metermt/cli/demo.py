@@ -1,4 +1,4 @@
-"""`metermt demo`: a server inside, the console in front."""
+"""`metermt demo`: a demo server, and the console or the window for it, in one program."""
 
 import click
 
@@ -10,9 +10,9 @@ from metermt.serving import RunningServer, ServerSettings
 
 
 @click.command(cls=MeterCommand, short_help="Read made-up meters; needs nothing else.")
-@click.option("--gui", is_flag=True, help="The window in front instead.")
+@click.option("--gui", is_flag=True, help="Open the window instead of the console.")
 def demo(*, gui: bool) -> None:
-    """Read made-up meters: a demo server inside, the console in front.
+    """Read the meters of a made-up town: a demo server and the console in one.
 
     Nothing is kept, and nobody but this machine can reach it.
 

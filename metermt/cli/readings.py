@@ -3,16 +3,15 @@
 import csv
 import os
 import sys
-from collections.abc import Iterable
 from pathlib import Path
 from typing import IO
 
 import click
 
 from metermt.cli.common import MeterGroup, database_option
+from metermt.cli.office import office
 from metermt.errors import StoreError
-from metermt.model import Job, Reading
-from metermt.store.sqlite import SqliteStore
+from metermt.store.base import Tx
 from metermt.wholefile import whole_file
 
 COLUMNS = (
@@ -50,16 +49,15 @@ def export(file: Path, cycle: str | None, database: Path) -> None:
     Example:
         metermt readings export november-read.csv --cycle 2026-11
     """
-    with SqliteStore(database, create=False) as store:
-        found = store.readings(cycle)
+    with office(database, create=False) as opened:
         try:
             if str(file) == "-":
                 out = click.open_file("-", "w", encoding="utf-8")
-                count = _write(out, found)
+                count = opened.store.read(lambda tx: _write(out, tx, cycle))
                 out.flush()
             else:
                 with whole_file(file) as out:
-                    count = _write(out, found)
+                    count = opened.store.read(lambda tx: _write(out, tx, cycle))
         except BrokenPipeError:
             raise  # whoever read has had enough, which click knows how to end
         except OSError as error:
@@ -70,17 +68,17 @@ def export(file: Path, cycle: str | None, database: Path) -> None:
     click.echo(f"{count} {'reading' if count == 1 else 'readings'} written to {where}", err=True)
 
 
-def _write(out: IO[str], found: Iterable[tuple[Job, Reading]]) -> int:
+def _write(out: IO[str], tx: Tx, cycle: str | None) -> int:
     writer = csv.writer(out)
     writer.writerow(COLUMNS)
     count = 0
-    for count, (job, reading) in enumerate(found, start=1):  # noqa: B007 - the last one is the answer
-        said = reading.submission
+    for count, (job, reading) in enumerate(tx.readings.all(cycle), start=1):  # noqa: B007 - the last one is the answer
+        meter, said = job.meter, reading.answer
         writer.writerow(
             (
-                *(job.cycle, job.route, job.sequence, job.meter, job.kind, job.address),
+                *(job.cycle, job.route, job.sequence, meter.number, meter.kind, meter.address),
                 *(job.previous, job.previous_date, said.value, said.reason),
-                *(f"{said.read_at:%Y-%m-%dT%H:%M:%SZ}", said.username, f"{reading.recorded_at:%Y-%m-%dT%H:%M:%SZ}"),
+                *(f"{said.when:%Y-%m-%dT%H:%M:%SZ}", reading.username, f"{reading.recorded_at:%Y-%m-%dT%H:%M:%SZ}"),
                 *(int(reading.counts), said.key),
             )
         )

@@ -9,12 +9,12 @@ from typing import Any, TextIO
 
 import click
 
+from metermt.calls.office import Cycle, Import, close_cycle, import_jobs, list_routes
 from metermt.cli.common import MeterGroup, database_option
+from metermt.cli.office import office
 from metermt.errors import RouteError
-from metermt.model import Job
+from metermt.model import ImportCount, Job
 from metermt.routefile import BadRow, RouteFile
-from metermt.store.base import ImportCount
-from metermt.store.sqlite import SqliteStore
 
 _BATCH = 2000  # jobs in one transaction: some 40 ms, so that a running server's readers do not notice
 _BAR_FROM = 10_000  # rows: what takes less is done before a bar could be read
@@ -41,18 +41,18 @@ def import_(file: Path, cycle: str, database: Path) -> None:
     Example:
         metermt routes import november.csv --cycle 2026-11
     """
-    with RouteFile(file, cycle) as route_file, SqliteStore(database) as store:
+    with RouteFile(file, cycle) as route_file, office(database) as opened:
         if route_file.ignored:
             click.echo(f"Columns not used: {', '.join(route_file.ignored)}", err=True)
-        total = ImportCount(0, 0, 0)
+        total = ImportCount()
         with _Rejects(file, route_file.columns) as rejects:
             for jobs in _batches(route_file, rejects):
-                total = ImportCount(*map(sum, zip(total, store.import_jobs(cycle, jobs), strict=True)))
+                total += opened.ask(import_jobs, Import(cycle, jobs))
     click.echo(f"Cycle {cycle}: {total.added} added, {total.changed} changed, {total.unchanged} unchanged.")
     if rejects.count:
         rows = "row" if rejects.count == 1 else "rows"
         click.echo(f"{rejects.count} {rows} set aside, with line and reason, in {rejects.path}", err=True)
-        if not any(total):
+        if total == ImportCount():
             raise RouteError("No row of the file can be used")
 
 
@@ -65,8 +65,8 @@ def list_(database: Path) -> None:
     Example:
         metermt routes list
     """
-    with SqliteStore(database, create=False) as store:
-        found = store.routes()
+    with office(database, create=False) as opened:
+        found = opened.ask(list_routes, None)
     if not found:
         click.echo("No routes: import some with 'metermt routes import'.", err=True)
         return
@@ -85,9 +85,9 @@ def close(cycle: str, database: Path) -> None:
     Example:
         metermt routes close --cycle 2026-10
     """
-    with SqliteStore(database, create=False) as store:
-        unread = store.close_cycle(cycle)
-    click.echo(f"Closed cycle {cycle}; {unread} {'meter was' if unread == 1 else 'meters were'} not read.")
+    with office(database, create=False) as opened:
+        missed = opened.ask(close_cycle, Cycle(cycle))
+    click.echo(f"Closed cycle {cycle}; {missed} {'meter was' if missed == 1 else 'meters were'} not read.")
 
 
 class _Rejects:

@@ -7,9 +7,10 @@ from pathlib import Path
 import click
 
 from metermt.cli.common import MeterCommand, address_options
-from metermt.config import IN_MEMORY, SERVICE, Limits, Rules, default_database, default_tls_folder
+from metermt.config import IN_MEMORY, SERVICE, Limits, default_database, default_tls_folder
 from metermt.discovery import Registry
 from metermt.errors import SettingError
+from metermt.policy import Policy
 from metermt.serving import ServerSettings
 from metermt.serving import serve as run_server
 from metermt.signing import SharedKey
@@ -25,7 +26,7 @@ from metermt.transport.tls import ServerTls
     help="The database file, made if there is none, or :memory: to forget everything at the end."
     "  [default: metermt.db in your data folder; with --demo, :memory:]",
 )
-@click.option("--demo", is_flag=True, help="Let adam, carol, eric and gwenda in, and make meters up.")
+@click.option("--demo", is_flag=True, help="Let adam, carol, eric and gwenda in, and add the meters of a made-up town.")
 @click.option("--tls", is_flag=True, help="Encrypt, with the certificate that 'metermt tls init' made.")
 @click.option(
     "--tls-folder",
@@ -138,7 +139,7 @@ def serve(
         advertise=advertise,
         name=name,
         limits=Limits(max_connections, max_per_address, idle=timedelta(minutes=idle_minutes)),
-        rules=Rules(session_idle=timedelta(hours=session_hours), lease=timedelta(minutes=lease_minutes)),
+        policy=Policy(session_idle=timedelta(hours=session_hours), lease=timedelta(minutes=lease_minutes)),
     )
     if plaintext and not tls:
         click.echo("Warning: what this server sends is not encrypted; anybody on the way can read it.", err=True)

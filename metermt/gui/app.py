@@ -20,7 +20,7 @@ from metermt.gui.views.statusline import StatusLine
 from metermt.localserver import LocalServer
 
 _WIDTH, _HEIGHT = 720, 500
-_BEAT = 200  # milliseconds: Python sees to signals only when some of its own code runs
+_BEAT = 200  # milliseconds: Python handles signals only while its own code runs, so some runs this often
 
 _log = logging.getLogger(__name__)
 

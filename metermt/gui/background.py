@@ -18,11 +18,11 @@ _log = logging.getLogger(__name__)
 
 
 class Background:
-    """One worker thread. It takes calls from a queue and puts what to do next into another.
+    """One worker thread. It takes calls from one queue, and puts what is to be done with their outcomes into another.
 
-    Tk is touched in the window's thread alone: there a timer empties the second queue, as long as a call is under
-    way. A call to the server cannot be interrupted, and ends by itself after its time-out; the thread is a daemon so
-    that a program that is told to quit meanwhile need not wait for that. It holds nothing then but a socket.
+    Only the window's thread touches Tk: a timer there empties the second queue, as long as a call is under way.
+    A call to the server cannot be interrupted, and ends by itself after its time-out; the thread is a daemon so that
+    a program that is told to quit meanwhile need not wait for that. It holds nothing then but a socket.
     """
 
     def __init__(self, window: tk.Misc) -> None:

@@ -33,7 +33,7 @@ def gui(connect: Target, database: Path | None, *, demo: bool) -> None:
     """
     logging.basicConfig(format="%(asctime)s %(levelname)s %(name)s: %(message)s", level=logging.WARNING)
     if str(database) == IN_MEMORY and not demo:
-        raise click.UsageError("nobody could log in to a server that starts with nothing in memory: add --demo")
+        raise click.UsageError("nobody could log in to a server with a new :memory: database: add --demo")
     open_window(connect, database, demo=demo)
 
 

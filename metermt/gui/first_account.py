@@ -1,16 +1,22 @@
-"""The first account of an empty database, so that somebody can log in."""
+"""The first account of an empty database, so that somebody can log in.
 
+It is an admin's: who starts a server on an empty database owns that database.
+"""
+
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from metermt.config import default_database
 
 if TYPE_CHECKING:
-    from metermt.store.sqlite import SqliteStore
+    from metermt.cli.office import Office
 
 
 class FirstAccount:
-    """Asks and tells a database who may log in. `database` is None for the one that all programs use.
+    """Tells whether a database has accounts, and creates the first.
+
+    `database` is None for the one that all programs use.
 
     Its methods take a while. The database driver and argon2 are loaded by those who call them.
     """
@@ -20,19 +26,20 @@ class FirstAccount:
 
     def is_needed(self) -> bool:
         """Tell whether nobody can log in. Raises `StoreError`."""
-        with self._open() as store:
-            return not store.users()
+        from metermt.calls.accounts import list_users  # noqa: PLC0415
+
+        with self._opened() as office:
+            return not office.ask(list_users, None)
 
     def create(self, username: str, full_name: str, password: str) -> None:
-        """Let somebody in. Raises `UserError` or `StoreError`."""
-        from metermt.model import Account, User  # noqa: PLC0415
-        from metermt.passwords import hash_password  # noqa: PLC0415
+        """Let somebody in, as an admin. Raises `UserError` or `StoreError`."""
+        from metermt.calls.accounts import NewUser, add_user  # noqa: PLC0415
+        from metermt.model import Role, User  # noqa: PLC0415
 
-        account = Account(User(username, full_name.strip()), hash_password(password))
-        with self._open() as store:
-            store.add_user(account)
+        with self._opened() as office:
+            office.ask(add_user, NewUser(User(username, full_name.strip(), role=Role.ADMIN), password))
 
-    def _open(self) -> "SqliteStore":
-        from metermt.store.sqlite import SqliteStore  # noqa: PLC0415
+    def _opened(self) -> "AbstractContextManager[Office]":
+        from metermt.cli.office import office  # noqa: PLC0415
 
-        return SqliteStore(self._database or default_database(), create=False)
+        return office(self._database or default_database(), create=False)

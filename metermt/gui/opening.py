@@ -55,7 +55,7 @@ class Opening:
 
 
 def login_name() -> str:
-    """Return the name of whoever sits here, as their computer knows it; empty if it knows nobody."""
+    """Return the name that the user is logged in to this computer with; empty if there is none."""
     try:
         return getpass.getuser()
     except (OSError, KeyError, ImportError):

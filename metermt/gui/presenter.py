@@ -1,4 +1,4 @@
-"""What the window does: the state it shows, and the commands a reader can give. It knows no toolkit."""
+"""What the window does: the state it shows, and the commands a reader can give. It does not depend on Tk."""
 
 from collections.abc import Callable, Mapping
 from contextlib import suppress
@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 from functools import partial
 from typing import Any, Protocol
 
+from metermt.calls.readings import Next
 from metermt.client import MeterClient, new_key
 from metermt.errors import (
     AlreadyRead,
@@ -23,15 +24,14 @@ from metermt.errors import (
 )
 from metermt.gui.opening import Opening
 from metermt.gui.state import ANYWHERE, METER, NOTHING, READ, Dialog, Screen, State, Typed
-from metermt.model import Job, Status
-from metermt.wire import Row
+from metermt.model import Answer, Job, Status
 
 Call = Callable[[], Any]
 Handler = Callable[[Any], None]
 
 
 class Runner(Protocol):
-    """Runs calls where they do not hinder the window."""
+    """Runs calls in the background, so that the window goes on answering its user."""
 
     def run(self, call: Call, done: Handler, failed: Callable[[Error], None], slow: Callable[[], None]) -> None:
         """Run a call, then one of `done` and `failed` where the window is; before, `slow` if it takes long."""
@@ -49,7 +49,7 @@ class Presenter:
         self._opening = opening
         self._runner = runner
         self._client: MeterClient | None = None
-        self._sending: Row | None = None  # what was sent last and is not confirmed
+        self._sending: Answer | None = None  # what was sent last and is not confirmed
         self._again: Callable[[], None] = self.open  # what Retry does
         self._after_login: Callable[[], None] = self.fetch
 
@@ -95,18 +95,19 @@ class Presenter:
 
     def submit(self) -> None:
         """Send what was typed. The same answer for the same meter keeps its time and its key until it is confirmed."""
-        job, answer = self.state.job, self.state.typed.answer
-        if not (self.state.can_submit and job and answer):
+        job, typed = self.state.job, self.state.typed.answer
+        if not (self.state.can_submit and job and typed):
             return
-        row = self._sending
-        if row is None or (row.meter, row.reading, row.reason) != (job.meter, *answer):
-            row = self._sending = Row(job.meter, datetime.now(UTC), *answer, new_key())
-        send = partial(self._connected.submit_and_next, row.meter, row.reading, row.reason, row.when, row.key)
+        answer = Answer(job.meter.number, *typed, datetime.now(UTC), new_key())
+        if self._sending and self._sending.says_the_same_as(answer):
+            answer = self._sending
+        self._sending = answer
         self._show(notice="")
-        self._run("Sending…", send, partial(self._accepted, row), again=self.submit)
+        send = partial(self._connected.submit_and_next, answer)
+        self._run("Sending…", send, partial(self._accepted, answer), again=self.submit)
 
     def farewell(self) -> None:
-        """Log out and hang up. This one waits for the server itself: it is for the runner, after the last call."""
+        """Log out and close the connection. It blocks until the server has answered: only the runner calls it, last."""
         if self._client:
             with self._client, suppress(Error):  # a session that cannot be ended expires by itself
                 self._client.logout()
@@ -145,12 +146,11 @@ class Presenter:
             self._empty_fields()
         self._show_job(job, status, faults=because)
 
-    def _accepted(self, row: Row, found: tuple[Status, Job | None]) -> None:
+    def _accepted(self, answer: Answer, found: Next) -> None:
         self._sending = None
-        status, job = found
-        said = str(row.reading) if row.reading >= 0 else f"“{row.reason}”"
+        said = f"“{answer.reason}”" if answer.value is None else str(answer.value)
         self._empty_fields()
-        self._show_job(job, status, notice=f"Accepted {said} for {row.meter}")
+        self._show_job(found.job, found.status, notice=f"Accepted {said} for {answer.meter}")
 
     def _failed(self, error: Error) -> None:
         if isinstance(error, SubmissionError):

@@ -47,14 +47,14 @@ class Typed:
     reason: str = READ
 
     @property
-    def answer(self) -> tuple[int, str] | None:
-        """The reading, -1 for none, and the reason, empty for none. None if there is neither."""
+    def answer(self) -> tuple[int | None, str] | None:
+        """The reading, None without one, and the reason, empty without one. None if there is neither."""
         reason = self.reason.strip()
         if reason.lower() == READ.lower():
             reason = ""
         if self.reading:
             return int(self.reading), reason
-        return (-1, reason) if reason else None
+        return (None, reason) if reason else None
 
     @property
     def account_faults(self) -> dict[str, str]:

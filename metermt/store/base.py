@@ -1,170 +1,243 @@
-"""What a store remembers, in verbs of the field.
+"""What a store can do: keep a transaction whole, and, inside it, find and keep facts.
 
-Each verb is one atomic step: it happens whole or not at all, whatever other threads, other processes or the
-power supply do, and it is durable when it returns. Points in time are aware `datetime`s in UTC, or seconds
-since 1970 where only lengths of time count. Any verb may raise `StoreError` when the store itself fails;
-other errors are named with the verb.
+A store decides nothing. Its steps are **set-shaped**: they take many and return many, so that one answer and a thousand
+cost as many statements. Points in time are aware `datetime`s in UTC, or seconds since 1970 where only lengths of time
+count. A job is known by an id, which its store gives it in the order of import. Any step may raise `StoreError`.
 """
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterator, Sequence
-from datetime import datetime
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import NamedTuple, Self
+from typing import Generic, NamedTuple, Self, TypeVar
 
-from metermt.errors import Error
-from metermt.model import Account, Job, Lease, Reading, RouteProgress, Session, Status, Submission, User
+from metermt.model import Account, Job, Lease, Reading, RouteProgress, Session, Standing, Status, User
 
+T = TypeVar("T")
+T_co = TypeVar("T_co", covariant=True)
 
-class ImportCount(NamedTuple):
-    """What became of imported jobs."""
-
-    added: int
-    changed: int
-    unchanged: int
+Key = tuple[str, str]
+"""A user name and the key of a submission of that user."""
 
 
-class Store(ABC):
-    """The truth: users, sessions, routes, jobs and readings. All verbs may be called from any thread."""
+class KnownJob(NamedTuple):
+    """A job with its id."""
 
-    # --- users and sessions
+    id: int
+    job: Job
 
-    @abstractmethod
-    def add_user(self, account: Account) -> None:
-        """Remember a new user. Raises `UserError` if the name is taken."""
+
+class Accounts(ABC):
+    """Who there is."""
 
     @abstractmethod
-    def find_account(self, username: str) -> Account | None:
-        """Return what is needed to let a user in, None if there is no such user."""
+    def find(self, usernames: Iterable[str]) -> dict[str, Account]:
+        """Return those of these accounts that there are, by user name."""
 
     @abstractmethod
     def users(self) -> list[User]:
         """Return all users, sorted by name."""
 
     @abstractmethod
-    def set_password(self, username: str, password_hash: str) -> None:
-        """Change a user's password and end their sessions. Raises `UserError` if there is no such user."""
+    def put(self, accounts: Iterable[Account]) -> None:
+        """Add accounts; one whose name is there already replaces it."""
+
+
+class Sessions(ABC):
+    """Who is logged in, and who has failed to."""
 
     @abstractmethod
-    def disable_user(self, username: str) -> None:
-        """Let a user in no more, end their sessions, and free their jobs.
+    def find(self, keys: Iterable[str]) -> dict[str, Session]:
+        """Return those of these sessions that have not ended, by key."""
 
-        Their readings stay. Raises `UserError` if there is no such user.
+    @abstractmethod
+    def add(self, sessions: Iterable[Session]) -> None:
+        """Remember new sessions."""
+
+    @abstractmethod
+    def note(self, used: Mapping[str, float], server: str) -> None:
+        """Remember when sessions were last used, by key, and that their readers are connected to this server.
+
+        Those that are unknown or have ended stay so.
         """
 
     @abstractmethod
-    def open_session(self, session: Session, idle_since: float) -> None:
-        """Remember a session, and forget those not used since `idle_since`.
-
-        Raises `LoginError` if the user is gone or disabled by now.
-        """
+    def leave(self, keys: Iterable[str], server: str) -> None:
+        """Remember that nobody is connected with these sessions, as far as this server was the last."""
 
     @abstractmethod
-    def find_session(self, key: str) -> Session | None:
-        """Return the session, None if there is none of this key or its user is disabled."""
+    def leave_all(self, server: str) -> None:
+        """Do so for all sessions of a server."""
 
     @abstractmethod
-    def touch_session(self, key: str, used_at: float) -> None:
-        """Remember that a session was used."""
+    def end(self, keys: Iterable[str]) -> None:
+        """End sessions. What they hold is left to their readers."""
 
     @abstractmethod
-    def close_session(self, key: str) -> None:
-        """Forget a session; the jobs it holds stay with its reader until their leases end."""
+    def of(self, usernames: Iterable[str]) -> list[str]:
+        """Return the keys of all sessions of these users, ended ones that still hold jobs included."""
 
     @abstractmethod
-    def add_login_failure(self, username: str, address: str, at: float, forget_before: float) -> None:
-        """Remember a wrong password, and forget those of anybody from before `forget_before`."""
+    def forget(self, idle_since: float) -> None:
+        """Forget those not used since then, and those that have ended, unless they hold jobs."""
 
     @abstractmethod
-    def login_failures(self, username: str, address: str, since: float) -> list[float]:
+    def failures(self, username: str, address: str, since: float) -> list[float]:
         """Return when this name failed to log in from this address after `since`, oldest first."""
 
-    # --- routes and jobs
+    @abstractmethod
+    def add_failure(self, username: str, address: str, at: float, forget_before: float) -> None:
+        """Remember a wrong password, and forget those of anybody from before `forget_before`."""
+
+
+class Jobs(ABC):
+    """What is to be read."""
 
     @abstractmethod
-    def import_jobs(self, cycle: str, jobs: Sequence[Job]) -> ImportCount:
-        """Add jobs of one cycle, which is opened if it is new.
+    def cycles(self) -> dict[str, bool]:
+        """Return all cycles by name, in order, and whether each is open."""
 
-        A job that stands already is brought up to date; who holds or has read it is kept. Raises `RouteError` if the
-        cycle was closed.
-        """
+    @abstractmethod
+    def open_cycle(self, cycle: str) -> None:
+        """Add a cycle, unless it is there."""
 
     @abstractmethod
     def close_cycle(self, cycle: str) -> int:
-        """End a cycle: its unread jobs are handed out no more and its readings no longer count in the status.
+        """Close a cycle: its open jobs are missed, and leased to nobody. Return how many these are."""
 
-        Returns the number of jobs left unread. Raises `RouteError` if there is no such open cycle.
+    @abstractmethod
+    def find(self, cycle: str, meters: Iterable[str]) -> dict[str, Job]:
+        """Return those jobs of a cycle that there are, by the number of the meter."""
+
+    @abstractmethod
+    def add(self, jobs: Iterable[Job]) -> None:
+        """Add open jobs for meters that have none in that cycle, which there is."""
+
+    @abstractmethod
+    def change(self, jobs: Iterable[Job]) -> None:
+        """Replace what is known of jobs; who holds or has read them is kept."""
+
+    @abstractmethod
+    def standings(self, meters: Iterable[str]) -> list[Standing]:
+        """Return how the jobs of these meters in the open cycles stand, in the order of the cycles."""
+
+    @abstractmethod
+    def free(self, most: int) -> list[KnownJob]:
+        """Return the first open jobs of the open cycles that are leased to nobody, in the order of `Job.place`.
+
+        A lease whose time is over still is one, until `Leases.end_expired`.
         """
 
     @abstractmethod
-    def routes(self) -> list[RouteProgress]:
-        """Return the progress of each route of the open cycles, sorted. Made-up meters belong to no route."""
+    def progress(self) -> list[RouteProgress]:
+        """Return how far each route of the open cycles is, sorted."""
+
+
+class Leases(ABC):
+    """Who was handed what."""
 
     @abstractmethod
-    def has_routes(self) -> bool:
-        """Tell whether the open cycles have a route."""
+    def end_expired(self, now: float) -> None:
+        """End the leases whose time is over."""
 
     @abstractmethod
-    def lease_jobs(self, lease: Lease, most: int, now: float) -> list[Job]:
-        """Hand out up to `most` jobs, all of them leased from now until `lease.until`.
+    def held(self, most: Mapping[str, int]) -> dict[str, list[KnownJob]]:
+        """Return the first jobs that sessions hold, by the session's key, in the order of their ids.
 
-        First those this session still holds, then those that stayed with this reader when a connection ended, then
-        open ones in the order of `Job.place`. Only jobs of open cycles that nobody else holds are handed out.
+        A session that holds nothing is left out.
         """
 
     @abstractmethod
-    def lease_made_up_job(self, lease: Lease, job: Job) -> bool:
-        """Add and lease a job for a meter that nobody has heard of.
+    def left(self, most: Mapping[str, int]) -> dict[str, list[KnownJob]]:
+        """Return the first jobs held by sessions of these users that nobody is connected with, by user name.
 
-        Returns False, and does nothing, if the number is taken or the cycle is closed.
+        In the order of their ids; a user of whom there are none is left out.
         """
 
     @abstractmethod
-    def release_session(self, key: str) -> None:
-        """Leave the jobs that a session holds to its reader: any session of the reader may go on with them."""
+    def put(self, leases: Iterable[Lease]) -> None:
+        """Lease open jobs, whoever held them."""
 
     @abstractmethod
-    def release_all_sessions(self) -> None:
-        """Do the same for every session. For a server that starts: nobody is connected to it yet."""
+    def end_of(self, sessions: Iterable[str]) -> None:
+        """End all leases of these sessions."""
 
-    # --- readings
+
+class Readings(ABC):
+    """What was read."""
 
     @abstractmethod
-    def record_reading(self, submission: Submission, now: datetime) -> Reading:
-        """Accept a reading for the meter's job in the open cycles, and end the job's lease.
+    def by_key(self, keys: Iterable[Key]) -> dict[Key, Reading]:
+        """Return the readings that were submitted under these keys; `counts` means nothing in them."""
 
-        Of several jobs the one this reader holds is meant, else the oldest unread one, else the latest. A
-        reading by the same reader for a job that is done is a correction: both stay on record, the newer
-        counts. A key that this reader has used returns the reading of then and changes nothing. Raises
-        `SubmissionError`.
+    @abstractmethod
+    def add(self, readings: Sequence[tuple[int, Reading]]) -> None:
+        """Add readings to jobs, by id. Each becomes the one that counts; its job is done, and its lease has ended."""
+
+    @abstractmethod
+    def count(self, more: Mapping[tuple[str, str], int]) -> None:
+        """Add to the tallies of jobs done, by cycle and user name: each job that is done for the first time.
+
+        A store that counts by itself need not listen.
         """
 
     @abstractmethod
-    def record_readings(self, submissions: Sequence[Submission], now: datetime) -> list[Reading | Error]:
-        """Do the same for many in one step; a refused one gives its error and hinders no other."""
+    def tallies(self, usernames: Iterable[str]) -> dict[str, Status]:
+        """Return the status of each of these users. Costs the same however many readings there are."""
 
     @abstractmethod
-    def record_and_lease(
-        self, submission: Submission, lease: Lease, now: datetime
-    ) -> tuple[Reading, Status, Job | None]:
-        """Accept a reading, tell the status, and hand out the next job, in one step."""
+    def all(self, cycle: str | None) -> Iterator[tuple[Job, Reading]]:
+        """Yield the readings of one cycle, or of every one, with their jobs: by cycle, meter and time of arrival.
+
+        To be used up before the transaction ends.
+        """
+
+
+class Tx:
+    """A transaction: the steps that it can take, by what they are about."""
+
+    __slots__ = ("accounts", "jobs", "leases", "readings", "sessions")
+
+    def __init__(self, accounts: Accounts, sessions: Sessions, jobs: Jobs, leases: Leases, readings: Readings) -> None:
+        self.accounts = accounts
+        self.sessions = sessions
+        self.jobs = jobs
+        self.leases = leases
+        self.readings = readings
+
+
+class Begun(ABC, Generic[T_co]):
+    """A transaction that was begun, and may not be over yet."""
 
     @abstractmethod
-    def tally(self, username: str) -> Status:
-        """Return the status of the open cycles. Costs the same however many readings there are."""
+    def wait(self, seconds: float) -> bool:
+        """Wait until it is over, no longer than so many seconds; return whether it is. It may be asked again."""
 
     @abstractmethod
-    def readings(self, cycle: str | None = None) -> Iterator[tuple[Job, Reading]]:
-        """Yield the readings of one cycle, or of all, with their jobs: by cycle, meter and time of arrival."""
+    def result(self) -> T_co:
+        """Return what its work returned, or raise what it, or the store, raised. To be called when it is over."""
 
-    # --- the store itself
+
+class Store(ABC):
+    """The truth: users, sessions, cycles, jobs and readings. All calls may be made from any thread."""
 
     @abstractmethod
-    def together(self, step: Callable[[], object]) -> bool:
-        """Run a step whose verbs, those that this thread uses meanwhile, become durable at once when this returns.
+    def read(self, work: Callable[[Tx], T]) -> T:
+        """Return what `work` makes of a consistent snapshot. It must keep nothing."""
 
-        It waits for nobody: returns False, and has done nothing, when others are writing. Raises `StoreError` when the
-        store fails; then none of them has happened, whatever they returned.
+    @abstractmethod
+    def write(self, work: Callable[[Tx], T]) -> T:
+        """Return what `work` returned; what it kept is durable then.
+
+        It happens whole or, when `work` or the store raises, not at all, whatever other threads, other processes or
+        the power supply do. `work` may be run again, so it does nothing but through `Tx`.
+        """
+
+    @abstractmethod
+    def begin(self, work: Callable[[Tx], T], wake: Callable[[], None]) -> Begun[T]:
+        """Begin what `write` does, and do not wait for it.
+
+        `wake` is called, perhaps in another thread, when asking `Begun.wait` again is worth it. It must be quick and
+        raise nothing. Nobody tells when another program lets go of the store, so ask again now and then.
         """
 
     @abstractmethod

@@ -1,339 +1,315 @@
 """The reference store: everything in thread-safe dictionaries, gone when the program ends."""
 
-from bisect import bisect_left, insort
-from collections.abc import Callable, Iterator, Sequence
+import sys
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import Future
 from dataclasses import replace
-from datetime import datetime
+from itertools import count
 from pathlib import Path
 from threading import RLock
-from typing import NamedTuple
+from typing import TypeVar
 
-from metermt.errors import Error, InvalidKey, LoginError, RouteError, StoreError, UnknownMeter, UserError
-from metermt.model import Account, Job, Lease, Reading, RouteProgress, Session, Status, Submission, User
-from metermt.rules import check_dials, check_free
+from metermt.errors import StoreError
+from metermt.model import Account, Job, JobState, Lease, Reading, RouteProgress, Session, Standing, Status, User
 from metermt.safedict import ThreadSafeDict, _MeterDict
-from metermt.store.base import ImportCount, Store
+from metermt.store.base import Accounts, Begun, Jobs, Key, KnownJob, Leases, Readings, Sessions, Store, Tx
+from metermt.store.facts import Cycle, Facts, Login
+from metermt.store.undo import Groups, Ordered
+
+K = TypeVar("K")
+T = TypeVar("T")
+V = TypeVar("V")
 
 
-class _Hold(NamedTuple):
-    """Who has been handed a job, and until when; `session` is None once its connection has ended."""
-
-    username: str
-    session: str | None
-    until: float
+def _found(table: ThreadSafeDict[K, V], keys: Iterable[K]) -> dict[K, V]:
+    return {key: table[key] for key in keys if key in table}
 
 
-class _Failure(NamedTuple):
-    """A wrong password."""
+class _Accounts(Accounts):
+    def __init__(self, facts: Facts) -> None:
+        self._facts = facts
 
-    username: str
-    address: str
-    at: float
+    def find(self, usernames: Iterable[str]) -> dict[str, Account]:
+        return _found(self._facts.accounts, usernames)
+
+    def users(self) -> list[User]:
+        return [account.user for _, account in sorted(self._facts.accounts.items())]
+
+    def put(self, accounts: Iterable[Account]) -> None:
+        for account in accounts:
+            self._facts.undo.put(self._facts.accounts, account.user.username, account)
 
 
-class _Cycle:
-    """One cycle: its jobs, its readings, and who holds what."""
+class _Sessions(Sessions):
+    def __init__(self, facts: Facts) -> None:
+        self._facts = facts
+        self._failures: Ordered[tuple[float, int, str, str]] = Ordered(facts.undo)  # when, which, name, address
+        self._failures_of: Groups[tuple[str, str], tuple[float, int]] = Groups(facts.undo)  # by name and address
+        self._failure_ids = count(1)  # tell apart what happened at the same time
 
-    def __init__(self) -> None:
-        self.jobs: ThreadSafeDict[str, Job] = ThreadSafeDict()
-        self.readings: _MeterDict[Reading] = _MeterDict()
-        self.unread: list[tuple[str, str, int, str]] = []  # Job.place of each, sorted
-        self.holds: ThreadSafeDict[str, _Hold] = ThreadSafeDict()
-        self.on_routes = 0  # jobs that are not made up
-        self.closed = False
+    def find(self, keys: Iterable[str]) -> dict[str, Session]:
+        return {
+            key: Session(key, self._facts.accounts[login.username].user, login.used_at, login.server)
+            for key, login in self._living(keys)
+        }
 
-    def add(self, job: Job) -> bool:
-        """Add a job unless its meter is here already."""
-        if not self.readings.insert_if_missing(job.meter):
-            return False
-        self.jobs[job.meter] = job
-        self.on_routes += bool(job.route)
-        insort(self.unread, job.place)
+    def add(self, sessions: Iterable[Session]) -> None:
+        for session in sessions:
+            self._put(session.key, Login(session.username, session.used_at, session.server, ended=False))
+            self._facts.logins_of.add(session.username, session.key)
+
+    def note(self, used: Mapping[str, float], server: str) -> None:
+        for key, login in self._living(used):
+            self._put(key, login._replace(used_at=used[key], server=server))
+
+    def leave(self, keys: Iterable[str], server: str) -> None:
+        for key, login in self._living(keys):
+            if login.server == server:
+                self._put(key, login._replace(server=None))
+
+    def leave_all(self, server: str) -> None:
+        self.leave(self._facts.logins, server)
+
+    def end(self, keys: Iterable[str]) -> None:
+        for key, login in self._living(keys):
+            self._put(key, login._replace(server=None, ended=True))
+
+    def of(self, usernames: Iterable[str]) -> list[str]:
+        facts = self._facts
+        keys = sorted(key for username in set(usernames) for key in facts.logins_of.of(username))
+        return [key for key in keys if not facts.logins[key].ended or facts.held_by.of(key)]
+
+    def forget(self, idle_since: float) -> None:
+        for key, login in self._facts.logins.items():
+            if (login.ended or login.used_at < idle_since) and not self._facts.held_by.of(key):
+                self._facts.undo.drop(self._facts.logins, key)
+                self._facts.logins_of.discard(login.username, key)
+
+    def failures(self, username: str, address: str, since: float) -> list[float]:
+        return [at for at, _ in sorted(self._failures_of.of((username, address))) if at > since]
+
+    def add_failure(self, username: str, address: str, at: float, forget_before: float) -> None:
+        for old in self._failures.before((forget_before, 0, "", "")):
+            self._failures.discard(old)
+            self._failures_of.discard(old[2:], old[:2])
+        number = next(self._failure_ids)
+        self._failures.add((at, number, username, address))
+        self._failures_of.add((username, address), (at, number))
+
+    def _living(self, keys: Iterable[str]) -> list[tuple[str, Login]]:
+        return [(key, login) for key, login in _found(self._facts.logins, keys).items() if not login.ended]
+
+    def _put(self, key: str, login: Login) -> None:
+        self._facts.undo.put(self._facts.logins, key, login)
+
+
+class _Jobs(Jobs):
+    def __init__(self, facts: Facts) -> None:
+        self._facts = facts
+        self._ids = count(1)
+
+    def cycles(self) -> dict[str, bool]:
+        return {name: cycle.is_open for name, cycle in sorted(self._facts.cycles.items())}
+
+    def open_cycle(self, cycle: str) -> None:
+        if cycle not in self._facts.cycles:
+            there = Cycle(True, ThreadSafeDict(), _MeterDict(), [], Ordered(self._facts.undo))
+            self._facts.undo.put(self._facts.cycles, cycle, there)
+
+    def close_cycle(self, cycle: str) -> int:
+        facts = self._facts
+        there = facts.cycles.get(cycle)
+        if there is None or not there.is_open:
+            return 0
+        for job_id in facts.leases:
+            if facts.jobs[job_id].cycle == cycle:
+                facts.end_lease(job_id)
+        facts.undo.put(facts.cycles, cycle, there._replace(is_open=False))
+        _, done = there.readings.status("")
+        return len(there.readings) - done
+
+    def find(self, cycle: str, meters: Iterable[str]) -> dict[str, Job]:
+        there = self._facts.cycles.get(cycle)
+        found = _found(there.ids, meters) if there else {}
+        return {meter: self._facts.jobs[job_id] for meter, job_id in found.items()}
+
+    def add(self, jobs: Iterable[Job]) -> None:
+        facts = self._facts
+        for job in jobs:
+            cycle, job_id = facts.cycles[job.cycle], next(self._ids)
+            facts.undo.put(facts.jobs, job_id, job)
+            facts.undo.put(cycle.ids, job.meter.number, job_id)
+            facts.undo.put(cycle.readings, job.meter.number, None)
+            cycle.free.add(job.place)
+
+    def change(self, jobs: Iterable[Job]) -> None:
+        facts = self._facts
+        for job in jobs:
+            cycle = facts.cycles[job.cycle]
+            job_id = cycle.ids[job.meter.number]
+            old = facts.jobs[job_id]
+            facts.undo.put(facts.jobs, job_id, job)
+            if old.place in cycle.free:
+                cycle.free.discard(old.place)
+                cycle.free.add(job.place)
+
+    def standings(self, meters: Iterable[str]) -> list[Standing]:
+        asked = list(meters)
+        return [
+            self._standing(job_id)
+            for _, cycle in self._facts.open_cycles()
+            for job_id in _found(cycle.ids, asked).values()
+        ]
+
+    def free(self, most: int) -> list[KnownJob]:
+        facts = self._facts
+        free: list[KnownJob] = []
+        for _, cycle in facts.open_cycles():
+            ids = [cycle.ids[meter] for *_, meter in cycle.free.first(most - len(free))]
+            free += [KnownJob(job_id, facts.jobs[job_id]) for job_id in ids]
+        return free
+
+    def progress(self) -> list[RouteProgress]:
+        tallies: dict[tuple[str, str], list[int]] = {}
+        for name, cycle in self._facts.open_cycles():
+            for meter, reading in cycle.readings.items():
+                if route := self._facts.jobs[cycle.ids[meter]].route:
+                    tally = tallies.setdefault((name, route), [0, 0])
+                    tally[0] += reading is not None
+                    tally[1] += 1
+        return [RouteProgress(*place, *tally) for place, tally in sorted(tallies.items())]
+
+    def _standing(self, job_id: int) -> Standing:
+        job, lease = self._facts.jobs[job_id], self._facts.leases.get(job_id)
+        reading = self._facts.cycles[job.cycle].readings[job.meter.number]
+        return Standing(
+            job=job_id,
+            meter=job.meter.number,
+            cycle=job.cycle,
+            dials=job.meter.dials,
+            state=JobState.DONE if reading else JobState.OPEN,
+            read_by=reading.username if reading else None,
+            leased_to=lease.username if lease else None,
+            leased_until=lease.until if lease else 0.0,
+        )
+
+
+class _Leases(Leases):
+    def __init__(self, facts: Facts) -> None:
+        self._facts = facts
+
+    def end_expired(self, now: float) -> None:
+        for _, job_id in self._facts.expiries.before((now, sys.maxsize)):  # ids are less, so this is up to now
+            self._facts.end_lease(job_id)
+
+    def held(self, most: Mapping[str, int]) -> dict[str, list[KnownJob]]:
+        return self._first({key: self._facts.held_by.of(key) for key in most}, most)
+
+    def left(self, most: Mapping[str, int]) -> dict[str, list[KnownJob]]:
+        return self._first({username: self._left_to(username) for username in most}, most)
+
+    def put(self, leases: Iterable[Lease]) -> None:
+        for lease in leases:
+            self._facts.put_lease(lease)
+
+    def end_of(self, sessions: Iterable[str]) -> None:
+        for key in sessions:
+            for job_id in self._facts.held_by.of(key):
+                self._facts.end_lease(job_id)
+
+    def _left_to(self, username: str) -> set[int]:
+        facts = self._facts
+        left = [key for key in facts.logins_of.of(username) if facts.logins[key].server is None]
+        return {job_id for key in left for job_id in facts.held_by.of(key)}
+
+    def _first(self, ids: dict[str, set[int]], most: Mapping[str, int]) -> dict[str, list[KnownJob]]:
+        first = {name: self._facts.known(ids[name], most[name]) for name in ids}
+        return {name: jobs for name, jobs in first.items() if jobs}
+
+
+class _Readings(Readings):
+    def __init__(self, facts: Facts) -> None:
+        self._facts = facts
+        self._by_key: ThreadSafeDict[Key, Reading] = ThreadSafeDict()
+
+    def by_key(self, keys: Iterable[Key]) -> dict[Key, Reading]:
+        return _found(self._by_key, keys)
+
+    def add(self, readings: Sequence[tuple[int, Reading]]) -> None:
+        facts = self._facts
+        for job_id, given in readings:
+            job = facts.jobs[job_id]
+            reading = replace(given, counts=True)  # an object of its own: `all` tells by it which one counts
+            cycle, meter = facts.cycles[job.cycle], job.meter.number
+            facts.end_lease(job_id)
+            cycle.free.discard(job.place)
+            facts.undo.put(cycle.readings, meter, reading)
+            facts.undo.append(cycle.history, (meter, reading))
+            if reading.answer.key is not None:
+                facts.undo.put(self._by_key, (reading.username, reading.answer.key), reading)
+
+    def count(self, more: Mapping[tuple[str, str], int]) -> None:
+        """Do nothing: a `_MeterDict` counts its readings by itself."""
+
+    def tallies(self, usernames: Iterable[str]) -> dict[str, Status]:
+        cycles = [cycle.readings for _, cycle in self._facts.open_cycles()]
+        total = sum(readings.status("")[1] for readings in cycles)
+        return {name: Status(sum(readings.status(name)[0] for readings in cycles), total) for name in usernames}
+
+    def all(self, cycle: str | None) -> Iterator[tuple[Job, Reading]]:
+        facts = self._facts
+        found = [
+            (
+                facts.jobs[there.ids[meter]],
+                reading if reading is there.readings[meter] else replace(reading, counts=False),
+            )
+            for name, there in sorted(facts.cycles.items())
+            if cycle in (None, name)
+            for meter, reading in sorted(there.history, key=lambda pair: pair[0])
+        ]
+        return iter(found)
+
+
+class _Over(Begun[T]):
+    """A transaction that was over at once."""
+
+    def __init__(self, outcome: Future[T]) -> None:
+        self._outcome = outcome
+
+    def wait(self, seconds: float) -> bool:  # noqa: ARG002 - nobody waits
         return True
 
-    def update(self, job: Job) -> None:
-        """Bring the details of a job up to date."""
-        if self.readings[job.meter] is None:
-            self._drop_from_unread(self.jobs[job.meter])
-            insort(self.unread, job.place)
-        self.on_routes += bool(job.route) - bool(self.jobs[job.meter].route)
-        self.jobs[job.meter] = job
-
-    def record(self, reading: Reading) -> None:
-        """Make this the reading that counts."""
-        if self.readings[reading.meter] is None:
-            self._drop_from_unread(self.jobs[reading.meter])
-        self.readings[reading.meter] = reading
-        self.holds.pop(reading.meter, None)
-
-    def holder(self, meter: str, now: float) -> str | None:
-        """Return who holds this meter's job now."""
-        hold = self.holds.get(meter)
-        return hold.username if hold and hold.until > now else None
-
-    def reader(self, meter: str) -> str | None:
-        """Return whose reading of this meter counts."""
-        reading = self.readings[meter]
-        return reading.username if reading else None
-
-    def _drop_from_unread(self, job: Job) -> None:
-        del self.unread[bisect_left(self.unread, job.place)]
+    def result(self) -> T:
+        return self._outcome.result()
 
 
 class MemoryStore(Store):
-    """A store in memory. Its verbs are atomic behind one lock."""
+    """A store in memory. One lock makes a transaction one step."""
 
     def __init__(self) -> None:
-        self._lock = RLock()  # makes each verb one step; taken before the locks of the dictionaries
-        self._accounts: ThreadSafeDict[str, Account] = ThreadSafeDict()
-        self._sessions: ThreadSafeDict[str, Session] = ThreadSafeDict()
-        self._failures: list[_Failure] = []
-        self._cycles: ThreadSafeDict[str, _Cycle] = ThreadSafeDict()
-        self._history: list[Reading] = []
-        self._keys: ThreadSafeDict[tuple[str, str], Reading] = ThreadSafeDict()
+        self._lock = RLock()  # guards all below; taken before the locks of the dictionaries
+        facts = Facts()
+        self._undo = facts.undo
+        self._tx = Tx(_Accounts(facts), _Sessions(facts), _Jobs(facts), _Leases(facts), _Readings(facts))
 
-    # --- users and sessions
-
-    def add_user(self, account: Account) -> None:
+    def read(self, work: Callable[[Tx], T]) -> T:
         with self._lock:
-            if account.user.username in self._accounts:
-                raise UserError(f"There is a user {account.user.username!r} already")
-            self._accounts[account.user.username] = account
+            return work(self._tx)
 
-    def find_account(self, username: str) -> Account | None:
-        return self._accounts.get(username)
+    def write(self, work: Callable[[Tx], T]) -> T:
+        with self._lock, self._undo.whole():
+            return work(self._tx)
 
-    def users(self) -> list[User]:
-        return sorted((account.user for account in self._accounts.values()), key=lambda user: user.username)
-
-    def set_password(self, username: str, password_hash: str) -> None:
-        with self._lock:
-            self._accounts[username] = replace(self._account(username), password_hash=password_hash)
-            self._end_sessions(username)
-
-    def disable_user(self, username: str) -> None:
-        with self._lock:
-            account = self._account(username)
-            self._accounts[username] = replace(account, user=replace(account.user, disabled=True))
-            self._end_sessions(username)
-            for cycle in self._cycles.values():
-                for meter, hold in cycle.holds.items():
-                    if hold.username == username:
-                        del cycle.holds[meter]
-
-    def open_session(self, session: Session, idle_since: float) -> None:
-        with self._lock:
-            account = self._accounts.get(session.username)
-            if account is None or account.user.disabled:
-                raise LoginError
-            for key, known in self._sessions.items():
-                if known.used_at < idle_since:
-                    del self._sessions[key]
-            self._sessions[session.key] = session
-
-    def find_session(self, key: str) -> Session | None:
-        return self._sessions.get(key)
-
-    def touch_session(self, key: str, used_at: float) -> None:
-        with self._lock:
-            if session := self._sessions.get(key):
-                self._sessions[key] = replace(session, used_at=used_at)
-
-    def close_session(self, key: str) -> None:
-        with self._lock:
-            self._sessions.pop(key, None)
-            self.release_session(key)
-
-    def add_login_failure(self, username: str, address: str, at: float, forget_before: float) -> None:
-        with self._lock:
-            self._failures = [failure for failure in self._failures if failure.at >= forget_before]
-            self._failures.append(_Failure(username, address, at))
-
-    def login_failures(self, username: str, address: str, since: float) -> list[float]:
-        with self._lock:
-            return sorted(at for *pair, at in self._failures if pair == [username, address] and at > since)
-
-    # --- routes and jobs
-
-    def import_jobs(self, cycle: str, jobs: Sequence[Job]) -> ImportCount:
-        with self._lock:
-            there = self._cycles.setdefault(cycle, _Cycle())
-            if there.closed:
-                raise RouteError(f"Cycle {cycle} is closed: import into a new one")
-            added = changed = 0
-            for job in jobs:
-                if there.add(job):
-                    added += 1
-                elif there.jobs[job.meter] != job:
-                    there.update(job)
-                    changed += 1
-            return ImportCount(added, changed, len(jobs) - added - changed)
-
-    def close_cycle(self, cycle: str) -> int:
-        with self._lock:
-            there = self._cycles.get(cycle)
-            if there is None or there.closed:
-                raise RouteError(f"There is no open cycle {cycle!r}")
-            there.closed = True
-            there.holds.clear()
-            return len(there.unread)
-
-    def routes(self) -> list[RouteProgress]:
-        with self._lock:
-            tallies: dict[tuple[str, str], list[int]] = {}
-            for name, cycle in self._open_cycles():
-                for meter, job in cycle.jobs.items():
-                    if job.route:
-                        tally = tallies.setdefault((name, job.route), [0, 0])
-                        tally[0] += cycle.readings[meter] is not None
-                        tally[1] += 1
-            return [RouteProgress(*place, *tally) for place, tally in sorted(tallies.items())]
-
-    def has_routes(self) -> bool:
-        with self._lock:
-            return any(cycle.on_routes for _, cycle in self._open_cycles())
-
-    def lease_jobs(self, lease: Lease, most: int, now: float) -> list[Job]:
-        with self._lock:
-            jobs = self._held_jobs(lease, now)[:most]
-            for _, cycle in self._open_cycles():
-                for *_, meter in cycle.unread:
-                    if len(jobs) >= most:
-                        break
-                    if cycle.holder(meter, now) is None:
-                        jobs.append(cycle.jobs[meter])
-            for job in jobs:
-                self._cycles[job.cycle].holds[job.meter] = _Hold(lease.username, lease.session, lease.until)
-            return jobs
-
-    def lease_made_up_job(self, lease: Lease, job: Job) -> bool:
-        with self._lock:
-            if any(job.meter in cycle.jobs for cycle in self._cycles.values()):
-                return False
-            cycle = self._cycles.setdefault(job.cycle, _Cycle())
-            if cycle.closed:
-                return False
-            cycle.add(job)
-            cycle.holds[job.meter] = _Hold(lease.username, lease.session, lease.until)
-            return True
-
-    def release_session(self, key: str) -> None:
-        self._release(lambda hold: hold.session == key)
-
-    def release_all_sessions(self) -> None:
-        self._release(lambda _: True)
-
-    # --- readings
-
-    def record_reading(self, submission: Submission, now: datetime) -> Reading:
-        with self._lock:
-            key = submission.key and (submission.username, submission.key)
-            if key and (first := self._keys.get(key)):
-                if not first.submission.same_answer(submission):
-                    raise InvalidKey(f"This key was used before, for a reading of {first.meter}")
-                return first
-            name, cycle = self._cycle_meant(submission, now.timestamp())
-            meter = submission.meter
-            check_dials(submission.value, meter, cycle.jobs[meter].dials)
-            check_free(
-                meter,
-                submission.username,
-                read_by=cycle.reader(meter),
-                leased_to=cycle.holder(meter, now.timestamp()),
-            )
-            reading = Reading(submission, name, now)
-            cycle.record(reading)
-            self._history.append(reading)
-            if key:
-                self._keys[key] = reading
-            return reading
-
-    def record_readings(self, submissions: Sequence[Submission], now: datetime) -> list[Reading | Error]:
-        outcomes: list[Reading | Error] = []
-        with self._lock:
-            for submission in submissions:
-                try:
-                    outcomes.append(self.record_reading(submission, now))
-                except Error as error:
-                    outcomes.append(error)
-        return outcomes
-
-    def record_and_lease(
-        self, submission: Submission, lease: Lease, now: datetime
-    ) -> tuple[Reading, Status, Job | None]:
-        with self._lock:
-            reading = self.record_reading(submission, now)
-            job = next(iter(self.lease_jobs(lease, 1, now.timestamp())), None)
-            return reading, self.tally(submission.username), job
-
-    def tally(self, username: str) -> Status:
-        with self._lock:
-            tallies = [cycle.readings.status(username) for _, cycle in self._open_cycles()]
-        return Status(sum(count for count, _ in tallies), sum(total for _, total in tallies))
-
-    def readings(self, cycle: str | None = None) -> Iterator[tuple[Job, Reading]]:
-        with self._lock:
-            found = [
-                (
-                    self._cycles[reading.cycle].jobs[reading.meter],
-                    replace(reading, counts=self._counts(reading)),
-                )
-                for reading in self._history
-                if cycle in (None, reading.cycle)
-            ]
-        yield from sorted(found, key=lambda pair: (pair[1].cycle, pair[1].meter))
-
-    # --- the store itself
-
-    def together(self, step: Callable[[], object]) -> bool:
-        step()
-        return True
+    def begin(self, work: Callable[[Tx], T], wake: Callable[[], None]) -> Begun[T]:  # noqa: ARG002 - nobody waits
+        outcome: Future[T] = Future()
+        try:
+            outcome.set_result(self.write(work))
+        except Exception as error:  # noqa: BLE001 - whoever asks for the result raises it
+            outcome.set_exception(error)
+        return _Over(outcome)
 
     def backup(self, path: Path) -> None:
         raise StoreError(f"What is kept in memory cannot be backed up to {path}: serve a database file instead")
 
     def close(self) -> None:
         """There is nothing to release."""
-
-    # --- parts of the verbs, run under the lock
-
-    def _account(self, username: str) -> Account:
-        if account := self._accounts.get(username):
-            return account
-        raise UserError(f"There is no user {username!r}")
-
-    def _end_sessions(self, username: str) -> None:
-        for key, session in self._sessions.items():
-            if session.username == username:
-                self.close_session(key)
-
-    def _open_cycles(self) -> list[tuple[str, _Cycle]]:
-        return sorted((name, cycle) for name, cycle in self._cycles.items() if not cycle.closed)
-
-    def _held_jobs(self, lease: Lease, now: float) -> list[Job]:
-        held = [
-            (hold.session is None, cycle.jobs[meter])
-            for _, cycle in self._open_cycles()
-            for meter, hold in cycle.holds.items()
-            if hold.username == lease.username and hold.session in (None, lease.session) and hold.until > now
-        ]
-        return [job for _, job in sorted(held, key=lambda pair: (pair[0], pair[1].place))]
-
-    def _release(self, concerned: Callable[[_Hold], bool]) -> None:
-        with self._lock:
-            for cycle in self._cycles.values():
-                for meter, hold in cycle.holds.items():
-                    if concerned(hold):
-                        cycle.holds[meter] = hold._replace(session=None)
-
-    def _cycle_meant(self, submission: Submission, now: float) -> tuple[str, _Cycle]:
-        meter = submission.meter
-        cycles = [(name, cycle) for name, cycle in self._open_cycles() if meter in cycle.jobs]
-        if not cycles:
-            raise UnknownMeter(f"Unknown meter {meter!r}: check the number on the meter")
-        mine = [pair for pair in cycles if pair[1].holder(meter, now) == submission.username]
-        unread = [pair for pair in cycles if pair[1].readings[meter] is None]
-        return (mine or unread or cycles[-1:])[0]
-
-    def _counts(self, reading: Reading) -> bool:
-        return self._cycles[reading.cycle].readings[reading.meter] is reading

@@ -6,9 +6,9 @@ from typing import Any
 from metermt.errors import CallError, NotAMeterServer, ServerLost, ServerUnreachable
 from metermt.transport.clientend import ClientEnd
 from metermt.transport.deadline import Deadline
-from metermt.transport.frames import MAX_BULK_FRAME, BoundedChannel, RefusedFrame, Violation
+from metermt.transport.frames import RefusedFrame, Violation
 from metermt.transport.plainvalues import is_plain
-from metermt.transport.stream import DeadlineStream, tune
+from metermt.transport.stream import Stream, tune
 from metermt.transport.tls import ClientTls
 
 
@@ -24,11 +24,11 @@ class ServerConnection:
         """
         sock = _connect(host, port, deadline)
         try:
-            self._stream = DeadlineStream(tls.wrap(sock, name or host, deadline) if tls else sock)
+            self._stream = Stream(tls.wrap(sock, name or host, deadline) if tls else sock)
         except BaseException:
             sock.close()
             raise
-        self._end = ClientEnd(BoundedChannel(self._stream, MAX_BULK_FRAME, patience=None))
+        self._end = ClientEnd(self._stream)
 
     def call(self, name: str, args: tuple[Any, ...], deadline: Deadline) -> Any:
         """Call an exposed method with plain values and return its plain result.
@@ -38,9 +38,8 @@ class ServerConnection:
         """
         if not is_plain(args):
             raise CallError("Only numbers, texts and None can be sent to a server")
-        self._stream.deadline = deadline
         try:
-            return self._end.call(name, args)
+            return self._end.call(name, args, deadline)
         except ValueError as error:  # raised while writing the request
             raise CallError("A text with half a character, or a number too long, cannot be sent to a server") from error
         except (RefusedFrame, Violation) as error:

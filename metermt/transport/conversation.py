@@ -1,101 +1,151 @@
-"""What a server has to do with one client that is connected to it."""
+"""One client of a server: its socket, its end, and what it waits for. Whoever has it in hand drives it."""
 
 import socket
 import ssl
-from collections.abc import Callable
-from threading import Event
+import time
 
+from metermt.calls.desk import Outcome
+from metermt.calls.table import CALLS, Ask, Caller
+from metermt.calls.telling import told
 from metermt.config import Limits
-from metermt.manager import Manager
-from metermt.transport.frames import MAX_FRAME, BoundedChannel
-from metermt.transport.serverend import ServerEnd, ShortRequest
-from metermt.transport.service import MeterService
-from metermt.transport.stream import DeadlineStream, tune
+from metermt.errors import DeadlineExceeded, Error
+from metermt.transport.deadline import Deadline
+from metermt.transport.frames import FRAME_SECONDS
+from metermt.transport.serverend import Called, ServerEnd
+from metermt.transport.stream import Stream, tune
 from metermt.transport.tls import common_name
 
-_CONFIG = {"bind_threads": False, "logger": None, "include_local_traceback": False, "include_local_version": False}
+QUESTION_SECONDS = 2.0
+"""A client answers what it is asked in one round trip; its call waits for it, and nobody else."""
 
 
 class Conversation:
     """One client, and how it is answered: by one thread at a time, its own or one that it shares with others.
 
-    `go_on` answers in the calling thread. Where that ends because the conversation was taken over, `short_request` and
-    `send` are for the thread that has it.
+    `begin` and `wait` may take a while. Any method may raise `EOFError`, `OSError` or `ConnectionFailed`: the client is
+    gone, or is to go.
     """
 
-    def __init__(
-        self, sock: socket.socket, address: str, manager: Manager, limits: Limits, tls: ssl.SSLContext | None
-    ) -> None:
+    def __init__(self, sock: socket.socket, address: str, limits: Limits, tls: ssl.SSLContext | None) -> None:
         self.sock = sock
-        self.address = address
-        self._manager = manager
+        self.caller = Caller(address)
         self._limits = limits
         self._tls = tls
-        self._end: ServerEnd | None = None  # until hands were shaken
+        # As they were when it was last settled:
+        self.has_unsent = False
+        """Whether a part of an answer could not be sent yet."""
+        self.has_more = False
+        """Whether something has come that `next_call` has not looked at."""
+        self.is_quiet = True
+        """Whether the client has left nothing half done."""
         self._unsent = b""
+        self._has_asked = False
+        self._waits_for: tuple[str, int] = ("", 0)
+        self._since = time.monotonic()  # when that began
 
-    def go_on(self, stopping: Event, take_over: Callable[["Conversation"], bool]) -> bool:
-        """Answer one request after the other until the client is gone, silent for too long, or `stopping`.
-
-        Somebody who is logged in is taken over, if they can be; returns whether that was so. Raises `EOFError`,
-        `OSError` or `DeadlineExceeded`.
-        """
-        end = self._end or self._begin()
-        unsent, self._unsent = self._unsent, b""
-        if unsent:
-            self._channel.finish(unsent)
-        while not stopping.is_set() and not end.closed:
-            end.serve(None)
-            self._channel.patience = self._limits.idle.total_seconds()
-            if end.is_trusted and not self.has_more and take_over(self):
-                return True
-        return False
-
-    def _begin(self) -> ServerEnd:
+    def begin(self) -> None:
+        """Shake hands."""
         tune(self.sock)
-        handshake = self._limits.handshake.total_seconds()
         if self._tls:
-            self.sock.settimeout(handshake)
+            self.sock.settimeout(self._limits.handshake.total_seconds())
             # Shaking hands is a step of its own, so that a server that stops can hang up meanwhile.
             encrypted = self._tls.wrap_socket(self.sock, server_side=True, do_handshake_on_connect=False)
             self.sock = encrypted
             encrypted.do_handshake()
-        self._channel = BoundedChannel(DeadlineStream(self.sock), MAX_FRAME, handshake)
-        self._service = MeterService(self._manager, self.address, common_name(self.sock))
-        self._end = self._service._connect(self._channel, dict(_CONFIG))
-        return self._end
-
-    def short_request(self) -> ShortRequest | None:
-        """Return the next request, None if it has not come whole or is not a short one; waits for nothing."""
-        frame = self._channel.at_hand()
-        return self.end.short_request(frame) if frame else None
-
-    def send(self, answer: bytes) -> bool:
-        """Send the answer to the request at hand; returns whether all of it went out at once."""
-        self._channel.drop()
-        self._unsent = self._channel.send_now(answer)
-        return not self._unsent
+        self.caller.certified_name = common_name(self.sock)
+        self._end = ServerEnd(CALLS)
+        self._stream = Stream(self.sock)
 
     @property
-    def end(self) -> ServerEnd:
-        """What answers."""
-        assert self._end, "hands were not shaken yet"
-        return self._end
+    def is_trusted(self) -> bool:
+        """Whether the client has shown a valid session."""
+        return bool(self.caller.sessions)
 
-    @property
-    def has_more(self) -> bool:
-        """Whether something has come that was not answered yet."""
-        buffered: int = self._channel.stream.buffered
-        return buffered > 0
+    # --- without waiting
 
-    def drop(self) -> None:
-        """Hang up, and write nothing about it: the jobs of its sessions stay with these."""
-        if self._end:
-            self._service.forget_sessions()
-        self.close()
+    def receive_now(self) -> None:
+        """Take what has come."""
+        if chunk := self._stream.receive_now():
+            self._end.receive(chunk)
+
+    def next_call(self) -> tuple[Called, Ask[object]] | None:
+        """Return the next call that the desk is to answer; answer what needs no desk."""
+        while not self._unsent and (called := self._next_called()):
+            try:
+                return called, CALLS[called.name].understood(self.caller, called.args, called.kwargs)
+            except Error as error:
+                self._end.refuse(called, error)
+        return None
+
+    def _next_called(self) -> Called | None:
+        try:
+            return self._end.next_call()
+        except EOFError:
+            self.send_now()  # what was right before it is answered
+            raise
+
+    def answer(self, called: Called, ask: Ask[object], outcome: Outcome) -> None:
+        """Answer a call with what the desk has said."""
+        if not isinstance(outcome, BaseException):
+            try:
+                self._end.reply(called, ask.call.answer(outcome))
+            except Exception as error:  # noqa: BLE001 - whoever has asked is told
+                outcome = error
+        if isinstance(outcome, BaseException):
+            self._end.refuse(called, told(outcome))
+        if self.caller.sessions:
+            self._end.trust()
+
+    def send_now(self) -> bool:
+        """Send what goes at once; return whether that was all."""
+        # RPyC's clients wait at the socket even when a part of what has come is decrypted already, so over TLS each
+        # frame gets a record of its own.
+        take = self._end.take_frame if self._tls else self._end.take_output
+        while output := self._unsent or take():
+            self._has_asked = True
+            self._unsent = self._stream.send_now(output)
+            if self._unsent:
+                return False
+        if self._end.is_closed:
+            raise EOFError("the client has said goodbye, and was answered")
+        return True
+
+    # --- how long
+
+    def settle(self) -> float:
+        """Find out what the client has to do next; return until when it may take, by `time.monotonic`."""
+        end = self._end
+        self.has_unsent = bool(self._unsent)
+        self.has_more = not self._unsent and end.has_more
+        waits_for = ("take", 0) if self._unsent else end.waits_for
+        if waits_for != self._waits_for:
+            self._waits_for, self._since = waits_for, time.monotonic()
+        self.is_quiet = waits_for[0] == "begin"
+        if self.is_quiet:
+            limit = self._limits.idle if self._has_asked else self._limits.handshake
+            return self._since + limit.total_seconds()
+        return self._since + (QUESTION_SECONDS if waits_for[0] == "answer" else FRAME_SECONDS)
+
+    def overdue(self) -> None:
+        """Go on without what the client has not done in time. Raises `DeadlineExceeded` if that cannot be."""
+        if self._waits_for[0] != "answer":
+            raise DeadlineExceeded("The client has kept the server waiting")
+        self._end.stop_asking()
+
+    # --- in a thread of its own
+
+    def wait(self) -> None:
+        """Send what is to be sent, and wait until the client has done something, or no longer."""
+        left = self.settle() - time.monotonic()
+        try:
+            if self._unsent:
+                self._stream.send(self._unsent, Deadline(left))
+                self._unsent = b""
+            else:
+                self._end.receive(self._stream.receive(Deadline(left)))
+        except DeadlineExceeded:
+            self.overdue()
 
     def close(self) -> None:
         """Hang up. Closing twice is harmless."""
-        if self._end:
-            self._end.close()
         self.sock.close()

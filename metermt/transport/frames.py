@@ -1,9 +1,8 @@
-"""Frames: how many bytes one may have, and how long one may take."""
+"""RPyC's frames: bytes in, whole frames out, within bounds. No I/O."""
+
+import zlib
 
 from rpyc.core.channel import Channel
-
-from metermt.transport.deadline import Deadline
-from metermt.transport.stream import DeadlineStream
 
 MAX_FRAME = 1024 * 1024
 """Bytes of a frame from somebody who has not logged in."""
@@ -12,94 +11,69 @@ MAX_BULK_FRAME = 8 * 1024 * 1024
 FRAME_SECONDS = 10.0
 """A frame that has begun must end within this time, in either direction."""
 
+_HEADER = Channel.FRAME_HEADER
+_FLUSHER = Channel.FLUSHER
+
 
 class RefusedFrame(EOFError):
-    """The peer announced a frame that is not taken; the connection is closed."""
+    """The peer announced a frame that is not taken; the connection is of no more use."""
 
 
 class Violation(EOFError):
-    """The peer sent what none of ours sends; the connection is closed."""
+    """The peer sent what none of ours sends; the connection is of no more use."""
 
 
-class BoundedChannel(Channel):  # type: ignore[misc]  # rpyc has no type information
-    """RPyC's channel, which refuses what is too large, compressed, or too slow.
+class Frames:
+    """Takes bytes as they come, and gives the frames in them, compressed or not, of `most` bytes each at most."""
 
-    `patience` is how many seconds the next frame may take to begin; None leaves all times to the stream's deadline.
-    """
+    def __init__(self, most: int) -> None:
+        self.most = most
+        self.given = 0
+        """How many there were so far."""
+        self.received = bytearray()
+        """What has come and was not given."""
 
-    __slots__ = ("max_frame", "patience")
+    def receive(self, chunk: bytes) -> None:
+        """Take some bytes."""
+        self.received += chunk
 
-    def __init__(self, stream: DeadlineStream, max_frame: int, patience: float | None) -> None:
-        super().__init__(stream, compress=False)
-        self.max_frame = max_frame
-        self.patience = patience
+    @property
+    def has_whole(self) -> bool:
+        """Whether a whole frame is there, or one that will be refused."""
+        received = self.received
+        if len(received) < _HEADER.size:
+            return False
+        length, _ = _HEADER.unpack_from(received)
+        return not 0 < length <= self.most or len(received) >= _HEADER.size + length + len(_FLUSHER)
 
-    def recv(self) -> bytes:
-        """Return the next frame. Raises `DeadlineExceeded`, or `EOFError` when the connection is of no more use.
+    def next(self) -> bytes | None:
+        """Return the next frame, None if it has not come whole. Raises `RefusedFrame`."""
+        received = self.received
+        if len(received) < _HEADER.size:
+            return None
+        length, compressed = _HEADER.unpack_from(received)
+        if not 0 < length <= self.most:
+            raise RefusedFrame(f"a frame of {length} bytes")
+        end = _HEADER.size + length
+        if len(received) < end + len(_FLUSHER):
+            return None
+        frame = bytes(received[_HEADER.size : end])
+        del received[: end + len(_FLUSHER)]
+        self.given += 1
+        return self._inflated(frame) if compressed else frame
 
-        Nothing is taken from the stream before the whole frame is there, so that a deadline loses nothing.
-        """
-        stream = self.stream
-        if self.patience is not None:
-            if not stream.buffered:
-                stream.deadline = Deadline(self.patience)
-                stream.fill(1)
-            stream.deadline = Deadline(FRAME_SECONDS)
-        size = self.FRAME_HEADER.size
-        length, compressed = self.FRAME_HEADER.unpack(stream.peek(size))
-        if not self._takes(length, compressed):
-            stream.close()
-            raise RefusedFrame(f"a frame of {length} bytes{', compressed' if compressed else ''}")
-        frame: bytes = stream.read(size + length + len(self.FLUSHER))
-        return frame[size : size + length]
-
-    def at_hand(self) -> bytes:
-        """Return the next frame and leave it for `recv` or `drop`; nothing if it has not come whole, or is refused.
-
-        Waits for nothing.
-        """
-        length, size = self._length_at_hand(), self.FRAME_HEADER.size
-        if not length:  # what is there already comes first, so that no more is kept than was asked for once
-            self.stream.receive()
-            length = self._length_at_hand()
-        return bytes(self.stream.received[size : size + length])
-
-    def _length_at_hand(self) -> int:
-        received, size = self.stream.received, self.FRAME_HEADER.size
-        if len(received) < size:
-            return 0
-        length: int
-        length, compressed = self.FRAME_HEADER.unpack_from(received)
-        is_whole = len(received) >= size + length + len(self.FLUSHER)
-        return length if is_whole and self._takes(length, compressed) else 0
-
-    def _takes(self, length: int, compressed: int) -> bool:
-        return not compressed and 0 < length <= self.max_frame
-
-    def drop(self) -> None:
-        """Let go of the frame that is `at_hand`."""
-        received = self.stream.received
-        length, _ = self.FRAME_HEADER.unpack_from(received)
-        del received[: self.FRAME_HEADER.size + length + len(self.FLUSHER)]
-
-    def send(self, data: bytes) -> None:
-        """Send a frame. Raises `DeadlineExceeded`, or `EOFError` when the connection is of no more use."""
-        if self.patience is not None:
-            self.stream.deadline = Deadline(FRAME_SECONDS)
-        self.stream.write(framed(data))
-
-    def send_now(self, data: bytes) -> bytes:
-        """Send a frame as far as that needs no waiting; return the rest of it, for `finish`."""
-        rest: bytes = self.stream.write_now(framed(data))
-        return rest
-
-    def finish(self, rest: bytes) -> None:
-        """Send the rest of a frame. Raises as `send`."""
-        self.stream.deadline = Deadline(FRAME_SECONDS)
-        self.stream.write(rest)
+    def _inflated(self, frame: bytes) -> bytes:
+        inflater = zlib.decompressobj()
+        try:
+            inflated = inflater.decompress(frame, self.most)
+        except zlib.error:
+            raise RefusedFrame("a compressed frame that is none") from None
+        if not inflated or not inflater.eof:
+            raise RefusedFrame(f"a compressed frame of more than {self.most} bytes, or a part of one")
+        return inflated
 
 
-def framed(data: bytes) -> bytes:
+def framed(content: bytes) -> bytes:
     """Return a frame with this in it."""
-    frame: bytes = Channel.FRAME_HEADER.pack(len(data), 0) + data + Channel.FLUSHER
+    frame: bytes = _HEADER.pack(len(content), 0) + content + _FLUSHER
     return frame

@@ -83,12 +83,24 @@ class PlainReader:
         if tag in _TUPLES:
             return self._tuple(_TUPLES[tag], depth)
         if tag in _LONG_TUPLES:
-            return self._tuple(self._count(_LONG_TUPLES[tag]), depth)
+            return self._tuple(int.from_bytes(self._take(_LONG_TUPLES[tag])), depth)
         if tag in _INTS:
-            return self._int(self._count(_INTS[tag]))
+            return self._int(self._counted(_INTS[tag]))
         if tag == _FLOAT:
             return _DOUBLE.unpack(self._take(8))[0]
         return self._bytes(tag)
+
+    def peek(self, count: int) -> bytes:
+        """Return the next bytes, as many as there are of so many."""
+        return self._data[self._at : self._at + count]
+
+    def ends_with(self, last: bytes) -> bool:
+        """Tell whether these are the last bytes of all."""
+        return self._data.endswith(last)
+
+    def skip(self, count: int) -> None:
+        """Pass over so many bytes."""
+        self._at += count
 
     def end(self) -> None:
         """Check that nothing is left. Raises `Malformed`."""
@@ -110,8 +122,13 @@ class PlainReader:
             raise Malformed
         return self._data[at:end]
 
-    def _count(self, said_in: int) -> int:
-        return self._byte() if said_in == 1 else int.from_bytes(self._take(said_in))
+    def _counted(self, said_in: int) -> bytes:
+        """Return the bytes whose number is said in so many bytes before them."""
+        start = self._at + said_in
+        self._at = end = start + int.from_bytes(self._data[start - said_in : start])
+        if end > len(self._data) or start > len(self._data):
+            raise Malformed
+        return self._data[start:end]
 
     def _tuple(self, count: int, depth: int) -> tuple[Any, ...]:
         self._items += count
@@ -121,7 +138,7 @@ class PlainReader:
 
     def _bytes(self, tag: int) -> bytes:
         if tag in _LONG_BYTES:
-            return self._take(self._count(_LONG_BYTES[tag]))
+            return self._counted(_LONG_BYTES[tag])
         if tag in _BYTES:
             return self._take(_BYTES[tag])
         raise Malformed
@@ -135,8 +152,8 @@ class PlainReader:
         except UnicodeDecodeError:
             raise Malformed from None
 
-    def _int(self, count: int) -> int:
+    def _int(self, digits: bytes) -> int:
         try:
-            return int(self._take(count))
+            return int(digits)
         except ValueError:  # no digits, or more than Python turns into a number
             raise Malformed from None

@@ -1,21 +1,26 @@
-"""The listener: accepts connections, serves each in a thread of its own, and stops in order."""
+"""The listener: accepts connections, answers each in a thread of its own until it has logged in, and stops in order."""
 
 import errno
 import logging
+import os
 import socket
 import ssl
+import sys
+from collections.abc import Callable
 from contextlib import suppress
-from threading import BoundedSemaphore, Event, Lock, Thread
+from threading import BoundedSemaphore, Event, Lock, Thread, get_native_id
 
 from rpyc.utils.server import ThreadedServer
 
+from metermt.calls.desk import Desk
+from metermt.calls.table import Weight
 from metermt.config import Limits
 from metermt.errors import ConnectionFailed, ListenError, ServerBusy
-from metermt.manager import Manager
+from metermt.transport.boxing import refusal
 from metermt.transport.conversation import Conversation
 from metermt.transport.deadline import Deadline
 from metermt.transport.frames import RefusedFrame, Violation
-from metermt.transport.serverend import refusal
+from metermt.transport.pool import Pool
 from metermt.transport.service import MeterService
 from metermt.transport.switchboard import Switchboard
 from metermt.transport.tls import ServerTls, is_handshake_of_plain_text
@@ -23,30 +28,43 @@ from metermt.transport.tls import ServerTls, is_handshake_of_plain_text
 _log = logging.getLogger("metermt.server")
 
 _DEFAULTS = Limits()
+_LONG_CALLS = 4  # at once, of those who are logged in
 # How many strangers at once are told that there is no room, and how many seconds that may take.
 _REFUSALS, _REFUSAL_SECONDS = 20, 1.0
 _PAUSE = 0.1  # seconds until the next try when there are no descriptors: one may be free by then
+_BEHIND = 10  # of 19 steps
 
 
 class MeterServer(ThreadedServer):  # type: ignore[misc]  # rpyc has no type information
     """RPyC's threaded server, which lives on when descriptors run out and knows its threads.
 
-    Everybody is answered in a thread of their own until they have logged in, and then together with others, but for
-    calls that take long. It listens when it is made; `start` makes it accept, `stop` ends it in order. `port` is the
-    true one.
+    Everybody is answered in a thread of their own until they have logged in, and then by the switchboard, together with
+    others. It listens when it is made; `start` makes it accept, `stop` ends it in order. `port` is the true one.
     """
 
     def __init__(
-        self, manager: Manager, host: str, port: int, limits: Limits = _DEFAULTS, tls: ServerTls | None = None
+        self,
+        desk: Desk,
+        host: str,
+        port: int,
+        limits: Limits = _DEFAULTS,
+        tls: ServerTls | None = None,
+        failed: Callable[[], None] = lambda: None,
     ) -> None:
-        """Listen. Raises `ListenError`, or `SettingError` for files that TLS cannot use."""
-        self._manager = manager
+        """Listen. Raises `ListenError`, or `SettingError` for files that TLS cannot use.
+
+        `failed` is called when the server cannot go on, of which `failure` tells; it is to be stopped then.
+        """
+        self.failure: BaseException | None = None
+        self._desk = desk
+        self._has_failed = failed
         self._stopping = Event()
         self._limits = limits
         self._tls = tls.context() if tls else None
         self._lock = Lock()  # guards _conversations
-        self._conversations: dict[Conversation, Thread] = {}  # each with the thread of its own that it has, or had last
-        self._switchboard = Switchboard(manager.store, limits.idle.total_seconds(), self._go_on_in_thread)
+        self._conversations: dict[Conversation, Thread] = {}  # each with the thread that it has, or had, to itself
+        self._pool = Pool(_LONG_CALLS)
+        self._switchboard = Switchboard(desk, self._pool, self._end, self._fail)
         self._refusals = BoundedSemaphore(_REFUSALS)
         self._acceptor = Thread(target=self._accept_all, name="acceptor", daemon=True)
         try:
@@ -55,6 +73,7 @@ class MeterServer(ThreadedServer):  # type: ignore[misc]  # rpyc has no type inf
         except (OSError, UnicodeError) as error:
             if hasattr(self, "listener"):
                 self.listener.close()
+            self._switchboard.stop(Deadline(0))
             raise ListenError.at(host, port, error) from error
 
     def start(self) -> None:
@@ -74,6 +93,23 @@ class MeterServer(ThreadedServer):  # type: ignore[misc]  # rpyc has no type inf
         Returns whether all calls have ended. Stopping twice is harmless.
         """
         deadline = Deadline(grace)
+        self._stop_listening()
+        in_time = self._switchboard.stop(deadline)
+        in_time = self._pool.stop(deadline) and in_time
+        # A thread that waits for a request reads the end of the stream; one that is in a call sends its answer first.
+        self._shut_down_all(socket.SHUT_RD)
+        in_time = self._join(deadline) and in_time
+        if not in_time:
+            self._shut_down_all(socket.SHUT_RDWR)
+            self._join(Deadline(1.0))
+        with self._lock:
+            # A switchboard that has failed may have left some.
+            left = [conversation for conversation, thread in self._conversations.items() if not thread.is_alive()]
+        for conversation in left:
+            self._end(conversation, None)
+        return in_time
+
+    def _stop_listening(self) -> None:
         self.active = False
         self._stopping.set()
         with suppress(OSError):  # some systems do not do that for a listener; its time-out wakes the acceptor then
@@ -81,16 +117,23 @@ class MeterServer(ThreadedServer):  # type: ignore[misc]  # rpyc has no type inf
         if self._acceptor.is_alive():
             self._acceptor.join()
         self.listener.close()
-        in_time = self._switchboard.stop(deadline)
-        # A thread that waits for a request reads the end of the stream; one that is in a call sends its answer first.
-        self._shut_down_all(socket.SHUT_RD)
-        in_time = self._join(deadline) and in_time
-        if not in_time:
-            self._shut_down_all(socket.SHUT_RDWR)
-            self._join(Deadline(1.0))
-        return in_time
+
+    def _fail(self, error: BaseException) -> None:
+        """Take note that the server cannot go on. Nobody is let in any more."""
+        self.failure = error
+        _log.critical("the server has failed", exc_info=error)
+        self._stopping.set()
+        with suppress(OSError):
+            self.listener.shutdown(socket.SHUT_RDWR)
+        self._has_failed()
 
     def _accept_all(self) -> None:
+        try:
+            self._accept_until_it_stops()
+        except BaseException as error:  # noqa: BLE001 - a server that lets nobody in must not seem to be well
+            self._fail(error)
+
+    def _accept_until_it_stops(self) -> None:
         out_of_resources = False
         while not self._stopping.is_set():
             try:
@@ -105,28 +148,34 @@ class MeterServer(ThreadedServer):  # type: ignore[misc]  # rpyc has no type inf
                 self._stopping.wait(_PAUSE)
                 continue
             out_of_resources = False
-            conversation = Conversation(sock, address, self._manager, self._limits, self._tls)
-            if full := self._fullness(address):
-                self._refuse(sock, full)
-            else:
-                self._go_on_in_thread(conversation)
+            try:
+                self._let_in(sock, address)
+            except Exception:  # noqa: BLE001 - whatever it is, it ends this client alone
+                _log.exception("a client could not be let in")
+                sock.close()
 
-    def _go_on_in_thread(self, conversation: Conversation) -> None:
-        thread = Thread(target=self._go_on, args=(conversation,), name=f"client {conversation.address}", daemon=True)
+    def _let_in(self, sock: socket.socket, address: str) -> None:
+        if full := self._fullness(address):
+            self._refuse(sock, full)
+        else:
+            self._serve_in_thread(Conversation(sock, address, self._limits, self._tls))
+
+    def _serve_in_thread(self, conversation: Conversation) -> None:
+        address = conversation.caller.address
+        thread = Thread(target=self._serve, args=(conversation,), name=f"client {address}", daemon=True)
         try:
             with self._lock:
                 self._conversations[conversation] = thread
                 thread.start()
-        except RuntimeError as error:  # no more threads to be had
-            _log.warning("cannot serve %s: %s", conversation.address, error)
-            conversation.drop()  # this thread has more to do than to wait for the store
-            self._forget(conversation)
+        except (RuntimeError, MemoryError) as error:  # no more threads to be had
+            _log.warning("cannot serve %s: %s", address, error)
+            self._end(conversation, None)
 
     def _fullness(self, address: str) -> str:
         """Say what there is too much of for one more client, if anything."""
         with self._lock:
             everywhere = len(self._conversations)
-            there = sum(conversation.address == address for conversation in self._conversations)
+            there = sum(conversation.caller.address == address for conversation in self._conversations)
         if everywhere >= self._limits.connections:
             return "The server has as many connections as it takes: try again later"
         if there >= self._limits.connections_an_address:
@@ -156,32 +205,50 @@ class MeterServer(ThreadedServer):  # type: ignore[misc]  # rpyc has no type inf
 
         try:
             Thread(target=tell, name="refusal", daemon=True).start()
-        except RuntimeError:  # no more threads to be had
+        except (RuntimeError, MemoryError):  # no more threads to be had
             self._refusals.release()
             sock.close()
 
-    def _go_on(self, conversation: Conversation) -> None:
-        taken_over = False
+    def _serve(self, conversation: Conversation) -> None:
+        """Answer a client in this thread, until it is gone, or the switchboard goes on with it."""
+        why: BaseException | None = None
         try:
-            taken_over = conversation.go_on(self._stopping, self._switchboard.take)
-        except (RefusedFrame, Violation) as violation:
-            _log.warning("hung up on %s: it sent %s", conversation.address, violation)
-        except ssl.SSLError as error:
-            plain = is_handshake_of_plain_text(error)
-            _log.warning(
-                "hung up on %s: %s", conversation.address, "it speaks no TLS" if plain else error.reason or error
-            )
-        except (EOFError, OSError, ConnectionFailed):
-            pass  # the client is gone, or silent, which is how every conversation ends
-        finally:
-            if not taken_over:
-                self._end(conversation)
+            conversation.begin()
+            while not self._stopping.is_set():
+                self._answer_all(conversation)
+                if conversation.is_trusted and self._switchboard.take(conversation):
+                    return
+                conversation.wait()
+        except (EOFError, OSError, ConnectionFailed) as error:  # how every conversation ends
+            why = error
+        except Exception:  # noqa: BLE001 - whatever it is, it must not end more than this
+            _log.exception("a client could not be answered")
+        try:
+            self._desk.hang_up([conversation.caller])
+        except Exception:  # noqa: BLE001 - likewise
+            _log.exception("a client could not be let go of")
+        self._end(conversation, why)
 
-    def _end(self, conversation: Conversation) -> None:
+    def _answer_all(self, conversation: Conversation) -> None:
+        while call := conversation.next_call():
+            called, ask = call
+            if ask.call.weight is Weight.LONG:
+                _step_behind()
+            (outcome,) = self._desk.answer([ask])
+            conversation.answer(called, ask, outcome)
+            conversation.send_now()
+        conversation.send_now()
+
+    def _end(self, conversation: Conversation, why: BaseException | None) -> None:
+        """Hang up, and say why if it was the client's fault."""
+        match why:
+            case RefusedFrame() | Violation():
+                _log.warning("hung up on %s: it sent %s", conversation.caller.address, why)
+            case ssl.SSLError():
+                plain = is_handshake_of_plain_text(why)
+                words = "it speaks no TLS" if plain else why.reason or why
+                _log.warning("hung up on %s: %s", conversation.caller.address, words)
         conversation.close()
-        self._forget(conversation)
-
-    def _forget(self, conversation: Conversation) -> None:
         with self._lock:
             self._conversations.pop(conversation, None)
 
@@ -199,3 +266,10 @@ class MeterServer(ThreadedServer):  # type: ignore[misc]  # rpyc has no type inf
         for thread in threads:
             thread.join(deadline.left)
         return not any(thread.is_alive() for thread in threads)
+
+
+def _step_behind() -> None:
+    """Let other threads go first for the rest of this one, which is to hash a password, and ends soon after."""
+    if sys.platform == "linux":  # elsewhere threads have no priority of their own
+        with suppress(OSError):
+            os.setpriority(os.PRIO_PROCESS, get_native_id(), _BEHIND)

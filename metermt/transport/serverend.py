@@ -1,319 +1,304 @@
-"""The server's end of a connection: RPyC's, with all taken away that a meter server has no use for.
+"""The server's end of a connection: bytes in, calls and answers out. No I/O.
 
 RPyC trusts its peer: it passes objects by reference, calls back, and lets either side call a long list of methods on
-whatever it holds. Here plain values cross, a short list of requests is answered for a fixed list of names, and whoever
-asks for anything else is hung up on.
+whatever it holds. Here plain values cross, a short list of requests is answered for the names of the calls, and whoever
+asks for anything else is hung up on. The root and its methods are known by fixed numbers, so that a client can keep
+nothing here.
 """
 
-import logging
-import secrets
-from collections.abc import Callable, Sequence
-from contextlib import suppress
-from functools import partial
-from typing import Any, NamedTuple
+from collections import deque
+from collections.abc import Collection
+from dataclasses import dataclass, field
+from typing import Any
 
-from rpyc.core import brine, consts, netref
-from rpyc.core.protocol import Connection
-from rpyc.lib import get_id_pack
+from rpyc.core import brine, consts
 
-from metermt.errors import CallError, Error, InternalError, StoreError
-from metermt.transport.frames import MAX_BULK_FRAME, BoundedChannel, Violation, framed
+from metermt.errors import CallError, Error
+from metermt.transport.boxing import (
+    HEAD,
+    NO_KEYWORDS,
+    ROOT,
+    NoSuchCall,
+    Ref,
+    Time,
+    boxed,
+    heads_of,
+    method_of,
+    unboxed,
+)
+from metermt.transport.frames import MAX_BULK_FRAME, MAX_FRAME, Frames, Violation, framed
 from metermt.transport.plainvalues import Malformed, PlainReader, is_plain
 
-_log = logging.getLogger("metermt.service")
-
-_DATETIME = "datetime.datetime"
-_DATETIME_SECONDS = 2.0  # a client answers this in one round trip; its thread here waits for nothing else
-_MAX_TIME = 64  # characters
-_ARGUMENTS = {
-    consts.HANDLE_PING: (1, 1),
-    consts.HANDLE_CLOSE: (0, 0),
+_MAX_TIME = 64  # characters of the text of one
+_MAX_OUTPUT = 64_000  # bytes; a client that takes no answers is not given more
+_PUT_OFF = 50  # bytes that a frame takes besides its content, while it lies here
+_REFERENCES = {
     consts.HANDLE_GETROOT: (0, 0),
+    consts.HANDLE_CLOSE: (0, 0),
+    consts.HANDLE_PING: (1, 1),
     consts.HANDLE_GETATTR: (2, 2),
     consts.HANDLE_CALL: (2, 3),
     consts.HANDLE_CALLATTR: (3, 4),
     consts.HANDLE_DEL: (1, 2),
     consts.HANDLE_INSPECT: (1, 1),
 }
-"""How many arguments the requests have that are answered, at least and at most."""
-_SHORT = (consts.HANDLE_PING, consts.HANDLE_GETROOT, consts.HANDLE_GETATTR, consts.HANDLE_DEL, consts.HANDLE_INSPECT)
-"""The requests that take no time."""
+"""The requests that are answered, and how many arguments each has, at least and at most."""
 
 
-class _NoSuchCall(AttributeError):
-    """A name or an object that is not exposed."""
-
-
-class _Time(netref.BaseNetref):  # type: ignore[misc]  # rpyc has no type information
-    """A `datetime` of a client's.
-
-    RPyC's own lets go of it when it is collected, by a message that whatever thread collects it has to send.
-    """
-
-    __slots__ = ()
-
-    def __del__(self) -> None:
-        pass
-
-
-class ShortRequest(NamedTuple):
-    """A request that takes no time, but for what it may write into the store."""
+@dataclass(slots=True)
+class Called:
+    """A call that wants an answer: its name, and plain values."""
 
     seq: int
-    run: Callable[[], Any]
-    writes: bool
+    name: str
+    args: tuple[Any, ...]
+    kwargs: dict[str, Any] = field(default_factory=dict)
 
 
-class ServerEnd(Connection):  # type: ignore[misc]  # rpyc has no type information
-    """The server's end of the connection of one client. Its root is the service."""
+class ServerEnd:
+    """What one client has sent, and what it is to be sent.
 
-    def __init__(self, root: Any, channel: BoundedChannel, config: dict[str, Any]) -> None:
-        super().__init__(root, channel, config)
-        self._root_id = get_id_pack(root)
-        self._is_asking = False  # for the text of a time
-        self._methods: dict[str, Callable[..., Any]] = root.methods()  # made once, however often fetched
-        self._short_calls = {get_id_pack(self._methods[name]): name for name in root.SHORT_CALLS}
-        self.is_trusted = False
+    Its owner gives it what has come (`receive`), takes calls from it (`next_call`), answers each by `reply` or `refuse`
+    before it takes the next, and sends the `output`, in which answers to small questions stand by themselves. Raised
+    errors are `EOFError`s: the connection is of no more use.
+    """
 
-    @classmethod
-    def _request_handlers(cls) -> dict[int, Any]:
-        return {
-            consts.HANDLE_PING: cls._handle_ping,
-            consts.HANDLE_CLOSE: cls._handle_close,
-            consts.HANDLE_GETROOT: cls._handle_getroot,
-            consts.HANDLE_GETATTR: cls._handle_getattr,
-            consts.HANDLE_CALL: cls._handle_call,
-            consts.HANDLE_CALLATTR: cls._handle_callattr,
-            consts.HANDLE_DEL: cls._handle_del,
-            consts.HANDLE_INSPECT: cls._handle_inspect,
-        }
+    def __init__(self, names: Collection[str]) -> None:
+        self._names = sorted(names)
+        self._heads = heads_of(tuple(self._names))
+        self._frames = Frames(MAX_FRAME)
+        self._output: deque[bytes] = deque()  # frames
+        self._output_bytes = 0
+        self._put_off: deque[bytes] = deque()  # frames that came while the client was asked something
+        self._put_off_bytes = 0
+        self._asked: Called | None = None  # the call that waits for the text of a time
+        self._question = 0  # the number of the last question to the client
+        self.is_closed = False
+        """Whether the client has said that it hangs up."""
 
-    def close(self) -> None:
-        """Hang up without a word: RPyC's own close asks the peer first, which may be frozen."""
-        if not self._closed:
-            self._cleanup()
+    # --- what its owner does
 
-    def _dispatch(self, data: bytes) -> None:
-        reader = PlainReader(data, 1)
+    def receive(self, chunk: bytes) -> None:
+        """Take what has come."""
+        self._frames.receive(chunk)
+
+    def trust(self) -> None:
+        """Take larger frames from now on: the client has logged in."""
+        self._frames.most = MAX_BULK_FRAME
+
+    @property
+    def has_more(self) -> bool:
+        """Whether `next_call` has something to look at."""
+        if self._put_off and not self._asked:
+            return True
+        return bool(self._frames.received) and self._frames.has_whole
+
+    @property
+    def waits_for(self) -> tuple[str, int]:
+        """What the client has to do next, and a number that grows with all that it does."""
+        if self._asked:
+            return "answer", self._question
+        return ("end" if self._frames.received else "begin"), self._frames.given
+
+    def next_call(self) -> Called | None:
+        """Return the next call, None when more has to come, or to be sent, first."""
+        while self._output_bytes < _MAX_OUTPUT and not self.is_closed:
+            frame: bytes | None
+            if self._put_off and not self._asked:
+                frame = self._put_off.popleft()
+                self._put_off_bytes -= len(frame) + _PUT_OFF
+            else:
+                frame = self._frames.next()
+            if frame is None:
+                return None
+            if called := self._called_by(frame):
+                return called
+        return None
+
+    def reply(self, called: Called, value: Any) -> None:
+        """Answer a call with a plain value."""
+        assert is_plain(value), f"{called.name} would hand out a live object"
         try:
-            self._dispatch_message(data[0], reader.begin_message(), reader)
+            self._say(consts.MSG_REPLY, called.seq, (consts.LABEL_VALUE, value))
+        except ValueError:  # a text with half a character, or a number with too many digits
+            self.refuse(called, CallError("The answer cannot be written"))
+
+    def refuse(self, called: Called, error: Error) -> None:
+        """Answer a call with an error."""
+        self._refuse(called.seq, error)
+
+    def stop_asking(self) -> None:
+        """Go on without what the client was asked: its time is over."""
+        called, self._asked = self._asked, None
+        if called:
+            self.refuse(called, _UNREADABLE_TIME)
+
+    def take_output(self) -> bytes:
+        """Return all that is to be sent."""
+        output = b"".join(self._output)
+        self._output.clear()
+        self._output_bytes = 0
+        return output
+
+    def take_frame(self) -> bytes:
+        """Return the first frame of what is to be sent, nothing if there is none."""
+        frame = self._output.popleft() if self._output else b""
+        self._output_bytes -= len(frame)
+        return frame
+
+    # --- messages
+
+    def _called_by(self, frame: bytes) -> Called | None:
+        """Return the call in a frame; answer anything else."""
+        reader = PlainReader(frame, 1)
+        try:
+            seq = reader.begin_message()
+            if frame[0] != consts.MSG_REQUEST:
+                return self._heard(frame[0], seq, reader)
         except Malformed:
             raise Violation("malformed bytes") from None
-
-    def _dispatch_message(self, kind: int, seq: int, reader: PlainReader) -> None:
-        if kind != consts.MSG_REQUEST:
-            if seq not in self._request_callbacks:
-                raise Violation("an answer to no question")
-            self._dispatch_answer(kind, seq, reader)
-            return
-        self._recvlock.release()
+        if self._asked:
+            self._put_off.append(frame)
+            self._put_off_bytes += len(frame) + _PUT_OFF
+            if self._put_off_bytes > self._frames.most:
+                raise Violation("more than is taken while it was asked something")
+            return None
         try:
+            if called := self._usual_call(seq, reader):
+                return called
             request = reader.value()
             reader.end()
         except Malformed:
             # The request is known by its number, so it can be answered: a text that is none, a number too long.
-            self._send(consts.MSG_EXCEPTION, seq, _boxed(CallError("Only plain values can be sent")))
-            return
+            self._refuse(seq, CallError("Only plain values can be sent"))
+            return None
         match request:
-            case (int(handler), arguments) if handler in self._HANDLERS:
-                kind, answer = self._outcome(partial(self._run, handler, arguments))
-            case _:
-                raise Violation("a request of a kind that is not answered")
-        try:
-            self._send(kind, seq, answer)
-        except ValueError as error:  # a text or a number that cannot be written, found before anything was sent
-            self._send(consts.MSG_EXCEPTION, seq, _boxed(self._told(error)))
+            case (int(handler), packed) if handler in _REFERENCES:
+                return self._requested(seq, handler, packed)
+        raise Violation("a request of a kind that is not answered")
 
-    def _dispatch_answer(self, kind: int, seq: int, reader: PlainReader) -> None:
-        """Hand an answer to whoever asked."""
-        if kind not in (consts.MSG_REPLY, consts.MSG_EXCEPTION):
-            raise Violation(f"a message of kind {kind}")
-        raw = reader.value()
+    def _usual_call(self, seq: int, reader: PlainReader) -> Called | None:
+        """Return the call of a request that is written as nearly all are: a method, values, no names."""
+        name = self._heads.get(reader.peek(HEAD))
+        if name is None or not reader.ends_with(NO_KEYWORDS):
+            return None
+        reader.skip(HEAD)
+        args = reader.value()
+        reader.skip(len(NO_KEYWORDS))
         reader.end()
-        failed = kind == consts.MSG_EXCEPTION
+        if not isinstance(args, tuple):
+            raise Malformed
+        return Called(seq, name, args)
+
+    def _requested(self, seq: int, handler: int, packed: Any) -> Called | None:
         try:
-            answer = self._unbox_exc(raw) if failed else self._unbox(raw)
-        except (TypeError, ValueError, LookupError):
-            raise Malformed from None
-        self._seq_request_callback(kind, seq, failed, answer)
-        self._recvlock.release()  # after the callback, or a waiting thread would go to sleep again (see RPyC)
-
-    def _run(self, handler: int, packed: Any) -> Any:
-        arguments = self._unbox(packed)
-        least, most = _ARGUMENTS[handler]
-        if not (isinstance(arguments, tuple) and least <= len(arguments) <= most):
-            raise CallError("A request has the wrong number of arguments")
-        return self._HANDLERS[handler](self, *arguments)
-
-    def _outcome(self, run: Callable[[], Any]) -> tuple[int, Any]:
-        """Return the kind of an answer, and what is in it."""
-        try:
-            return consts.MSG_REPLY, self._box(run())
-        except EOFError:
-            raise
-        except Exception as error:  # noqa: BLE001 - all that can be said of it is said in _told
-            return consts.MSG_EXCEPTION, _boxed(self._told(error))
-
-    # --- answering many clients in one thread
-
-    def short_request(self, data: bytes) -> ShortRequest | None:
-        """Return the request of a frame, None if it takes time, asks the client something, or is no good."""
-        reader = PlainReader(data, 1)
-        try:
-            seq, request = reader.begin_message(), reader.value()
-            reader.end()
-        except Malformed:
-            return None
-        if data[0] != consts.MSG_REQUEST:
-            return None
-        match request:
-            case (
-                consts.HANDLE_CALL,
-                (consts.LABEL_TUPLE, (method, (consts.LABEL_VALUE, (*args,)), (consts.LABEL_VALUE, ()))),
-            ):
-                return self._short_call(seq, method, args)
-            case (int(handler), (consts.LABEL_TUPLE, (*packed,)) as arguments) if handler in _SHORT:
-                if all(map(_is_at_hand, packed)):
-                    return ShortRequest(seq, partial(self._run, handler, arguments), writes=False)
+            arguments = unboxed(packed)
+            least, most = _REFERENCES[handler]
+            if not (isinstance(arguments, tuple) and least <= len(arguments) <= most):
+                raise CallError("A request has the wrong number of arguments")
+            if handler == consts.HANDLE_CALL:
+                return self._call(seq, self._name_of(arguments[0]), *arguments[1:])
+            if handler == consts.HANDLE_CALLATTR:
+                return self._call(seq, self._attribute(*arguments[:2]), *arguments[2:])
+            self._say(consts.MSG_REPLY, seq, self._small_answer(handler, arguments))
+        except (NoSuchCall, Error) as error:
+            self._refuse(seq, error)
+        except ValueError:
+            self._refuse(seq, CallError("The answer cannot be written"))
         return None
 
-    def _short_call(self, seq: int, method: Any, args: Sequence[Any]) -> ShortRequest | None:
-        match method:
-            case (consts.LABEL_LOCAL_REF, id_pack) if id_pack in self._short_calls:
-                name, service = self._short_calls[id_pack], self._local_root
-                with suppress(KeyError):  # which the client has let go of
-                    if service.is_short(name, args):
-                        run = partial(self._local_objects[id_pack], *args)
-                        return ShortRequest(seq, run, service.SHORT_CALLS[name])
-        return None
+    def _small_answer(self, handler: int, arguments: tuple[Any, ...]) -> tuple[int, Any]:
+        """Return what is to be said, boxed, to a request that is no call."""
+        match handler:
+            case consts.HANDLE_GETROOT:
+                return consts.LABEL_REMOTE_REF, ROOT
+            case consts.HANDLE_GETATTR:
+                return consts.LABEL_REMOTE_REF, method_of(self._names.index(self._attribute(*arguments)))
+            case consts.HANDLE_PING if is_plain(arguments[0]):
+                return consts.LABEL_VALUE, arguments[0]
+            case consts.HANDLE_INSPECT if arguments[0] == ROOT:
+                return consts.LABEL_VALUE, tuple((name, "") for name in self._names)
+            case consts.HANDLE_CLOSE:
+                self.is_closed = True
+                return consts.LABEL_VALUE, None
+            case consts.HANDLE_DEL:  # nothing is kept for a client, so nothing is to be let go of
+                return consts.LABEL_VALUE, None
+        raise NoSuchCall
 
-    def answer(self, request: ShortRequest) -> bytes:
-        """Run a request and return the message that answers it."""
-        kind, answer = self._outcome(request.run)
-        try:
-            return _message(kind, request.seq, answer)
-        except ValueError as error:  # a text or a number that cannot be written
-            return self.refuse(request, error)
-
-    def refuse(self, request: ShortRequest, error: Exception) -> bytes:
-        """Return the message that answers a request with an error."""
-        return _message(consts.MSG_EXCEPTION, request.seq, _boxed(self._told(error)))
-
-    def trust(self) -> None:
-        """Take larger frames from now on: the client has logged in."""
-        self.is_trusted = True
-        self._channel.max_frame = MAX_BULK_FRAME
-
-    # --- the requests
-
-    def _handle_ping(self, data: Any) -> Any:
-        if not is_plain(data):
-            raise _NoSuchCall
-        return data
-
-    def _handle_del(self, obj: Any, count: Any = 1) -> None:
-        if type(count) is int and count > 0 and (obj is self._local_root or obj in self._methods.values()):
-            self._local_objects.decref(get_id_pack(obj), count)
-
-    def _handle_getattr(self, obj: Any, name: Any) -> Callable[..., Any]:
-        method = self._methods.get(name.removeprefix("exposed_")) if isinstance(name, str) else None
-        if obj is not self._local_root or method is None:
-            raise _NoSuchCall
-        return method
-
-    def _handle_call(self, obj: Any, args: Any, kwargs: Any = ()) -> Any:
-        if not any(obj is method for method in self._methods.values()):
-            raise _NoSuchCall
+    def _call(self, seq: int, name: str, args: Any, kwargs: Any = ()) -> Called | None:
         match args, kwargs:
             case (*_,), (*pairs,) if all(map(_is_named, pairs)):
-                return obj(*args, **dict(pairs))
-        raise CallError("The arguments of a call must be a tuple of values and one of names with values")
+                called = Called(seq, name, tuple(args), dict(pairs))
+            case _:
+                raise CallError("The arguments of a call must be a tuple of values and one of names with values")
+        times = [value for value in (*called.args, *called.kwargs.values()) if isinstance(value, Time)]
+        if not times:
+            if all(map(is_plain, (*called.args, *called.kwargs.values()))):
+                return called
+            raise CallError(f"{name} takes plain values only: numbers, texts, None")
+        if len(times) > 1:
+            raise CallError("Objects cannot be passed to this server, only numbers, texts and None")
+        self._asked = called
+        self._ask(consts.HANDLE_STR, (consts.LABEL_LOCAL_REF, times[0].id_pack))
+        return None
 
-    def _handle_callattr(self, obj: Any, name: Any, args: Any, kwargs: Any = ()) -> Any:
-        return self._handle_call(self._handle_getattr(obj, name), args, kwargs)
+    # --- what the root and its methods are called
 
-    def _handle_inspect(self, id_pack: Any) -> tuple[tuple[str, str], ...]:
-        if id_pack != self._root_id:
-            raise _NoSuchCall
-        return tuple((name, "") for name in self._methods)
+    def _attribute(self, owner: Any, name: Any) -> str:
+        if owner == Ref(ROOT) and isinstance(name, str) and name.removeprefix("exposed_") in self._names:
+            return name.removeprefix("exposed_")
+        raise NoSuchCall
 
-    def _unbox(self, package: Any) -> Any:
-        match package:
-            case (consts.LABEL_VALUE, value):
-                return value
-            case (consts.LABEL_TUPLE, (*items,)):
-                return tuple([self._unbox(item) for item in items])
-            case (consts.LABEL_LOCAL_REF, tuple(id_pack)):
-                try:
-                    return self._local_objects[id_pack]
-                except KeyError:
-                    raise _NoSuchCall from None
-            case (consts.LABEL_REMOTE_REF, (str(name), int(class_id), int(object_id))) if name == _DATETIME:
-                if not self._is_asking:  # one time a request
-                    return self._text_of(_Time(self, (name, class_id, object_id)))
-        raise CallError("Objects cannot be passed to this server, only numbers, texts and None")
+    def _name_of(self, method: Any) -> str:
+        match method:
+            case Ref(("builtins.method", 2, int(number))) if 0 <= number < len(self._names):
+                return self._names[number]
+        raise NoSuchCall
 
-    def _text_of(self, when: _Time) -> str:
-        """Ask the client for the text of its `datetime`, which plain RPyC passes as a reference."""
-        patience, self._channel.patience = self._channel.patience, _DATETIME_SECONDS
-        self._is_asking = True
-        try:
-            # Of all methods of a datetime, clients let others call this one.
-            answer = self.async_request(consts.HANDLE_STR, when, timeout=_DATETIME_SECONDS)
-            answer.wait()
-            text = None if answer.error else answer.value
-            self.async_request(consts.HANDLE_DEL, when, 1)
-        except EOFError:
-            raise
-        except Exception:  # noqa: BLE001 - whatever the client made of it
-            text = None
-        finally:
-            self._is_asking = False
-            self._channel.patience = patience
-        if type(text) is not str or len(text) > _MAX_TIME:
-            raise CallError("This time cannot be read: pass it as an ISO 8601 text")
-        return text
+    # --- the one question to a client: the text of a time
 
-    def _unbox_exc(self, _raw: Any) -> Error:
-        return CallError("The client could not answer")  # RPyC's own makes classes of what the client sends
+    def _ask(self, handler: int, *packages: tuple[int, Any]) -> None:
+        self._question += 1
+        self._say(consts.MSG_REQUEST, self._question, (handler, (consts.LABEL_TUPLE, packages)))
 
-    def _told(self, error: Exception) -> Error | _NoSuchCall:
-        """Return what a client is told of an error."""
-        if isinstance(error, StoreError):  # whose text names files
-            return type(error)(f"The server cannot use its database ({self._logged(error)}): try again later")
-        if isinstance(error, Error | _NoSuchCall):
-            return error
-        return InternalError(f"Internal error {self._logged(error)}: tell whoever runs the server")
+    def _heard(self, kind: int, seq: int, reader: PlainReader) -> Called | None:
+        if kind not in (consts.MSG_REPLY, consts.MSG_EXCEPTION) or not 0 < seq <= self._question:
+            raise Violation("an answer to no question")
+        answer = reader.value()
+        reader.end()
+        if not self._asked or seq != self._question:
+            return None  # it came too late, or says that the time was let go of
+        called, self._asked = self._asked, None
+        places = (*called.args, *called.kwargs.values())
+        self._ask(
+            consts.HANDLE_DEL,
+            *((consts.LABEL_LOCAL_REF, time.id_pack) for time in places if isinstance(time, Time)),
+            (consts.LABEL_VALUE, 1),
+        )
+        match kind, answer:
+            case consts.MSG_REPLY, (consts.LABEL_VALUE, str(text)) if len(text) <= _MAX_TIME:
+                called.args = tuple([text if isinstance(value, Time) else value for value in called.args])
+                called.kwargs = {
+                    name: text if isinstance(value, Time) else value for name, value in called.kwargs.items()
+                }
+                if all(map(is_plain, (*called.args, *called.kwargs.values()))):
+                    return called
+        self.refuse(called, _UNREADABLE_TIME)
+        return None
 
-    @staticmethod
-    def _logged(error: BaseException) -> str:
-        """Log an error with all its details; return the id that it can be found by."""
-        correlation_id = secrets.token_hex(4)
-        _log.error("internal error %s", correlation_id, exc_info=error)
-        return correlation_id
+    # --- writing
+
+    def _say(self, kind: int, seq: int, content: Any) -> None:
+        frame = framed(bytes([kind]) + brine.dump((seq, content)))
+        self._output.append(frame)
+        self._output_bytes += len(frame)
+
+    def _refuse(self, seq: int, error: Error | NoSuchCall) -> None:
+        self._say(consts.MSG_EXCEPTION, seq, boxed(error))
+
+
+_UNREADABLE_TIME = CallError("This time cannot be read: pass it as an ISO 8601 text")
 
 
 def _is_named(pair: object) -> bool:
     return isinstance(pair, tuple) and len(pair) == 2 and isinstance(pair[0], str)
-
-
-def _boxed(error: Error | _NoSuchCall) -> tuple[Any, ...]:
-    """Write an error as RPyC does, with nothing in it but its class and its text."""
-    if isinstance(error, _NoSuchCall):  # RPyC's own word for it, which its clients know
-        return ("builtins", "AttributeError"), ("There is no such call",), (), ""
-    text = str(error).encode("utf-8", "backslashreplace").decode()
-    return (type(error).__module__, type(error).__name__), (text,), (("code", error.code),), ""
-
-
-def _is_at_hand(package: object) -> bool:
-    return isinstance(package, tuple) and package[:1] in ((consts.LABEL_VALUE,), (consts.LABEL_LOCAL_REF,))
-
-
-def _message(kind: int, seq: int, answer: Any) -> bytes:
-    message: bytes = bytes([kind]) + brine.dump((seq, answer))
-    return message
-
-
-def refusal(error: Error) -> bytes:
-    """Return a frame that answers the first request of a client, whatever it will be, with an error."""
-    return framed(_message(consts.MSG_EXCEPTION, 0, _boxed(error)))  # RPyC numbers requests from 0

@@ -1,13 +1,10 @@
-"""The bytes between two ends: a socket stream that buffers what it reads and keeps deadlines."""
+"""The bytes between two ends: a socket that never blocks, and keeps deadlines."""
 
 import select
 import socket
 import ssl
 from collections.abc import Callable
-from contextlib import suppress
 from math import ceil
-
-from rpyc.core.stream import SocketStream
 
 from metermt.errors import TlsError
 from metermt.transport.deadline import Deadline
@@ -30,97 +27,69 @@ def tune(sock: socket.socket) -> None:
             sock.setsockopt(socket.IPPROTO_TCP, getattr(socket, option), value)
 
 
-class DeadlineStream(SocketStream):  # type: ignore[misc]  # rpyc has no type information
-    """RPyC's stream, with two differences.
+class Stream:
+    """A connected socket, encrypted or not.
 
-    It asks the socket for all there is, so that a frame costs one system call and not three; `received` holds what was
-    not read yet. And a read or a write that is not done when `deadline` is over raises `DeadlineExceeded`, where RPyC's
-    goes on waiting. The socket itself never waits: setting its time-outs would cost a system call each.
+    The socket itself never waits: setting its time-outs would cost a system call each.
     """
 
-    __slots__ = ("_encrypted", "_wait_to_read", "deadline", "received")
-
     def __init__(self, sock: socket.socket) -> None:
-        super().__init__(sock)
         sock.setblocking(False)
-        self.deadline: Deadline | None = None
-        self.received = bytearray()
-        self._encrypted = isinstance(sock, ssl.SSLSocket)
+        self.sock = sock
+        self._is_encrypted = isinstance(sock, ssl.SSLSocket)
         self._wait_to_read = _wait_of(sock, writing=False)
 
-    @property
-    def buffered(self) -> int:
-        """How many bytes have come that were not read yet."""
-        return len(self.received)
+    def receive_now(self) -> bytes | None:
+        """Return what there is, None for nothing yet. Raises `EOFError` when the connection is gone."""
+        try:
+            chunk = self.sock.recv(_CHUNK)
+            while self._is_encrypted and self.sock.pending():  # type: ignore[attr-defined]
+                chunk += self.sock.recv(_CHUNK)  # the socket does not tell of what is decrypted already
+        except _NOT_YET:
+            return None
+        except OSError as error:
+            raise _broken(error) from error
+        if not chunk:
+            raise EOFError("the peer closed the connection")
+        return chunk
 
-    def poll(self, timeout: object) -> bool:  # noqa: ARG002 - RPyC's signature
-        """Say that there is something to read: `read` itself waits for it, no longer than until the deadline."""
-        return True
+    def receive(self, deadline: Deadline | None) -> bytes:
+        """Wait for some bytes. Raises `DeadlineExceeded`, or `EOFError` when the connection is gone."""
+        while (chunk := self.receive_now()) is None:
+            self._wait(self._wait_to_read, deadline)
+        return chunk
 
-    def receive(self) -> None:
-        """Buffer what there is; what has gone wrong is for `fill` to find out."""
-        with suppress(OSError, EOFError):
-            self.received += self.sock.recv(_CHUNK)
+    def send_now(self, content: bytes) -> bytes:
+        """Send what goes without waiting; return the rest. Raises `EOFError` when the connection is gone."""
+        try:
+            return content[self.sock.send(content) :]
+        except _NOT_YET:
+            return content
+        except OSError as error:
+            raise _broken(error) from error
 
-    def fill(self, count: int) -> None:
-        """Wait until so many bytes are buffered. Raises `DeadlineExceeded`, or `EOFError`."""
-        while len(self.received) < count:
-            if not (self._encrypted and self.sock.pending()):
-                self._wait(self._wait_to_read)
-            try:
-                chunk = self.sock.recv(_CHUNK)
-            except _NOT_YET:
-                continue  # part of what TLS needs to make something of it
-            except OSError as error:
-                raise self._broken(error) from error
-            if not chunk:
-                self.close()
-                raise EOFError("the peer closed the connection")
-            self.received += chunk
-
-    def peek(self, count: int) -> bytes:
-        """Return the next so many bytes, and leave them for `read`. Raises as that."""
-        self.fill(count)
-        return bytes(self.received[:count])
-
-    def read(self, count: int) -> bytes:
-        """Return exactly so many bytes. Raises `DeadlineExceeded`, or `EOFError` when the connection is gone."""
-        self.fill(count)
-        taken = bytes(self.received[:count])
-        del self.received[:count]
-        return taken
-
-    def write(self, data: bytes) -> None:
+    def send(self, content: bytes, deadline: Deadline) -> None:
         """Send all of it. Raises `DeadlineExceeded`, or `EOFError` when the connection is gone."""
-        rest = memoryview(data)
-        while rest:
-            try:
-                rest = rest[self.sock.send(rest) :]
-            except _NOT_YET:
-                self._wait(_wait_of(self.sock, writing=True))
-            except OSError as error:
-                raise self._broken(error) from error
+        while content := self.send_now(content):
+            self._wait(_wait_of(self.sock, writing=True), deadline)
 
-    def write_now(self, data: bytes) -> bytes:
-        """Send what goes without waiting; return the rest. What has gone wrong is for `write` to find out."""
-        sent = 0
-        with suppress(OSError, EOFError):
-            sent = self.sock.send(data)
-        return data[sent:]
+    def close(self) -> None:
+        """Hang up. Closing twice is harmless."""
+        self.sock.close()
 
-    def _wait(self, wait: Callable[[int | None], object]) -> None:
-        if self.deadline is None:
+    def _wait(self, wait: Callable[[int | None], object], deadline: Deadline | None) -> None:
+        if deadline is None:
             wait(None)
-        elif not wait(ceil(1000 * self.deadline.check())):
-            raise self.deadline.exceeded()
+        elif not wait(ceil(1000 * deadline.check())):
+            raise deadline.exceeded()
 
-    def _broken(self, error: OSError) -> Exception:
-        """Hang up, and return what is to be raised."""
-        self.close()
-        if isinstance(error, ssl.SSLError) and error.reason in ALERTS:
-            # With TLS 1.3 a server refuses a client's certificate after the handshake.
-            return TlsError(f"The server ended the encrypted link: {ALERTS[error.reason]}")
-        return EOFError(str(error))
+
+def _broken(error: OSError) -> Exception:
+    """Return what is to be raised when a socket has failed."""
+    if isinstance(error, ssl.SSLError) and error.reason in ALERTS:
+        # With TLS 1.3 a server refuses a client's certificate after the handshake.
+        return TlsError(f"The server ended the encrypted link: {ALERTS[error.reason]}")
+    return EOFError(str(error))
 
 
 def _wait_of(sock: socket.socket, *, writing: bool) -> Callable[[int | None], object]:

@@ -1,8 +1,8 @@
-"""One thread that answers the short calls of all who are logged in.
+"""One thread that answers all who are logged in.
 
 A thread for each of them would spend most of its time on being woken and on waiting for the interpreter. Here the
-requests that have come in are answered in one go, and what they write is flushed to the disk once for all of them.
-What takes long, or is out of the ordinary, is given back, to be answered in a thread of its own.
+requests that have come in are answered in one go, and what they write is flushed to the disk once for all of them. It
+waits for nobody: what takes long is answered by a pool of threads, and a store that is not ready is asked again.
 """
 
 import logging
@@ -11,40 +11,79 @@ import socket
 import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
+from functools import partial
+from itertools import chain
 from threading import Lock, Thread
+from typing import Any, NamedTuple
 
-from metermt.errors import StoreError
-from metermt.store.base import Store
+from metermt.calls.desk import BegunAnswers, Desk, Outcome
+from metermt.calls.table import Ask, Weight
+from metermt.errors import ConnectionFailed
 from metermt.transport.conversation import Conversation
 from metermt.transport.deadline import Deadline
-from metermt.transport.serverend import ShortRequest
+from metermt.transport.pool import Pool
+from metermt.transport.serverend import Called
 
 _log = logging.getLogger("metermt.server")
 
 _TURN = 64  # requests that are answered in one go: the last of them waits for all
+_STORE_SECONDS = 0.02  # that a turn waits for the store; longer, and those who only read would notice
+_LOOK_AGAIN = 0.002  # seconds until a store that was not ready is asked again, if it does not say so itself
+
+_NOTHING, _READ, _WRITE = 0, selectors.EVENT_READ, selectors.EVENT_WRITE
+
+
+class _Request(NamedTuple):
+    """A call, and who has made it."""
+
+    conversation: Conversation
+    called: Called
+    ask: Ask[Any]
+    is_long: bool
+    """Whether it would hold up others."""
 
 
 class Switchboard:
-    """Answers short calls in the order in which they come, in a thread of its own between `start` and `stop`."""
+    """Answers calls in the order in which they come, in a thread of its own between `start` and `stop`."""
 
-    def __init__(self, store: Store, idle_seconds: float, give_back: Callable[[Conversation], None]) -> None:
-        """Let go of who says nothing for `idle_seconds`; `give_back` gets those who must be heard in another thread."""
-        self._store = store
-        self._idle_seconds = idle_seconds
-        self._give_back = give_back
-        self._quiet: dict[Conversation, float] = {}  # when each was heard last, in that order
-        self._lock = Lock()  # guards the two below
+    def __init__(
+        self,
+        desk: Desk,
+        pool: Pool,
+        ended: Callable[[Conversation, BaseException | None], None],
+        failed: Callable[[BaseException], None],
+    ) -> None:
+        """Answer by the desk, and what takes long in the pool.
+
+        `ended` is told of each client that is gone, and why; `failed` of the error that has ended the switchboard.
+        """
+        self._desk = desk
+        self._pool = pool
+        self._ended = ended
+        self._failed = failed
+        self._selector = selectors.DefaultSelector()
+        self._waker, self._wake_socket = socket.socketpair()
+        self._waker.setblocking(False)
+        self._wake_socket.setblocking(False)
+        self._selector.register(self._waker, _READ)
+        self._watched: dict[Conversation, int] = {}  # all who are here, and what is waited for of each
+        self._quiet: dict[Conversation, float] = {}  # until when each may be silent, in that order
+        self._pressing: dict[Conversation, float] = {}  # until when each has to do what it has begun
+        self._unread: dict[Conversation, None] = {}  # those of whom something has come that was not looked at
+        self._waiting: list[_Request] = []  # for the store
+        self._begun: tuple[list[_Request], BegunAnswers] | None = None  # what the store is at
+        self._elsewhere = 0  # how many calls the pool is at
+        self._gone: list[tuple[Conversation, BaseException | None]] = []
+        self._lock = Lock()  # guards the three below
         self._arrivals: list[Conversation] = []
+        self._answers: list[tuple[_Request, Outcome]] = []  # of the pool
         self._is_open = False
         self._thread = Thread(target=self._run, name="switchboard", daemon=True)
 
+    # --- for other threads
+
     def start(self) -> None:
         """Begin."""
-        self._selector = selectors.DefaultSelector()
-        self._bell, self._button = socket.socketpair()
-        self._bell.setblocking(False)
-        self._button.setblocking(False)
-        self._selector.register(self._bell, selectors.EVENT_READ)
         self._is_open = True
         self._thread.start()
 
@@ -54,142 +93,240 @@ class Switchboard:
             if not self._is_open:
                 return False
             self._arrivals.append(conversation)
-            self._ring()
+        self._wake()
         return True
 
     def stop(self, deadline: Deadline) -> bool:
-        """Answer what is being answered, and give all conversations back.
+        """Answer what is being answered, and hang up on everybody.
 
         Returns whether that was done within the deadline. Stopping twice is harmless.
         """
         with self._lock:
-            if self._is_open:
-                self._ring()
-            self._is_open = False
+            was_open, self._is_open = self._is_open, False
+        self._wake()
         if self._thread.is_alive():
             self._thread.join(deadline.left)
+        elif not was_open:
+            self._close()  # it was never started, or has closed itself
         return not self._thread.is_alive()
 
-    def _ring(self) -> None:
-        with suppress(BlockingIOError):  # it has been rung often enough
-            self._button.send(b"!")
+    def _wake(self) -> None:
+        with suppress(OSError):  # it has been woken often enough, or is gone
+            self._wake_socket.send(b"!")
+
+    def _answer_elsewhere(self, request: _Request) -> None:
+        """Answer a call that takes long, in a thread of the pool."""
+        try:
+            (outcome,) = self._desk.answer([request.ask])
+        except BaseException as error:  # noqa: BLE001 - whoever has asked is told
+            outcome = error
+        with self._lock:
+            self._answers.append((request, outcome))
+        self._wake()
+
+    # --- the loop
 
     def _run(self) -> None:
-        more: Sequence[Conversation] = ()
-        while self._is_open:
-            ready = list(dict.fromkeys([*more, *self._ready(0.0 if more else self._patience())]))
-            more = []
-            for first in range(0, len(ready), _TURN):
-                more += self._guarded_turn(ready[first : first + _TURN])
-            self._let_go()
-            more = [conversation for conversation in more if conversation in self._quiet]
-        self._close()
+        try:
+            while self._is_open or self._waiting or self._begun or self._elsewhere:
+                self._look_around()
+                self._answer(self._requests())
+                self._write()
+                self._keep_time()
+                self._let_go()
+        except BaseException as error:  # noqa: BLE001 - a server whose switchboard has failed must not seem to be well
+            with self._lock:
+                self._is_open = False
+            self._failed(error)
+        finally:
+            self._close()
 
-    def _close(self) -> None:
-        self._admit()
-        for conversation in list(self._quiet):
-            self._leave(conversation)
-        self._selector.close()
-        self._bell.close()
-        self._button.close()
-
-    # --- who is here
-
-    def _patience(self) -> float | None:
-        """Return how many seconds there are until somebody has said nothing for too long."""
-        for heard_at in self._quiet.values():
-            return max(0.0, heard_at + self._idle_seconds - time.monotonic())
-        return None
-
-    def _ready(self, timeout: float | None) -> list[Conversation]:
-        events = self._selector.select(timeout)
-        ready = [key.data for key, _ in events if key.data is not None]
-        if len(ready) < len(events):
-            self._admit()
-        return ready
-
-    def _admit(self) -> None:
-        with suppress(BlockingIOError):
-            self._bell.recv(4096)
+    def _look_around(self) -> None:
+        """Wait until there is something to do, and take what has come."""
+        for key, events in self._selector.select(self._patience()):
+            if key.data is None:
+                with suppress(BlockingIOError):
+                    self._waker.recv(4096)
+            else:
+                self._guarded(self._send if events & _WRITE else self._hear, key.data)
         with self._lock:
             arrivals, self._arrivals = self._arrivals, []
+            answers, self._answers = self._answers, []
         for conversation in arrivals:
-            try:
-                self._selector.register(conversation.sock, selectors.EVENT_READ, conversation)
-            except (OSError, ValueError):  # it was closed meanwhile
-                self._give_back(conversation)
-            else:
-                self._quiet[conversation] = time.monotonic()
+            self._watched[conversation] = _NOTHING
+            self._guarded(self._settle, conversation)
+        for request, outcome in answers:
+            self._elsewhere -= 1
+            self._tell([request], [outcome])
 
-    def _leave(self, conversation: Conversation) -> None:
-        """Let it be heard in another thread, which finds out for itself what is out of the ordinary."""
-        self._selector.unregister(conversation.sock)
-        del self._quiet[conversation]
-        self._give_back(conversation)
+    def _patience(self) -> float | None:
+        """Return how many seconds there are until something is to be done anyway; None for ever."""
+        if (self._unread and self._is_open) or (self._waiting and not self._begun):
+            return 0.0
+        if self._begun:
+            return _LOOK_AGAIN
+        soonest = min(chain(self._pressing.values(), [*self._quiet.values()][:1]), default=None)
+        return None if soonest is None else max(0.0, soonest - time.monotonic())
+
+    def _requests(self) -> list[_Request]:
+        """Return a request of each of whom something has come, as many as a turn has."""
+        requests: list[_Request] = []
+        if not self._is_open:
+            return requests
+
+        def look(conversation: Conversation) -> None:
+            if asked := conversation.next_call():
+                called, ask = asked
+                call = ask.call
+                is_long = call.weight is Weight.LONG or bool(call.is_large and call.is_large(ask.request))
+                requests.append(_Request(conversation, called, ask, is_long))
+            else:
+                self._send(conversation)  # what needs no desk is answered
+
+        for conversation in list(self._unread)[:_TURN]:
+            del self._unread[conversation]
+            self._guarded(look, conversation)
+        return requests
+
+    def _answer(self, requests: Sequence[_Request]) -> None:
+        """Answer requests, or have them answered."""
+        reads = []
+        for request in requests:
+            if request.is_long:
+                self._guarded(partial(self._have_answered, request), request.conversation)
+            elif request.ask.call.weight is Weight.READ:
+                reads.append(request)
+            else:
+                self._waiting.append(request)
+        if reads:
+            self._tell(reads, self._desk.answer([request.ask for request in reads]))
+
+    def _have_answered(self, request: _Request, conversation: Conversation) -> None:
+        self._watch(conversation, _NOTHING)
+        self._pool.run(lambda: self._answer_elsewhere(request))
+        self._elsewhere += 1
+
+    def _write(self) -> None:
+        """Have the store keep what was asked for, and answer as soon as it has."""
+        seconds = 0.0
+        if not self._begun and self._waiting:
+            requests, self._waiting = self._waiting[:_TURN], self._waiting[_TURN:]
+            self._begun = requests, self._desk.begin([request.ask for request in requests], self._wake)
+            seconds = _STORE_SECONDS
+        if self._begun:
+            requests, answers = self._begun
+            if answers.begun.wait(seconds):
+                self._begun = None
+                try:
+                    outcomes = answers.outcomes()
+                except Exception:  # noqa: BLE001 - one of them has spoilt the transaction: each gets one of its own
+                    for request in requests:
+                        self._guarded(partial(self._have_answered, request), request.conversation)
+                else:
+                    self._tell(requests, outcomes)
+                return
+        for request in chain(self._begun[0] if self._begun else (), self._waiting):
+            self._watch(request.conversation, _NOTHING)
+
+    def _tell(self, requests: Sequence[_Request], outcomes: Sequence[Outcome]) -> None:
+        """Send answers."""
+        for request, outcome in zip(requests, outcomes, strict=True):
+
+            def tell(conversation: Conversation, request: _Request = request, outcome: Outcome = outcome) -> None:
+                conversation.answer(request.called, request.ask, outcome)
+                self._send(conversation)
+
+            self._guarded(tell, request.conversation)
+
+    def _keep_time(self) -> None:
+        """Let go of those who have kept us waiting for too long."""
+        now = time.monotonic()
+        late = [conversation for conversation, until in self._pressing.items() if until <= now]
+        for conversation, until in self._quiet.items():
+            if until > now:
+                break
+            late.append(conversation)
+        for conversation in late:
+            self._guarded(self._overdue, conversation)
 
     def _let_go(self) -> None:
-        """Hang up on who has said nothing for too long."""
-        while self._patience() == 0.0:
-            conversation = next(iter(self._quiet))
-            with suppress(OSError):
-                socket.socket.shutdown(conversation.sock, socket.SHUT_RDWR)  # that of TLS would let go of its keys
-            self._leave(conversation)
+        """Tell of those who are gone."""
+        callers = []
+        while self._gone:
+            conversation, why = self._gone.pop()
+            callers.append(conversation.caller)
+            self._ended(conversation, why)
+        if callers:
+            self._desk.hang_up(callers)
 
-    # --- answering
+    def _close(self) -> None:
+        with self._lock:
+            arrivals, self._arrivals = self._arrivals, []
+        self._gone += [(conversation, None) for conversation in chain(self._watched, arrivals)]
+        self._watched.clear()
+        self._let_go()
+        self._selector.close()
+        self._waker.close()
+        self._wake_socket.close()
 
-    def _guarded_turn(self, ready: Sequence[Conversation]) -> list[Conversation]:
-        """Answer one request of each; what nobody has thought of ends these conversations, and not all others."""
+    # --- one client; whatever goes wrong with it, ends it alone
+
+    def _guarded(self, step: Callable[[Conversation], None], conversation: Conversation) -> None:
         try:
-            return self._turn(ready)
-        except Exception:  # noqa: BLE001 - whatever it is
-            _log.exception("a turn of the switchboard failed")
-            for conversation in ready:
-                if conversation in self._quiet:
-                    self._leave(conversation)
-            return []
+            step(conversation)
+        except (EOFError, OSError, ConnectionFailed) as error:
+            self._drop(conversation, error)
+        except Exception as error:  # noqa: BLE001 - whatever it is, it ends this client alone
+            _log.exception("a client could not be answered")
+            self._drop(conversation, error)
 
-    def _turn(self, ready: Sequence[Conversation]) -> list[Conversation]:
-        """Answer one request of each; return who has sent another one already."""
-        asked = []
-        for conversation in ready:
-            if request := conversation.short_request():
-                asked.append((conversation, request))
-            else:
-                self._leave(conversation)
-        reads = [pair for pair in asked if not pair[1].writes]
-        writes = [pair for pair in asked if pair[1].writes]
-        answered = self._answered(reads)
-        if writes:
-            answered += self._written(writes)
-        return answered
+    def _hear(self, conversation: Conversation) -> None:
+        if conversation not in self._unread:  # or it sends faster than it is answered: the rest waits in its socket
+            conversation.receive_now()
+            self._quiet.pop(conversation, None)  # it is settled when it was looked at
+            self._pressing.pop(conversation, None)
+            self._unread[conversation] = None
+        elif not self._is_open:  # nobody will look at it any more
+            self._watch(conversation, _NOTHING)
 
-    def _answered(self, asked: Sequence[tuple[Conversation, ShortRequest]]) -> list[Conversation]:
-        return self._sent([(conversation, conversation.end.answer(request)) for conversation, request in asked])
+    def _send(self, conversation: Conversation) -> None:
+        conversation.send_now()
+        self._settle(conversation)
 
-    def _written(self, asked: Sequence[tuple[Conversation, ShortRequest]]) -> list[Conversation]:
-        answers: list[tuple[Conversation, bytes]] = []
+    def _overdue(self, conversation: Conversation) -> None:
+        conversation.overdue()
+        self._send(conversation)
 
-        def step() -> None:
-            answers.extend((conversation, conversation.end.answer(request)) for conversation, request in asked)
+    def _settle(self, conversation: Conversation) -> None:
+        """Wait for what the client has to do next."""
+        until = conversation.settle()
+        self._watch(conversation, _WRITE if conversation.has_unsent else _READ)
+        if conversation.is_quiet:
+            self._quiet[conversation] = until
+        else:
+            self._pressing[conversation] = until
+        if conversation.has_more:
+            self._unread[conversation] = None
 
-        try:
-            if not self._store.together(step):
-                for conversation, _ in asked:
-                    self._leave(conversation)
-                return []
-        except StoreError as error:
-            answers = [(conversation, conversation.end.refuse(request, error)) for conversation, request in asked]
-        return self._sent(answers)
+    def _watch(self, conversation: Conversation, events: int) -> None:
+        """Wait for these events of a client from now on."""
+        self._quiet.pop(conversation, None)
+        self._pressing.pop(conversation, None)
+        before = self._watched[conversation]
+        if events == before:
+            return
+        self._watched[conversation] = events
+        if not before:
+            self._selector.register(conversation.sock, events, conversation)
+        elif not events:
+            self._selector.unregister(conversation.sock)
+        else:
+            self._selector.modify(conversation.sock, events, conversation)
 
-    def _sent(self, answers: Sequence[tuple[Conversation, bytes]]) -> list[Conversation]:
-        more = []
-        now = time.monotonic()
-        for conversation, answer in answers:
-            if not conversation.send(answer):
-                self._leave(conversation)
-                continue
-            del self._quiet[conversation]
-            self._quiet[conversation] = now
-            if conversation.has_more:
-                more.append(conversation)
-        return more
+    def _drop(self, conversation: Conversation, why: BaseException) -> None:
+        if conversation in self._watched:
+            with suppress(OSError, ValueError, KeyError):  # its socket may have been closed
+                self._watch(conversation, _NOTHING)
+            self._unread.pop(conversation, None)
+            del self._watched[conversation]
+            self._gone.append((conversation, why))

@@ -75,12 +75,12 @@ class ReadingView(ttk.Frame):
                     field.focus()
 
     def _draw_job(self, job: Job) -> None:
-        self._meter.draw(job.meter)
-        self._address.draw(job.address)
-        kind = f"{KINDS[job.kind]} meter" if job.kind else ""
+        self._meter.draw(job.meter.number)
+        self._address.draw(job.meter.address)
+        kind = f"{KINDS[job.meter.kind]} meter" if job.meter.kind else ""
         route = f"Route {job.route}, stop {job.sequence}" if job.route else ""
         self._route.draw(" · ".join(filter(None, (route, kind))))
-        self._instructions.draw(job.instructions)
+        self._instructions.draw(job.meter.instructions)
 
     def _keep_reasons_whole(self, _event: "tk.Event[tk.Misc]") -> None:
         """Where there is little room it is the other field that becomes narrower."""

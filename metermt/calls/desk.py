@@ -1,0 +1,217 @@
+"""The desk: where requests are answered, one or many in one transaction."""
+
+import logging
+import time
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any, TypeVar
+
+from metermt.calls.known import KnownSessions
+from metermt.calls.table import Ask, Call, Caller, Turn, Weight
+from metermt.errors import Error, RoleError, SessionError, StoreError
+from metermt.model import Session
+from metermt.policy import Policy
+from metermt.store.base import Begun, Store, Tx
+
+Q = TypeVar("Q")
+R = TypeVar("R")
+
+Outcome = Any
+"""The result of a call, or the exception that came of it."""
+
+_log = logging.getLogger("metermt.server")
+
+
+class Desk:
+    """Answers requests by what is in a store, for any thread.
+
+    `server` is the name of this server among those that share the store. `clock` returns seconds since 1970.
+    """
+
+    def __init__(
+        self,
+        store: Store,
+        policy: Policy | None = None,
+        *,
+        server: str = "here",
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        self.store = store
+        self.policy = policy or Policy()
+        self.server = server
+        self.clock = clock
+        self.sessions = KnownSessions()
+        self._here = Caller()  # whoever calls in this process, and is never gone
+
+    def ask(self, call: Call[Q, R], request: Q, session_id: str = "", caller: Caller | None = None) -> R:
+        """Return the result of one call. Raises what the call raises, and `SessionError`, `RoleError`, `StoreError`."""
+        (outcome,) = self.answer([Ask(call, caller or self._here, session_id, request)])
+        if isinstance(outcome, BaseException):
+            raise outcome
+        return outcome  # type: ignore[no-any-return]
+
+    def answer(self, asks: Sequence[Ask[Any]]) -> list[Outcome]:
+        """Return what comes of requests of one weight, in one transaction, or, for long ones, in any."""
+        if asks[0].call.weight is Weight.LONG:
+            return [self._answer_long(ask) for ask in asks]
+        work = Work(self, asks)
+        run = self.store.read if asks[0].call.weight is Weight.READ else self.store.write
+        try:
+            return work.outcomes(lambda: run(work))
+        except Exception:  # noqa: BLE001 - one of them has spoilt the transaction: each gets one of its own
+            return [outcome for ask in asks for outcome in self.answer([ask])]
+
+    def begin(self, asks: Sequence[Ask[Any]], wake: Callable[[], None]) -> "BegunAnswers":
+        """Begin to answer short writing requests, and do not wait for the store. `wake` is that of `Store.begin`."""
+        work = Work(self, asks)
+        return BegunAnswers(self.store.begin(work, wake), work)
+
+    def hang_up(self, callers: Sequence[Caller]) -> None:
+        """Leave to their readers the jobs of sessions that nobody is connected with any more. Waits for nobody."""
+        gone = self.sessions.hung_up(callers)
+        if not gone:
+            return
+
+        def leave(tx: Tx) -> None:
+            tx.sessions.leave(self.sessions.still_gone(gone), self.server)
+
+        self.note(leave)
+        self.sessions.forget(gone)
+
+    def note(self, work: Callable[[Tx], None]) -> None:
+        """Write down what nobody waits for; if that fails, the log says so."""
+        _Note(self.store, work).look()
+
+    def turn(self, tx: Tx) -> Turn:
+        """Return what a call is told of the transaction that it is answered in."""
+        now = self.clock()
+        return Turn(tx, now, datetime.fromtimestamp(now, UTC), self.policy, self.server)
+
+    def _answer_long(self, ask: Ask[Any]) -> Outcome:
+        try:
+            if ask.call.least:
+                work = Work(self, [ask])
+                self.store.read(work.identify)
+                work.remember()
+                _check_role(ask)
+            return ask.call.function(self, ask)
+        except Exception as error:  # noqa: BLE001 - whoever has asked is told
+            return error
+
+
+class Work:
+    """Answers some requests of one weight in a transaction.
+
+    It may be run again, so what was learnt is remembered after it, by `remember`.
+    """
+
+    def __init__(self, desk: Desk, asks: Sequence[Ask[Any]]) -> None:
+        self.asks = asks
+        self._desk = desk
+        self._writes = asks[0].call.weight is Weight.WRITE
+        self._read: Collection[Session] = ()
+        self._due: Mapping[str, float] = {}
+        self._ended: Collection[str] = ()
+        self._now = 0.0
+
+    def __call__(self, tx: Tx) -> list[Outcome]:
+        """Answer them."""
+        turn = self.identify(tx)
+        if self._due and self._writes:
+            tx.sessions.note(self._due, turn.server)
+        outcomes: list[Outcome] = [None] * len(self.asks)
+        of_calls: dict[Call[Any, Any], list[int]] = {}
+        for place, ask in enumerate(self.asks):
+            try:
+                _check_role(ask)
+                of_calls.setdefault(ask.call, []).append(place)
+            except Error as error:
+                outcomes[place] = error
+        for call, places in of_calls.items():
+            answers = call.answered(turn, [self.asks[place] for place in places])
+            for place, answer in zip(places, answers, strict=True):
+                outcomes[place] = answer
+        self._ended = turn.ended
+        return outcomes
+
+    def identify(self, tx: Tx) -> Turn:
+        """Find out who asks."""
+        turn = self._desk.turn(tx)
+        self._now = turn.now
+        self._read, self._due = self._desk.sessions.identify(turn, self.asks)
+        return turn
+
+    def outcomes(self, run: Callable[[], list[Outcome]]) -> list[Outcome]:
+        """Return what comes of the requests when this is run. Raises what only one of several can have caused."""
+        try:
+            outcomes = run()
+        except StoreError as error:
+            return [error] * len(self.asks)
+        except Exception as error:
+            if len(self.asks) > 1:
+                raise
+            return [error]
+        self.remember()
+        return outcomes
+
+    def remember(self) -> None:
+        """Remember what was learnt, now that it is in the store."""
+        sessions = self._desk.sessions
+        if self._read:
+            sessions.learn(self._read, self._now)
+        for ask in self.asks:
+            if ask.session:
+                sessions.shown(ask.caller, ask.session.key)
+        if due := self._due:
+            if not self._writes:  # or it has noted that itself
+                self._desk.note(lambda tx: tx.sessions.note(due, self._desk.server))
+            sessions.forget(due)  # to be read again, as they are now
+        if self._ended:
+            sessions.forget(self._ended)
+
+
+class _Note:
+    """What is written down as soon as the store is ready, by whoever finds it so."""
+
+    def __init__(self, store: Store, work: Callable[[Tx], None]) -> None:
+        self._begun: Begun[None] | None = None
+        self._begun = store.begin(work, self.look)
+
+    def look(self) -> None:
+        """Look whether it was written down, or can be now."""
+        try:
+            if self._begun and self._begun.wait(0):
+                self._begun.result()
+        except StoreError as error:
+            _log.warning("who is connected was not noted: %s", error)
+        except Exception:  # noqa: BLE001 - whatever it is, it must not end more than this
+            _log.exception("who is connected was not noted")
+
+
+@dataclass(frozen=True, slots=True)
+class BegunAnswers:
+    """Requests that are being answered: in a transaction that was `begun`."""
+
+    begun: Begun[list[Outcome]]
+    _work: Work
+
+    def outcomes(self) -> list[Outcome]:
+        """Return what came of each request, once that is over.
+
+        Raises what nobody has expected, if there are several: one of them has spoilt the transaction, so that each
+        needs one of its own.
+        """
+        return self._work.outcomes(self.begun.result)
+
+
+def _check_role(ask: Ask[Any]) -> None:
+    """Raise `SessionError` or `RoleError` unless the call is for who asks."""
+    least = ask.call.least
+    if least is None:
+        return
+    role = ask.caller.role or (ask.session.user.role if ask.session else None)
+    if role is None:
+        raise SessionError
+    if not role.may_act_as(least):
+        raise RoleError(f"{ask.call.name} is for a {least} or more, and you are a {role}", role=str(least))

@@ -1,0 +1,118 @@
+"""The sessions that a server has seen of late, and which of them somebody is connected with."""
+
+import hashlib
+from collections import Counter
+from collections.abc import Collection, Iterable, Sequence
+from threading import Lock
+from typing import Any, NamedTuple
+
+from metermt.calls.table import Ask, Caller, Turn
+from metermt.model import Session
+
+_TRUSTED_SECONDS = 1.0  # a session ended by another process is found out after this long
+_NOTED_SHARE = 100  # a session's last use is written down when it is older than this part of the idle time
+_KEPT_SECONDS = 60.0  # what was not asked for during this time is forgotten here: the store has it
+_MAX_OF_A_CALLER = 100  # a program that goes through more sessions on one connection is odd
+
+
+class _Known(NamedTuple):
+    """A session as last read from the store."""
+
+    session: Session
+    read_at: float
+
+
+def key_of(session_id: object) -> str:
+    """Return what the store knows a session by: whoever reads the store cannot use the sessions in it."""
+    text = session_id if isinstance(session_id, str) else ""
+    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
+
+
+class KnownSessions:
+    """Finds whose session it is that a request is made with, and remembers that for a second."""
+
+    def __init__(self) -> None:
+        # By key; what it lacks is in the store. It is only used in single steps, which no other thread can divide.
+        self._known: dict[str, _Known] = {}
+        self._swept_at = 0.0
+        self._lock = Lock()  # guards _connected, and the sets of sessions of all callers
+        self._connected: Counter[str] = Counter()  # by key: how many connections use it
+
+    def __len__(self) -> int:
+        return len(self._known)
+
+    def identify(self, turn: Turn, asks: Sequence[Ask[Any]]) -> tuple[Collection[Session], dict[str, float]]:
+        """Fill in the session of each request that wants one, None where it is no good.
+
+        Returns the sessions that were read from the store, and those of which it is worth noting that they were used
+        now, on this server.
+        """
+        fresh_since = turn.now - _TRUSTED_SECONDS
+        idle = turn.policy.session_idle.total_seconds()
+        unknown: dict[str, list[Ask[Any]]] = {}
+        due: dict[str, float] = {}
+
+        def fill_in(ask: Ask[Any], session: Session) -> None:
+            if session.used_at < turn.now - idle or session.user.disabled:
+                return
+            ask.session = session
+            if session.used_at < turn.now - idle / _NOTED_SHARE or session.server != turn.server:
+                due[session.key] = turn.now
+
+        for ask in asks:
+            ask.session = None
+            if ask.call.least is None or ask.caller.role:
+                continue
+            key = key_of(ask.session_id)
+            known = self._known.get(key)
+            if known and fresh_since < known.read_at <= turn.now:
+                fill_in(ask, known.session)
+            else:
+                unknown.setdefault(key, []).append(ask)
+        read = turn.tx.sessions.find(unknown) if unknown else {}
+        for key, session in read.items():
+            for ask in unknown[key]:
+                fill_in(ask, session)
+        return read.values(), due
+
+    def learn(self, read: Iterable[Session], now: float) -> None:
+        """Remember sessions that were read from the store, or written to it."""
+        for session in read:
+            self._known[session.key] = _Known(session, now)
+        if not 0 <= now - self._swept_at < _KEPT_SECONDS:
+            self._swept_at = now
+            for key, known in list(self._known.items()):
+                if not 0 <= now - known.read_at < _KEPT_SECONDS:
+                    self._known.pop(key, None)
+
+    def forget(self, keys: Iterable[str]) -> None:
+        """Look these up in the store when they are used again."""
+        for key in keys:
+            self._known.pop(key, None)
+
+    # --- connections
+
+    def shown(self, caller: Caller, key: str) -> None:
+        """Note that a session was used on this connection."""
+        if key not in caller.sessions and len(caller.sessions) < _MAX_OF_A_CALLER:
+            with self._lock:
+                caller.sessions.add(key)
+                self._connected[key] += 1
+
+    def hung_up(self, callers: Iterable[Caller]) -> set[str]:
+        """Note that connections have ended; return the sessions that nobody is connected with any more."""
+        gone = set()
+        with self._lock:
+            for caller in callers:
+                for key in caller.sessions:
+                    self._connected[key] -= 1
+                    if not self._connected[key]:
+                        del self._connected[key]
+                        gone.add(key)
+                caller.sessions = set()
+        return gone
+
+    def still_gone(self, keys: Iterable[str]) -> list[str]:
+        """Return those that nobody has come back with meanwhile."""
+        with self._lock:
+            return [key for key in keys if key not in self._connected]

@@ -1,0 +1,157 @@
+"""Answers become readings: what readers send in is judged, and kept.
+
+Three moves, however many answers there are: gather the facts, decide one answer after the other on them, keep what was
+decided.
+"""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from itertools import islice
+from typing import Any
+
+from metermt.calls.rounds import hand_out
+from metermt.calls.table import Ask, Turn, Weight, call, call_of_many
+from metermt.errors import CallError, Error
+from metermt.model import Answer, Job, JobState, Reading, Role, Standing, Status
+from metermt.rules.answers import judged
+from metermt.rules.handout import Wish
+from metermt.rules.standings import check_fits, check_same_answer, job_meant
+from metermt.store.base import Key
+from metermt.wire import MAX_ITEMS
+
+_FEW = 64  # answers; more are not answered in a turn with those of others
+
+
+@dataclass(frozen=True, slots=True)
+class Answers:
+    """Many answers of one reader."""
+
+    answers: list[Answer]
+
+
+@dataclass(frozen=True, slots=True)
+class Next:
+    """What comes after an accepted answer. `job` is None when there is none left."""
+
+    status: Status
+    job: Job | None = None
+
+
+@call_of_many(
+    Role.READER,
+    Weight.WRITE,
+    parameters={"meter": "meter", "when": "when", "reading": "value", "reason": "reason", "key": "key"},
+)
+def submit_reading(turn: Turn, asks: Sequence[Ask[Answer]]) -> Sequence[Error | None]:
+    """Accept a reading, or a reason why there is none. A key that was used before counts once."""
+    outcomes = accepted(turn, [(ask.reader.username, ask.request) for ask in asks])
+    return [outcome if isinstance(outcome, Error) else None for outcome in outcomes]
+
+
+@call_of_many(Role.READER, Weight.WRITE, is_large=lambda request: len(request.answers) > _FEW)
+def submit_readings(turn: Turn, asks: Sequence[Ask[Answers]]) -> Sequence[list[Error | None] | Error]:
+    """Accept many answers in one step, and tell of each its error, or None when it was accepted."""
+    taken = [ask.request.answers if len(ask.request.answers) <= MAX_ITEMS else None for ask in asks]
+    outcomes = iter(
+        accepted(
+            turn,
+            [(ask.reader.username, said) for ask, answers in zip(asks, taken, strict=True) for said in answers or ()],
+        )
+    )
+    return [
+        CallError(f"Send at most {MAX_ITEMS} readings at once")
+        if answers is None
+        else [outcome if isinstance(outcome, Error) else None for outcome in islice(outcomes, len(answers))]
+        for answers in taken
+    ]
+
+
+@call_of_many(Role.READER, Weight.WRITE)
+def submit_and_next(turn: Turn, asks: Sequence[Ask[Answer]]) -> Sequence[Next | Error]:
+    """Accept an answer as `submit_reading` does; return the status and the job to do next, all in one step."""
+    outcomes: list[Any] = list(accepted(turn, [(ask.reader.username, ask.request) for ask in asks]))
+    going_on: list[int] = []
+    wishes: list[Wish] = []
+    for place, outcome in enumerate(outcomes):
+        if not isinstance(outcome, Error):
+            going_on.append(place)
+            wishes.append(asks[place].wish(1))
+    if wishes:
+        shares = hand_out(turn, wishes)
+        statuses = turn.tx.readings.tallies({wish.username for wish in wishes})
+        for place, wish, share in zip(going_on, wishes, shares, strict=True):
+            outcomes[place] = Next(statuses[wish.username], share[0] if share else None)
+    return outcomes
+
+
+@call(Role.READER, Weight.READ, parameters={})
+def get_status(turn: Turn, ask: Ask[None]) -> Status:
+    """Return how many meters of the open cycles this user has read, and all have."""
+    username = ask.reader.username
+    return turn.tx.readings.tallies([username])[username]
+
+
+def accepted(turn: Turn, answers: Sequence[tuple[str, Answer]]) -> list[Reading | Error]:
+    """Accept answers, each of a reader, one after the other; return the reading that came of each, or its error.
+
+    A reading by the same reader for a job that is done is a correction: both stay on record, the newer counts. A key
+    that this reader has used returns the reading of then and changes nothing.
+    """
+    outcomes: list[Reading | Error] = []
+    sound: dict[int, tuple[str, Answer]] = {}
+    for place, (username, answer) in enumerate(answers):
+        try:
+            sound[place] = username, judged(answer, turn.moment)
+            outcomes.append(_NOT_YET)
+        except Error as error:
+            outcomes.append(error)
+    facts = _Facts(turn, sound.values())
+    for place, (username, answer) in sound.items():
+        try:
+            outcomes[place] = facts.decide(username, answer)
+        except Error as error:
+            outcomes[place] = error
+    facts.keep()
+    return outcomes
+
+
+_NOT_YET = Error("not decided yet")
+
+
+class _Facts:
+    """What answers are decided on; what was decided of one is a fact for the next."""
+
+    def __init__(self, turn: Turn, answers: Iterable[tuple[str, Answer]]) -> None:
+        self._turn = turn
+        self._new: list[tuple[int, Reading]] = []  # by the job's id
+        self._done: dict[tuple[str, str], int] = {}  # jobs, by cycle and reader
+        self._standings: dict[str, list[Standing]] = {}  # by meter, oldest cycle first
+        keys: list[Key] = [(username, answer.key) for username, answer in answers if answer.key]
+        self._by_key = turn.tx.readings.by_key(keys) if keys else {}
+        meters = {answer.meter for _, answer in answers}
+        for standing in turn.tx.jobs.standings(meters) if meters else ():
+            self._standings.setdefault(standing.meter, []).append(standing)
+
+    def decide(self, username: str, answer: Answer) -> Reading:
+        """Return the reading that an answer becomes. Raises `SubmissionError`, and then nothing was decided."""
+        key = (username, answer.key) if answer.key else None
+        if key and (first := self._by_key.get(key)):
+            check_same_answer(first.answer, answer)
+            return first
+        standing = job_meant(self._standings.get(answer.meter, ()), answer, username, self._turn.now)
+        check_fits(standing, answer, username, self._turn.now)
+        reading = Reading(answer, username, standing.cycle, self._turn.moment)
+        self._new.append((standing.job, reading))
+        if standing.state is not JobState.DONE:
+            self._done[standing.cycle, username] = self._done.get((standing.cycle, username), 0) + 1
+        standing.state, standing.read_by = JobState.DONE, username
+        standing.leased_to, standing.leased_until = None, 0.0
+        if key:
+            self._by_key[key] = reading
+        return reading
+
+    def keep(self) -> None:
+        """Keep what was decided."""
+        if self._new:
+            self._turn.tx.readings.add(self._new)
+            self._turn.tx.readings.count(self._done)

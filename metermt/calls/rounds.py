@@ -1,0 +1,78 @@
+"""A reader's round: which meter to read next."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from metermt.calls.table import Ask, Turn, Weight, call_of_many
+from metermt.errors import CallError, Error
+from metermt.model import Job, Lease, Role
+from metermt.rules.handout import Wish, shared_out
+from metermt.wire import MAX_ITEMS
+
+_FEW = 20  # jobs; who wants more is not answered in a turn with others
+
+
+@dataclass(frozen=True, slots=True)
+class JobsWanted:
+    """So many jobs at most, to be read where there is no network."""
+
+    n: int
+
+
+@call_of_many(Role.READER, Weight.WRITE, parameters={})
+def get_job(turn: Turn, asks: Sequence[Ask[None]]) -> Sequence[str | Error | None]:
+    """Return the number of the meter to read next, None when all are read or being read. See `next_job`."""
+    return [share[0].meter.number if share else None for share in hand_out(turn, [ask.wish(1) for ask in asks])]
+
+
+@call_of_many(Role.READER, Weight.WRITE)
+def next_job(turn: Turn, asks: Sequence[Ask[None]]) -> Sequence[Job | Error | None]:
+    """Return the job to do next, None when all are done or in other hands. Asking twice gives the same.
+
+    It is the one that this session still holds; else one that the reader holds by a session that nobody is connected
+    with any more; else the next free one in the order of cycle, route and sequence. It stays with the session for 30
+    minutes from now, unless `Policy` says otherwise.
+    """
+    return [share[0] if share else None for share in hand_out(turn, [ask.wish(1) for ask in asks])]
+
+
+@call_of_many(Role.READER, Weight.WRITE, is_large=lambda request: request.n > _FEW)
+def get_jobs(turn: Turn, asks: Sequence[Ask[JobsWanted]]) -> Sequence[list[Job] | Error]:
+    """Return up to `n` jobs, to be read where there is no network, as `next_job` does. `n` is from 1 to 1,000."""
+    shares = iter(hand_out(turn, [ask.wish(ask.request.n) for ask in asks if _can_be(ask.request)]))
+    return [
+        next(shares) if _can_be(ask.request) else CallError(f"Ask for 1 to {MAX_ITEMS} jobs at once") for ask in asks
+    ]
+
+
+def hand_out(turn: Turn, wishes: Sequence[Wish]) -> list[list[Job]]:
+    """Return the jobs for each wish, which are leased to its session from now on."""
+    if not wishes:
+        return []
+    leases = turn.tx.leases
+    leases.end_expired(turn.now)
+    of_sessions: dict[str, int] = {}
+    for wish in wishes:
+        of_sessions[wish.session] = of_sessions.get(wish.session, 0) + wish.most
+    held = leases.held(of_sessions)
+    missing: dict[str, int] = {}
+    for wish in wishes:
+        if (more := wish.most - len(held.get(wish.session, ()))) > 0:
+            missing[wish.username] = missing.get(wish.username, 0) + more
+    left = leases.left(missing) if missing else {}
+    still_missing = sum(missing.values()) - sum(map(len, left.values()))
+    free = turn.tx.jobs.free(still_missing) if still_missing > 0 else []
+    shares = shared_out(wishes, held, left, free)
+    until = turn.now + turn.policy.lease.total_seconds()
+    leased: list[Lease] = []
+    jobs: list[list[Job]] = []
+    for wish, share in zip(wishes, shares, strict=True):
+        jobs.append([known.job for known in share])
+        for known in share:
+            leased.append(Lease(known.id, wish.username, wish.session, until))
+    leases.put(leased)
+    return jobs
+
+
+def _can_be(wanted: JobsWanted) -> bool:
+    return type(wanted.n) is int and 1 <= wanted.n <= MAX_ITEMS

@@ -1,0 +1,138 @@
+"""Logging in and out, and the first words between two programs."""
+
+import os
+import secrets
+from dataclasses import dataclass
+from math import ceil
+from threading import BoundedSemaphore
+
+from metermt.calls.desk import Desk
+from metermt.calls.known import key_of
+from metermt.calls.table import Ask, Turn, Weight, call
+from metermt.errors import LoginError, TooManyFailures
+from metermt.model import Account, Role, Session, is_username
+from metermt.passwords import verify_password
+from metermt.version import PROTOCOL, VERSION
+
+# Hashing takes 64 MiB and some 100 ms of several cores. A whole crew that logs in at once waits here, and leaves one
+# core to those who read. No lock is held meanwhile.
+_hashing = BoundedSemaphore(max(1, (os.cpu_count() or 1) - 1))
+
+
+@dataclass(frozen=True, slots=True)
+class Hello:
+    """Who calls: the version of its program, and of what it speaks."""
+
+    version: str = ""
+    protocol: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Welcome:
+    """Who answers, and what time it is there: ISO 8601, UTC."""
+
+    version: str
+    protocol: int
+    now: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Login:
+    """A user name and a password, as typed."""
+
+    username: str
+    password: str
+
+
+@dataclass(frozen=True, slots=True)
+class LoggedIn:
+    """The session id, a secret that stands for the user in all other calls, and the user's full name."""
+
+    session_id: str
+    full_name: str
+
+
+@call(None, Weight.READ)
+def hello(turn: Turn, ask: Ask[Hello]) -> Welcome:  # noqa: ARG001 - every version is welcome so far
+    """Tell the versions of the server, and its time."""
+    return Welcome(VERSION, PROTOCOL, turn.moment.isoformat(timespec="milliseconds"))
+
+
+@call(None, Weight.READ, parameters={})
+def ping(turn: Turn, ask: Ask[None]) -> None:
+    """Answer."""
+
+
+@call(None, Weight.LONG, parameters={"username": "username", "password": "password"})
+def login(desk: Desk, ask: Ask[Login]) -> LoggedIn:
+    """Let a user in. Failures are counted for each name and address.
+
+    The session lasts until it was idle for 12 hours, unless `Policy` says otherwise. Raises `LoginError`, or its
+    subclass `TooManyFailures`.
+    """
+    username, password = ask.request.username, ask.request.password
+    if not isinstance(username, str) or not isinstance(password, str):
+        raise LoginError
+    name, certified = username.strip().lower(), ask.caller.certified_name  # telephones write the first letter large
+    if certified is not None and name != certified:
+        raise LoginError(f"Your certificate is for {certified}: log in by that name")
+    if not is_username(name):
+        name = ascii(name)[:64]  # nobody's, but its failures are counted like those of any other
+    with _hashing:
+        _check_failures(desk, name, ask.caller.address)
+        if not _is_right(desk.store.read(lambda tx: tx.accounts.find([name])).get(name), password):
+            _remember_failure(desk, name, ask.caller.address)
+            raise LoginError
+    session_id = secrets.token_urlsafe(32)
+    session = desk.store.write(lambda tx: _opened(desk.turn(tx), key_of(session_id), name))
+    desk.sessions.learn([session], desk.clock())
+    desk.sessions.shown(ask.caller, session.key)
+    return LoggedIn(session_id, session.user.full_name)
+
+
+@call(Role.READER, Weight.WRITE, parameters={})
+def logout(turn: Turn, ask: Ask[None]) -> None:
+    """End a session. What it holds is free for everybody."""
+    end_sessions(turn, [ask.reader.key], free_jobs=True)
+
+
+def end_sessions(turn: Turn, keys: list[str], *, free_jobs: bool) -> None:
+    """End sessions, and free what they hold, or leave it to their readers."""
+    if free_jobs:
+        turn.tx.leases.end_of(keys)
+    turn.tx.sessions.end(keys)
+    turn.ended.update(keys)
+
+
+def _check_failures(desk: Desk, name: str, address: str) -> None:
+    now, window = desk.clock(), desk.policy.login_window.total_seconds()
+    failures = desk.store.read(lambda tx: tx.sessions.failures(name, address, now - window))
+    if len(failures) >= desk.policy.login_failures:
+        seconds = failures[-desk.policy.login_failures] + window - now
+        raise TooManyFailures(
+            f"Too many failed logins for {name!r} from your address: try again in {ceil(seconds / 60)} minutes",
+            seconds=ceil(seconds),
+        )
+
+
+def _remember_failure(desk: Desk, name: str, address: str) -> None:
+    now = desk.clock()
+    forget_before = now - desk.policy.login_window.total_seconds()
+    desk.store.write(lambda tx: tx.sessions.add_failure(name, address, now, forget_before))
+
+
+def _is_right(account: Account | None, password: str) -> bool:
+    """Tell whether this lets the user in; whoever there is or is not, it takes as long."""
+    usable = account is not None and not account.user.disabled
+    return verify_password(account.password_hash if account and usable else None, password)
+
+
+def _opened(turn: Turn, key: str, username: str) -> Session:
+    """Return a new session. Raises `LoginError` if the user is gone or disabled by now."""
+    account = turn.tx.accounts.find([username]).get(username)
+    if account is None or account.user.disabled:
+        raise LoginError
+    turn.tx.sessions.forget(turn.now - turn.policy.session_idle.total_seconds())
+    session = Session(key, account.user, turn.now, turn.server)
+    turn.tx.sessions.add([session])
+    return session

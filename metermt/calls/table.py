@@ -1,0 +1,237 @@
+"""The table of calls: what a client can ask for, who may, and what it weighs.
+
+A call is one function, declared by `call`, or by `call_of_many` when it answers many requests at once. Whatever lets
+clients in, and whatever they call with, reads this table; adding a call is adding one function.
+"""
+
+import functools
+import inspect
+import operator
+import typing
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import astuple, dataclass, field, fields, is_dataclass
+from datetime import datetime
+from enum import Enum, auto
+from types import NoneType
+from typing import Any, Generic, TypeVar, cast
+
+from metermt.errors import CallError, Error, StoreError
+from metermt.model import Role, Session
+from metermt.policy import Policy
+from metermt.rules.handout import Wish
+from metermt.store.base import Tx
+from metermt.wire import check_kind, from_text, to_text
+
+Q = TypeVar("Q")
+R = TypeVar("R")
+
+
+class Weight(Enum):
+    """What a call costs whoever answers it."""
+
+    READ = auto()
+    """It looks at the store, for a moment."""
+    WRITE = auto()
+    """It keeps something in the store."""
+    LONG = auto()
+    """It takes its time, and uses the store as it likes."""
+
+
+@dataclass(eq=False, slots=True)
+class Caller:
+    """Who is at the other end of a connection.
+
+    `role` is that of somebody who needs no login, such as a command on the database of this machine.
+    """
+
+    address: str = ""
+    certified_name: str | None = None
+    """The name in the client's certificate; None if it has shown none."""
+    role: Role | None = None
+    sessions: set[str] = field(default_factory=set)
+    """The keys of the sessions that were used on this connection."""
+
+
+@dataclass(slots=True)
+class Ask(Generic[Q]):
+    """One request: somebody asks for a call. `session` is filled in when it is known whose session that is."""
+
+    call: "Call[Q, Any]"
+    caller: Caller
+    session_id: str
+    request: Q
+    session: Session | None = None
+
+    @property
+    def reader(self) -> Session:
+        """The session of who asks, where a call wants one."""
+        assert self.session, "this call is for those who have logged in"
+        return self.session
+
+    def wish(self, most: int) -> Wish:
+        """Return the wish of who asks for so many jobs."""
+        return Wish(self.reader.key, self.reader.user.username, most)
+
+
+@dataclass(slots=True)
+class Turn:
+    """One transaction, in which some requests are answered."""
+
+    tx: Tx
+    now: float
+    """Seconds since 1970."""
+    moment: datetime
+    """The same, in UTC."""
+    policy: Policy
+    server: str
+    """The name of this server among those that share the store."""
+    ended: set[str] = field(default_factory=set)
+    """The keys of sessions that were ended in it."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Call(Generic[Q, R]):
+    """One row of the table."""
+
+    name: str
+    least: Role | None
+    """The least role that may; None for a call that needs no login."""
+    weight: Weight
+    request: Any
+    """The type of the request, `NoneType` for a call that is told nothing."""
+    result: Any
+    """The type of the result."""
+    function: Callable[..., Any]
+    """Takes a `Turn`, or, if it is long, a `Desk`; the request; and who asks."""
+    answers_many: bool
+    """Whether the function takes a list of requests, and returns a list of results or errors."""
+    parameters: Mapping[str, str] | None
+    """For a call that is told plain values one by one: their names, in order, and the fields of the request."""
+    is_large: Callable[[Q], bool] | None
+    """Tells that a request would hold up others that are answered in the same turn."""
+    _names: tuple[str, ...]
+    """Of the arguments that it takes."""
+
+    def answered(self, turn: Turn, asks: Sequence[Ask[Q]]) -> Sequence[R | Error]:
+        """Answer some requests in one transaction."""
+        if self.answers_many:
+            return self.function(turn, asks)  # type: ignore[no-any-return]
+        return [self._answer(turn, ask) for ask in asks]
+
+    def _answer(self, turn: Turn, ask: Ask[Q]) -> R | Error:
+        try:
+            return self.function(turn, ask)  # type: ignore[no-any-return]
+        except StoreError:  # whatever was kept by then must not be
+            raise
+        except Error as error:  # raised before anything was kept
+            return error
+
+    # --- how it crosses
+    #
+    # A call with `parameters`, as the four original ones, is told plain values one by one, and what it returns crosses
+    # as it is, or as a tuple if it is a dataclass. Any other is told one text, of `metermt.wire`, and returns one.
+
+    def told(self, session_id: str, request: Q) -> tuple[Any, ...]:
+        """Return what a client sends. Raises `CallError` for what cannot be sent."""
+        session = (session_id,) if self.least else ()
+        if self.request is NoneType:
+            return session
+        if self.parameters is None:
+            return (*session, to_text(request))
+        return (*session, *[getattr(request, name) for name in self.parameters.values()])
+
+    def understood(self, caller: Caller, args: Sequence[Any], kwargs: Mapping[str, Any]) -> Ask[Q]:
+        """Return what a client has asked for. Raises `CallError`."""
+        if len(args) > len(self._names):
+            raise CallError(f"{self.name} takes {len(self._names)} arguments, not {len(args)}")
+        told = dict(zip(self._names, args, strict=False))
+        for name, value in kwargs.items():
+            if name not in self._names or name in told:
+                raise CallError(f"{self.name} has no argument {name[:40]!r}, or it was given twice")
+            told[name] = value
+        if self.least and "session_id" not in told:
+            raise CallError(f"{self.name} wants a session id")
+        session_id = told.pop("session_id", "")
+        if self.request is NoneType:
+            return Ask(self, caller, session_id, cast(Q, None))
+        if self.parameters is None:
+            return Ask(self, caller, session_id, from_text(self.request, told.get("text", "{}")))
+        try:
+            return Ask(self, caller, session_id, self.request(**{self.parameters[name]: told[name] for name in told}))
+        except TypeError:
+            raise CallError(f"{self.name} wants {', '.join(self.parameters)}") from None
+
+    def answer(self, result: R) -> Any:
+        """Return what a client is sent."""
+        if self.parameters is None:
+            return to_text(result)
+        return astuple(result) if is_dataclass(result) and not isinstance(result, type) else result
+
+    def result_of(self, answer: Any) -> R:
+        """Return the result that a server has sent. Raises `CallError` if it makes no sense."""
+        if self.parameters is None:
+            return from_text(self.result, answer)  # type: ignore[no-any-return]
+        if is_dataclass(self.result) and isinstance(answer, tuple):
+            answer = dict(zip([name.name for name in fields(self.result)], answer, strict=False))
+        return check_kind(self.result, answer)  # type: ignore[no-any-return]
+
+
+CALLS: dict[str, Call[Any, Any]] = {}
+"""All calls, by name."""
+
+
+def call(
+    least: Role | None,
+    weight: Weight,
+    *,
+    parameters: Mapping[str, str] | None = None,
+    is_large: Callable[[Any], bool] | None = None,
+) -> Callable[[Callable[[Any, Ask[Q]], R]], Call[Q, R]]:
+    """Declare a function as a call of its name.
+
+    It takes a `Turn`, or a `Desk` if its weight is `LONG`, and an `Ask` with the request in it, and returns the result
+    or raises an `Error` before it has kept anything. Requests and results are plain values, dataclasses, or lists.
+    """
+
+    def declare(function: Callable[[Any, Ask[Q]], R]) -> Call[Q, R]:
+        hints = typing.get_type_hints(function, include_extras=True)
+        (request,) = typing.get_args(hints[_second_parameter(function)])
+        return _enter(function, least, weight, request, hints["return"], False, parameters, is_large)
+
+    return declare
+
+
+def call_of_many(
+    least: Role | None,
+    weight: Weight,
+    *,
+    parameters: Mapping[str, str] | None = None,
+    is_large: Callable[[Any], bool] | None = None,
+) -> Callable[[Callable[[Turn, Sequence[Ask[Q]]], Sequence[R | Error]]], Call[Q, R]]:
+    """Declare a function that answers many requests at once as a call of its name.
+
+    It takes a `Turn` and a sequence of `Ask`, and returns a result or an `Error` for each.
+    """
+
+    def declare(function: Callable[[Turn, Sequence[Ask[Q]]], Sequence[R | Error]]) -> Call[Q, R]:
+        hints = typing.get_type_hints(function, include_extras=True)
+        (asks,) = typing.get_args(hints[_second_parameter(function)])
+        (request,) = typing.get_args(asks)
+        (answer,) = typing.get_args(hints["return"])
+        result = functools.reduce(operator.or_, [kind for kind in typing.get_args(answer) if kind is not Error])
+        return _enter(function, least, weight, request, result, True, parameters, is_large)
+
+    return declare
+
+
+def _enter(function: Callable[..., Any], *row: Any) -> Call[Any, Any]:
+    least, weight, request, result, answers_many, parameters, is_large = row
+    name = function.__name__
+    assert name not in CALLS, f"there are two calls {name}"
+    names = (*(["session_id"] if least else []), *(["text"] if parameters is None else parameters))
+    CALLS[name] = Call(name, least, weight, request, result, function, answers_many, parameters, is_large, names)
+    return CALLS[name]
+
+
+def _second_parameter(function: Callable[..., Any]) -> str:
+    return list(inspect.signature(function).parameters)[1]

@@ -1,0 +1,27 @@
+"""What a client is told of what went wrong: safe words, and the log has the rest."""
+
+import logging
+import secrets
+
+from metermt.errors import Error, InternalError, StoreError
+
+_log = logging.getLogger("metermt.service")
+
+
+def told(error: BaseException) -> Error:
+    """Return what a client may know of an error.
+
+    Our own errors are made for people. The text of a `StoreError` names files, and what nobody has expected may say
+    anything: of these the client is told an id, under which the log has all details.
+    """
+    if isinstance(error, StoreError):
+        return type(error)(f"The server cannot use its database ({_logged(error)}): try again later")
+    if isinstance(error, Error):
+        return error
+    return InternalError(f"Internal error {_logged(error)}: tell whoever runs the server")
+
+
+def _logged(error: BaseException) -> str:
+    correlation_id = secrets.token_hex(4)
+    _log.error("internal error %s", correlation_id, exc_info=error)
+    return correlation_id

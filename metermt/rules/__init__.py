@@ -1,0 +1,1 @@
+"""Judging: pure functions over facts, no I/O, no clock."""

@@ -1,0 +1,99 @@
+"""What a reader may say of a meter, whichever it is. What breaks a rule raises a `SubmissionError`."""
+
+import re
+from datetime import UTC, datetime, timedelta
+
+from metermt.errors import InvalidKey, InvalidReading, InvalidReason, InvalidTime, UnknownMeter
+from metermt.model import Answer, has_control_characters, is_meter_number
+
+MAX_AHEAD = timedelta(minutes=10)
+"""How far a reader's clock may be ahead of the server's."""
+EARLIEST = 1970
+"""The first year of a reading: where the clocks of devices that have lost the time begin."""
+MAX_REASON = 500
+"""Characters in a reason."""
+
+_KEY = re.compile(r"[!-~]{1,64}")
+
+
+def judged(answer: Answer, now: datetime) -> Answer:
+    """Return an answer as it can be taken, all but for its meter's job.
+
+    `now` is in UTC. Raises `UnknownMeter`, `InvalidReading`, `InvalidReason`, `InvalidTime` or `InvalidKey`.
+    """
+    meter, reason = _meter_of(answer.meter), _reason_of(answer.reason)
+    value = _value_of(answer.value, reason)
+    return Answer(meter, value, reason, _time_of(answer.when, now), _key_of(answer.key))
+
+
+def _meter_of(meter: object) -> str:
+    if not isinstance(meter, str) or not is_meter_number(meter):
+        raise UnknownMeter(f"Unknown meter {shown(meter)}: check the number on the meter")
+    return meter
+
+
+def _reason_of(reason: object) -> str:
+    if not isinstance(reason, str):
+        raise InvalidReason(f"Invalid reason: {shown(reason)} is not a text")
+    reason = reason.strip(" ")
+    if len(reason) > MAX_REASON:
+        raise InvalidReason(f"Invalid reason: it has {len(reason)} characters, {MAX_REASON} are allowed")
+    if has_control_characters(reason):
+        raise InvalidReason("Invalid reason: it has control characters in it, such as a line end")
+    return reason
+
+
+def _value_of(value: object, reason: str) -> int | None:
+    """Return the value, None when there is only a reason.
+
+    By the convention of the four original calls a reading below zero, usually -1, says that there is none;
+    it is good only together with a reason. Zero is a reading.
+    """
+    if value is None:
+        if not reason:
+            raise InvalidReading("Invalid reading: give a reading of 0 or more, or a reason why there is none")
+        return None
+    if type(value) is not int:  # a bool is an int to Python, but nobody reads True off a register
+        raise InvalidReading(f"Invalid reading: {shown(value)} is not a whole number")
+    if value >= 0:
+        return value
+    if not reason:
+        raise InvalidReading(f"Invalid reading: {shown(value)} is below zero; give a reason if there is none")
+    return None
+
+
+def _time_of(when: object, now: datetime) -> datetime:
+    """Return when a meter was read, in UTC. What has no offset is in the server's local time."""
+    if when is None:
+        return now
+    try:
+        moment = datetime.fromisoformat(when) if isinstance(when, str) else when
+        if not isinstance(moment, datetime):
+            raise TypeError
+        moment = moment.astimezone(UTC)
+    except (ValueError, TypeError, OverflowError, OSError):
+        raise InvalidTime(
+            f"Invalid time: {shown(when)} is not a date and time like 2026-11-20T10:00:00+00:00"
+        ) from None
+    if moment.year < EARLIEST:
+        raise InvalidTime(f"Invalid time: {moment:%Y-%m-%d} lies before {EARLIEST}; check the clock of your device")
+    if moment > now + MAX_AHEAD:
+        raise InvalidTime(
+            f"Invalid time: {moment:%Y-%m-%dT%H:%M:%SZ} lies in the future (the server has {now:%Y-%m-%dT%H:%M:%SZ}); "
+            "check the clock of your device"
+        )
+    return moment
+
+
+def _key_of(key: object) -> str | None:
+    if key is None or (isinstance(key, str) and _KEY.fullmatch(key)):
+        return key
+    raise InvalidKey("Invalid key: use 1 to 64 printable ASCII characters without blanks")
+
+
+def shown(value: object) -> str:
+    """Show a refused value in an error, without its whole length and without running code of its own."""
+    if isinstance(value, int) and abs(value) >= 10**20:
+        return "a number of more than 20 digits"
+    text = repr(value) if isinstance(value, str | int | float | bytes | None) else type(value).__name__
+    return text if len(text) <= 40 else text[:40] + "…"

@@ -1,0 +1,69 @@
+"""What the store in memory keeps, and which of it changes together."""
+
+from collections.abc import Iterable
+from typing import NamedTuple
+
+from metermt.model import Account, Job, Lease, Reading
+from metermt.safedict import ThreadSafeDict, _MeterDict
+from metermt.store.base import KnownJob
+from metermt.store.undo import Groups, Ordered, Undo
+
+
+class Login(NamedTuple):
+    """A session."""
+
+    username: str
+    used_at: float
+    server: str | None
+    ended: bool
+
+
+class Cycle(NamedTuple):
+    """One cycle: its jobs and readings. A job without a reading is open, or missed when the cycle is closed."""
+
+    is_open: bool
+    ids: ThreadSafeDict[str, int]  # of its jobs, by the number of the meter
+    readings: _MeterDict[Reading]  # those that count
+    history: list[tuple[str, Reading]]  # all, in order of arrival, each with the number of its meter
+    free: Ordered[tuple[str, str, int, str]]  # `Job.place` of those that are not done and leased to nobody
+
+
+class Facts:
+    """Everything there is. Changed through `undo` only."""
+
+    def __init__(self) -> None:
+        self.undo = Undo()
+        self.accounts: ThreadSafeDict[str, Account] = ThreadSafeDict()
+        self.logins: ThreadSafeDict[str, Login] = ThreadSafeDict()  # by key
+        self.logins_of: Groups[str, str] = Groups(self.undo)  # keys by user name
+        self.cycles: ThreadSafeDict[str, Cycle] = ThreadSafeDict()
+        self.jobs: ThreadSafeDict[int, Job] = ThreadSafeDict()  # by id
+        self.leases: ThreadSafeDict[int, Lease] = ThreadSafeDict()  # by the job's id
+        self.held_by: Groups[str, int] = Groups(self.undo)  # ids of leased jobs by the session's key
+        self.expiries: Ordered[tuple[float, int]] = Ordered(self.undo)  # when each lease ends, and the job's id
+
+    def open_cycles(self) -> list[tuple[str, Cycle]]:
+        """Return the open cycles with their names, in order."""
+        return [(name, cycle) for name, cycle in sorted(self.cycles.items()) if cycle.is_open]
+
+    def known(self, ids: Iterable[int], most: int) -> list[KnownJob]:
+        """Return the first of these jobs, in the order of their ids."""
+        return [KnownJob(job_id, self.jobs[job_id]) for job_id in sorted(ids)[:most]]
+
+    def put_lease(self, lease: Lease) -> None:
+        """Lease an open job, whoever held it."""
+        job = self.jobs[lease.job]
+        self.end_lease(lease.job)
+        self.undo.put(self.leases, lease.job, lease)
+        self.held_by.add(lease.session, lease.job)
+        self.expiries.add((lease.until, lease.job))
+        self.cycles[job.cycle].free.discard(job.place)
+
+    def end_lease(self, job_id: int) -> None:
+        """End the lease of a job, if it has one: the job is free again."""
+        if lease := self.leases.get(job_id):
+            self.undo.drop(self.leases, job_id)
+            self.held_by.discard(lease.session, job_id)
+            self.expiries.discard((lease.until, job_id))
+            job = self.jobs[job_id]
+            self.cycles[job.cycle].free.add(job.place)

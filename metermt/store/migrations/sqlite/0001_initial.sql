@@ -1,0 +1,83 @@
+-- Times are ISO 8601 texts in UTC, or seconds since 1970 (REAL) where only their order and length count.
+
+CREATE TABLE users (
+    username      TEXT PRIMARY KEY,
+    full_name     TEXT NOT NULL,
+    password_hash TEXT NOT NULL,
+    disabled      INTEGER NOT NULL,
+    role          TEXT NOT NULL
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE sessions (
+    key      TEXT PRIMARY KEY,           -- a digest of the session id
+    username TEXT NOT NULL REFERENCES users,
+    used_at  REAL NOT NULL,
+    server   TEXT,                       -- NULL: nobody is connected, its jobs are left to its reader
+    ended    INTEGER NOT NULL DEFAULT 0  -- the row stays for as long as the session holds jobs
+) STRICT, WITHOUT ROWID;
+CREATE INDEX sessions_of ON sessions (username);
+CREATE INDEX sessions_used ON sessions (used_at);
+CREATE INDEX sessions_ended ON sessions (key) WHERE ended = 1;
+
+CREATE TABLE login_failures (
+    username TEXT NOT NULL,              -- as typed: there may be no such user
+    address  TEXT NOT NULL,
+    at       REAL NOT NULL
+) STRICT;
+CREATE INDEX login_failures_of ON login_failures (username, address, at);
+CREATE INDEX login_failures_at ON login_failures (at);
+
+CREATE TABLE cycles (
+    cycle  TEXT PRIMARY KEY,
+    closed INTEGER NOT NULL DEFAULT 0
+) STRICT, WITHOUT ROWID;
+CREATE INDEX cycles_open ON cycles (cycle) WHERE closed = 0;
+
+CREATE TABLE tallies (
+    cycle    TEXT NOT NULL REFERENCES cycles,
+    username TEXT NOT NULL REFERENCES users,
+    count    INTEGER NOT NULL,           -- jobs done by this user
+    PRIMARY KEY (cycle, username)
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE jobs (
+    id            INTEGER PRIMARY KEY,
+    meter         TEXT NOT NULL,
+    kind          TEXT NOT NULL,
+    dials         INTEGER,
+    address       TEXT NOT NULL,
+    instructions  TEXT NOT NULL,
+    cycle         TEXT NOT NULL REFERENCES cycles,
+    route         TEXT NOT NULL,         -- empty for a meter that the demo made up
+    sequence      INTEGER NOT NULL,
+    previous      INTEGER,
+    previous_date TEXT,
+    state         TEXT NOT NULL DEFAULT 'open',
+    leased        INTEGER NOT NULL DEFAULT 0,    -- 1 while there is a lease of it
+    reading       INTEGER REFERENCES readings,   -- the one that counts
+    UNIQUE (cycle, meter)
+) STRICT;
+CREATE INDEX jobs_free ON jobs (cycle, route, sequence, meter) WHERE state = 'open' AND leased = 0;
+
+CREATE TABLE leases (
+    job      INTEGER PRIMARY KEY REFERENCES jobs,
+    username TEXT NOT NULL REFERENCES users,
+    session  TEXT NOT NULL,
+    until    REAL NOT NULL
+) STRICT;
+CREATE INDEX leases_of ON leases (session);
+CREATE INDEX leases_until ON leases (until);
+
+CREATE TABLE readings (
+    id          INTEGER PRIMARY KEY,
+    job         INTEGER NOT NULL REFERENCES jobs,
+    username    TEXT NOT NULL REFERENCES users,
+    value       INTEGER,                 -- NULL: there is only a reason
+    reason      TEXT NOT NULL,
+    read_at     TEXT NOT NULL,
+    recorded_at TEXT NOT NULL,
+    key         TEXT
+) STRICT;
+-- The key first: clients make keys that begin with the time, so that new ones are written side by side.
+CREATE UNIQUE INDEX readings_key ON readings (key, username) WHERE key IS NOT NULL;
+CREATE INDEX readings_of ON readings (job);

@@ -1,0 +1,1 @@
+"""The steps of a transaction in the SQL that SQLite and PostgreSQL share."""

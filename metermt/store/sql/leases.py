@@ -1,0 +1,60 @@
+"""Who was handed what, in SQL."""
+
+from collections.abc import Iterable, Mapping
+
+from metermt.model import Lease
+from metermt.store.base import KnownJob, Leases
+from metermt.store.sql.dialect import Row, Steps
+from metermt.store.sql.jobs import JOB, job_of
+
+_COLUMNS = ("job", "username", "session", "until")
+_REPLACE = (
+    "ON CONFLICT (job) DO UPDATE SET username = excluded.username, session = excluded.session, until = excluded.until"
+)
+# Only open jobs are leased: this need not ask how a job or its cycle is.
+_HELD = (
+    f"SELECT leases.session, leases.job, {JOB} FROM leases CROSS JOIN jobs"
+    " WHERE leases.session = ? AND jobs.id = leases.job ORDER BY leases.job LIMIT ?"
+)
+_LEFT = (
+    "SELECT username, key FROM sessions WHERE username {among} AND server IS NULL"
+    " AND EXISTS (SELECT 1 FROM leases WHERE leases.session = sessions.key)"
+)
+
+
+class SqlLeases(Steps, Leases):
+    """The table `leases`; `jobs.leased` tells that there is one, for the index of free jobs."""
+
+    def end_expired(self, now: float) -> None:
+        self._end(self._sql.rows("SELECT job FROM leases WHERE until <= ?", now))
+
+    def held(self, most: Mapping[str, int]) -> dict[str, list[KnownJob]]:
+        held: dict[str, list[KnownJob]] = {}
+        for session, job_id, *job in self._sql.rows_for_each(_HELD, most.items()):
+            held.setdefault(session, []).append(KnownJob(job_id, job_of(*job)))
+        return held
+
+    def left(self, most: Mapping[str, int]) -> dict[str, list[KnownJob]]:
+        sessions = self._sql.rows_among(_LEFT, most)
+        if not sessions:  # as nearly always
+            return {}
+        held = self.held({key: most[username] for username, key in sessions})
+        left: dict[str, list[KnownJob]] = {}
+        for username, key in sessions:
+            if key in held:
+                left[username] = sorted(left.get(username, []) + held[key])[: most[username]]
+        return left
+
+    def put(self, leases: Iterable[Lease]) -> None:
+        rows = [(lease.job, lease.username, lease.session, lease.until) for lease in leases]
+        self._sql.insert("leases", _COLUMNS, rows, _REPLACE)
+        self._sql.update("jobs", ("leased",), ("id", "leased"), [(1, row[0], 0) for row in rows])
+
+    def end_of(self, sessions: Iterable[str]) -> None:
+        self._end(self._sql.rows_among("SELECT job FROM leases WHERE session {among}", sessions))
+
+    def _end(self, rows: list[Row]) -> None:
+        if rows:
+            jobs = [job for (job,) in rows]
+            self._sql.delete("leases", "job", jobs)
+            self._sql.update("jobs", ("leased",), ("id",), [(0, job) for job in jobs])

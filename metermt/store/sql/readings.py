@@ -1,0 +1,85 @@
+"""What was read, in SQL."""
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from datetime import UTC, datetime
+from functools import lru_cache
+from typing import Any, cast
+
+from metermt.model import Answer, Job, Reading, Status
+from metermt.store.base import Key, Readings
+from metermt.store.sql.dialect import Row, Steps
+from metermt.store.sql.jobs import JOB, job_of
+
+_COLUMNS = ("job", "username", "value", "reason", "read_at", "recorded_at", "key")
+_READING = "jobs.meter, jobs.cycle, " + ", ".join(f"readings.{column}" for column in _COLUMNS[1:])
+_BY_KEY = f"SELECT {_READING} FROM readings CROSS JOIN jobs WHERE readings.key {{among}} AND jobs.id = readings.job"
+_ALL = (
+    f"SELECT jobs.reading = readings.id, {JOB}, {_READING} FROM jobs CROSS JOIN readings WHERE readings.job = jobs.id"
+)
+_IN_ORDER = "ORDER BY jobs.cycle, jobs.meter, readings.id"
+_EVERY = f"{_ALL} {_IN_ORDER}"
+_OF_CYCLE = f"{_ALL} AND jobs.cycle = ? {_IN_ORDER}"
+_OPEN_TALLIES = "FROM cycles CROSS JOIN tallies WHERE cycles.closed = 0 AND tallies.cycle = cycles.cycle"
+_TALLIES = (
+    f"SELECT tallies.username, tallies.count {_OPEN_TALLIES} AND tallies.username {{among}}"
+    f" UNION ALL SELECT '', coalesce(sum(tallies.count), 0) {_OPEN_TALLIES}"
+)
+_ADD_TO_TALLY = "ON CONFLICT (cycle, username) DO UPDATE SET count = tallies.count + excluded.count"
+
+
+class SqlReadings(Steps, Readings):
+    """The tables `readings` and `tallies`."""
+
+    def by_key(self, keys: Iterable[Key]) -> dict[Key, Reading]:
+        asked = set(keys)
+        # Two users of one key are rare, so the rows of a key are all fetched.
+        rows = self._sql.rows_among(_BY_KEY, [key for _, key in asked])
+        return {key: _reading_of(*row) for row in rows if (key := (row[2], row[-1])) in asked}
+
+    def add(self, readings: Sequence[tuple[int, Reading]]) -> None:
+        ids = self._sql.insert_numbered("readings", _COLUMNS, [_row_of(*pair) for pair in readings])
+        latest = {job: id_ for (job, _), id_ in zip(readings, ids, strict=True)}  # of several of one job the last one
+        done = [(reading, "done", 0, job) for job, reading in latest.items()]
+        self._sql.update("jobs", ("reading", "state", "leased"), ("id",), done)
+        self._sql.delete("leases", "job", latest)
+
+    def count(self, more: Mapping[tuple[str, str], int]) -> None:
+        rows = [(*key, number) for key, number in more.items()]
+        self._sql.insert("tallies", ("cycle", "username", "count"), rows, _ADD_TO_TALLY)
+
+    def tallies(self, usernames: Iterable[str]) -> dict[str, Status]:
+        counts, total = dict.fromkeys(usernames, 0), 0
+        for username, count in self._sql.rows_among(_TALLIES, counts):
+            if username:
+                counts[username] += count
+            else:
+                total = int(count)
+        return {username: Status(count, total) for username, count in counts.items()}
+
+    def all(self, cycle: str | None) -> Iterator[tuple[Job, Reading]]:
+        rows = self._sql.stream(_EVERY) if cycle is None else self._sql.stream(_OF_CYCLE, cycle)
+        for counts, *columns in rows:
+            yield job_of(*columns[:10]), _reading_of(*columns[10:], counts=bool(counts))
+
+
+def _row_of(job: int, reading: Reading) -> Row:
+    answer = reading.answer
+    when = cast(datetime, answer.when)  # as in every answer that was accepted
+    return (
+        *(job, reading.username, answer.value, answer.reason),
+        *(when.isoformat(), _text(reading.recorded_at), answer.key),
+    )
+
+
+def _reading_of(*columns: Any, counts: bool = True) -> Reading:
+    meter, cycle, username, value, reason, read_at, recorded_at, key = columns
+    return Reading(Answer(meter, value, reason, _utc(read_at), key), username, cycle, _utc(recorded_at), counts)
+
+
+@lru_cache(maxsize=64)  # all that is accepted in one transaction has the same
+def _text(recorded_at: datetime) -> str:
+    return recorded_at.isoformat()
+
+
+def _utc(text: str) -> datetime:
+    return datetime.fromisoformat(text).astimezone(UTC)

@@ -1,0 +1,61 @@
+"""Who is logged in, in SQL."""
+
+from collections.abc import Iterable, Mapping
+
+from metermt.model import Session
+from metermt.store.base import Sessions
+from metermt.store.sql.accounts import user_of
+from metermt.store.sql.dialect import Steps
+
+_COLUMNS = ("key", "username", "used_at", "server")
+_FIND = (
+    "SELECT sessions.key, used_at, server, users.username, full_name, disabled, role FROM sessions CROSS JOIN users"
+    " WHERE sessions.key {among} AND ended = 0 AND users.username = sessions.username"
+)
+_OF = (
+    "SELECT key FROM sessions WHERE username {among}"
+    " AND (ended = 0 OR EXISTS (SELECT 1 FROM leases WHERE leases.session = sessions.key)) ORDER BY key"
+)
+_HOLDS_NOTHING = "NOT EXISTS (SELECT 1 FROM leases WHERE leases.session = sessions.key)"
+_FORGET_IDLE = f"DELETE FROM sessions WHERE used_at < ? AND {_HOLDS_NOTHING}"
+_FORGET_ENDED = f"DELETE FROM sessions WHERE ended = 1 AND {_HOLDS_NOTHING}"
+_FAILURES = "SELECT at FROM login_failures WHERE username = ? AND address = ? AND at > ? ORDER BY at"
+
+
+class SqlSessions(Steps, Sessions):
+    """The tables `sessions` and `login_failures`."""
+
+    def find(self, keys: Iterable[str]) -> dict[str, Session]:
+        rows = self._sql.rows_among(_FIND, keys)
+        return {key: Session(key, user_of(*user), used_at, server) for key, used_at, server, *user in rows}
+
+    def add(self, sessions: Iterable[Session]) -> None:
+        rows = [(session.key, session.username, session.used_at, session.server) for session in sessions]
+        self._sql.insert("sessions", _COLUMNS, rows)
+
+    def note(self, used: Mapping[str, float], server: str) -> None:
+        rows = [(used_at, server, key, 0) for key, used_at in used.items()]
+        self._sql.update("sessions", ("used_at", "server"), ("key", "ended"), rows)
+
+    def leave(self, keys: Iterable[str], server: str) -> None:
+        self._sql.update("sessions", ("server",), ("key", "server"), [(None, key, server) for key in keys])
+
+    def leave_all(self, server: str) -> None:
+        self._sql.rows("UPDATE sessions SET server = NULL WHERE server = ?", server)
+
+    def end(self, keys: Iterable[str]) -> None:
+        self._sql.update("sessions", ("ended", "server"), ("key",), [(1, None, key) for key in keys])
+
+    def of(self, usernames: Iterable[str]) -> list[str]:
+        return [key for (key,) in self._sql.rows_among(_OF, usernames)]
+
+    def forget(self, idle_since: float) -> None:
+        self._sql.rows(_FORGET_IDLE, idle_since)
+        self._sql.rows(_FORGET_ENDED)
+
+    def failures(self, username: str, address: str, since: float) -> list[float]:
+        return [at for (at,) in self._sql.rows(_FAILURES, username, address, since)]
+
+    def add_failure(self, username: str, address: str, at: float, forget_before: float) -> None:
+        self._sql.rows("DELETE FROM login_failures WHERE at < ?", forget_before)
+        self._sql.insert("login_failures", ("username", "address", "at"), [(username, address, at)])

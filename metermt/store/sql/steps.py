@@ -1,0 +1,14 @@
+"""A transaction whose steps are taken in SQL."""
+
+from metermt.store.base import Tx
+from metermt.store.sql.accounts import SqlAccounts
+from metermt.store.sql.dialect import Sql
+from metermt.store.sql.jobs import SqlJobs
+from metermt.store.sql.leases import SqlLeases
+from metermt.store.sql.readings import SqlReadings
+from metermt.store.sql.sessions import SqlSessions
+
+
+def transaction_on(sql: Sql) -> Tx:
+    """Return the steps on one connection; they serve all of its transactions, one after the other."""
+    return Tx(SqlAccounts(sql), SqlSessions(sql), SqlJobs(sql), SqlLeases(sql), SqlReadings(sql))

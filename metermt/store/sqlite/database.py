@@ -1,0 +1,170 @@
+"""One SQLite file: opening it, checking what it is, bringing it up to date, and naming what goes wrong."""
+
+import os
+import random
+import time
+from importlib import resources
+from itertools import count
+from pathlib import Path
+
+import apsw
+
+from metermt.errors import NotAStore, StoreError, StoreLocked, StoreTooNew
+
+APPLICATION_ID = 0x4D54524D
+"""Stands in the header of every MeterMT database."""
+_PLANS = 200  # statements that a connection keeps ready: more than there are
+
+
+def connect(path: Path, busy_seconds: float) -> apsw.Connection:
+    """Open one more connection to the database; a lock of another process is waited for `busy_seconds`."""
+    connection = _open(path, busy_seconds)
+    _configure(connection, busy_seconds)
+    return connection
+
+
+def open_database(path: Path, *, create: bool, busy_seconds: float) -> apsw.Connection:
+    """Open the database, made if there is none and `create` says so, with its schema brought up to date.
+
+    Raises `StoreLocked`, `StoreTooNew`, `NotAStore` or `StoreError`; a file that is none of ours is left as it is.
+    """
+    try:
+        if not create and not path.exists():
+            raise StoreError(f"There is no database {path}: check --database, or make it with 'metermt routes import'")
+        make_private(path)
+    except (OSError, ValueError) as error:
+        raise StoreError(f"The database {path} cannot be opened: {words_of(error)}") from error
+    with StoreErrors(path):
+        connection = _open(path, busy_seconds)
+        try:
+            _version(connection, path)
+            _configure(connection, busy_seconds)
+            _migrate(connection, path)
+        except BaseException:
+            connection.close()
+            raise
+    return connection
+
+
+def words_of(error: Exception) -> str:
+    """Return what went wrong, for people."""
+    return getattr(error, "strerror", None) or str(error)
+
+
+def _open(path: Path, busy_seconds: float) -> apsw.Connection:
+    connection = apsw.Connection(str(path), flags=apsw.SQLITE_OPEN_READWRITE, statementcachesize=_PLANS)
+    connection.set_busy_handler(Patience(busy_seconds))
+    return connection
+
+
+def _configure(connection: apsw.Connection, busy_seconds: float) -> None:
+    # WAL: readers and the writer do not wait for each other. FULL: a commit is on the disk before it returns.
+    patience = Patience(busy_seconds)
+    for tries in count():
+        try:
+            connection.execute("PRAGMA journal_mode = WAL")
+            break
+        except apsw.BusyError:  # SQLite does not ask the busy handler when several set the mode of a new file at once
+            if not patience(tries):
+                raise
+    # Without this guarantee SQLite plans a statement anew for each value that is bound to it, which takes longer than
+    # running it: a value may be what tells whether one of the indexes of some rows only can be used.
+    connection.config(apsw.SQLITE_DBCONFIG_ENABLE_QPSG, 1)
+    for pragma in ("synchronous = FULL", "foreign_keys = ON", "temp_store = MEMORY"):
+        connection.execute(f"PRAGMA {pragma}")
+
+
+def make_private(path: Path) -> None:
+    """Make an empty file that only its owner can read, with its folder, unless it is there already."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))
+
+
+class StoreErrors:
+    """A context that turns what SQLite raises into a `StoreError` that says what to do.
+
+    It is entered for each write, and as a generator it would cost several times as much.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+
+    def __enter__(self) -> None:
+        pass
+
+    def __exit__(self, _type: object, error: BaseException | None, _traceback: object) -> None:
+        if isinstance(error, apsw.Error):
+            raise _translated(error, self._path) from error
+
+
+def _translated(error: apsw.Error, path: Path) -> StoreError:
+    match error:
+        case apsw.BusyError() | apsw.LockedError():
+            return StoreLocked(f"The database {path} is locked by another program: stop that and try again")
+        case apsw.NotADBError():
+            return NotAStore(f"{path} is not a MeterMT database: choose another file")
+        case apsw.FullError():
+            return StoreError(f"The disk of the database {path} is full: make room and try again")
+        case apsw.CorruptError():
+            return StoreError(f"The database {path} is damaged: restore a backup")
+        case _:
+            return StoreError(f"The database {path} cannot be used: {error}")
+
+
+def _migrations() -> list[str]:
+    files = resources.files("metermt.store").joinpath("migrations", "sqlite").iterdir()
+    return [file.read_text(encoding="utf-8") for file in sorted(files, key=lambda file: file.name)]
+
+
+def _migrate(connection: apsw.Connection, path: Path) -> None:
+    migrations = _migrations()
+    if _version(connection, path) == len(migrations):
+        return
+    connection.execute("BEGIN IMMEDIATE")  # another process may be at the same work: look again behind the lock
+    try:
+        for migration in migrations[_version(connection, path) :]:
+            connection.execute(migration)
+        connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
+        connection.execute(f"PRAGMA user_version = {len(migrations)}")
+        connection.execute("COMMIT")
+    except BaseException:
+        if connection.in_transaction:  # when the disk is full SQLite has ended it already
+            connection.execute("ROLLBACK")
+        raise
+
+
+def _version(connection: apsw.Connection, path: Path) -> int:
+    """Return how many migrations the database has had; 0 for an empty file. Raises `NotAStore`, `StoreTooNew`."""
+    # One statement, so that it does not see half of what another process is making.
+    application_id, version, tables = next(
+        connection.execute(
+            "SELECT application_id, user_version, (SELECT count(*) FROM sqlite_schema)"
+            " FROM pragma_application_id, pragma_user_version"
+        )
+    )
+    if application_id != APPLICATION_ID and tables:
+        raise NotAStore(f"{path} is not a MeterMT database: choose another file")
+    if version > len(_migrations()):
+        raise StoreTooNew(f"The database {path} was made by a newer version of MeterMT: install that")
+    return int(version)
+
+
+class Patience:
+    """SQLite's busy handler: looks for the lock every few milliseconds.
+
+    SQLite's own handler soon looks only every 100 ms, so that a server beside a long import would hardly ever
+    find the gaps that the import leaves.
+    """
+
+    def __init__(self, seconds: float) -> None:
+        self._seconds = seconds
+        self._since = 0.0
+
+    def __call__(self, tries: int) -> bool:
+        """Wait a little; return whether to look again, after so many tries before."""
+        if tries == 0:
+            self._since = time.monotonic()
+        if time.monotonic() - self._since > self._seconds:
+            return False
+        time.sleep(random.uniform(0.001, 0.004))  # noqa: S311 - so that two who wait do not keep step
+        return True

@@ -1,0 +1,28 @@
+"""What tests of clients say and look at."""
+
+import time
+from contextlib import contextmanager
+
+from readers import readings_in
+
+WHEN = "2026-11-20T09:30:00+00:00"
+LONG_AGO = "2024-11-20T09:30:00+00:00"  # for servers that go by the clock of this machine
+LATE = 0.5  # seconds that a call may end after its deadline, on a busy machine
+
+
+def read_in(store):
+    """Return the meters and values of all readings, those that count and those that do not."""
+    return sorted((reading.answer.meter, reading.answer.value) for reading in readings_in(store))
+
+
+@contextmanager
+def ends_after(seconds, *, earliest=None):
+    """Check that the block takes so long, and no longer than a busy machine explains."""
+    started = time.monotonic()
+    yield
+    took = time.monotonic() - started
+    assert (seconds - 0.1 if earliest is None else earliest) <= took <= seconds + LATE
+
+
+def ends_by(seconds):
+    return ends_after(seconds, earliest=0)

@@ -1,0 +1,131 @@
+"""Servers that play a script: every call that a `MeterClient` makes to them ends, in an error or not, in time."""
+
+import select
+import socket
+import threading
+import time
+from contextlib import contextmanager, suppress
+
+import pytest
+from proxy import frame
+from rpyc.core import brine, consts
+
+from metermt.client import MeterClient
+from metermt.errors import Error
+
+VALUE, TUPLE, LOCAL, REMOTE = consts.LABEL_VALUE, consts.LABEL_TUPLE, consts.LABEL_LOCAL_REF, consts.LABEL_REMOTE_REF
+SECONDS = 0.5  # that a call has
+LATE = 3.0  # seconds: eight MiB of nonsense take one to read, and more on a busy machine
+MEGABYTE = 1_000_000
+
+
+class ScriptedServer:
+    """Listens on `port`, and plays `script(socket)` in each conversation, until the script or the block ends.
+
+    What a client sends is collected in `heard`, unless the script reads it.
+    """
+
+    def __init__(self, script):
+        self._script = script
+        self._ending = threading.Event()
+        self._listener = socket.create_server(("127.0.0.1", 0))
+        self.port = self._listener.getsockname()[1]
+        self._thread = threading.Thread(target=self._run, name="scripted server", daemon=True)
+        self._thread.start()
+
+    def _run(self):
+        while not self._ending.is_set():
+            if not select.select([self._listener], [], [], 0.02)[0]:
+                continue
+            sock, _ = self._listener.accept()
+            with sock, suppress(OSError):
+                sock.settimeout(0.2)  # so that the end of the block is noticed
+                self._script(sock, self._ending)
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_exc):
+        self._ending.set()
+        self._thread.join()
+        self._listener.close()
+
+
+def say(kind, number, content):
+    return frame(bytes([kind]) + brine.dump((number, content)))
+
+
+def waits(sock, ending):
+    while not ending.is_set():
+        with suppress(TimeoutError):
+            if not sock.recv(65536):
+                return
+
+
+def answers(*messages):
+    """Make a script that answers one request after the other with these, and waits."""
+
+    def script(sock, ending):
+        for message in messages:
+            if not sock.recv(65536):
+                return
+            send(sock, message, ending)
+        waits(sock, ending)
+
+    return script
+
+
+def send(sock, message, ending):
+    while message and not ending.is_set():
+        with suppress(TimeoutError):
+            message = message[sock.send(message[:500_000]) :]
+
+
+def repeats(message):
+    """Make a script that says the same again and again, as fast as it is taken, and reads what is sent."""
+
+    def script(sock, ending):
+        some = message * max(1, 20_000 // len(message))
+        while not ending.is_set():
+            if select.select([sock], [], [], 0)[0] and not sock.recv(65536):
+                return
+            send(sock, some, ending)
+
+    return script
+
+
+ROOT = say(consts.MSG_REPLY, 0, (REMOTE, ("metermt.transport.service.MeterService", 1, 2)))
+METHOD = say(consts.MSG_REPLY, 1, (REMOTE, ("builtins.method", 3, 4)))
+
+
+def answers_a_call_with(kind, content):
+    return answers(ROOT, METHOD, say(kind, 2, content))
+
+
+def replies(boxed):
+    return answers_a_call_with(consts.MSG_REPLY, boxed)
+
+
+def raises(module, name, args=("words",), attributes=(), traceback=""):
+    return answers_a_call_with(consts.MSG_EXCEPTION, ((module, name), args, attributes, traceback))
+
+
+def call(port):
+    """Connect, and make a call whose result is used."""
+    with MeterClient("127.0.0.1", port, timeout=SECONDS) as client:
+        client.get_jobs(3)
+
+
+@contextmanager
+def in_time(seconds=SECONDS):
+    started = time.monotonic()
+    yield
+    assert time.monotonic() - started < seconds + LATE
+
+
+def error_of_a_call(script):
+    """Return what a call to such a server raises; it must be an error of ours, and in time."""
+    with ScriptedServer(script) as server, in_time(), pytest.raises(Error) as caught:
+        call(server.port)
+    assert type(caught.value).__module__ == "metermt.errors"
+    return caught.value

@@ -1,0 +1,135 @@
+"""Who may log in, and as what."""
+
+import pytest
+from conftest import CYCLE, dump, make_job
+from readers import Reader, as_office, log_in, readings_in
+
+from metermt.calls import accounts, office
+from metermt.calls.accounts import NewPassword, NewRole, NewUser, Username
+from metermt.calls.desk import Desk
+from metermt.errors import LoginError, RoleError, UserError
+from metermt.model import Role, RouteProgress, User
+from metermt.passwords import verify_password
+
+DORA = User("dora", "Dora Ek")
+
+
+def account_of(desk, username):
+    return desk.store.read(lambda tx: tx.accounts.find([username])).get(username)
+
+
+# --- accounts
+
+
+def test_a_user_who_is_added_can_log_in_as_what_they_are(desk):
+    as_office(desk, accounts.add_user, NewUser(User("dora", "Dora Ek", role=Role.ADMIN), "a horse"))
+    dora = Reader(desk, "dora", password="a horse")
+    assert dora.ask(accounts.find_user, Username("dora")) == User("dora", "Dora Ek", role=Role.ADMIN)
+
+
+def test_a_user_name_is_taken_once(desk):
+    before = dump(desk.store)
+    with pytest.raises(UserError, match="There is a user 'carol' already"):
+        as_office(desk, accounts.add_user, NewUser(User("carol", "Carol Other"), "a horse"))
+    assert dump(desk.store) == before
+
+
+@pytest.mark.parametrize("call", [accounts.add_user, accounts.set_password])
+def test_a_password_that_cannot_be_used_changes_nothing(desk, call):
+    before = dump(desk.store)
+    request = NewUser(DORA, "") if call is accounts.add_user else NewPassword("carol", "")
+    with pytest.raises(UserError, match="The password is empty"):
+        as_office(desk, call, request)
+    assert dump(desk.store) == before
+
+
+def test_users_are_listed_by_name(desk):
+    as_office(desk, accounts.add_user, NewUser(DORA, "a horse"))
+    assert [user.username for user in as_office(desk, accounts.list_users)] == [
+        *("adam", "carol", "dora", "eric", "gwenda")
+    ]
+
+
+@pytest.mark.parametrize(
+    ("call", "request_"),
+    [
+        (accounts.find_user, Username("dora")),
+        (accounts.set_password, NewPassword("dora", "a horse")),
+        (accounts.set_role, NewRole("dora", Role.ADMIN)),
+        (accounts.disable_user, Username("dora")),
+    ],
+    ids=lambda value: getattr(value, "name", ""),
+)
+def test_a_user_who_is_none_is_told_of(desk, call, request_):
+    before = dump(desk.store)
+    with pytest.raises(UserError, match="There is no user 'dora'"):
+        as_office(desk, call, request_)
+    assert dump(desk.store) == before
+
+
+def test_a_new_password_keeps_the_rest_of_an_account(desk):
+    as_office(desk, accounts.set_role, NewRole("carol", Role.SUPERVISOR))
+    as_office(desk, accounts.disable_user, Username("carol"))
+    as_office(desk, accounts.set_password, NewPassword("carol", "a new horse"))
+    account = account_of(desk, "carol")
+    assert account.user == User("carol", "Carol Dent", disabled=True, role=Role.SUPERVISOR)
+    assert verify_password(account.password_hash, "a new horse")
+    assert type(log_in(desk, password="a new horse")) is LoginError
+
+
+def test_a_disabled_users_readings_stay(desk, carol):
+    carol.submit("M00000")
+    as_office(desk, accounts.disable_user, Username("carol"))
+    assert [reading.username for reading in readings_in(desk.store)] == ["carol"]
+    assert as_office(desk, office.list_routes) == [RouteProgress(CYCLE, "North", 1, 5)]
+
+
+# --- roles
+
+CALLS_OF_THE_OFFICE = {
+    accounts.list_users: (None, Role.ADMIN),
+    accounts.find_user: (Username("carol"), Role.ADMIN),
+    accounts.add_user: (NewUser(DORA, "a horse"), Role.ADMIN),
+    accounts.set_password: (NewPassword("carol", "a horse"), Role.ADMIN),
+    accounts.set_role: (NewRole("carol", Role.ADMIN), Role.ADMIN),
+    accounts.disable_user: (Username("adam"), Role.ADMIN),
+    office.import_jobs: (office.Import(CYCLE, [make_job("G1")]), Role.ADMIN),
+    office.close_cycle: (office.Cycle(CYCLE), Role.ADMIN),
+    office.list_routes: (None, Role.SUPERVISOR),
+}
+
+
+@pytest.mark.parametrize("call", CALLS_OF_THE_OFFICE, ids=lambda call: call.name)
+@pytest.mark.parametrize("role", Role)
+def test_each_call_is_for_its_role_and_those_above(desk, call, role):
+    request, least = CALLS_OF_THE_OFFICE[call]
+    as_office(desk, accounts.set_role, NewRole("carol", role))
+    carol = Reader(desk)
+    before = dump(desk.store)
+    if role.may_act_as(least):
+        carol.ask(call, request)
+    else:
+        with pytest.raises(
+            RoleError, match=f"{call.name} is for a .*{least}.* or more, and you are a .*{role}"
+        ) as caught:
+            carol.ask(call, request)
+        assert caught.value.details == {"role": str(least)}
+        assert dump(desk.store) == before
+
+
+def test_a_new_role_is_good_from_the_next_call_on(desk, carol):
+    with pytest.raises(RoleError):
+        carol.ask(office.list_routes)
+    as_office(desk, accounts.set_role, NewRole("carol", Role.SUPERVISOR))
+    assert carol.ask(office.list_routes) == [RouteProgress(CYCLE, "North", 0, 5)]
+    as_office(desk, accounts.set_role, NewRole("carol", Role.READER))
+    with pytest.raises(RoleError):
+        carol.ask(office.list_routes)
+
+
+def test_a_new_role_is_good_after_a_second_at_other_servers(desk, carol, clock):
+    elsewhere = carol.at(Desk(desk.store, server="elsewhere", clock=clock))
+    elsewhere.status()
+    as_office(desk, accounts.set_role, NewRole("carol", Role.SUPERVISOR))
+    clock.move(seconds=1)
+    assert elsewhere.ask(office.list_routes) == [RouteProgress(CYCLE, "North", 0, 5)]

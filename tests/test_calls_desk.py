@@ -1,0 +1,206 @@
+"""The desk: many requests in one transaction, and what becomes of each when something breaks."""
+
+import logging
+from dataclasses import replace
+
+import pytest
+from conftest import CYCLE, import_jobs, make_jobs
+from readers import Reader, as_office
+
+from metermt.calls import accounts, office, readings, rounds, sessions
+from metermt.calls.desk import Desk
+from metermt.calls.table import CALLS, Ask, Caller, Weight
+from metermt.errors import InternalError, RoleError, SessionError, StoreError, UnknownMeter
+from metermt.model import Answer, Role, Status
+from metermt.store.memory import MemoryStore
+
+
+def make_call(function, weight=Weight.WRITE, least=None, answers_many=False):
+    """Make a call that is not in the table."""
+    changes = {"weight": weight, "least": least, "function": function, "answers_many": answers_many}
+    return replace(office.list_routes, name="test", **changes)
+
+
+def ask_for(reader, call, request=None):
+    return Ask(call, reader.caller, reader.session_id, request)
+
+
+def begun(desk, asks):
+    """Begin to answer requests, and wait for what comes of them."""
+    answers = desk.begin(asks, lambda: None)
+    assert answers.begun.wait(10)
+    try:
+        return answers.outcomes()
+    except ZeroDivisionError:  # one of them has spoilt it for all
+        return desk.answer(asks)
+
+
+WAYS = {"answer": lambda desk, asks: desk.answer(asks), "begin": begun}
+
+
+@pytest.fixture(params=WAYS)
+def answered(request, desk):
+    """Answer requests by one way and by the other."""
+    return lambda asks: WAYS[request.param](desk, asks)
+
+
+# --- many at once
+
+
+def test_requests_of_many_readers_are_each_answered(answered, carol, adam):
+    nobody = Ask(rounds.get_job, Caller(), "never heard of", None)
+    outcomes = answered(
+        [
+            ask_for(carol, rounds.get_job),
+            nobody,
+            ask_for(adam, rounds.get_job),
+            ask_for(carol, readings.submit_reading, Answer("G404", 5)),
+            ask_for(adam, readings.submit_reading, Answer("M00004", 5)),
+            ask_for(adam, office.import_jobs, office.Import(CYCLE, [])),
+        ]
+    )
+    assert [type(outcome) for outcome in outcomes] == [str, SessionError, str, UnknownMeter, type(None), RoleError]
+    assert (outcomes[0], outcomes[2]) == ("M00000", "M00001")
+    assert adam.status() == Status(1, 1)
+
+
+def test_a_request_that_spoils_the_transaction_spoils_its_own_answer_only(answered, desk, carol, adam):
+    def spoil(turn, _asks):
+        turn.tx.jobs.open_cycle("2026-12")
+        raise ZeroDivisionError
+
+    fault = Ask(make_call(spoil, answers_many=True), Caller(), "", 1)
+    outcomes = answered([ask_for(carol, rounds.get_job), fault, ask_for(adam, rounds.get_job)])
+    assert [str(outcomes[0]), type(outcomes[1]), str(outcomes[2])] == ["M00000", ZeroDivisionError, "M00001"]
+    assert desk.store.read(lambda tx: tx.jobs.cycles()) == {CYCLE: True}
+
+
+@pytest.mark.parametrize("answers_many", [False, True])
+def test_a_fault_of_the_store_is_told_to_all_and_nothing_is_kept(answered, desk, carol, adam, answers_many):
+    runs = []
+
+    def lose_the_store(turn, _asks):
+        runs.append(turn)
+        turn.tx.jobs.open_cycle("2026-12")
+        raise StoreError("The database is away")
+
+    fault = Ask(make_call(lose_the_store, answers_many=answers_many), Caller(), "", 1)
+    outcomes = answered([ask_for(carol, rounds.get_job), fault])
+    assert [str(outcome) for outcome in outcomes] == ["The database is away"] * 2
+    assert len(runs) == 1, "it was not tried again for each"
+    assert adam.meter() == "M00000"
+    assert desk.store.read(lambda tx: tx.jobs.cycles()) == {CYCLE: True}
+
+
+def test_a_long_call_is_answered_for_those_only_who_may(desk, carol):
+    call = make_call(lambda desk, ask: 7, Weight.LONG, Role.ADMIN)
+    outcomes = desk.answer(
+        [
+            Ask(call, Caller(role=Role.ADMIN), "", 1),
+            ask_for(carol, call, 1),
+            Ask(call, Caller(), "never heard of", 1),
+        ]
+    )
+    assert outcomes[0] == 7
+    assert [type(outcome) for outcome in outcomes[1:]] == [RoleError, SessionError]
+
+
+def test_whoever_needs_no_login_is_not_looked_up(desk):
+    assert as_office(desk, office.list_routes, role=Role.SUPERVISOR)
+    with pytest.raises(RoleError):
+        as_office(desk, accounts.list_users, role=Role.SUPERVISOR)
+
+
+def test_a_fault_in_a_call_is_raised_as_it_is(desk):
+    def stumble(turn, ask):
+        raise InternalError("a fault")
+
+    with pytest.raises(InternalError, match="a fault"):
+        desk.ask(make_call(stumble), 1)
+
+
+# --- what a desk knows of sessions
+
+
+def test_when_a_session_was_last_used_is_noted_now_and_then(desk, carol, clock):
+    def used_at():
+        (session,) = desk.store.read(lambda tx: tx.sessions.find(tx.sessions.of(["carol"]))).values()
+        return session.used_at
+
+    began = clock()
+    clock.move(minutes=7)
+    carol.status()
+    assert used_at() == began, "it is too early to be worth a write"
+    for ask in (carol.status, carol.meter):
+        clock.move(minutes=8)
+        ask()
+        assert used_at() == clock()
+
+
+def test_a_desk_remembers_sessions_for_a_while_only(desk, carol, adam, clock):
+    assert len(desk.sessions) == 2
+    clock.move(minutes=2)
+    carol.meter()
+    assert len(desk.sessions) == 1
+    adam.meter()
+    assert len(desk.sessions) == 2
+
+
+def test_a_desk_that_cannot_note_a_use_answers_all_the_same(demo_accounts, clock, caplog, hasher):
+    class ReadOnly(MemoryStore):
+        is_full = False
+
+        def begin(self, work, wake):
+            if self.is_full:
+                work = self._fail
+            return super().begin(work, wake)
+
+        def _fail(self, tx):
+            raise StoreError("The disk is full")
+
+    store = ReadOnly()
+    store.write(lambda tx: tx.accounts.put(demo_accounts))
+    carol = Reader(Desk(store, clock=clock))
+    store.is_full = True
+    clock.move(hours=1)
+    with caplog.at_level(logging.WARNING):
+        assert carol.status() == Status(0, 0)
+        carol.hang_up()
+    assert [record.levelname for record in caplog.records] == ["WARNING", "WARNING"]
+    assert "The disk is full" in caplog.text
+
+
+def test_leaving_all_sessions_of_a_server_leaves_those_of_others(desk, carol, clock):
+    elsewhere = Reader(Desk(desk.store, server="elsewhere", clock=clock))
+    assert [carol.meter(), elsewhere.meter()] == ["M00000", "M00001"]
+    desk.store.write(lambda tx: tx.sessions.leave_all("elsewhere"))
+    third = Reader(desk)
+    assert third.meters(2) == ["M00001", "M00002"]
+
+
+def test_one_connection_may_use_many_sessions(desk):
+    import_jobs(desk.store, CYCLE, make_jobs(120)[5:])
+    caller = Caller()
+    for _ in range(110):
+        login = desk.ask(sessions.login, sessions.Login("carol", "carol"), caller=caller)
+        assert desk.ask(rounds.get_job, None, login.session_id, caller)
+    desk.hang_up([caller])
+    assert not caller.sessions
+    assert len(Reader(desk).meters(100)) == 100
+
+
+# --- the table
+
+
+def test_the_four_original_calls_have_their_names_and_order():
+    parameters = {name: list(call.parameters) for name, call in CALLS.items() if call.parameters is not None}
+    assert parameters["login"] == ["username", "password"]
+    assert parameters["get_job"] == []
+    assert parameters["submit_reading"][:4] == ["meter", "when", "reading", "reason"]
+    assert parameters["get_status"] == []
+
+
+@pytest.mark.parametrize("call", CALLS.values(), ids=CALLS)
+def test_every_call_says_what_it_does(call):
+    assert call.function.__doc__
+    assert call.function.__name__ == call.name

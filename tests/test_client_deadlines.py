@@ -1,0 +1,126 @@
+"""`MeterClient` and servers that hang: every call ends by its deadline."""
+
+import signal
+import socket
+from contextlib import ExitStack, contextmanager
+
+import pytest
+from clients import LONG_AGO, WHEN, ends_after
+from conftest import run_together, start, wait_until
+
+from metermt import Answer, MeterClient
+from metermt.errors import DeadlineExceeded, UnknownMeter
+from metermt.model import Status
+
+pytest_plugins = ["client_fixtures"]
+
+
+@contextmanager
+def frozen(server):
+    """Let a server do nothing until the end of the block."""
+    server.send(signal.SIGSTOP)
+    try:
+        yield
+    finally:
+        server.send(signal.SIGCONT)
+
+
+def test_while_the_server_is_frozen_every_call_ends_by_its_deadline(servers, database):
+    server = servers.start("--database", database)
+    with ExitStack() as stack:
+        idle, shared, busy = (stack.enter_context(MeterClient("localhost", server.port, timeout=1.0)) for _ in range(3))
+        for client, name in ((idle, "adam"), (shared, "carol"), (busy, "eric")):
+            client.login(name, name)
+        many = [Answer("X1", 1, "\N{DOG}" * 500, LONG_AGO)] * 1000  # 6 MB
+
+        def call(what):
+            with ends_after(1.0), pytest.raises(DeadlineExceeded, match=r"^No answer from the server within 1 sec"):
+                what()
+
+        def connect_and_call():
+            with MeterClient("localhost", server.port, timeout=1.0) as client:
+                client.ping()
+
+        with frozen(server):
+            run_together(
+                lambda: call(idle.get_job),
+                lambda: call(shared.get_status),
+                lambda: call(shared.get_status),  # waits for the other one
+                lambda: call(shared.ping),
+                lambda: call(lambda: busy.submit_readings(many)),  # more than a socket takes
+                lambda: call(connect_and_call),
+            )
+            with ends_after(1.0), pytest.raises(DeadlineExceeded):  # and again, on new connections
+                idle.ping()
+
+        assert idle.get_job().meter.number == "M00000"
+        assert shared.get_status() == Status(0, 0)
+        assert busy.submit_readings([Answer("M00002", 1, when=LONG_AGO)]) == [None]
+
+
+def test_a_server_that_accepts_nobody_is_given_up_at_the_deadline():
+    with ExitStack() as stack:
+        full = stack.enter_context(socket.socket())
+        full.bind(("127.0.0.1", 0))
+        full.listen(0)
+        stack.enter_context(socket.create_connection(full.getsockname()))  # the one that may wait
+
+        with ends_after(0.5), pytest.raises(DeadlineExceeded):
+            MeterClient("127.0.0.1", full.getsockname()[1], timeout=0.5)
+
+
+def test_a_network_that_lets_nothing_pass_is_given_up_at_the_deadline_and_used_again_when_it_does(proxy):
+    with MeterClient("localhost", proxy.port, timeout=0.5) as client:
+        client.login("carol", "carol")
+        with proxy.deaf(), ends_after(0.5), pytest.raises(DeadlineExceeded):
+            client.get_job()
+
+        assert client.get_job().meter.number == "M00000"
+        assert proxy.connections == 2  # the old one might have brought a late answer
+
+
+def test_a_call_does_not_wait_for_that_of_another_thread_beyond_its_own_deadline(client_behind, proxy):
+    def call():
+        with pytest.raises(DeadlineExceeded):
+            client_behind.get_job()
+
+    with proxy.deaf():
+        client_behind.timeout = 1.0
+        other = start(call)
+        wait_until(client_behind._lock.locked, "the other call is under way")
+        client_behind.timeout = 0.3
+        with ends_after(0.3):
+            call()
+        assert not other.is_there()
+        other()
+
+
+def test_a_late_answer_is_never_taken_for_that_of_a_later_call(proxy):
+    with MeterClient("localhost", proxy.port, timeout=0.4) as client:
+        client.login("carol", "carol")
+        client.get_status()
+        assert client.get_job().meter.number == "M00000"
+        proxy.delay = 0.6
+        with pytest.raises(DeadlineExceeded):
+            client.get_job()
+        proxy.delay = 0
+
+        for _ in range(3):
+            assert client.get_status() == Status(0, 0)
+
+
+def test_an_answer_byte_by_byte_is_an_answer(client_behind, proxy):
+    proxy.trickles = True
+
+    assert len(client_behind.get_jobs(3)) == 3
+    assert client_behind.get_status() == Status(0, 0)
+    with pytest.raises(UnknownMeter):
+        client_behind.submit_reading("X1", 1, when=WHEN)
+
+
+def test_an_answer_that_trickles_in_does_not_put_off_the_deadline(proxy):
+    with MeterClient("localhost", proxy.port, timeout=0.5) as client:
+        client.login("carol", "carol")
+        proxy.trickles, proxy.delay = True, 0.1
+        with ends_after(0.5), pytest.raises(DeadlineExceeded):
+            client.get_jobs(20)

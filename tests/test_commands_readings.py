@@ -1,0 +1,179 @@
+"""`metermt readings`: what was read."""
+
+import os
+import re
+import stat
+import subprocess
+from pathlib import Path
+
+import pytest
+from commands import METERMT, assert_refused, rows_in
+from conftest import CYCLE, import_jobs, make_job, make_reading
+from steps import Steps
+
+from metermt.store.sqlite.store import SqliteStore
+
+COLUMNS = [
+    *("cycle", "route", "sequence", "meter", "kind", "address", "previous", "previous_date"),
+    *("reading", "reason", "read_at", "reader", "recorded_at", "counts", "key"),
+]
+
+
+def expected_row(meter, kind, route, sequence, **fields):
+    row = dict.fromkeys(COLUMNS, "")
+    row.update(cycle=CYCLE, meter=meter, kind=kind, route=route, sequence=sequence, reader="carol", counts="1")
+    row.update(read_at="2026-11-19T08:30:15Z", recorded_at="2026-11-20T10:00:00Z")
+    return row | fields
+
+
+NOVEMBER = [
+    expected_row("E445691", "E", "North", "1", reading="0"),
+    expected_row(
+        *("G72168", "G", "North", "2"),
+        **{"address": "Größe 3, left", "previous": "4700", "previous_date": "2026-10-31"},
+        **{"reading": "4711", "counts": "0", "key": "k1"},
+    ),
+    expected_row(
+        *("G72168", "G", "North", "2"),
+        **{"address": "Größe 3, left", "previous": "4700", "previous_date": "2026-10-31"},
+        **{"reading": "4712", "reason": 'Glass "broken"', "key": "k2"},
+    ),
+    expected_row("W5248", "W", "South", "1", reason="Couldn't find the meter", reader="eric", key="k3"),
+    expected_row("W9", "W", "South", "2", reading="7", reader="eric", read_at="2026-11-20T10:00:00Z"),
+]
+DECEMBER = [
+    expected_row("W9", "W", "South", "0", cycle="2026-12", reading="8", read_at="2026-11-20T10:00:00Z"),
+]
+
+
+def test_an_export_has_every_reading_in_every_column(metermt, read_meters):
+    finished = metermt("readings", "export", "-")
+
+    assert finished.returncode == 0
+    assert rows_in(finished.stdout) == NOVEMBER + DECEMBER
+    assert finished.stderr.startswith("6 readings written to ")
+
+
+def test_an_export_of_a_cycle_has_its_readings_only(invoke, read_meters):
+    assert rows_in(invoke("readings", "export", "-", "--cycle", CYCLE).stdout) == NOVEMBER
+    assert rows_in(invoke("readings", "export", "-", "--cycle", "2026-12").stdout) == DECEMBER
+
+
+def test_a_corrected_reading_gives_two_rows_and_only_the_last_counts(invoke, read_meters):
+    rows = [row for row in rows_in(invoke("readings", "export", "-").stdout) if row["meter"] == "G72168"]
+
+    assert [(row["reading"], row["counts"]) for row in rows] == [("4711", "0"), ("4712", "1")]
+
+
+def test_the_columns_are_those_that_the_help_tells_of(invoke, read_meters):
+    documented = invoke("readings", "export", "--help").stdout.partition("Columns:\n")[2].partition("\n\n")[0]
+    words = re.findall(r"[a-z_]+", " ".join(line[:30] for line in documented.splitlines()))
+
+    header = invoke("readings", "export", "-").stdout.splitlines()[0].split(",")
+
+    assert header == COLUMNS
+    assert [word for word in words if word in COLUMNS] == COLUMNS
+
+
+def test_a_file_gets_the_same_as_standard_output(metermt, read_meters, tmp_path):
+    finished = metermt("readings", "export", "november.csv")
+
+    assert (finished.returncode, finished.stdout) == (0, "")
+    assert finished.stderr == "6 readings written to november.csv\n"
+    exported = (tmp_path / "november.csv").read_bytes()
+    assert exported == metermt("readings", "export", "-").stdout.encode().replace(b"\n", b"\r\n")
+    assert {path.name for path in tmp_path.iterdir()} == {"november.csv", read_meters.name}
+
+
+def test_standard_output_gets_utf_8_whatever_the_terminal_speaks(metermt, read_meters):
+    finished = metermt("readings", "export", "-", PYTHONIOENCODING="ascii")
+
+    assert finished.returncode == 0, finished.stderr
+    assert rows_in(finished.stdout)[1]["address"] == "Größe 3, left"
+
+
+def test_one_reading_is_one(invoke, crew_database):
+    with SqliteStore(crew_database) as store:
+        Steps(store).record(make_reading("G1"))
+
+    assert invoke("readings", "export", "x.csv").stderr == "1 reading written to x.csv\n"
+
+
+def test_an_export_replaces_an_older_one_as_a_whole(metermt, read_meters, tmp_path):
+    target = tmp_path / "november.csv"
+    target.write_text("as it was\n")
+    with target.open() as opened_before:
+        assert metermt("readings", "export", "november.csv").returncode == 0
+
+        assert opened_before.read() == "as it was\n"
+    assert rows_in(target.read_text(encoding="utf-8")) == NOVEMBER + DECEMBER
+
+
+@pytest.mark.parametrize(
+    ("target", "words"),
+    [
+        ("nowhere/november.csv", "No such file or directory"),
+        ("letter.txt/november.csv", "Not a directory"),
+        ("folder", "Is a directory"),
+        (".", "Is a directory"),
+        ("/", "Is a directory"),
+        ("x" * 300, "File name too long"),
+    ],
+)
+def test_a_target_that_cannot_be_written_is_one_clear_error_and_leaves_nothing(
+    invoke, read_meters, tmp_path, target, words
+):
+    (tmp_path / "folder").mkdir()
+    (tmp_path / "letter.txt").write_text("Dear Sir or Madam,\n")
+    before = {path.name for path in tmp_path.rglob("*")}
+
+    assert_refused(invoke("readings", "export", target), f"Cannot write {target}: {words}")
+
+    assert {path.name for path in tmp_path.rglob("*")} == before
+    assert (tmp_path / "letter.txt").read_text() == "Dear Sir or Madam,\n"
+
+
+def test_standard_output_on_a_full_disk_is_one_clear_error(environment, read_meters):
+    with Path("/dev/full").open("w") as full:
+        finished = subprocess.run(
+            (METERMT, "readings", "export", "-"),
+            stdout=full,
+            stderr=subprocess.PIPE,
+            env=environment,
+            text=True,
+            timeout=60,
+        )
+
+    assert finished.returncode == 1
+    assert re.fullmatch("Error: .*No space left on device.*\n", finished.stderr)
+
+
+def test_a_reader_of_standard_output_who_has_seen_enough_is_no_error(environment, crew_database):
+    with SqliteStore(crew_database) as store:
+        import_jobs(store, CYCLE, [make_job(f"M{i:05}") for i in range(3000)])
+        Steps(store).record(*(make_reading(f"M{i:05}") for i in range(3000)))
+
+    finished = subprocess.run(
+        ("bash", "-c", '"$0" readings export - | head -1', METERMT),
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+
+    assert finished.stdout == ",".join(COLUMNS) + "\n"
+    assert finished.stderr == ""
+
+
+def test_a_named_pipe_gets_the_export_and_stays_a_pipe(environment, read_meters, tmp_path):
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    reader = os.open(pipe, os.O_RDONLY | os.O_NONBLOCK)
+    try:
+        subprocess.run((METERMT, "readings", "export", pipe), env=environment, stderr=subprocess.DEVNULL, timeout=60)
+        received = os.read(reader, 100_000)
+    finally:
+        os.close(reader)
+
+    assert stat.S_ISFIFO(pipe.stat().st_mode)
+    assert rows_in(received.decode()) == NOVEMBER + DECEMBER

@@ -1,0 +1,229 @@
+"""`metermt users`: who may log in."""
+
+import subprocess
+import time
+
+import pytest
+from commands import METERMT, PASSWORD, assert_done, assert_refused, dump_of, ended
+from conftest import add_readers, refusal_of, wait_until
+
+from metermt.client import connect
+from metermt.errors import LoginError, SessionError
+from metermt.manager import Manager
+from metermt.model import Role, Status
+from metermt.passwords import verify_password
+from metermt.store.sqlite.store import SqliteStore
+
+
+def assert_password(database_path, username, password):
+    with SqliteStore(database_path, create=False) as store:
+        account = store.read(lambda tx: tx.accounts.find([username]))[username]
+    assert verify_password(account.password_hash, password)
+
+
+def test_a_user_is_added_with_a_password_typed_twice_and_never_shown(in_terminal, database_path):
+    child = in_terminal("users", "add", "carol", "--name", "Carol Dent")
+    child.expect_exact("Password: ")
+    child.sendline(PASSWORD)
+    child.expect_exact("\r\nAgain: ")
+    child.sendline(PASSWORD)
+
+    assert ended(child) == ("\r\nAdded carol, Carol Dent.\r\n", 0)
+    assert_password(database_path, "carol", PASSWORD)
+
+
+def test_passwords_that_differ_are_asked_for_again(in_terminal, database_path):
+    child = in_terminal("users", "add", "carol", "--name", "Carol Dent")
+    for first, second in ((PASSWORD, "correct house"), (PASSWORD, PASSWORD)):
+        child.expect_exact("Password: ")
+        child.sendline(first)
+        child.expect_exact("Again: ")
+        child.sendline(second)
+        if first != second:
+            child.expect_exact("Error: The two entered values do not match.")
+
+    assert ended(child) == ("\r\nAdded carol, Carol Dent.\r\n", 0)
+    assert_password(database_path, "carol", PASSWORD)
+
+
+def test_an_empty_password_is_asked_for_again(in_terminal, database_path):
+    child = in_terminal("users", "add", "carol", "--name", "Carol Dent")
+    child.expect_exact("Password: ")
+    child.sendline("")
+    child.expect_exact("Password: ")
+    child.sendline(PASSWORD)
+    child.expect_exact("Again: ")
+    child.sendline(PASSWORD)
+
+    assert ended(child)[1] == 0
+    assert_password(database_path, "carol", PASSWORD)
+
+
+@pytest.mark.parametrize("key", ["\x03", "\x04"], ids=["Ctrl+C", "Ctrl+D"])
+def test_leaving_at_the_password_adds_nobody(in_terminal, database_path, key):
+    child = in_terminal("users", "add", "carol", "--name", "Carol Dent")
+    child.expect_exact("Password: ")
+    child.send(key)
+    seen, status = ended(child)
+
+    assert (seen.strip(), status) == ("Aborted!", 1)
+    assert dump_of(database_path)["accounts"] == {}
+
+
+@pytest.mark.parametrize("line", ["correct horse", "correct horse\n", "correct horse\r\n", "correct horse\nsecond\n"])
+def test_a_password_can_come_from_a_pipe(invoke, database_path, line):
+    finished = invoke("users", "add", "carol", "--name", " Carol Dent ", "--password-stdin", stdin=line)
+
+    assert_done(finished, "Added carol, Carol Dent.\n")
+    assert_password(database_path, "carol", PASSWORD)
+
+
+def test_blanks_in_a_password_count(invoke, database_path):
+    invoke("users", "add", "carol", "--name", "Carol", "--password-stdin", stdin="  two blanks  \n")
+
+    assert_password(database_path, "carol", "  two blanks  ")
+
+
+def test_a_short_password_is_taken_with_a_warning(invoke, database_path):
+    finished = invoke("users", "add", "carol", "--name", "Carol", "--password-stdin", stdin="horse\n")
+
+    assert finished.returncode == 0
+    assert finished.stderr == "Warning: a password of less than 8 characters is easily guessed.\n"
+    assert_password(database_path, "carol", "horse")
+
+
+def test_users_are_listed_by_name_and_those_disabled_are_marked(metermt, database_path):
+    with SqliteStore(database_path) as store:
+        add_readers(store, "gwenda", "al", "carol")
+    metermt("users", "disable", "carol")
+
+    assert_done(metermt("users", "list"), "al      Al\ncarol   Carol  (disabled)\ngwenda  Gwenda\n")
+
+
+def test_users_who_may_do_more_than_read_are_marked(metermt, crew_database):
+    supervised = metermt(
+        *("users", "add", "gwenda", "--name", "Gwenda Pryce", "--role", "supervisor", "--password-stdin"),
+        stdin=PASSWORD,
+    )
+    assert_done(supervised, "Added gwenda, Gwenda Pryce (supervisor).\n")
+    assert_done(metermt("users", "role", "carol", "admin"), "Changed the role of carol to admin.\n")
+    metermt("users", "disable", "carol")
+
+    assert metermt("users", "list").stdout == (
+        "carol   Carol  (admin, disabled)\neric    Eric\ngwenda  Gwenda Pryce  (supervisor)\n"
+    )
+    assert_done(metermt("users", "role", "carol", "reader"), "Changed the role of carol to reader.\n")
+    assert "carol   Carol  (disabled)\n" in metermt("users", "list").stdout
+
+
+def test_a_user_is_a_reader_unless_told_otherwise(invoke, database_path):
+    invoke("users", "add", "carol", "--name", "Carol", "--password-stdin", stdin=PASSWORD)
+
+    with SqliteStore(database_path) as store:
+        (carol,) = store.read(lambda tx: tx.accounts.users())
+    assert carol.role is Role.READER
+
+
+@pytest.mark.parametrize("arguments", [("role", "carol", "boss"), ("add", "al", "--name", "Al", "--role", "boss")])
+def test_a_role_that_is_none_is_told_of(invoke, crew_database, arguments):
+    before = dump_of(crew_database)
+
+    finished = invoke("users", *arguments)
+
+    assert finished.returncode == 2
+    assert "'boss' is not one of 'reader', 'supervisor', 'admin'" in finished.stderr
+    assert dump_of(crew_database) == before
+
+
+def test_a_new_password_replaces_the_old_one(metermt, in_terminal, crew_database):
+    child = in_terminal("users", "passwd", "carol")
+    child.expect_exact("Password: ")
+    child.sendline(PASSWORD)
+    child.expect_exact("Again: ")
+    child.sendline(PASSWORD)
+    assert ended(child) == ("\r\nChanged the password of carol.\r\n", 0)
+    assert_password(crew_database, "carol", PASSWORD)
+
+    piped = metermt("users", "passwd", "carol", "--password-stdin", stdin="another horse\n")
+    assert_done(piped, "Changed the password of carol.\n")
+    assert_password(crew_database, "carol", "another horse")
+
+
+def test_a_disabled_user_cannot_log_in(invoke, database_path):
+    invoke("users", "add", "carol", "--name", "Carol", "--password-stdin", stdin=PASSWORD)
+    with SqliteStore(database_path) as store:
+        assert Manager(store).login("carol", PASSWORD)[1] == "Carol"
+
+    assert_done(invoke("users", "disable", "carol"), "Disabled carol.\n")
+    assert_done(invoke("users", "disable", "carol"), "Disabled carol.\n")
+
+    with SqliteStore(database_path) as store, pytest.raises(LoginError):
+        Manager(store).login("carol", PASSWORD)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "stdin", "words"),
+    [
+        (
+            ("add", "Carol Dent", "--name", "Carol"),
+            PASSWORD,
+            "Invalid user name 'Carol Dent': "
+            "use 1 to 32 small letters, digits, and . _ - inside, beginning with a letter",
+        ),
+        (("add", "carol", "--name", "Carol"), PASSWORD, "There is a user 'carol' already"),
+        (("add", "adam", "--name", "  "), PASSWORD, "User 'adam' needs a full name"),
+        (("add", "adam", "--name", "x" * 201), PASSWORD, "Invalid full name: use up to 200 printable characters"),
+        (("add", "adam", "--name", "Adam\x1b"), PASSWORD, "Invalid full name: use up to 200 printable characters"),
+        (("add", "adam", "--name", "Adam"), "", "The password is empty: choose one"),
+        (("add", "adam", "--name", "Adam"), "\n", "The password is empty: choose one"),
+        (("add", "adam", "--name", "Adam"), "x" * 1025, "The password has 1025 characters: 1024 are allowed"),
+        (("passwd", "adam"), PASSWORD, "There is no user 'adam'"),
+        (("passwd", "carol"), "", "The password is empty: choose one"),
+        (("passwd", "carol"), "\n", "The password is empty: choose one"),
+        (("disable", "adam"), None, "There is no user 'adam'"),
+        (("role", "adam", "admin"), None, "There is no user 'adam'"),
+    ],
+)
+def test_what_cannot_be_done_to_users_changes_nothing(invoke, crew_database, arguments, stdin, words):
+    before = dump_of(crew_database)
+
+    from_stdin = () if stdin is None else ("--password-stdin",)
+    assert_refused(invoke("users", *arguments, *from_stdin, stdin=stdin or ""), words)
+
+    assert dump_of(crew_database) == before
+
+
+@pytest.mark.parametrize("variables", [{}, {"PYTHONIOENCODING": "utf-8"}], ids=["lenient", "strict"])
+def test_a_password_that_is_no_text_ends_without_a_traceback(environment, variables, tmp_path):
+    finished = subprocess.run(
+        (METERMT, "users", "add", "carol", "--name", "Carol", "--password-stdin"),
+        input=b"caf\xe9 au lait\n",
+        env={**environment, **variables},
+        cwd=tmp_path,
+        capture_output=True,
+        timeout=60,
+    )
+
+    assert b"Traceback" not in finished.stderr
+    assert finished.stderr.count(b"\n") <= 1
+
+
+@pytest.mark.parametrize(
+    "command", [("passwd", "gwenda", "--password-stdin"), ("disable", "gwenda")], ids=["passwd", "disable"]
+)
+def test_a_running_server_logs_a_user_out_within_a_second(metermt, crew_server, command):
+    with connect(port=crew_server.port) as gwenda, connect(port=crew_server.port) as adam:
+        gwenda.login("gwenda", "gwenda")
+        adam.login("adam", "adam")
+
+        assert metermt("users", *command, stdin=PASSWORD).returncode == 0
+        done = time.monotonic()
+        wait_until(lambda: isinstance(refusal_of(gwenda.get_status), SessionError), "gwenda is logged out")
+        took = time.monotonic() - done
+
+        assert took < 2
+        assert adam.get_status() == Status(0, 0)
+        with pytest.raises(LoginError):
+            gwenda.login("gwenda", "gwenda")
+        if command[0] == "passwd":
+            assert gwenda.login("gwenda", PASSWORD) == "Gwenda Pryce"

@@ -1,0 +1,186 @@
+"""The console of a reader who walks a route, alone or among others."""
+
+import subprocess
+import threading
+
+import pytest
+from conftest import CYCLE, make_job, refusal_of, start, wait_until
+from terminals import CLIENT_CONSOLE, CTRL_C, METERMT, PROMPTS, answers_of, piped, surroundings
+
+from metermt.client import connect
+
+# --- reading
+
+
+def test_a_walk_from_the_first_stop_to_the_last(servers, open_console, database_path, tmp_path):
+    route = tmp_path / "november.csv"
+    route.write_text(
+        "meter,route,sequence,address,dials,instructions\n"
+        'G5248,North,10,4 Mill Street,5,"Dog in the yard, ring first"\n'
+        "G72168,North,20,Größe 3,,\n"
+        "W1,North,30,,,Behind the shed\n",
+        encoding="utf-8",
+    )
+    ops = {"env": surroundings(METERMT_DATABASE=str(database_path)), "check": True, "capture_output": True}
+    subprocess.run([*METERMT, "users", "add", "dora", "--name", "Dora Ek", "--password-stdin"], input=b"a horse", **ops)
+    subprocess.run([*METERMT, "routes", "import", route, "--cycle", CYCLE], **ops)
+    terminal = open_console(servers.start("--database", database_path))
+    terminal.log_in("dora", "a horse")
+    for number in (5983, 0, 100):
+        terminal.answer("Reading for meter", str(number))
+
+    assert terminal.end() == 0
+    assert terminal.seen == (
+        "Username [adam]: dora\nPassword: \nWelcome, Dora Ek, to Meter RPYC\n"
+        "Route North, stop 10: 4 Mill Street\nDog in the yard, ring first\nReading for meter G5248: 5983\n"
+        "Accepted: you have read 1 out of 1 readings\n"
+        "Route North, stop 20: Größe 3\nReading for meter G72168: 0\n"
+        "Accepted: you have read 2 out of 2 readings\n"
+        "Route North, stop 30\nBehind the shed\nReading for meter W1: 100\n"
+        "Accepted: you have read 3 out of 3 readings\n"
+        "All jobs done\n"
+    )
+    assert answers_of(database_path) == [
+        ("G5248", "5983", "", "dora", "1"),
+        ("G72168", "0", "", "dora", "1"),
+        ("W1", "100", "", "dora", "1"),
+    ]
+
+
+def test_a_reader_for_whom_there_is_nothing_to_do_is_told_so(servers, make_walk):
+    server = servers.start("--database", make_walk())
+
+    done = piped("carol\ncarol\n", *CLIENT_CONSOLE, "-p", server.port)
+
+    assert done.stdout.decode().endswith("Welcome, Carol Dent, to Meter RPYC\nAll jobs done\n")
+    assert (done.returncode, done.stderr) == (0, b"")
+
+
+def test_what_is_no_reading_is_asked_for_again(servers, make_walk):
+    database = make_walk(make_job("G72168", dials=5))
+    server = servers.start("--database", database)
+    refused = {
+        "2980q": "Invalid reading: 2980q is not a whole number",
+        "59.83": "Invalid reading: 59.83 is not a whole number",
+        "-1": "Invalid reading: -1 is below zero",
+        "\uff15": "Invalid reading: \uff15 is not a whole number",
+        "1" * 21: f"Invalid reading: {'1' * 21} is not a whole number",
+        "100000": "Invalid reading: 100000 is too long, the register of G72168 has 5 digits",
+    }
+
+    done = piped("\n".join(["carol", "carol", *refused, " 05983 "]), *CLIENT_CONSOLE, "-p", server.port)
+
+    prompt = "Route North, stop 0\nReading for meter G72168: "
+    at_the_keyboard, at_the_server = list(refused.items())[:-1], list(refused.items())[-1]
+    assert done.stdout.decode().partition("Meter RPYC\n")[2] == (
+        prompt
+        + "Reading for meter G72168: ".join(f"{typed}\n{said}\n" for typed, said in at_the_keyboard)
+        + f"Reading for meter G72168: {at_the_server[0]}\n{at_the_server[1]}\n"
+        + f"{prompt}05983\nAccepted: you have read 1 out of 1 readings\nAll jobs done\n"
+    )
+    assert answers_of(database) == [("G72168", "5983", "", "carol", "1")]
+
+
+def test_a_reason_that_is_refused_is_asked_for_again(servers, make_walk):
+    database = make_walk(make_job())
+    server = servers.start("--database", database)
+
+    done = piped(f"carol\ncarol\n\n{'x' * 501}\n\na\tb\n\n Größe 3 🐕 \n", *CLIENT_CONSOLE, "-p", server.port)
+
+    assert "Invalid reason: it has 501 characters, 500 are allowed\n" in done.stdout.decode()
+    assert "Invalid reason: it has control characters in it, such as a line end\n" in done.stdout.decode()
+    assert answers_of(database) == [("G72168", "", "Größe 3 🐕", "carol", "1")]
+
+
+def test_an_address_beyond_the_terminals_letters_is_shown_as_far_as_can_be(servers, make_walk):
+    server = servers.start("--database", make_walk(make_job(address="Größe 3")))
+
+    done = piped("carol\ncarol\n", *CLIENT_CONSOLE, "-p", server.port, PYTHONIOENCODING="ascii")
+
+    assert b"Route North, stop 0: Gr??e 3\n" in done.stdout
+    assert (done.returncode, done.stderr) == (0, b"")
+
+
+@pytest.mark.parametrize(
+    ("answers", "encoding"),
+    [
+        (b"carol\ncaf\xe9\n", "utf-8:surrogateescape"),
+        (b"carol\ncarol\n\ncaf\xe9\n", "utf-8:surrogateescape"),
+        (b"carol\ncarol\n\ncaf\xe9\n", "utf-8"),
+    ],
+    ids=["password", "reason", "reason, strictly"],
+)
+def test_bytes_that_are_no_text_do_not_end_in_a_traceback(demo_server, answers, encoding):
+    done = piped(answers, *CLIENT_CONSOLE, "-p", demo_server.port, PYTHONIOENCODING=encoding)
+
+    assert b"Traceback" not in done.stderr
+    assert done.stderr.count(b"\n") <= 1
+
+
+@pytest.mark.parametrize("prompt", ["Password", "Reason"])
+def test_a_terminal_of_another_encoding_does_not_end_in_a_traceback(demo_server, open_console, prompt):
+    terminal = open_console(demo_server)
+    terminal.answer(*PROMPTS[prompt])
+    terminal.wait_for(prompt)
+    terminal.wait_for(": ")
+    terminal.type_bytes(b"caf\xe9")
+    terminal.wait_for("\r\n")
+    if terminal.goes_on():
+        terminal.press(CTRL_C)
+        terminal.end()
+
+    assert "Traceback" not in terminal.seen
+
+
+# --- meters that others take over
+
+
+A_SECOND = 1.2 / 60  # as --lease-minutes
+
+
+def test_a_meter_that_another_has_read_meanwhile_gives_way_to_the_next(servers, make_walk, open_console):
+    database = make_walk(make_job("G1"), make_job("G2", sequence=1))
+    server = servers.start("--database", database, "--lease-minutes", A_SECOND)
+    terminal = open_console(server)
+    terminal.log_in()
+    assert terminal.meter() == "G1"
+    with connect(port=server.port) as eric:
+        eric.login("eric", "eric")
+        wait_until(lambda: not refusal_of(eric.submit_reading, "G1", 100), "carol's time for G1 is over")
+    terminal.type("5983")
+
+    terminal.wait_for("\r\nMeter G1 was already read this cycle by eric\r\n")
+    assert terminal.meter() == "G2"
+    terminal.type("42")
+    assert terminal.end() == 0
+    assert answers_of(database) == [("G1", "100", "", "eric", "1"), ("G2", "42", "", "carol", "1")]
+
+
+def test_a_meter_that_another_is_reading_by_now_gives_way_to_the_next(servers, make_walk, open_console):
+    server = servers.start("--database", make_walk(make_job("G1")), "--lease-minutes", A_SECOND)
+    terminal = open_console(server)
+    terminal.log_in()
+    assert terminal.meter() == "G1"
+    with connect(port=server.port) as eric:
+        eric.login("eric", "eric")
+        wait_until(eric.get_job, "carol's time for G1 is over")
+        refused = threading.Event()
+        keeping = start(lambda: wait_until(lambda: eric.get_job() and refused.is_set(), "carol is refused"))
+        terminal.type("5983")
+        terminal.wait_for("\r\nMeter G1 is being read by eric: ask for another one\r\nAll jobs done\r\n")
+        refused.set()
+        keeping()
+
+    assert terminal.end() == 0
+
+
+def test_a_meter_whose_cycle_was_closed_gives_way_to_the_next(servers, make_walk, open_console):
+    database = make_walk(make_job("G1"), make_job("G2", sequence=1))
+    terminal = open_console(servers.start("--database", database))
+    terminal.log_in()
+    terminal.meter()
+    subprocess.run([*METERMT, "routes", "close", "--cycle", CYCLE, "--database", database], check=True)
+    terminal.type("5983")
+
+    assert terminal.end() == 0
+    assert terminal.seen.endswith("\nUnknown meter 'G1': check the number on the meter\nAll jobs done\n")

@@ -1,0 +1,100 @@
+"""Group commit beside another process that writes: who waits for how long, and who leads then."""
+
+import time
+from contextlib import closing
+from math import inf
+
+import apsw
+import pytest
+from book import Book, outcome, wait_in_vain, wait_soon
+from conftest import DEADLINE, start, wait_until
+
+
+@pytest.fixture
+def book(tmp_path):
+    """A book whose writers wait for another process as long as it takes."""
+    book = Book(tmp_path / "book.db", busy_seconds=DEADLINE)
+    yield book
+    book.close()
+
+
+@pytest.fixture
+def hasty(tmp_path):
+    """A book whose writers wait for another process a moment only."""
+    with closing(Book(tmp_path / "hasty.db", busy_seconds=0.1)) as book:
+        yield book
+
+
+def test_who_waits_for_another_process_lets_all_who_come_meanwhile_join(book):
+    with book.locked():
+        works = [start(lambda word=word: book.write(word)) for word in "abc"]
+        wait_until(lambda: book.waiting() == 3, "all wait")
+        wait_until(lambda: book.writer._locked_since < inf, "one has found the lock")
+    assert [result() for result in works] == ["A", "B", "C"]
+    assert book.commits == 1
+
+
+def test_who_finds_another_process_writing_waits_no_longer_than_said_and_succeeds_later(book):
+    task = book.begin("a")
+    with book.locked():
+        wait_in_vain(book, task)
+        wait_in_vain(book, task, 0)
+    assert book.words() == []
+    assert book.wait(task, 0)
+    assert task.result() == "A"
+    assert book.calls[task] == []
+
+
+def test_who_waits_for_another_process_goes_on_as_soon_as_it_ends(book):
+    task = book.begin("a")
+    with book.locked():
+        waiting = wait_soon(book, task)
+    assert waiting()
+    assert task.result() == "A"
+
+
+def test_who_gives_up_for_now_gives_the_lead_to_one_who_waits(book):
+    task = book.begin("a")
+    with book.locked():
+        waiting = start(lambda: book.wait(task, 0.2))
+        wait_until(lambda: book.writer._locked_since < inf, "it has found the lock")
+        writing = start(lambda: book.write("b"))
+        assert waiting() is False
+        wait_until(lambda: book.waiting() == 2 and not book.writer._waiting[1].asleep, "the other leads")
+        wait_in_vain(book, task)
+    assert writing() == "B"
+    assert task.result() == "A"
+    assert len(book.calls[task]) == 1
+    assert book.commits == 1
+
+
+def test_two_who_have_begun_hand_the_lead_to_each_other(book):
+    first, second = book.begin("a"), book.begin("b")
+    with book.locked():
+        waiting = start(lambda: book.wait(first, 0.2))
+        wait_until(lambda: book.writer._locked_since < inf, "it has found the lock")
+        other = wait_soon(book, second)
+        assert waiting() is False
+    assert other()
+    assert (first.result(), second.result()) == ("A", "B")
+
+
+def test_the_patience_of_a_begun_unit_ends(hasty):
+    since = time.monotonic()
+    task = hasty.begin("a")
+    with hasty.locked():
+        while not hasty.wait(task, 0.01):
+            assert time.monotonic() < since + DEADLINE
+    assert time.monotonic() - since >= 0.1
+    with pytest.raises(apsw.BusyError):
+        task.result()
+    assert hasty.write_soon("b") == "B"
+    assert hasty.words() == ["b"]
+
+
+def test_who_leads_ends_the_waiting_of_all_whose_patience_is_over(hasty):
+    task = hasty.begin("a")
+    with hasty.locked(), pytest.raises(apsw.BusyError):
+        hasty.write("b")
+    assert isinstance(outcome(task.result), apsw.BusyError)
+    assert len(hasty.calls[task]) == 1

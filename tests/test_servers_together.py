@@ -1,0 +1,196 @@
+"""Servers that share a database, that are killed and start again, and that cannot start beside another."""
+
+from contextlib import ExitStack
+
+import pytest
+import rpyc
+from clients import read_in
+from conftest import dump, wait_until
+from rpyc.core.vinegar import GenericException
+from servers import run_to_end
+
+from metermt.client import MeterClient
+from metermt.errors import SessionError, TooManyFailures
+from metermt.store.sqlite.store import SqliteStore
+
+WHEN = "2024-11-20T10:00"
+
+pytest_plugins = ["client_fixtures"]
+
+
+def test_two_servers_on_one_database_know_each_others_sessions(servers, database):
+    first, second = (servers.start("--database", database) for _ in range(2))
+    with rpyc.connect("localhost", first.port) as one, rpyc.connect("localhost", second.port) as other:
+        session, _ = one.root.login("carol", "carol")
+        adams, _ = other.root.login("adam", "adam")
+
+        assert one.root.get_job(session) == other.root.get_job(session) == "M00000"
+        assert one.root.get_job(adams) == other.root.get_job(adams) == "M00001"
+        other.root.submit_reading(session, "M00000", WHEN, 1)
+        one.root.submit_reading(adams, "M00001", WHEN, 1)
+        assert one.root.get_status(session) == other.root.get_status(session) == (1, 2)
+
+        other.root.logout(session)
+        wait_until(lambda: is_over(one.root, session), "the other server knows that the session is over")
+
+
+def is_over(root, session):
+    try:
+        root.get_status(session)
+    except GenericException as error:
+        return error.code == SessionError.code
+    return False
+
+
+def test_failed_logins_count_on_all_servers_of_a_database(servers, database):
+    first, second = (servers.start("--database", database) for _ in range(2))
+    with rpyc.connect("localhost", first.port) as one, rpyc.connect("localhost", second.port) as other:
+        for _ in range(5):
+            for root in (one.root, other.root):
+                with pytest.raises(Exception, match="Invalid username or password"):
+                    root.login("carol", "guess")
+        for root in (one.root, other.root):
+            with pytest.raises(Exception, match="Too many failed logins") as caught:
+                root.login("carol", "carol")
+            assert caught.value.code == TooManyFailures.code
+            assert root.login("adam", "adam")[1] == "Adam Ong"
+
+
+def test_after_a_kill_sessions_jobs_and_readings_are_there(servers, database):
+    server = servers.start("--database", database)
+    with MeterClient("localhost", server.port) as client:
+        client.login("carol", "carol")
+        session = client._session_id
+        client.submit_reading("M00000", 5983, "", WHEN)
+        assert client.get_job().meter.number == "M00001"
+        server.kill()
+
+    again = servers.start("--database", database, port=server.port)
+    with rpyc.connect("localhost", again.port) as connection, MeterClient("localhost", again.port) as adam:
+        adam.login("adam", "adam")
+        assert adam.get_job().meter.number == "M00002"
+        assert connection.root.get_status(session) == (1, 1)
+        assert connection.root.get_job(session) == "M00001"
+    assert again.stop() == 0
+    with SqliteStore(database) as store:
+        assert read_in(store) == [("M00000", 5983)]
+
+
+# --- what sessions hold belongs to them, whatever servers come and go
+
+
+@pytest.fixture
+def connected():
+    """Log in at a server, by a connection and a session of its own."""
+    with ExitStack() as stack:
+
+        def connected(server, username="carol"):
+            client = stack.enter_context(MeterClient("localhost", server.port))
+            client.login(username, username)
+            return client
+
+        yield connected
+
+
+def meter_for(client):
+    return client.get_job().meter.number
+
+
+@pytest.mark.parametrize("options", [(), ("--demo",)], ids=["plain", "demo"])
+def test_a_server_that_cannot_listen_touches_nothing_in_the_database(options, servers, database, connected):
+    server = servers.start("--database", database)
+    first, second = connected(server), connected(server)
+    assert meter_for(first) == "M00000"
+    with SqliteStore(database) as store:
+        before = dump(store)
+        refused = run_to_end("--database", database, "--port", server.port, *options)
+        assert "the port is taken by another program" in refused.stderr
+        assert dump(store) == before
+
+    assert meter_for(second) == "M00001"
+    assert meter_for(first) == "M00000"
+
+
+def test_a_server_that_was_killed_leaves_to_their_readers_what_its_earlier_life_held(servers, database, connected):
+    server, other = (servers.start("--database", database) for _ in range(2))
+    assert meter_for(connected(server)) == "M00000"
+    assert meter_for(connected(other)) == "M00001"
+    server.kill()
+
+    again = servers.start("--database", database, port=server.port)
+
+    assert meter_for(connected(again, "adam")) == "M00002"
+    carol = connected(again)
+    assert [job.meter.number for job in carol.get_jobs(2)] == ["M00000", "M00003"]
+
+
+def test_what_is_held_through_another_server_stays_when_one_starts(servers, database, connected):
+    server = servers.start("--database", database)
+    assert meter_for(connected(server)) == "M00000"
+
+    for _ in range(2):
+        other = servers.start("--database", database)
+        assert meter_for(connected(other)) != "M00000"
+        other.kill()
+
+
+def test_a_server_that_ends_leaves_to_their_readers_what_was_held_through_it(servers, database, connected):
+    server, other = (servers.start("--database", database) for _ in range(2))
+    assert meter_for(connected(server)) == "M00000"
+    assert meter_for(connected(other)) == "M00001"
+    assert server.stop() == 0
+
+    assert meter_for(connected(other, "adam")) == "M00002"
+    assert [job.meter.number for job in connected(other).get_jobs(2)] == ["M00000", "M00003"]
+
+
+def test_who_was_connected_when_the_server_was_killed_goes_on_with_what_they_hold(servers, database, connected):
+    server = servers.start("--database", database)
+    first, second = connected(server), connected(server)
+    held = meter_for(first), meter_for(second)
+    server.kill()
+    servers.start("--database", database, port=server.port)
+
+    assert (meter_for(first), meter_for(second)) == held == ("M00000", "M00001")
+
+
+def test_who_loses_the_connection_leaves_what_they_hold_to_their_next_session(servers, database, connected):
+    server, other = (servers.start("--database", database) for _ in range(2))
+    first = connected(server)
+    assert meter_for(first) == "M00000"
+    assert meter_for(connected(other)) == "M00001"
+    first.close()
+
+    def is_left():
+        with SqliteStore(database) as store:
+            left = store.read(lambda tx: tx.leases.left({"carol": 10}))
+        return [known.job.meter.number for known in left.get("carol", ())] == ["M00000"]
+
+    wait_until(is_left, "the server knows that nobody is connected with the session")
+    assert meter_for(connected(other, "adam")) == "M00002"
+    assert meter_for(connected(other)) == "M00000"
+
+
+def test_what_somebody_held_who_logs_out_is_free_for_everybody_at_once(servers, database, connected):
+    server, other = (servers.start("--database", database) for _ in range(2))
+    carol, adam, eric = connected(server), connected(other, "adam"), connected(server, "eric")
+    assert [job.meter.number for job in carol.get_jobs(2)] == ["M00000", "M00001"]
+    carol.logout()
+
+    assert meter_for(adam) == "M00000"
+    assert meter_for(eric) == "M00001"
+
+
+# --- ports
+
+
+def test_a_server_that_is_killed_frees_its_port_for_the_next(servers):
+    server = servers.start("--database", ":memory:")
+    clients = [MeterClient("localhost", server.port) for _ in range(3)]
+    server.kill()
+    again = servers.start("--database", ":memory:", port=server.port)
+
+    for client in clients:
+        assert client.ping() < 10
+        client.close()
+    assert again.port == server.port

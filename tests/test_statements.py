@@ -1,0 +1,157 @@
+"""What the SQLite store's statements cost: they are found by indexes, and cost the same however much there is."""
+
+import apsw
+import apsw.ext
+import pytest
+from conftest import CYCLE, LEASED_UNTIL, MANY, SERVER, T0, make_job, make_lease, make_reading
+from databases import fill, hooked, raw
+from steps import meters_of
+
+from metermt.store.sqlite.store import SqliteStore
+
+
+def a_readers_day(store, done):
+    """Everything that a reader's calls ask of a store: of one at a time, and of two."""
+    meters = [f"M{number:05}" for number in range(done, done + 3)]
+
+    def round_of(tx, usernames):
+        sessions = [f"{username}-1" for username in usernames]
+        tx.sessions.find(sessions)
+        tx.sessions.note(dict.fromkeys(sessions, T0), SERVER)
+        tx.readings.by_key([(username, f"today-{username}") for username in usernames])
+        tx.leases.end_expired(T0)
+        tx.leases.held(dict.fromkeys(sessions, 1))
+        tx.leases.left(dict.fromkeys(usernames, 1))
+        free = tx.jobs.free(len(usernames))
+        leases = [make_lease(known.id, username) for known, username in zip(free, usernames, strict=True)]
+        tx.leases.put(leases)
+        numbers = meters_of(free)
+        standings = tx.jobs.standings(numbers)
+        readings = [make_reading(meter, name, key=f"{meter}") for meter, name in zip(numbers, usernames, strict=True)]
+        tx.readings.add([(standing.job, reading) for standing, reading in zip(standings, readings, strict=True)])
+        tx.readings.count({(CYCLE, username): 1 for username in usernames})
+        tx.readings.tallies(usernames)
+        return numbers
+
+    def evening(tx):
+        tx.leases.put([make_lease(known.id) for known in tx.jobs.free(1)])
+        tx.sessions.leave(["carol-1"], SERVER)
+        tx.leases.left({"carol": 1})
+        tx.leases.end_expired(LEASED_UNTIL)
+        tx.jobs.add([make_job("G40000", route="")])
+        tx.jobs.find(CYCLE, ["G40000", "M00001"])
+        tx.accounts.find(["carol"])
+        tx.leases.end_of(["carol-1"])
+        tx.sessions.of(["carol"])
+        tx.sessions.end(["carol-1"])
+        tx.sessions.forget(T0 - 1)
+        tx.sessions.failures("carol", "10.0.0.1", 0)
+        tx.sessions.add_failure("carol", "10.0.0.1", T0, T0 - 1)
+
+    assert store.write(lambda tx: round_of(tx, ["carol"])) == meters[1:2], "the first is leased"
+    assert store.write(lambda tx: round_of(tx, ["adam", "carol"])) == [f"M{done + n:05}" for n in (2, 3)]
+    store.write(evening)
+
+
+def watch(statements):
+    """Return a hook that notes every statement with its cost."""
+
+    def hook(connection):
+        connection.trace_v2(
+            apsw.SQLITE_TRACE_PROFILE, lambda event: statements.append((event["sql"], event["stmt_status"]))
+        )
+
+    return hook
+
+
+@pytest.fixture(scope="module")
+def statements(tmp_path_factory):
+    """Every statement of a reader's day with its cost: in a store of 50 done jobs, and in one of 5,000."""
+    noted = {}
+    for done in (50, 5000):
+        path = tmp_path_factory.mktemp("costs") / "metermt.db"
+        with SqliteStore(path) as store:
+            fill(store, done)
+        seen = []
+        with hooked(watch(seen)), SqliteStore(path) as store:
+            seen.clear()
+            a_readers_day(store, done)
+            noted[done] = path, list(seen)
+    return noted
+
+
+def plan_of(database, sql):
+    """Return the steps of SQLite's query plan."""
+    steps, above = [], [apsw.ext.query_info(database, sql, explain_query_plan=True).query_plan]
+    while above:
+        step = above.pop()
+        steps.append(step.detail)
+        above += step.sub or ()
+    return steps
+
+
+SHORT = ("INDEX cycles_open", "INDEX jobs_free", "INDEX sessions_ended", "json_each")
+"""Indexes that have but the rows in them that are asked for, and the values that a statement is given."""
+
+
+def is_a_walk(step):
+    """Tell whether a step goes through a whole table."""
+    return step.startswith("SCAN") and not any(short in step for short in SHORT)
+
+
+def test_no_statement_of_a_readers_day_walks_through_a_table_or_sorts(statements):
+    path, noted = statements[5000]
+    seen = set()
+    with raw(path) as database:
+        for sql in {sql for sql, _ in noted if sql.startswith(("SELECT", "INSERT", "UPDATE", "DELETE"))}:
+            plan = plan_of(database, sql)
+            seen.update(plan)
+            assert not [step for step in plan if is_a_walk(step)], sql
+            assert not [step for step in plan if "TEMP B-TREE" in step], sql
+    for index in ("jobs_free", "cycles_open", "readings_key", "leases_of", "leases_until", "sessions_of"):
+        assert any(f"INDEX {index}" in step for step in seen), f"no statement used {index}"
+
+
+@pytest.mark.parametrize("cycle", [None, CYCLE])
+def test_the_readings_are_read_in_the_order_of_an_index(sqlite_store, database_path, cycle):
+    """There may be millions of them, and the first is asked for before the last is known."""
+    fill(sqlite_store, 3)
+    seen = []
+    with hooked(watch(seen)), SqliteStore(database_path) as store:
+        store.read(lambda tx: list(tx.readings.all(cycle)))
+    ((sql, _),) = [(sql, cost) for sql, cost in seen if sql.startswith("SELECT") and "ORDER BY" in sql]
+    with raw(database_path) as database:
+        plan = plan_of(database, sql)
+    assert any("readings_of (job=?)" in step for step in plan)
+    assert not [step for step in plan if "TEMP B-TREE" in step]
+
+
+def test_a_readers_day_costs_the_same_however_many_readings_there_are(statements):
+    """Steps of SQLite's virtual machine, which do not depend on the machine."""
+    few, many = ([(sql, cost["SQLITE_STMTSTATUS_VM_STEP"]) for sql, cost in noted] for _, noted in statements.values())
+    assert [sql for sql, _ in few] == [sql for sql, _ in many]
+    assert sum(steps for _, steps in many) <= 1.1 * sum(steps for _, steps in few)
+
+
+def test_what_a_session_holds_is_found_at_the_same_cost_however_much_it_is(sqlite_store, database_path):
+    fill(sqlite_store, 0)
+    costs = []
+    for more in (10, 2000):
+        jobs = [make_job(f"{more}-{number}") for number in range(more)]
+        sqlite_store.write(lambda tx, jobs=jobs: tx.jobs.add(jobs))
+        sqlite_store.write(lambda tx: tx.leases.put([make_lease(known.id) for known in tx.jobs.free(MANY)]))
+        seen = []
+        with hooked(watch(seen)), SqliteStore(database_path) as store:
+            assert len(store.read(lambda tx: tx.leases.held({"carol-1": 3}))["carol-1"]) == 3
+        costs.append(sum(cost["SQLITE_STMTSTATUS_VM_STEP"] for sql, cost in seen if "leases" in sql))
+    assert costs[0] == costs[1] > 0
+
+
+def test_a_statement_is_planned_once_whatever_it_is_asked_for(sqlite_store, database_path):
+    fill(sqlite_store, 10)
+    seen = []
+    with hooked(watch(seen)), SqliteStore(database_path) as store:
+        for many in (2, 3, 10):
+            meters = [f"M{number:05}" for number in range(many)]
+            assert len(store.read(lambda tx, meters=meters: tx.jobs.standings(meters))) == many
+    assert len({sql for sql, _ in seen if "meter" in sql}) == 1

@@ -1,0 +1,295 @@
+"""What every store promises: what is to be read."""
+
+import random
+from datetime import date
+
+import pytest
+from conftest import CYCLE, LEASED_UNTIL, MANY, dump, import_jobs, make_job, make_jobs, make_reading
+
+from metermt.model import JobState, RouteProgress, Standing
+
+OTHER_CYCLE = "2026-12"
+WHOLE = {
+    "kind": "E",
+    "dials": 7,
+    "address": "Hill Road 7, Überlingen",
+    "instructions": "dog 🐕",
+    "route": "South",
+    "sequence": 9,
+    "previous": 77,
+    "previous_date": date(2026, 10, 20),
+}
+EMPTY = {"kind": "", "dials": None, "address": "", "instructions": "", "route": "", "sequence": 0}
+
+
+def states(steps, *meters):
+    return {standing.meter: standing.state for standing in steps.jobs.standings(meters)}
+
+
+# --- cycles
+
+
+def test_cycles_are_told_in_order_with_whether_they_are_open(steps):
+    for cycle in ("2026-11", "2026-9", "2025-12", "a", "B"):
+        steps.jobs.open_cycle(cycle)
+    steps.jobs.close_cycle("2026-11")
+    told = [("2025-12", True), ("2026-11", False), ("2026-9", True), ("B", True), ("a", True)]
+    assert list(steps.jobs.cycles().items()) == told
+    assert all(type(is_open) is bool for is_open in steps.jobs.cycles().values())
+
+
+def test_a_cycle_that_is_there_already_stays_as_it_is(crew):
+    before = dump(crew.store)
+    crew.jobs.open_cycle(CYCLE)
+    assert dump(crew.store) == before
+    crew.jobs.close_cycle(CYCLE)
+    crew.jobs.open_cycle(CYCLE)
+    assert crew.jobs.cycles() == {CYCLE: False}
+
+
+def test_closing_a_cycle_tells_how_many_jobs_were_left_unread(crew):
+    crew.record(make_reading("M00000"))
+    crew.lease("carol-1", "M00001", until=LEASED_UNTIL)
+    assert crew.jobs.close_cycle(CYCLE) == 4
+
+
+def test_a_cycle_that_was_read_completely_misses_nothing(crew):
+    crew.record(*(make_reading(job.meter.number) for job in make_jobs(5)))
+    assert crew.jobs.close_cycle(CYCLE) == 0
+
+
+def test_a_cycle_without_jobs_can_be_closed(steps):
+    steps.jobs.open_cycle(CYCLE)
+    assert steps.jobs.close_cycle(CYCLE) == 0
+    assert steps.jobs.cycles() == {CYCLE: False}
+
+
+def test_a_closed_cycle_is_over(crew):
+    import_jobs(crew.store, OTHER_CYCLE, [make_job("X1", OTHER_CYCLE)])
+    crew.lease("carol-1", "M00001", "X1", until=LEASED_UNTIL)
+    crew.lease("adam-1", "M00002", until=LEASED_UNTIL)
+    crew.record(make_reading("M00000"))
+    crew.jobs.close_cycle(CYCLE)
+    assert crew.jobs.cycles() == {CYCLE: False, OTHER_CYCLE: True}
+    assert crew.free() == []
+    assert crew.held("carol-1", "adam-1") == {"carol-1": ["X1"]}
+    assert states(crew, "M00000", "M00001", "X1") == {"X1": JobState.OPEN}
+    assert crew.jobs.progress() == [RouteProgress(OTHER_CYCLE, "North", 0, 1)]
+
+
+def test_jobs_of_a_closed_cycle_are_left_to_nobody(crew):
+    crew.lease("carol-1", "M00001", until=LEASED_UNTIL)
+    crew.sessions.end(["carol-1"])
+    crew.jobs.close_cycle(CYCLE)
+    assert crew.left("carol") == {}
+
+
+def test_jobs_of_a_closed_cycle_are_still_found(crew):
+    crew.jobs.close_cycle(CYCLE)
+    assert crew.jobs.find(CYCLE, ["M00001"]) == {"M00001": make_jobs(2)[1]}
+
+
+# --- adding
+
+
+@pytest.mark.parametrize("fields", [WHOLE, EMPTY], ids=["whole", "empty"])
+def test_every_field_of_a_job_is_kept(steps, fields):
+    job = make_job("E445691/2", **fields)
+    import_jobs(steps.store, CYCLE, [job])
+    assert steps.jobs.find(CYCLE, ["E445691/2"]) == {"E445691/2": job}
+    assert [known.job for known in steps.jobs.free(1)] == [job]
+
+
+def test_jobs_are_found_by_cycle_and_meter(crew):
+    import_jobs(crew.store, OTHER_CYCLE, [make_job("M00001", OTHER_CYCLE, address="New Road")])
+    one, two = make_jobs(3)[1:]
+    assert crew.jobs.find(CYCLE, ["M00002", "M00001", "M9", "m00000", "M00001"]) == {"M00001": one, "M00002": two}
+    assert crew.jobs.find(OTHER_CYCLE, ["M00002", "M00001"]) == {
+        "M00001": make_job("M00001", OTHER_CYCLE, address="New Road")
+    }
+    assert crew.jobs.find("2020-01", ["M00001"]) == {}
+
+
+def test_a_new_job_is_open_and_in_nobodys_hands(crew):
+    (known,) = crew.jobs.free(1)
+    assert crew.jobs.standings(["M00000"]) == [
+        Standing(known.id, "M00000", CYCLE, 5, JobState.OPEN, read_by=None, leased_to=None, leased_until=0)
+    ]
+
+
+def test_ids_are_given_in_the_order_of_import(crew):
+    later = import_jobs(crew.store, OTHER_CYCLE, [make_job("B", OTHER_CYCLE), make_job("A", OTHER_CYCLE)])
+    again = import_jobs(crew.store, CYCLE, [make_job("C"), make_job("A")])
+    ids = [standing.job for meter in ("M00000", "M00004") for standing in crew.jobs.standings([meter])]
+    ids += [later["B"], later["A"], again["C"], again["A"]]
+    assert ids == sorted(set(ids))
+
+
+def test_one_meter_has_a_job_in_each_cycle(crew):
+    import_jobs(crew.store, OTHER_CYCLE, make_jobs(5, OTHER_CYCLE))
+    assert [known.job for known in crew.jobs.free(MANY)] == make_jobs(5) + make_jobs(5, OTHER_CYCLE)
+
+
+# --- changing
+
+
+@pytest.mark.parametrize("field", WHOLE)
+def test_every_field_of_a_job_can_be_changed(crew, field):
+    changed = make_job("M00000", **{field: WHOLE[field]})
+    crew.jobs.change([changed])
+    assert crew.jobs.find(CYCLE, ["M00000", "M00001"]) == {"M00000": changed, "M00001": make_jobs(2)[1]}
+
+
+@pytest.mark.parametrize("field", EMPTY)
+def test_every_field_of_a_job_can_be_emptied(steps, field):
+    import_jobs(steps.store, CYCLE, [make_job("M1", **WHOLE)])
+    changed = make_job("M1", **WHOLE | {field: EMPTY[field]})
+    steps.jobs.change([changed])
+    assert steps.jobs.find(CYCLE, ["M1"]) == {"M1": changed}
+
+
+def test_a_job_is_changed_in_its_own_cycle_only(crew):
+    import_jobs(crew.store, OTHER_CYCLE, make_jobs(1, OTHER_CYCLE))
+    crew.jobs.change([make_job("M00000", OTHER_CYCLE, address="New Road")])
+    assert crew.jobs.find(CYCLE, ["M00000"]) == {"M00000": make_jobs(1)[0]}
+
+
+def test_a_job_that_moved_is_free_at_its_new_place_and_keeps_its_id(crew):
+    before = {known.job.meter.number: known.id for known in crew.jobs.free(MANY)}
+    crew.jobs.change([make_job("M00000", sequence=99), make_job("M00003", route="A")])
+    assert crew.free() == ["M00003", "M00001", "M00002", "M00004", "M00000"]
+    assert {known.job.meter.number: known.id for known in crew.jobs.free(MANY)} == before
+
+
+def test_a_held_job_that_changed_is_still_held(crew):
+    crew.lease("carol-1", "M00000", until=LEASED_UNTIL)
+    crew.jobs.change([make_job("M00000", sequence=99)])
+    assert crew.held("carol-1") == {"carol-1": ["M00000"]}
+    assert crew.free() == ["M00001", "M00002", "M00003", "M00004"]
+    crew.leases.end_of(["carol-1"])
+    assert crew.free() == ["M00001", "M00002", "M00003", "M00004", "M00000"]
+
+
+def test_a_done_job_that_changed_keeps_its_reading(crew):
+    crew.record(make_reading("M00000"))
+    changed = make_job("M00000", route="South", address="New Road 1")
+    crew.jobs.change([changed])
+    assert crew.readings.all(CYCLE) == [(changed, make_reading("M00000"))]
+    assert crew.standing("M00000").state is JobState.DONE
+    assert crew.jobs.progress() == [RouteProgress(CYCLE, "North", 0, 4), RouteProgress(CYCLE, "South", 1, 1)]
+    assert "M00000" not in crew.free()
+
+
+# --- how jobs stand
+
+
+def test_standings_tell_all_that_an_answer_is_judged_by(crew):
+    crew.jobs.change([make_job("M00002", sequence=2, dials=None)])
+    crew.lease("adam-2", "M00002", until=LEASED_UNTIL + 0.5)
+    crew.record(make_reading("M00003", "adam"))
+    ids = {standing.meter: standing.job for standing in crew.jobs.standings(["M00002", "M00003"])}
+    assert crew.standing("M00002") == Standing(
+        ids["M00002"], "M00002", CYCLE, None, JobState.OPEN, None, "adam", LEASED_UNTIL + 0.5
+    )
+    assert crew.standing("M00003") == Standing(ids["M00003"], "M00003", CYCLE, 5, JobState.DONE, "adam", None, 0)
+
+
+def test_standings_come_in_the_order_of_the_cycles(crew):
+    for cycle in ("2026-12", "2026-10"):
+        import_jobs(crew.store, cycle, make_jobs(3, cycle))
+    standings = crew.jobs.standings(["M00002", "M00001", "M00004"])
+    assert [standing.cycle for standing in standings] == ["2026-10"] * 2 + ["2026-11"] * 3 + ["2026-12"] * 2
+    of_one = [standing for standing in standings if standing.meter == "M00002"]
+    assert [standing.cycle for standing in of_one] == ["2026-10", "2026-11", "2026-12"]
+
+
+def test_a_meter_that_is_asked_for_twice_stands_once(crew):
+    assert len(crew.jobs.standings(["M00002", "M00001", "M00002", "M9"])) == 2
+
+
+def test_what_is_done_to_a_standing_is_not_done_to_the_store(crew):
+    before = dump(crew.store)
+
+    def decide(tx):
+        (standing,) = tx.jobs.standings(["M00000"])
+        standing.state, standing.read_by, standing.leased_to = JobState.DONE, "carol", "carol"
+        assert tx.jobs.standings(["M00000"])[0].state is JobState.OPEN
+
+    crew.store.write(decide)
+    assert dump(crew.store) == before
+
+
+# --- which are free
+
+
+def test_free_jobs_come_by_cycle_route_sequence_and_number(steps):
+    walk = [
+        make_job("Z9", "2026-10", "South", 7),
+        make_job("Z1", CYCLE, "", 9),
+        make_job("B2", CYCLE, "North", 3),
+        make_job("A-1", CYCLE, "North", 20),
+        make_job("A9", CYCLE, "North", 20),
+        make_job("C1", CYCLE, "North", 20),
+        make_job("B1", CYCLE, "South", 0),
+        make_job("B4", CYCLE, "north", 0),
+        make_job("B3", CYCLE, "\U0001f40b", 0),
+    ]
+    shuffled = random.Random(1).sample(walk, len(walk))
+    for cycle in (CYCLE, "2026-10"):
+        import_jobs(steps.store, cycle, [job for job in shuffled if job.cycle == cycle])
+    assert [known.job for known in steps.jobs.free(MANY)] == walk
+    for most in range(len(walk) + 1):
+        assert [known.job for known in steps.jobs.free(most)] == walk[:most]
+
+
+def test_jobs_that_are_done_or_leased_are_not_free(crew):
+    crew.lease("carol-1", "M00000", "M00003", until=LEASED_UNTIL)
+    crew.record(make_reading("M00001"))
+    assert crew.free() == ["M00002", "M00004"]
+    assert [known.job.meter.number for known in crew.jobs.free(1)] == ["M00002"]
+
+
+def test_a_job_whose_lease_is_over_is_free_once_that_has_ended(crew):
+    crew.lease("carol-1", "M00000", until=10)
+    assert "M00000" not in crew.free()
+    crew.leases.end_expired(10)
+    assert crew.free()[0] == "M00000"
+
+
+# --- how far routes are
+
+
+def test_routes_are_told_in_order_with_what_is_done(crew):
+    import_jobs(crew.store, CYCLE, [make_job("A1", route="Überlingen"), make_job("A2", route="East")])
+    import_jobs(crew.store, "2026-10", [make_job("A1", "2026-10", "North")])
+    crew.record(make_reading("M00001"))
+    crew.record(make_reading("M00001", value=101), make_reading("M00003", "adam"))
+    assert crew.jobs.progress() == [
+        RouteProgress("2026-10", "North", 0, 1),
+        RouteProgress(CYCLE, "East", 0, 1),
+        RouteProgress(CYCLE, "North", 2, 5),
+        RouteProgress(CYCLE, "Überlingen", 0, 1),
+    ]
+
+
+# --- sets of none and of many
+
+
+def test_steps_about_no_jobs_are_harmless(crew):
+    before = dump(crew.store)
+    crew.jobs.add([])
+    crew.jobs.change([])
+    assert crew.jobs.find(CYCLE, []) == {}
+    assert crew.jobs.standings([]) == []
+    assert crew.jobs.free(0) == []
+    assert dump(crew.store) == before
+
+
+def test_thousands_of_jobs_are_one_step(steps):
+    jobs = make_jobs(10_000)
+    numbers = [job.meter.number for job in jobs]
+    ids = import_jobs(steps.store, CYCLE, jobs)
+    assert [ids[number] for number in numbers] == sorted(ids.values())
+    steps.jobs.change(make_job(number, dials=7, sequence=place) for place, number in enumerate(numbers))
+    assert {job.meter.dials for job in steps.jobs.find(CYCLE, numbers).values()} == {7}
+    assert [known.id for known in steps.jobs.free(MANY)] == sorted(ids.values())

@@ -1,0 +1,247 @@
+"""What every store promises: a transaction happens whole or not at all, and a read sees one moment."""
+
+import pytest
+from conftest import (
+    CYCLE,
+    LEASED_UNTIL,
+    MANY,
+    SERVER,
+    T0,
+    add_readers,
+    dump,
+    import_jobs,
+    make_account,
+    make_job,
+    make_jobs,
+    make_lease,
+    make_reading,
+    make_session,
+    opened_again,
+    start,
+)
+from steps import READING, meters_of, record
+
+from metermt.errors import StoreError
+from metermt.model import Status
+from metermt.store import base
+
+
+class Failure(Exception):
+    """What goes wrong after a transaction's last step."""
+
+
+def everything(store):
+    failures = store.read(lambda tx: tx.sessions.failures("carol", "10.0.0.1", 0))
+    return dump(store) | {"failures": failures}
+
+
+def id_of(tx, meter):
+    return tx.jobs.standings([meter])[0].job
+
+
+# --- whole
+
+
+@pytest.fixture
+def busy(crew):
+    """The crew in the middle of its work: every step would change something."""
+    crew.lease("carol-1", "M00001", until=T0 + 60)
+    crew.lease("carol-2", "M00003", until=LEASED_UNTIL)
+    crew.sessions.leave(["carol-2"], SERVER)
+    crew.sessions.add([make_session("adam-3", used_at=5)])
+    crew.sessions.add_failure("carol", "10.0.0.1", 5.0, 0)
+    crew.record(make_reading("M00000", key="k"))
+    return crew.store
+
+
+STEPS = {
+    "accounts.put": lambda tx: tx.accounts.put([make_account(password_hash="new"), make_account("eric")]),
+    "sessions.add": lambda tx: tx.sessions.add([make_session("carol-3"), make_session("adam-4")]),
+    "sessions.note": lambda tx: tx.sessions.note({"carol-1": T0 + 9, "carol-2": T0 + 8}, "there"),
+    "sessions.leave": lambda tx: tx.sessions.leave(["adam-1", "carol-1"], SERVER),
+    "sessions.leave_all": lambda tx: tx.sessions.leave_all(SERVER),
+    "sessions.end": lambda tx: tx.sessions.end(["carol-1", "carol-2", "adam-1"]),
+    "sessions.forget": lambda tx: tx.sessions.forget(T0),
+    "sessions.add_failure": lambda tx: tx.sessions.add_failure("carol", "10.0.0.1", 9.0, 6.0),
+    "jobs.open_cycle": lambda tx: tx.jobs.open_cycle("2026-12"),
+    "jobs.close_cycle": lambda tx: tx.jobs.close_cycle(CYCLE),
+    "jobs.add": lambda tx: tx.jobs.add([make_job("B"), make_job("A", route="A")]),
+    "jobs.change": lambda tx: tx.jobs.change([make_job(f"M0000{n}", route="A", dials=6) for n in (0, 1, 2)]),
+    "leases.end_expired": lambda tx: tx.leases.end_expired(T0 + 60),
+    "leases.put": lambda tx: tx.leases.put([make_lease(id_of(tx, meter), "adam") for meter in ("M00001", "M00002")]),
+    "leases.end_of": lambda tx: tx.leases.end_of(["carol-1", "carol-2"]),
+    "readings.add": lambda tx: record(tx, [make_reading("M00000", value=7), make_reading("M00001", key="new")]),
+    "readings.count": lambda tx: record(tx, [make_reading("M00001", "adam"), make_reading("M00003", "adam")]),
+}
+
+
+@pytest.mark.parametrize("step", STEPS)
+def test_what_a_transaction_has_done_when_it_raises_is_taken_back(busy, step):
+    before = everything(busy)
+    error = Failure()
+
+    def work(tx):
+        STEPS[step](tx)
+        raise error
+
+    with pytest.raises(Failure) as caught:
+        busy.write(work)
+    assert caught.value is error
+    assert everything(busy) == before
+    busy.write(STEPS[step])
+    assert everything(busy) != before, "this step was not tried: it changes nothing"
+
+
+def test_every_step_that_changes_something_was_tried():
+    groups = {name: getattr(base, name.title()) for name in base.Tx.__slots__}
+    steps = {f"{name}.{step}" for name, group in groups.items() for step in group.__abstractmethods__ - READING}
+    assert set(STEPS) == steps
+
+
+def test_many_steps_are_taken_back_as_one(busy):
+    before = everything(busy)
+
+    def work(tx):
+        for step in (name for name in STEPS if name not in ("jobs.close_cycle", "readings.count")):
+            STEPS[step](tx)
+        tx.jobs.close_cycle(CYCLE)
+        raise Failure
+
+    with pytest.raises(Failure):
+        busy.write(work)
+    assert everything(busy) == before
+
+
+def test_a_key_of_a_transaction_that_failed_is_not_used_up(busy):
+    def work(tx):
+        record(tx, [make_reading("M00002", key="new")])
+        raise Failure
+
+    with pytest.raises(Failure):
+        busy.write(work)
+    assert busy.read(lambda tx: tx.readings.by_key([("carol", "new")])) == {}
+    busy.write(lambda tx: record(tx, [make_reading("M00004", key="new")]))
+    assert [meter for _, meter in busy.read(lambda tx: tx.readings.by_key([("carol", "new")]))] == ["new"]
+
+
+def test_a_transaction_that_is_interrupted_is_taken_back(busy):
+    """Ctrl+C in a program of one's own."""
+    before = everything(busy)
+
+    def work(tx):
+        STEPS["readings.add"](tx)
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        busy.write(work)
+    assert everything(busy) == before
+    busy.write(STEPS["readings.add"])
+    assert everything(busy) != before
+
+
+def test_a_step_that_was_caught_failing_by_its_own_work_is_no_failure(busy):
+    def work(tx):
+        tx.accounts.put([make_account("eric")])
+        with pytest.raises(Failure):
+            raise Failure
+        return "done"
+
+    assert busy.write(work) == "done"
+    assert "eric" in everything(busy)["accounts"]
+
+
+def test_a_transaction_returns_what_its_work_returned(store):
+    returned = object()
+    assert store.write(lambda _: returned) is returned
+    assert store.read(lambda _: returned) is returned
+
+
+def test_a_step_sees_what_the_steps_before_it_have_done(store):
+    def work(tx):
+        tx.accounts.put([make_account()])
+        tx.sessions.add([make_session()])
+        tx.jobs.open_cycle(CYCLE)
+        tx.jobs.add(make_jobs(3))
+        first, *_ = tx.jobs.free(1)
+        tx.leases.put([make_lease(first.id)])
+        assert tx.sessions.find(["carol-1"]) == {"carol-1": make_session()}
+        assert tx.leases.held({"carol-1": 1}) == {"carol-1": [first]}
+        assert meters_of(tx.jobs.free(MANY)) == ["M00001", "M00002"]
+        record(tx, [make_reading("M00000", key="k")])
+        assert tx.leases.held({"carol-1": 1}) == {}
+        assert list(tx.readings.by_key([("carol", "k")])) == [("carol", "k")]
+        return tx.readings.tallies(["carol"])
+
+    assert store.write(work) == {"carol": Status(1, 1)}
+
+
+# --- read and written
+
+
+def test_what_a_write_kept_is_there_for_others_when_it_returns(store):
+    with opened_again(store) as other:
+        add_readers(store, "adam", "carol")
+        import_jobs(store, CYCLE, make_jobs(3))
+        assert everything(other) == everything(store)
+        other.write(lambda tx: record(tx, [make_reading("M00001", key="k")]))
+        assert everything(store)["readings"] == [(make_jobs(2)[1], make_reading("M00001", key="k"))]
+        assert everything(other) == everything(store)
+
+
+def test_nothing_is_kept_by_who_only_reads(crew):
+    before = everything(crew.store)
+    with pytest.raises(StoreError):
+        crew.store.read(lambda tx: tx.accounts.put([make_account("eric")]))
+    assert everything(crew.store) == before
+
+
+def test_a_read_that_raises_hinders_nobody(crew):
+    def work(tx):
+        tx.accounts.users()
+        raise Failure
+
+    for _ in range(3):
+        with pytest.raises(Failure):
+            crew.store.read(work)
+    STEPS["accounts.put"](crew)
+    assert "eric" in everything(crew.store)["accounts"]
+
+
+def test_who_reads_sees_one_moment_whatever_is_written_meanwhile(crew):
+    def everything_at_once(tx):
+        return list(tx.readings.all(None)), tx.readings.tallies(["carol"]), tx.jobs.free(MANY)
+
+    def work(tx):
+        first = everything_at_once(tx)
+        writing = start(lambda: crew.record(make_reading("M00000")))
+        for _ in range(1000):  # some stores let others write meanwhile, others have them wait
+            assert everything_at_once(tx) == first
+            if writing.is_there():
+                break
+        assert everything_at_once(tx) == first
+        return first, writing
+
+    (readings, tallies, free), writing = crew.store.read(work)
+    writing()
+    assert (readings, tallies, len(free)) == ([], {"carol": Status(0, 0)}, 5)
+    assert crew.readings.tallies(["carol"]) == {"carol": Status(1, 1)}
+
+
+# --- the store itself
+
+
+def test_a_backup_never_replaces_a_file(crew, tmp_path):
+    there = tmp_path / "backup.db"
+    there.write_bytes(b"last month's")
+    before = dump(crew.store)
+    with pytest.raises(StoreError, match=r"backup\.db"):
+        crew.store.backup(there)
+    assert there.read_bytes() == b"last month's"
+    assert dump(crew.store) == before
+
+
+def test_closing_a_store_twice_is_harmless(store):
+    with store as same:
+        assert same is store
+    store.close()
+    store.close()

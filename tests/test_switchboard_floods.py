@@ -1,0 +1,131 @@
+"""Readers who send without end, or take no answers: they hold up nobody else, and fill no memory."""
+
+import socket
+import time
+import tracemalloc
+from contextlib import contextmanager, suppress
+
+import pytest
+import rpyc
+from conftest import make_jobs, start
+from peers import LOCAL, TUPLE, VALUE, Stranger, plain_clients, readers, wait_until_taken_over
+from proxy import frame
+from rpyc.core import brine, consts
+from servers import fill, listening
+
+from metermt.calls.desk import Desk
+from metermt.store.sqlite.store import SqliteStore
+
+
+@pytest.fixture
+def server(database_path, demo_accounts):
+    with SqliteStore(database_path) as store, listening(Desk(fill(store, demo_accounts, make_jobs(500)))) as server:
+        yield server
+
+
+@pytest.fixture
+def connect():
+    with readers() as connect:
+        yield connect
+
+
+@pytest.fixture
+def plain():
+    with plain_clients() as connect:
+        yield connect
+
+
+def test_who_does_not_fetch_answers_holds_up_nobody_else(server, connect, plain):
+    greedy = plain(server)
+    session, _ = greedy.root.login("adam", "adam")
+    ask = rpyc.async_(greedy.root.get_jobs)
+    unread = [ask(session, '{"n": 200}') for _ in range(300)]  # 30 kB each; nobody reads them
+    client = connect(server, timeout=3)
+    for _ in range(50):
+        client.get_status()
+
+    assert len(unread) == 300
+    greedy._channel.close()
+
+
+def status_of(session, root):
+    """Write the request for the status of a session by hand."""
+    boxed = (TUPLE, ((LOCAL, root), (VALUE, "get_status"), (VALUE, (session,)), (VALUE, ())))
+    return frame(b"\x01" + brine.dump((7, (consts.HANDLE_CALLATTR, boxed))))
+
+
+def ping_of(text):
+    """Write the request to send a text back by hand."""
+    return frame(b"\x01" + brine.dump((7, (consts.HANDLE_PING, (VALUE, (text,))))))
+
+
+@pytest.mark.parametrize("asked", ["ping", "status", "no call"])
+def test_who_sends_faster_than_is_answered_fills_no_memory(asked, server, talker):
+    session, root = talker.log_in(), talker.root
+    wait_until_taken_over()
+    message = {
+        "ping": ping_of(""),
+        "status": status_of(session, root),
+        "no call": status_of(session, root).replace(b"get_status", b"get_nobody"),
+    }[asked]
+    all_at_once = message * (9_000_000 // len(message))
+    tracemalloc.start()
+    try:
+        with sending(talker, all_at_once):
+            until = time.monotonic() + 2
+            with suppress(TimeoutError):
+                while time.monotonic() < until:
+                    talker.sock.recv(65_536)
+        assert tracemalloc.get_traced_memory()[1] < 2_000_000
+    finally:
+        tracemalloc.stop()
+
+
+def test_who_sends_without_end_holds_up_nobody_else(server, connect, talker):
+    client = connect(server, timeout=3)
+    message = status_of(talker.log_in(), talker.root)
+    wait_until_taken_over()
+    with sending(talker, message * 300_000) as sent:
+        reading = start(lambda: drain(talker.sock))
+        for n in range(20):
+            client.submit_reading(f"M{n:05}", n)
+        assert not sent.is_there()
+    reading()
+
+
+@pytest.fixture
+def talker(server):
+    talker = Stranger(server.port)
+    yield talker
+    talker.close()
+
+
+@contextmanager
+def sending(talker, message):
+    """Send something long in a thread during the block."""
+    talker.sock.settimeout(0.5)
+    sent = start(lambda: talker.sock.sendall(message))
+    try:
+        yield sent
+    finally:
+        with suppress(OSError):
+            talker.sock.shutdown(socket.SHUT_RDWR)
+        with suppress(OSError):
+            sent()
+
+
+def drain(sock):
+    with suppress(OSError):
+        while sock.recv(1_000_000):
+            pass
+
+
+def test_a_server_stops_while_one_sends_without_end(server, talker):
+    talker.log_in()
+    wait_until_taken_over()
+    with sending(talker, ping_of("x" * 1000) * 100_000):
+        reading = start(lambda: drain(talker.sock))
+        started = time.monotonic()
+        assert server.stop()
+        assert time.monotonic() - started < 3
+    reading()
