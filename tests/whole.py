@@ -55,6 +55,7 @@ def tallies_in(store):
 def integrity_of(path):
     """Return what SQLite says of a file, once its tables have been found to agree with one another."""
     with closing(apsw.Connection(str(path), flags=apsw.SQLITE_OPEN_READWRITE)) as connection:
+        connection.set_busy_timeout(10_000)  # milliseconds: what another program was killed at is made good first
         assert connection.execute("PRAGMA foreign_key_check").fetchall() == []
         if connection.execute("SELECT 1 FROM sqlite_schema WHERE name = 'leases'").fetchall():
             assert connection.execute(_AT_ODDS).fetchall() == []
