@@ -102,7 +102,7 @@ class Call(Generic[Q, R]):
     result: Any
     """The type of the result."""
     function: Callable[..., Any]
-    """Takes a `Turn`, or, if it is long, a `Desk`; the request; and who asks."""
+    """Takes a `Turn`, or, if it is long, a `Desk`; and an `Ask`, or, if it answers many, a sequence of them."""
     answers_many: bool
     """Whether the function takes a list of requests, and returns a list of results or errors."""
     parameters: Mapping[str, str] | None

@@ -48,7 +48,7 @@ CREATE TABLE jobs (
     address       TEXT NOT NULL,
     instructions  TEXT NOT NULL,
     cycle         TEXT NOT NULL REFERENCES cycles,
-    route         TEXT NOT NULL,         -- empty for a meter that the demo made up
+    route         TEXT NOT NULL,         -- empty for a meter on no route
     sequence      INTEGER NOT NULL,
     previous      INTEGER,
     previous_date TEXT,
