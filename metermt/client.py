@@ -7,13 +7,15 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from itertools import islice
+from math import isfinite
 from pathlib import Path
 from threading import Lock
+from types import NoneType
 from typing import Self, TypeVar
 
 from metermt.calls import readings, rounds, sessions
 from metermt.calls.readings import Next
-from metermt.calls.table import Call
+from metermt.calls.table import MAX_ITEMS, Call
 from metermt.config import PORT, check_port
 from metermt.discovery import ANSWER_SECONDS, Registry
 from metermt.errors import (
@@ -28,12 +30,12 @@ from metermt.errors import (
     TlsError,
 )
 from metermt.model import Answer, Job, Status
+from metermt.rules.answers import shown
 from metermt.transport.connection import ServerConnection
 from metermt.transport.deadline import Deadline
 from metermt.transport.tls import ClientTls
 from metermt.transport.tunnel import SshTunnel
 from metermt.version import PROTOCOL, VERSION
-from metermt.wire import MAX_ITEMS
 
 Q = TypeVar("Q")
 R = TypeVar("R")
@@ -42,8 +44,7 @@ TIMEOUT = 10.0
 """Seconds that a call may take unless told otherwise, reconnecting included."""
 
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.05, 2.0  # seconds between two tries to reconnect; each is twice the one before
-
-
+_SENDABLE = (str, int, NoneType)
 _STEP = 1.0  # seconds that one of several servers of a name may take to answer before the next is tried
 
 
@@ -283,7 +284,12 @@ def _to_send(answer: Answer) -> Answer:
         with suppress(OverflowError):  # at the ends of the calendar; the server refuses it
             when = when.astimezone(UTC)
         when = when.isoformat(timespec="seconds")
-    return Answer(answer.meter, answer.value, answer.reason, when, new_key() if answer.key is None else answer.key)
+    key = new_key() if answer.key is None else answer.key
+    said = (answer.meter, answer.value, answer.reason, when, key)
+    for part in said:
+        if not (isinstance(part, _SENDABLE) or (isinstance(part, float) and isfinite(part))):  # JSON would change it
+            raise CallError(f"Only numbers, texts and None can be sent to a server, not {shown(part)}")
+    return Answer(*said)
 
 
 def _in_parts(answers: Iterable[Answer]) -> Iterator[list[Answer]]:

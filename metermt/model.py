@@ -6,13 +6,11 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from enum import StrEnum
 from functools import lru_cache
-from typing import Annotated, Final
+from typing import Any
 
 from metermt.errors import RouteError, UserError
 
 KINDS = {"E": "electricity", "G": "gas", "W": "water", "": "unknown"}
-JUDGED: Final = "judged"
-"""Marks a field that a caller may fill with anything: the rules say what is wrong with it, and not the wire."""
 MAX_DIALS = 12
 MAX_TEXT = 200
 """Characters in an address, in instructions, in a route's or a person's name."""
@@ -158,15 +156,15 @@ class Answer:
     only a reason. `when` is when the reader stood at the meter: a `datetime`, an ISO 8601 text, or None for now.
     `key` is the client's unique id for this submission, None when it has none.
 
-    An answer is made of whatever was typed; `metermt.rules.answers.judged` tells whether it can be taken, and what it
-    returns has a `value` of None or from 0, a `reason` without blanks around it, and `when` in UTC.
+    An answer is made of whatever was said, hence `Any`: `metermt.rules.answers.judged` tells whether it can be taken,
+    and what it returns has a `value` of None or from 0, a `reason` without blanks around it, and `when` in UTC.
     """
 
-    meter: Annotated[str, JUDGED]
-    value: Annotated[int | None, JUDGED] = None
-    reason: Annotated[str, JUDGED] = ""
-    when: Annotated[datetime | str | None, JUDGED] = None
-    key: Annotated[str | None, JUDGED] = None
+    meter: str | Any
+    value: int | Any | None = None
+    reason: str | Any = ""
+    when: datetime | str | Any | None = None
+    key: str | Any | None = None
 
     def says_the_same_as(self, other: "Answer") -> bool:
         """Tell whether both say the same of the same meter; times may differ."""

@@ -17,7 +17,7 @@ from metermt.store.sqlite.groupwriter import GroupWriter
 class Book:
     """A database with one table, its writer, and what can be seen of it from another connection."""
 
-    def __init__(self, path, busy_seconds=0):
+    def __init__(self, path, busy_seconds):
         self.path = path
         self.connection = apsw.Connection(str(path))
         self.connection.execute("PRAGMA journal_mode = WAL")

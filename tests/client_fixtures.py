@@ -1,11 +1,10 @@
-"""Clients in front of real servers: a module of tests has these fixtures when its `pytest_plugins` name this one."""
+"""Clients in front of a town's server: a module of tests imports all of this."""
 
 import pytest
 from conftest import make_jobs
-from proxy import Proxy
-from servers import Servers, fill, listening, make_database
+from servers import fill
 
-from metermt import MeterClient, Policy
+from metermt import Policy
 from metermt.calls.desk import Desk
 from metermt.store.memory import MemoryStore
 
@@ -17,49 +16,23 @@ def town(demo_accounts):
 
 
 @pytest.fixture
-def server(town, clock):
-    with listening(Desk(town, Policy(login_failures=3), clock=clock)) as server:
-        yield server
+def desk(town, clock):
+    return Desk(town, Policy(login_failures=3), clock=clock)
 
 
 @pytest.fixture
-def proxy(server):
-    with Proxy(server.port) as proxy:
-        yield proxy
-
-
-@pytest.fixture
-def client(server):
+def client(server, connect):
     """Carol, who has logged in."""
-    with MeterClient("localhost", server.port) as client:
-        client.login("carol", "carol")
-        yield client
+    return connect(server)
 
 
 @pytest.fixture
-def client_behind(proxy):
+def client_behind(proxy, connect):
     """Carol, who has logged in behind the proxy."""
-    with MeterClient("localhost", proxy.port) as client:
-        client.login("carol", "carol")
-        yield client
+    return connect(proxy)
 
 
 @pytest.fixture
-def other_client(server):
+def other_client(server, connect):
     """Adam, who has logged in."""
-    with MeterClient("localhost", server.port) as client:
-        client.login("adam", "adam")
-        yield client
-
-
-@pytest.fixture
-def servers(tmp_path, monkeypatch):
-    monkeypatch.setenv("TMPDIR", str(tmp_path))  # a server that is killed leaves a database in a temporary folder
-    with Servers(tmp_path) as servers:
-        yield servers
-
-
-@pytest.fixture
-def database(database_path, demo_accounts):
-    """A database with the demo's users, whose logins cost little, and 500 meters M00000 to M00499."""
-    return make_database(database_path, demo_accounts, make_jobs(500))
+    return connect(server, "adam")

@@ -23,15 +23,20 @@ from metermt.model import Account, Answer, Job, Lease, Meter, Reading, Role, Ses
 from metermt.store.memory import MemoryStore
 from metermt.store.sqlite.store import SqliteStore
 
-pytest_plugins = ["readers", "commands", "terminals"]  # fixtures for the tests of calls and of programs
+# Fixtures for the tests of calls, of servers, of commands, and of programs in a terminal.
+pytest_plugins = ["readers", "server_fixtures", "commands", "terminals"]
 
 DEADLINE = 20  # seconds; nothing here takes two, so only a deadlock gets there
 NOW = datetime(2026, 11, 20, 10, 0, tzinfo=UTC)
 T0 = NOW.timestamp()
 LEASED_UNTIL = T0 + 30 * 60
+WHEN = "2026-11-20T09:30:00+00:00"  # half an hour before `NOW`
 CYCLE = "2026-11"
+OTHER_CYCLE = "2026-12"
 SERVER = "here"  # what the sessions of `add_readers` are connected to
 MANY = 1_000_000  # more than there is of anything
+HUGE = 10**5000  # more digits than Python turns into a text
+LINE_BREAKERS = "\x00\n\r\t\x1b\x7f\x85\x9b\u2028\u2029\ud800\udfff"
 
 # The machine may be busy, and a fresh checkout has hypothesis make its tables of characters first: how long an example
 # takes to make or to run says nothing about what is tested. Each run tries other examples, so half of the usual number

@@ -1,11 +1,11 @@
-"""What the tests of the shared dictionaries have in common: keys and values to put in, and threads that do so."""
+"""What the tests of the shared dictionaries have in common: keys and values, and what is done to every dictionary."""
 
-import sys
-import threading
-import time
+import operator
 from dataclasses import dataclass
 
-DEADLINE = 20  # seconds; the slowest of these takes one, so only a deadlock gets there
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, precondition, rule
+
 USERS = ("ada", "ben", "cyd")
 
 
@@ -41,41 +41,57 @@ class Keyed:
         return self.pairs[key]
 
 
-def run_together(*works):
-    """Start every work at one barrier, wait for all, raise what any raised, return what each returned."""
-    barrier = threading.Barrier(len(works))
-    returned, raised = {}, []
-
-    def run(place, work):
-        try:
-            barrier.wait(DEADLINE)
-            returned[place] = work()
-        except BaseException as error:  # noqa: BLE001 (the caller raises it)
-            raised.append(error)
-
-    threads = [
-        threading.Thread(target=run, args=placed, daemon=True, name=f"work {placed[0]}") for placed in enumerate(works)
-    ]
-    interval = sys.getswitchinterval()
-    sys.setswitchinterval(1e-6)  # change threads as often as can be: races are met in few rounds
-    try:
-        until = time.monotonic() + DEADLINE
-        for thread in threads:
-            thread.start()
-        for thread in threads:
-            thread.join(max(0.0, until - time.monotonic()))
-    finally:
-        sys.setswitchinterval(interval)
-    if raised:
-        raise raised[0]
-    stuck = [thread.name for thread in threads if thread.is_alive()]
-    assert not stuck, f"still running after {DEADLINE} s: {stuck}"
-    return [returned[place] for place in range(len(works))]
-
-
 def outcome(call, dictionary):
     """Return what the call gave or the class of what it raised, so that two dictionaries can be compared."""
     try:
         return "returned", call(dictionary)
     except (KeyError, TypeError, ValueError) as error:
         return "raised", type(error)
+
+
+A_KEY = st.runner().flatmap(lambda machine: machine.keys)
+A_VALUE = st.runner().flatmap(lambda machine: machine.values)
+
+
+class BothMachine(RuleBasedStateMachine):
+    """Does the same to a shared dictionary and to a plain dict, and sees no difference.
+
+    This is what needs only a key and a value; whoever inherits it says which `keys` and `values` there are, and makes
+    the two dictionaries.
+    """
+
+    keys = values = shared = plain = None
+
+    def both(self, call):
+        """Check that the call gives the same on either dictionary."""
+        expected = outcome(call, self.plain)
+        assert repr(outcome(call, self.shared)) == repr(expected)
+
+    @rule(key=A_KEY, value=A_VALUE)
+    def set_item(self, key, value):
+        self.both(lambda d: operator.setitem(d, key, value))
+
+    @rule(key=A_KEY)
+    def delete_item(self, key):
+        self.both(lambda d: operator.delitem(d, key))
+
+    @rule(key=A_KEY, default=A_VALUE)
+    def set_default(self, key, default):
+        self.both(lambda d: d.setdefault(key, default))
+
+    @rule(key=A_KEY)
+    def pop(self, key):
+        self.both(lambda d: d.pop(key))
+
+    @rule(key=A_KEY, default=A_VALUE)
+    def pop_with_default(self, key, default):
+        self.both(lambda d: d.pop(key, default))
+
+    @rule()
+    def pop_item(self):
+        self.both(lambda d: d.popitem())
+
+    @precondition(lambda self: self.plain)
+    @rule()
+    def clear(self):
+        self.both(lambda d: d.clear())

@@ -1,4 +1,4 @@
-"""Peers for tests of the wire: plain RPyC clients, a plain RPyC server, strangers who say what none of them would."""
+"""Peers for tests of the wire: plain RPyC clients, a plain RPyC server, and strangers who say what nobody would."""
 
 import json
 import re
@@ -8,22 +8,16 @@ import subprocess
 import sys
 import threading
 import time
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import pytest
-import rpyc
-from conftest import make_jobs, wait_until
+from conftest import wait_until
 from proxy import frame, frames_of
 from rpyc.core import brine, consts
-from servers import fill
 
-from metermt import MeterClient
-from metermt.calls.desk import Desk
 from metermt.calls.table import CALLS
-from metermt.store.memory import MemoryStore
 
-WHEN = "2026-11-20T09:30:00+00:00"
 VALUE, TUPLE, LOCAL, REMOTE = consts.LABEL_VALUE, consts.LABEL_TUPLE, consts.LABEL_LOCAL_REF, consts.LABEL_REMOTE_REF
 MEGABYTE = 1_000_000
 A_DATETIME = (REMOTE, ("datetime.datetime", 1, 2))  # as plain RPyC boxes one; the numbers are the client's own
@@ -32,44 +26,30 @@ A_DATETIME = (REMOTE, ("datetime.datetime", 1, 2))  # as plain RPyC boxes one; t
 # --- clients of plain RPyC
 
 
-@contextmanager
-def plain_clients(goodbye=True):
-    """Connect plain clients, to a server or to a port, and hang up for them in the end, in order or without a word."""
-    connections = []
-
-    def connect(server, **config):
-        connection = rpyc.connect("localhost", getattr(server, "port", server), config=config)
-        connections.append(connection)
-        return connection
-
-    try:
-        yield connect
-    finally:
-        for connection in connections:
-            if goodbye:
-                connection.close()
-            else:
-                connection._channel.close()
-
-
-@contextmanager
-def readers():
-    """Log readers in with clients of ours, and hang up for them in the end."""
-    with ExitStack() as stack:
-
-        def connect(server, username="carol", timeout=10.0):
-            client = stack.enter_context(MeterClient("localhost", server.port, timeout=timeout))
-            client.login(username, username)
-            return client
-
-        yield connect
-
-
 def code_of(call, *args, **kwargs):
     """Make a call that must fail; return the code of its error."""
     with pytest.raises(Exception) as caught:  # noqa: PT011 - what RPyC makes of a class it does not know
         call(*args, **kwargs)
     return caught.value.code
+
+
+def fails(call, *args):
+    """Make a call, and tell whether it fails, here or there: some values RPyC cannot even send."""
+    try:
+        call(*args)
+    except Exception:  # noqa: BLE001 - that is the question
+        return True
+    return False
+
+
+class Bait:
+    """Writes a file, wherever it is unpickled: who did so."""
+
+    def __init__(self, path):
+        self._path = path
+
+    def __reduce__(self):
+        return exec, (f"import os; open({str(self._path)!r}, 'w').write(str(os.getpid()))",)
 
 
 def answers(*rows):
@@ -163,22 +143,6 @@ class Stranger:
         self.sock.close()
 
 
-@contextmanager
-def strangers():
-    """Connect strangers to a server, and hang up for them in the end."""
-    connected = []
-
-    def connect(server):
-        connected.append(Stranger(server.port))
-        return connected[-1]
-
-    try:
-        yield connect
-    finally:
-        for stranger in connected:
-            stranger.close()
-
-
 # --- servers
 
 
@@ -197,11 +161,6 @@ def most_memory(process):
     """Return the most bytes that a process has ever had in memory."""
     status = Path(f"/proc/{process.pid}/status").read_text()
     return int(re.search(r"VmHWM:\s+(\d+) kB", status)[1]) * 1024
-
-
-def desk_of_twenty(accounts):
-    """Return a desk on a store in memory, with these users, and jobs for M00000 to M00019."""
-    return Desk(fill(MemoryStore(), accounts, make_jobs(20)))
 
 
 # A server as RPyC's documentation writes one.

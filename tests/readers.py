@@ -2,7 +2,9 @@
 
 import pytest
 from argon2 import PasswordHasher
-from conftest import CYCLE, import_jobs, make_jobs
+from conftest import MANY, make_jobs
+from servers import fill
+from steps import meters_of
 
 from metermt import passwords
 from metermt.calls import readings, rounds, sessions
@@ -92,6 +94,12 @@ def readings_in(store):
     return store.read(lambda tx: [reading for _, reading in tx.readings.all(None)])
 
 
+def left_to(store, username="carol"):
+    """Return the numbers of the meters that are left to whatever session of a reader asks next."""
+    left = store.read(lambda tx: tx.leases.left({username: MANY}))
+    return meters_of(left.get(username, []))
+
+
 class CountingHasher(PasswordHasher):
     """Counts the calls that are costly at full cost."""
 
@@ -117,9 +125,7 @@ def hasher(monkeypatch):
 @pytest.fixture
 def desk(store, clock, demo_accounts, hasher):
     """A desk of each kind of store in turn, with the demo's users, and a route of five meters M00000 to M00004."""
-    store.write(lambda tx: tx.accounts.put(demo_accounts))
-    import_jobs(store, CYCLE, make_jobs(5))
-    return Desk(store, clock=clock)
+    return Desk(fill(store, demo_accounts, make_jobs(5)), clock=clock)
 
 
 @pytest.fixture

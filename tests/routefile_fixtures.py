@@ -3,8 +3,8 @@
 import subprocess
 
 import pytest
+from commands import METERMT
 from conftest import CYCLE
-from routefiles import METERMT
 
 
 @pytest.fixture

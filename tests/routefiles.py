@@ -2,14 +2,11 @@
 
 import csv
 import io
-import sys
-from pathlib import Path
 
 from conftest import CYCLE
 
 from metermt.routefile import BadRow, RouteFile
 
-METERMT = Path(sys.executable).with_name("metermt")
 COLUMNS = ("meter", "kind", "route", "sequence", "address", "dials", "previous", "previous_date", "instructions")
 ROW = ("G72168", "G", "North", "30", "4 Mill Street", "5", "4711", "2026-10-31", "Dog in the yard, ring first")
 

@@ -7,16 +7,15 @@ import time
 from contextlib import contextmanager, suppress
 
 import pytest
+from peers import REMOTE
 from proxy import frame
 from rpyc.core import brine, consts
 
 from metermt.client import MeterClient
 from metermt.errors import Error
 
-VALUE, TUPLE, LOCAL, REMOTE = consts.LABEL_VALUE, consts.LABEL_TUPLE, consts.LABEL_LOCAL_REF, consts.LABEL_REMOTE_REF
 SECONDS = 0.5  # that a call has
 LATE = 3.0  # seconds: eight MiB of nonsense take one to read, and more on a busy machine
-MEGABYTE = 1_000_000
 
 
 class ScriptedServer:

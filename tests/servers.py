@@ -9,7 +9,7 @@ import time
 from contextlib import contextmanager
 from pathlib import Path
 
-from conftest import CYCLE, import_jobs, wait_until
+from conftest import CYCLE, DEADLINE, import_jobs, wait_until
 
 from metermt.config import Limits
 from metermt.store.memory import MemoryStore
@@ -18,8 +18,8 @@ from metermt.transport.server import MeterServer
 
 ROOT = Path(__file__).parents[1]
 SERVER_PY = (sys.executable, "-W", "error", str(ROOT / "server.py"))
-METERMT_SERVE = (sys.executable, "-W", "error", str(Path(sys.executable).with_name("metermt")), "serve")
-DEADLINE = 20  # seconds; a server starts and stops in less than one, but the machine may be busy
+METERMT = (sys.executable, "-W", "error", str(Path(sys.executable).with_name("metermt")))
+METERMT_SERVE = (*METERMT, "serve")
 
 
 class ServerProcess:
@@ -83,6 +83,15 @@ class ServerProcess:
         tasks = Path(f"/proc/{self.pid}/task").iterdir()
         return {(task / "stat").read_text().rpartition(")")[2].split()[0] for task in tasks}
 
+    @contextmanager
+    def frozen(self):
+        """Let it do nothing until the end of the block."""
+        self.send(signal.SIGSTOP)
+        try:
+            yield
+        finally:
+            self.send(signal.SIGCONT)
+
     def stop(self, number=signal.SIGTERM):
         """Ask it to end, and return its exit status."""
         self.send(number)
@@ -140,8 +149,8 @@ def run_to_end(*options, command=SERVER_PY):
 
 @contextmanager
 def listening(desk, limits=None, **settings):
-    """Let a desk, or that of a manager, be asked on a free port, by a server in threads of this process."""
-    server = MeterServer(getattr(desk, "desk", desk), "localhost", 0, limits or Limits(), **settings)
+    """Let a desk be asked on a free port, by a server in threads of this process."""
+    server = MeterServer(desk, "localhost", 0, limits or Limits(), **settings)
     server.start()
     try:
         yield server

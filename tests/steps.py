@@ -10,6 +10,10 @@ READING = {
 }
 
 
+class Failure(Exception):
+    """What goes wrong in a transaction."""
+
+
 class Steps:
     """What a transaction offers, each step in a transaction of its own: `steps.accounts.put(…)`."""
 

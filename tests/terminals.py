@@ -8,16 +8,14 @@ import signal
 import socket
 import subprocess
 import sys
-from pathlib import Path
 
 import pexpect
 import pytest
 from conftest import DEADLINE
-from servers import ROOT, Servers, make_database
+from servers import METERMT, ROOT, Servers, make_database
 
 from metermt.model import Answer
 
-METERMT = (sys.executable, "-W", "error", str(Path(sys.executable).with_name("metermt")))
 CLIENT_CONSOLE = (sys.executable, "-W", "error", str(ROOT / "client_console.py"))
 CONSOLES = [
     pytest.param(CLIENT_CONSOLE, id="client_console.py"),
@@ -131,12 +129,6 @@ def open_terminal():
 def open_console(open_terminal):
     """Start a console for a server, in a terminal; it ends with the test."""
     return lambda server, **variables: open_terminal(*CLIENT_CONSOLE, "-p", server.port, **variables)
-
-
-@pytest.fixture
-def servers(tmp_path_factory):
-    with Servers(tmp_path_factory.mktemp("servers")) as servers:
-        yield servers
 
 
 @pytest.fixture(scope="module")

@@ -6,11 +6,10 @@ How fast anything is, is not tested.
 import json
 import subprocess
 import sys
-from pathlib import Path
 
 import pytest
+from servers import ROOT
 
-ROOT = Path(__file__).parents[1]
 SYSTEMS = ["plain", "metermt", "metermt-tls", "metermt-memory", "xmlrpc", "pyro5", "grpc", "socket", "fdatasync"]
 
 

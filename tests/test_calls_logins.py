@@ -5,7 +5,7 @@ import re
 from datetime import timedelta
 
 import pytest
-from conftest import make_account, run_together
+from conftest import HUGE, make_account, run_together
 from readers import BAD_LOGIN, Reader, as_office, fail_to_log_in, is_shut_out, log_in
 
 from metermt.calls import accounts, rounds, sessions
@@ -16,8 +16,6 @@ from metermt.model import Status
 from metermt.passwords import hash_password
 from metermt.policy import Policy
 from metermt.version import PROTOCOL, VERSION
-
-HUGE = 10**5000  # more digits than Python turns into a text
 
 # --- logging in
 

@@ -4,11 +4,11 @@ import time
 from datetime import UTC, datetime, timedelta, timezone
 
 import pytest
-from conftest import CYCLE, NOW, dump, import_jobs, make_job, make_jobs
+from conftest import CYCLE, HUGE, NOW, dump, import_jobs, make_job, make_jobs
 from readers import WHEN, Reader, as_office, readings_in
 
 from metermt.calls import office, readings
-from metermt.calls.table import Ask
+from metermt.calls.table import MAX_ITEMS, Ask
 from metermt.errors import (
     AlreadyRead,
     CallError,
@@ -22,9 +22,7 @@ from metermt.errors import (
 )
 from metermt.model import Answer, Status
 from metermt.rules.answers import MAX_REASON
-from metermt.wire import MAX_ITEMS
 
-HUGE = 10**5000  # more digits than Python turns into a text
 REFUSED = {
     "a text": (InvalidReading, {"value": "5"}),
     "a float": (InvalidReading, {"value": 5.0}),

@@ -4,24 +4,16 @@ import itertools
 from datetime import timedelta
 
 import pytest
-from conftest import CYCLE, import_jobs, make_job, make_jobs, run_together
-from readers import Reader, as_office
+from conftest import CYCLE, HUGE, import_jobs, make_job, make_jobs, run_together
+from readers import Reader, as_office, left_to
 
 from metermt.calls import accounts, rounds
 from metermt.calls.desk import Desk
+from metermt.calls.table import MAX_ITEMS
 from metermt.demo import USERS
 from metermt.errors import CallError
 from metermt.model import RouteProgress, Status
 from metermt.policy import Policy
-from metermt.wire import MAX_ITEMS
-
-HUGE = 10**5000  # more digits than Python turns into a text
-
-
-def left_to(desk, username):
-    """Return the numbers of the meters that are left to a reader."""
-    left = desk.store.read(lambda tx: tx.leases.left({username: MAX_ITEMS}))
-    return [known.job.meter.number for known in left.get(username, [])]
 
 
 def test_readers_are_handed_different_meters_in_the_order_of_the_walk(carol, adam):
@@ -155,9 +147,9 @@ def test_a_session_that_is_connected_twice_keeps_its_meters_until_both_connectio
     twin = carol.at(desk)
     twin.status()
     carol.hang_up()
-    assert left_to(desk, "carol") == []
+    assert left_to(desk.store) == []
     twin.hang_up()
-    assert left_to(desk, "carol") == ["M00000"]
+    assert left_to(desk.store) == ["M00000"]
 
 
 def test_what_a_lost_connection_leaves_is_free_for_everybody_when_the_lease_ends(carol, adam, clock):
@@ -192,9 +184,9 @@ def test_a_session_that_has_gone_on_elsewhere_is_not_left_when_its_old_connectio
     carol.meter()
     assert elsewhere.meter() == "M00000"
     carol.hang_up()
-    assert left_to(desk, "carol") == []
+    assert left_to(desk.store) == []
     elsewhere.hang_up()
-    assert left_to(desk, "carol") == ["M00000"]
+    assert left_to(desk.store) == ["M00000"]
 
 
 # --- many at once
@@ -233,4 +225,4 @@ def test_a_crew_that_comes_and_goes_holds_no_meter_twice(desk):
     held = run_together(*(lambda username=username: come_and_go(username) for username in USERS))
     assert sum(map(len, held)) == len(set().union(*held))
     Reader(desk)  # logging in writes, and what is left to be noted is written with it
-    assert [left_to(desk, username) for username in USERS] == [sorted(meters) for meters in held]
+    assert [left_to(desk.store, username) for username in USERS] == [sorted(meters) for meters in held]

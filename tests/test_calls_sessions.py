@@ -4,7 +4,7 @@ from datetime import timedelta
 from itertools import islice
 
 import pytest
-from conftest import CYCLE, dump, import_jobs, make_job, run_together
+from conftest import CYCLE, HUGE, dump, import_jobs, make_job, run_together
 from readers import BAD_SESSION, Reader, as_office, log_in
 
 from metermt.calls import accounts, readings, rounds, sessions
@@ -14,7 +14,6 @@ from metermt.errors import LoginError, SessionError
 from metermt.model import Answer, Status
 from metermt.policy import Policy
 
-HUGE = 10**5000  # more digits than Python turns into a text
 ANSWER = Answer("M00000", 5)
 
 

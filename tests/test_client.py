@@ -4,8 +4,9 @@ import time
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from clients import WHEN, read_in
-from conftest import NOW, make_answer, make_jobs, run_together, wait_until
+from client_fixtures import *  # noqa: F403 - the fixtures
+from clients import read_in
+from conftest import NOW, WHEN, make_answer, make_jobs, run_together, wait_until
 from proxy import Proxy
 from readers import readings_in
 from servers import fill, listening
@@ -17,8 +18,6 @@ from metermt.errors import InvalidReading, InvalidTime, UnknownMeter
 from metermt.model import Status
 from metermt.store.memory import MemoryStore
 from metermt.version import PROTOCOL, VERSION
-
-pytest_plugins = ["client_fixtures"]
 
 
 def test_a_whole_conversation_with_a_server_in_a_process_of_its_own(servers, database):

@@ -1,28 +1,16 @@
 """`MeterClient` and servers that hang: every call ends by its deadline."""
 
-import signal
 import socket
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack
 
 import pytest
-from clients import LONG_AGO, WHEN, ends_after
-from conftest import run_together, start, wait_until
+from client_fixtures import *  # noqa: F403 - the fixtures
+from clients import LONG_AGO, ends_after
+from conftest import WHEN, run_together, start, wait_until
 
 from metermt import Answer, MeterClient
 from metermt.errors import DeadlineExceeded, UnknownMeter
 from metermt.model import Status
-
-pytest_plugins = ["client_fixtures"]
-
-
-@contextmanager
-def frozen(server):
-    """Let a server do nothing until the end of the block."""
-    server.send(signal.SIGSTOP)
-    try:
-        yield
-    finally:
-        server.send(signal.SIGCONT)
 
 
 def test_while_the_server_is_frozen_every_call_ends_by_its_deadline(servers, database):
@@ -41,7 +29,7 @@ def test_while_the_server_is_frozen_every_call_ends_by_its_deadline(servers, dat
             with MeterClient("localhost", server.port, timeout=1.0) as client:
                 client.ping()
 
-        with frozen(server):
+        with server.frozen():
             run_together(
                 lambda: call(idle.get_job),
                 lambda: call(shared.get_status),

@@ -4,8 +4,9 @@ from contextlib import suppress
 from dataclasses import replace
 
 import pytest
-from clients import WHEN, read_in
-from conftest import make_answer
+from client_fixtures import *  # noqa: F403 - the fixtures
+from clients import read_in
+from conftest import WHEN, make_answer
 from servers import BrokenStore, fill, listening
 
 from metermt import Answer, MeterClient
@@ -30,8 +31,6 @@ from metermt.errors import (
 )
 from metermt.model import Status
 
-pytest_plugins = ["client_fixtures"]
-
 
 def made_up(name):
     """A call of this name that is told nothing."""
@@ -55,8 +54,8 @@ def made_up(name):
         (lambda c: c.submit_and_next(make_answer(value=1.5)), InvalidReading, "Invalid reading: 1.5 is not a whole"),
         (lambda c: c.get_jobs(0), CallError, "Ask for 1 to 1000 jobs at once"),
         (lambda c: c.get_jobs(1001), CallError, "Ask for 1 to 1000 jobs at once"),
-        (lambda c: c.get_jobs([1]), CallError, "The other side sent list, where "),
-        (lambda c: c.get_jobs({1}), CallError, "Only numbers, texts and None can be sent"),
+        (lambda c: c.get_jobs([1]), CallError, "The other side sent a JobsWanted that makes no sense"),
+        (lambda c: c.get_jobs(object()), CallError, "Only numbers, texts and None can be sent"),
         (lambda c: c.call(list_routes, None), RoleError, "list_routes is for a supervisor or more, and you are a "),
         (lambda c: c.call(made_up("no_such_call"), None), CallError, "This server does not know that call"),
         (lambda c: c.call(made_up("login"), None), CallError, "login wants username, password"),

@@ -4,8 +4,9 @@ import gc
 import socket
 
 import pytest
-from clients import LONG_AGO, WHEN, ends_after, ends_by, read_in
-from conftest import make_answer, run_together, start, wait_until
+from client_fixtures import *  # noqa: F403 - the fixtures
+from clients import LONG_AGO, ends_after, ends_by, read_in
+from conftest import WHEN, make_answer, run_together, start, wait_until
 from proxy import Proxy
 from servers import listening, sockets_of
 
@@ -14,8 +15,6 @@ from metermt.calls.desk import Desk
 from metermt.errors import ConnectionFailed, ServerUnreachable, SettingError
 from metermt.model import Status
 from metermt.store.sqlite.store import SqliteStore
-
-pytest_plugins = ["client_fixtures"]
 
 
 @pytest.mark.parametrize("hard", [False, True], ids=["closed", "reset"])

@@ -10,9 +10,10 @@ from random import Random
 import pytest
 from clients import ends_after, ends_by
 from conftest import make_answer
+from peers import MEGABYTE
 from proxy import frame
 from rpyc.core import brine, consts
-from scripted import MEGABYTE, METHOD, ROOT, ScriptedServer, answers, replies, say
+from scripted import METHOD, ROOT, ScriptedServer, answers, replies, say
 from servers import sockets_of
 
 from metermt import MeterClient
@@ -147,7 +148,6 @@ CALLS = {
         ("get_status", (True, False)),
         ("get_job", '{"meter": {"number": "G1"}, "cycle": 5}'),
         ("get_job", '{"meter": {"number": "no number"}, "cycle": "2026-11"}'),
-        ("get_jobs", json.dumps([{"meter": {"number": "G1"}, "cycle": "2026-11"}] * 1001)),
         ("submit_and_next", (1, 1, None)),
         ("submit_and_next", '{"status": {"count": 1, "total": "many"}, "job": null}'),
         ("submit_readings", "[1]"),

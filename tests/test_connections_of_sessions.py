@@ -2,30 +2,12 @@
 
 import pytest
 from conftest import wait_until
-from peers import plain_clients, wait_until_taken_over
-from proxy import Proxy
+from peers import wait_until_taken_over
+from readers import left_to
 from servers import listening
 
 from metermt.calls.table import Caller
 from metermt.policy import Policy
-
-
-@pytest.fixture
-def server(desk):
-    with listening(desk) as server:
-        yield server
-
-
-@pytest.fixture
-def proxy(server):
-    with Proxy(server.port) as proxy:
-        yield proxy
-
-
-@pytest.fixture
-def connect():
-    with plain_clients(goodbye=False) as connect:
-        yield connect
 
 
 def hang_up(connection):
@@ -38,78 +20,73 @@ def log_in(connection, username="carol"):
     return session
 
 
-def left_to(desk, username="carol"):
-    """Return how many jobs are left to whatever session of a reader asks next."""
-    return len(desk.store.read(lambda tx: tx.leases.left({username: 100})).get(username, ()))
-
-
 # --- connections that end late
 
 
-def test_a_dead_connection_noticed_late_takes_nothing_from_the_session_that_went_on(server, proxy, connect, desk):
-    dead = connect(proxy)
+def test_a_dead_connection_noticed_late_takes_nothing_from_the_session_that_went_on(server, proxy, plain, desk):
+    dead = plain(proxy)
     session = log_in(dead)
     with proxy.deaf():
         hang_up(dead)  # and the server does not hear of it
-        living = connect(server)
+        living = plain(server)
         assert living.root.get_job(session) == "M00000"
         assert server.connections == 2
     wait_until(lambda: server.connections == 1, "the server has noticed")
 
-    other = connect(server).root
+    other = plain(server).root
     others_session, _ = other.login("carol", "carol")
     assert other.get_job(others_session) == "M00001"
     assert living.root.get_job(session) == "M00000"
-    assert left_to(desk) == 0
+    assert left_to(desk.store) == []
 
     hang_up(living)
-    wait_until(lambda: left_to(desk) == 1, "it is left to its reader")
-    third = connect(server).root
+    wait_until(lambda: len(left_to(desk.store)) == 1, "it is left to its reader")
+    third = plain(server).root
     third_session, _ = third.login("carol", "carol")
     assert third.get_job(third_session) == "M00000"
     assert other.get_job(others_session) == "M00001"
 
 
-def test_whichever_of_two_connections_ends_first_the_other_keeps_the_job(server, connect, desk):
-    first, second = connect(server), connect(server)
+def test_whichever_of_two_connections_ends_first_the_other_keeps_the_job(server, plain, desk):
+    first, second = plain(server), plain(server)
     session = log_in(first)
     assert first.root.get_job(session) == second.root.get_job(session) == "M00000"
     wait_until_taken_over()
 
     hang_up(second)
     wait_until(lambda: server.connections == 1, "the server has noticed")
-    assert left_to(desk) == 0
+    assert left_to(desk.store) == []
 
     hang_up(first)
-    wait_until(lambda: left_to(desk) == 1, "it is left to its reader")
+    wait_until(lambda: len(left_to(desk.store)) == 1, "it is left to its reader")
 
 
-def test_who_comes_back_after_the_last_connection_has_ended_has_the_job_for_themselves_again(server, connect, desk):
-    first = connect(server)
+def test_who_comes_back_after_the_last_connection_has_ended_has_the_job_for_themselves_again(server, plain, desk):
+    first = plain(server)
     session = log_in(first)
     assert first.root.get_job(session) == "M00000"
     hang_up(first)
-    wait_until(lambda: left_to(desk) == 1, "it is left to its reader")
+    wait_until(lambda: len(left_to(desk.store)) == 1, "it is left to its reader")
 
-    back = connect(server).root
+    back = plain(server).root
     assert back.get_job(session) == "M00000"
-    assert left_to(desk) == 0
-    other = connect(server).root
+    assert left_to(desk.store) == []
+    other = plain(server).root
     assert other.get_job(other.login("carol", "carol")[0]) == "M00001"
 
 
-def test_one_connection_may_use_many_sessions_and_all_of_them_are_left_when_it_ends(server, connect, desk):
-    connection = connect(server)
+def test_one_connection_may_use_many_sessions_and_all_of_them_are_left_when_it_ends(server, plain, desk):
+    connection = plain(server)
     sessions = [log_in(connection) for _ in range(3)]
     assert [connection.root.get_job(session) for session in sessions] == ["M00000", "M00001", "M00002"]
 
     hang_up(connection)
 
-    wait_until(lambda: left_to(desk) == 3, "all are left to their reader")
+    wait_until(lambda: len(left_to(desk.store)) == 3, "all are left to their reader")
 
 
-def test_when_one_of_two_connections_logs_out_what_was_held_is_free_for_everybody(server, connect, desk):
-    first, second, adams = connect(server), connect(server), connect(server)
+def test_when_one_of_two_connections_logs_out_what_was_held_is_free_for_everybody(server, plain, desk):
+    first, second, adams = plain(server), plain(server), plain(server)
     session, adams_session = log_in(first), log_in(adams, "adam")
     assert first.root.get_job(session) == second.root.get_job(session) == "M00000"
 
@@ -121,8 +98,8 @@ def test_when_one_of_two_connections_logs_out_what_was_held_is_free_for_everybod
     assert adams.root.get_job(adams_session) == "M00000"
 
 
-def test_a_session_that_somebody_tried_in_vain_belongs_to_no_connection(server, connect, desk):
-    first, stranger = connect(server), connect(server)
+def test_a_session_that_somebody_tried_in_vain_belongs_to_no_connection(server, plain, desk):
+    first, stranger = plain(server), plain(server)
     session = log_in(first)
     assert first.root.get_job(session) == "M00000"
     with pytest.raises(Exception, match="Invalid session ID"):
@@ -130,14 +107,14 @@ def test_a_session_that_somebody_tried_in_vain_belongs_to_no_connection(server, 
     hang_up(stranger)
     wait_until(lambda: server.connections == 1, "the server has noticed")
 
-    assert left_to(desk) == 0
+    assert left_to(desk.store) == []
 
 
 # --- what is remembered of them
 
 
-def test_sessions_that_ended_are_forgotten(server, connect, desk):
-    root = connect(server).root
+def test_sessions_that_ended_are_forgotten(server, plain, desk):
+    root = plain(server).root
     for _ in range(30):
         session, _ = root.login("carol", "carol")
         root.get_status(session)
@@ -146,21 +123,21 @@ def test_sessions_that_ended_are_forgotten(server, connect, desk):
     assert len(desk.sessions) == 0
 
 
-def test_sessions_that_are_not_used_any_more_are_forgotten(server, connect, desk, clock):
+def test_sessions_that_are_not_used_any_more_are_forgotten(server, plain, desk, clock):
     for _ in range(30):
-        connection = connect(server)
+        connection = plain(server)
         connection.root.get_status(log_in(connection))
         hang_up(connection)
     wait_until(lambda: server.connections == 0, "all are gone")
     clock.move(minutes=2)
-    last = connect(server)
+    last = plain(server)
     last.root.get_status(log_in(last))
 
     assert len(desk.sessions) == 1
 
 
-def test_sessions_that_were_only_used_for_a_moment_do_not_add_up(server, connect, desk, clock):
-    connection = connect(server)
+def test_sessions_that_were_only_used_for_a_moment_do_not_add_up(server, plain, desk, clock):
+    connection = plain(server)
     for _ in range(150):
         connection.root.get_status(log_in(connection))
         clock.move(seconds=10)
@@ -168,10 +145,10 @@ def test_sessions_that_were_only_used_for_a_moment_do_not_add_up(server, connect
     assert len(desk.sessions) < 20
 
 
-def test_a_session_that_has_idled_out_is_good_for_nothing_and_forgotten(desk, clock, connect):
+def test_a_session_that_has_idled_out_is_good_for_nothing_and_forgotten(desk, clock, plain):
     desk.policy = Policy()
     with listening(desk) as server:
-        connection = connect(server)
+        connection = plain(server)
         session = log_in(connection)
         clock.move(hours=13)
         with pytest.raises(Exception, match="Invalid session ID"):
@@ -191,9 +168,9 @@ def test_a_connection_is_remembered_with_a_hundred_sessions_at_most(desk):
     assert desk.sessions.still_gone(["session 5"]) == ["session 5"]
 
 
-def test_when_all_have_hung_up_nothing_is_remembered_of_who_was_connected(server, connect, desk):
+def test_when_all_have_hung_up_nothing_is_remembered_of_who_was_connected(server, plain, desk):
     for _ in range(10):
-        connection = connect(server)
+        connection = plain(server)
         connection.root.get_job(log_in(connection))
         hang_up(connection)
 

@@ -5,19 +5,8 @@ import sys
 import time
 
 import pytest
-from terminals import (
-    AT_ONCE,
-    CLIENT_CONSOLE,
-    CONSOLES,
-    CTRL_C,
-    CTRL_D,
-    METERMT,
-    PROMPTS,
-    deaf_socket,
-    masked,
-    piped,
-    read_some,
-)
+from servers import METERMT
+from terminals import AT_ONCE, CLIENT_CONSOLE, CONSOLES, CTRL_C, CTRL_D, PROMPTS, deaf_socket, masked, piped, read_some
 
 from metermt.client import connect
 

@@ -5,7 +5,8 @@ import threading
 
 import pytest
 from conftest import CYCLE, make_job, refusal_of, start, wait_until
-from terminals import CLIENT_CONSOLE, CTRL_C, METERMT, PROMPTS, answers_of, piped, surroundings
+from servers import METERMT
+from terminals import CLIENT_CONSOLE, CTRL_C, PROMPTS, answers_of, piped, surroundings
 
 from metermt.client import connect
 

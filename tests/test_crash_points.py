@@ -9,9 +9,9 @@ from pathlib import Path
 import apsw
 import faults
 import pytest
-from conftest import add_readers, import_jobs, make_jobs, make_reading, start, wait_until
+from conftest import DEADLINE, add_readers, import_jobs, make_jobs, make_reading, start, wait_until
 from faults import Case, Diary, Mortals
-from servers import DEADLINE, ServerProcess, make_database
+from servers import ServerProcess, make_database
 from steps import Steps
 from whole import assert_whole, integrity_of
 

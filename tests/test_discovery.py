@@ -4,6 +4,7 @@ import socket
 import time
 
 import pytest
+from conftest import wait_until
 from rpyc.core import brine
 from rpyc.utils.registry import TCPRegistryClient, UDPRegistryClient
 
@@ -23,20 +24,13 @@ def registry(request):
         yield Registry("localhost", server.port, tcp)
 
 
-def wait_until(condition, seconds=5.0):
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline, "it did not come true in time"
-        time.sleep(0.01)
-
-
 def demo_server(registry, database=None):
     return RunningServer(ServerSettings(port=0, demo=True, database=database, registry=registry))
 
 
 def test_a_server_is_found_by_name_while_it_runs(registry):
     with demo_server(registry) as server:
-        wait_until(lambda: registry.servers("METER"))
+        wait_until(lambda: registry.servers("METER"), "it is registered")
 
         assert registry.servers("meter") == [("127.0.0.1", server.port)]
         assert registry.names() == ["METER"]
@@ -49,7 +43,7 @@ def test_a_server_is_found_by_name_while_it_runs(registry):
 
 def test_a_client_by_name_goes_on_with_the_other_server_when_its_own_is_gone(registry, tmp_path):
     with demo_server(registry, tmp_path / "shared.db") as one, demo_server(registry, tmp_path / "shared.db") as other:
-        wait_until(lambda: len(registry.servers("METER")) == 2)
+        wait_until(lambda: len(registry.servers("METER")) == 2, "both are registered")
         with connect(service="METER", registry=str(registry)) as client:
             client.login("carol", "carol")
             job = client.get_job()
@@ -76,7 +70,7 @@ def test_a_client_tries_all_servers_of_a_name_and_says_which(registry):
         assert "127.0.0.1:1" in str(caught.value)
 
         with demo_server(registry) as server:
-            wait_until(lambda: ("127.0.0.1", server.port) in registry.servers("METER"))
+            wait_until(lambda: ("127.0.0.1", server.port) in registry.servers("METER"), "it is registered")
             for _ in range(3):
                 with connect(service="METER", registry=str(registry), timeout=5) as client:
                     assert client.port == server.port
@@ -96,7 +90,7 @@ def test_a_server_goes_on_without_a_registry_and_registers_when_there_is_one(cap
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
     with announced(Registry("localhost", port), "METER", 4711):
-        wait_until(lambda: "tries again" in caplog.text)
+        wait_until(lambda: "tries again" in caplog.text, "it has tried in vain")
 
 
 def test_programs_that_use_the_clients_of_rpyc_find_our_servers(registry):
@@ -248,7 +242,7 @@ def test_a_server_registers_under_the_address_that_it_advertises(locked_registry
     registry = Registry(port=locked_registry.port, key=KEY)
     settings = ServerSettings(port=0, demo=True, registry=registry, advertise="meter.example.org")
     with RunningServer(settings) as server:
-        wait_until(lambda: registry.servers("METER"))
+        wait_until(lambda: registry.servers("METER"), "it is registered")
         assert registry.servers("METER") == [("meter.example.org", server.port)]
     assert registry.servers("METER") == []
 

@@ -9,6 +9,7 @@ from contextlib import contextmanager, suppress
 import apsw
 import pytest
 from conftest import CYCLE, DEADLINE, make_answer, make_jobs, run_together
+from databases import hooked
 from faults import CHECKPOINT_PAGES, Disk
 from readers import as_office, readings_in
 from servers import ServerProcess, make_database
@@ -55,9 +56,8 @@ def frequent_checkpoints():
         connection.wal_autocheckpoint(CHECKPOINT_PAGES)
         connection.execute("PRAGMA journal_size_limit = 20000")  # so that there are truncations
 
-    apsw.connection_hooks.append(hook)
-    yield
-    apsw.connection_hooks.remove(hook)
+    with hooked(hook):
+        yield
 
 
 @pytest.fixture
@@ -67,9 +67,8 @@ def small_cache():
     def hook(connection):
         connection.execute("PRAGMA cache_size = 5")
 
-    apsw.connection_hooks.append(hook)
-    yield
-    apsw.connection_hooks.remove(hook)
+    with hooked(hook):
+        yield
 
 
 @pytest.fixture(scope="module")
@@ -210,7 +209,7 @@ def test_an_import_larger_than_the_cache_is_whole_or_not_there(prepared, tmp_pat
 
 def test_all_who_share_a_commit_hear_that_it_failed(prepared, tmp_path):
     path = tmp_path / "metermt.db"
-    for n in range(1, 11):
+    for n in range(1, SUBMISSIONS // 4 + 1):  # each waits for its answer, so that a commit is of four at most
         shutil.copyfile(prepared, path)
         with FaultyDisk("sync", n, "EIO", lasts=True) as disk, SqliteStore(path) as store:
             shares = [list(SENT)[start::4] for start in range(4)]

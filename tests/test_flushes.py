@@ -5,18 +5,12 @@ import shutil
 from contextlib import contextmanager
 from typing import NamedTuple
 
-import pytest
-from conftest import DEADLINE, make_jobs, run_together, wait_until
-from servers import SERVER_PY, ServerProcess, make_database
+from conftest import DEADLINE, run_together, wait_until
+from servers import SERVER_PY, ServerProcess
 
 from metermt import MeterClient
 
 SENT = {f"key-{number}": (f"M{number:05}", number) for number in range(30)}
-
-
-@pytest.fixture
-def database(database_path, demo_accounts):
-    return make_database(database_path, demo_accounts, make_jobs(len(SENT)))
 
 
 def test_a_reading_is_flushed_to_the_disk_before_its_reply(database, tmp_path):

@@ -1,28 +1,14 @@
 """Group commit: one transaction for all who wait, and each of them on their own in it."""
 
 import threading
-from contextlib import ExitStack, closing
+from contextlib import ExitStack
 from math import inf
 
 import apsw
 import pytest
-from book import Book, Held, Refused, refuse
+from book import Held, Refused, refuse
+from book_fixtures import *  # noqa: F403 - the fixtures
 from conftest import DEADLINE, run_together, wait_until
-
-
-@pytest.fixture
-def book(tmp_path):
-    book = Book(tmp_path / "book.db")
-    yield book
-    book.close()
-
-
-@pytest.fixture
-def held(book):
-    held = Held(book)
-    yield held
-    held.let_go()
-
 
 # --- alone
 
@@ -204,20 +190,19 @@ def test_when_sqlite_gives_the_transaction_up_all_of_the_group_fail(book, held):
     assert book.words() == ["d", "leader"]
 
 
-def test_when_the_database_cannot_be_written_all_of_the_group_fail(book, held):
-    held.queue(*(lambda word=word: book.write(word) for word in "ab"))
+def test_when_the_database_cannot_be_written_all_of_the_group_fail(hasty):
     with ExitStack() as stack:
-        lock_between(book, stack)
-        assert [type(answer) for answer in held.results()] == [apsw.BusyError] * 2
-    assert book.words() == ["leader"]
-    assert book.write_soon("c") == "C"
-
-
-def test_the_time_that_a_leader_took_is_not_counted_as_waiting_for_another_process(tmp_path):
-    book = Book(tmp_path / "patient.db", busy_seconds=DEADLINE)
-    with closing(book), ExitStack() as stack:
-        held = Held(book)
+        held = Held(hasty)
         stack.callback(held.let_go)
+        held.queue(*(lambda word=word: hasty.write(word) for word in "ab"))
+        lock_between(hasty, stack)
+        assert [type(answer) for answer in held.results()] == [apsw.BusyError] * 2
+    assert hasty.words() == ["leader"]
+    assert hasty.write_soon("c") == "C"
+
+
+def test_the_time_that_a_leader_took_is_not_counted_as_waiting_for_another_process(book, held):
+    with ExitStack() as stack:
         held.queue(lambda: book.write("a"))
         book.writer._waiting[0].since -= 2 * DEADLINE
         lock = lock_between(book, stack)

@@ -6,24 +6,9 @@ import time
 
 import apsw
 import pytest
-from book import Book, Held, Refused, outcome, refuse, unit, wait_in_vain, wait_soon
+from book import Held, Refused, outcome, refuse, unit, wait_in_vain, wait_soon
+from book_fixtures import *  # noqa: F403 - the fixtures
 from conftest import DEADLINE, run_together, start, wait_until
-
-
-@pytest.fixture
-def book(tmp_path):
-    """A book whose writers wait for another process as long as it takes."""
-    book = Book(tmp_path / "book.db", busy_seconds=DEADLINE)
-    yield book
-    book.close()
-
-
-@pytest.fixture
-def held(book):
-    held = Held(book)
-    yield held
-    held.let_go()
-
 
 # --- alone
 

@@ -7,24 +7,10 @@ the sleep of one thread is made to raise KeyboardInterrupt, at the moment that t
 import threading
 
 import pytest
-from book import Book, Held
+from book_fixtures import *  # noqa: F403 - the fixtures
 from conftest import DEADLINE, start, wait_until
 
 from metermt.store.sqlite import groupwriter
-
-
-@pytest.fixture
-def book(tmp_path):
-    book = Book(tmp_path / "book.db")
-    yield book
-    book.close()
-
-
-@pytest.fixture
-def held(book):
-    held = Held(book)
-    yield held
-    held.let_go()
 
 
 @pytest.fixture

@@ -1,28 +1,13 @@
 """Group commit beside another process that writes: who waits for how long, and who leads then."""
 
 import time
-from contextlib import closing
 from math import inf
 
 import apsw
 import pytest
-from book import Book, outcome, wait_in_vain, wait_soon
+from book import outcome, wait_in_vain, wait_soon
+from book_fixtures import *  # noqa: F403 - the fixtures
 from conftest import DEADLINE, start, wait_until
-
-
-@pytest.fixture
-def book(tmp_path):
-    """A book whose writers wait for another process as long as it takes."""
-    book = Book(tmp_path / "book.db", busy_seconds=DEADLINE)
-    yield book
-    book.close()
-
-
-@pytest.fixture
-def hasty(tmp_path):
-    """A book whose writers wait for another process a moment only."""
-    with closing(Book(tmp_path / "hasty.db", busy_seconds=0.1)) as book:
-        yield book
 
 
 def test_who_waits_for_another_process_lets_all_who_come_meanwhile_join(book):

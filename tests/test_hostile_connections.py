@@ -11,7 +11,9 @@ from pathlib import Path
 import pytest
 import rpyc
 from conftest import wait_until
-from peers import VALUE, Book, Stranger, desk_of_twenty, made_up_calls, plain_clients, strangers, wait_until_taken_over
+from hostile_fixtures import *  # noqa: F403 - the fixtures
+from memory_fixtures import *  # noqa: F403 - the fixtures
+from peers import VALUE, Book, Stranger, made_up_calls, wait_until_taken_over
 from proxy import frame
 from rpyc.core import consts
 from servers import listening
@@ -20,38 +22,6 @@ from metermt.calls.table import Ask, Turn, Weight, call
 from metermt.client import MeterClient
 from metermt.config import Limits
 from metermt.errors import ServerBusy, ServerLost
-
-
-@pytest.fixture
-def desk(demo_accounts):
-    return desk_of_twenty(demo_accounts)
-
-
-@pytest.fixture
-def book(tmp_path):
-    with Book(tmp_path / "log") as book:
-        yield book
-
-
-@pytest.fixture
-def plain():
-    with plain_clients(goodbye=False) as connect:
-        yield connect
-
-
-@pytest.fixture
-def stranger():
-    with strangers() as connect:
-        yield connect
-
-
-@pytest.fixture
-def thread_faults(monkeypatch):
-    """The classes of the exceptions that threads end with, for the test to look at."""
-    faults = []
-    monkeypatch.setattr(threading, "excepthook", lambda ended: faults.append(ended.exc_type))
-    return faults
-
 
 # --- silence
 

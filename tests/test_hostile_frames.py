@@ -1,7 +1,6 @@
 """Frames that are too long, nested too deep, compressed to burst, or never end: on a plain RPyC server, and on ours."""
 
 import gc
-import threading
 import time
 import tracemalloc
 import zlib
@@ -10,19 +9,9 @@ from contextlib import suppress
 import pytest
 import rpyc
 from conftest import start, wait_until
-from peers import (
-    LOCAL,
-    MEGABYTE,
-    TUPLE,
-    VALUE,
-    Book,
-    answers,
-    desk_of_twenty,
-    most_memory,
-    own_threads,
-    strangers,
-    wait_until_taken_over,
-)
+from hostile_fixtures import *  # noqa: F403 - the fixtures
+from memory_fixtures import *  # noqa: F403 - the fixtures
+from peers import LOCAL, MEGABYTE, TUPLE, VALUE, answers, most_memory, own_threads, wait_until_taken_over
 from proxy import frame
 from rpyc.core import brine, consts
 from rpyc.utils.server import ThreadedServer
@@ -33,32 +22,6 @@ from metermt.transport import conversation
 from metermt.transport.frames import MAX_BULK_FRAME, MAX_FRAME
 
 BOMB = zlib.compress(bytes(100 * MEGABYTE))
-
-
-@pytest.fixture(scope="module")
-def lasting_book(tmp_path_factory):
-    with Book(tmp_path_factory.mktemp("book") / "log") as book:
-        yield book
-
-
-@pytest.fixture
-def book(lasting_book):
-    """The plain server, for what it survives."""
-    assert lasting_book.runs
-    return lasting_book
-
-
-@pytest.fixture
-def doomed_book(tmp_path):
-    """A plain server that need not survive."""
-    with Book(tmp_path / "log") as book:
-        yield book
-
-
-@pytest.fixture
-def server(demo_accounts):
-    with listening(desk_of_twenty(demo_accounts)) as server:
-        yield server
 
 
 @pytest.fixture(scope="module")
@@ -74,20 +37,6 @@ def process(lasting_process):
     yield lasting_process
     with MeterClient("localhost", lasting_process.port) as client:
         client.ping()
-
-
-@pytest.fixture
-def stranger():
-    with strangers() as connect:
-        yield connect
-
-
-@pytest.fixture
-def thread_faults(monkeypatch):
-    """The classes of the exceptions that threads end with, for the test to look at."""
-    faults = []
-    monkeypatch.setattr(threading, "excepthook", lambda ended: faults.append(ended.exc_type))
-    return faults
 
 
 def assert_goes_on(asker):
@@ -205,8 +154,8 @@ def test_deep_nesting_is_refused_and_the_connection_lives(depth, tag, server, st
 
 
 @pytest.mark.parametrize("depth", [5000, 500_000])
-def test_texts_in_texts_are_refused_and_the_connection_lives(depth, demo_accounts, stranger, thread_faults):
-    with listening(desk_of_twenty(demo_accounts)) as server:
+def test_texts_in_texts_are_refused_and_the_connection_lives(depth, desk, stranger, thread_faults):
+    with listening(desk) as server:
         assert_nesting_is_refused(stranger(server), brine.TAG_UNICODE, depth)
     assert thread_faults == []
 

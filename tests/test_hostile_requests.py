@@ -8,62 +8,14 @@ from datetime import datetime
 
 import pytest
 from conftest import start, wait_until
-from peers import LOCAL, REMOTE, TUPLE, VALUE, Book, code_of, desk_of_twenty, plain_clients, strangers
+from hostile_fixtures import *  # noqa: F403 - the fixtures
+from memory_fixtures import *  # noqa: F403 - the fixtures
+from peers import LOCAL, REMOTE, TUPLE, VALUE, Bait, code_of
 from rpyc.core import consts
-from servers import listening
 
 from metermt.calls.table import CALLS
 
-
-@pytest.fixture(scope="module")
-def lasting_book(tmp_path_factory):
-    with Book(tmp_path_factory.mktemp("book") / "log") as book:
-        yield book
-
-
-@pytest.fixture
-def book(lasting_book):
-    """The plain server, for what it survives."""
-    assert lasting_book.runs
-    return lasting_book
-
-
-@pytest.fixture
-def doomed_book(tmp_path):
-    """A plain server that need not survive."""
-    with Book(tmp_path / "log") as book:
-        yield book
-
-
-@pytest.fixture
-def server(demo_accounts):
-    with listening(desk_of_twenty(demo_accounts)) as server:
-        yield server
-
-
-@pytest.fixture
-def plain():
-    with plain_clients(goodbye=False) as connect:
-        yield connect
-
-
-@pytest.fixture
-def stranger():
-    with strangers() as connect:
-        yield connect
-
-
 # --- objects of the client's as arguments
-
-
-class Bait:
-    """Writes a file, wherever it is unpickled."""
-
-    def __init__(self, path):
-        self._path = path
-
-    def __reduce__(self):
-        return exec, (f"import os; open({str(self._path)!r}, 'w').write(str(os.getpid()))",)
 
 
 class Slow:

@@ -6,14 +6,12 @@ from contextlib import suppress
 
 import pytest
 import rpyc
+from peers import LOCAL, REMOTE, VALUE, Bait
 from proxy import frame
 from rpyc.core import consts, vinegar
 from scripted import (
-    LOCAL,
     METHOD,
-    REMOTE,
     ROOT,
-    VALUE,
     ScriptedServer,
     answers,
     answers_a_call_with,
@@ -34,16 +32,6 @@ from metermt.model import Answer
 @pytest.fixture
 def loot(tmp_path):
     return tmp_path / "loot"
-
-
-class Bait:
-    """Writes a file, wherever it is unpickled."""
-
-    def __init__(self, path):
-        self._path = path
-
-    def __reduce__(self):
-        return exec, (f"open({str(self._path)!r}, 'w').write('mine')",)
 
 
 def test_a_plain_client_answers_its_servers_requests():

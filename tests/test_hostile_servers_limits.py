@@ -12,16 +12,13 @@ from contextlib import contextmanager
 
 import pytest
 from conftest import start
+from peers import MEGABYTE, REMOTE, TUPLE, VALUE
 from proxy import frame, frames_of
 from rpyc.core import brine, consts
 from scripted import (
-    MEGABYTE,
     METHOD,
-    REMOTE,
     ROOT,
     SECONDS,
-    TUPLE,
-    VALUE,
     ScriptedServer,
     answers,
     error_of_a_call,

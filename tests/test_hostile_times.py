@@ -5,24 +5,13 @@ from contextlib import suppress
 
 import pytest
 from conftest import wait_until
-from peers import A_DATETIME, MEGABYTE, REMOTE, VALUE, desk_of_twenty, most_memory, strangers
+from memory_fixtures import *  # noqa: F403 - the fixtures
+from peers import A_DATETIME, MEGABYTE, REMOTE, VALUE, most_memory
 from proxy import frame
 from rpyc.core import brine, consts, netref, vinegar
-from servers import ServerProcess, listening
+from servers import ServerProcess
 
 from metermt.transport.frames import MAX_FRAME
-
-
-@pytest.fixture
-def server(demo_accounts):
-    with listening(desk_of_twenty(demo_accounts)) as server:
-        yield server
-
-
-@pytest.fixture
-def stranger():
-    with strangers() as stranger:
-        yield stranger
 
 
 def test_a_client_that_answers_a_question_with_a_reference_ends_with_an_error(server, stranger):

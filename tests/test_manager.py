@@ -4,7 +4,7 @@ import inspect
 from datetime import UTC, datetime
 
 import pytest
-from conftest import CYCLE, import_jobs, make_jobs
+from conftest import make_jobs
 
 from metermt.calls.table import CALLS
 from metermt.demo import USERS
@@ -17,11 +17,9 @@ pytestmark = pytest.mark.usefixtures("hasher")
 
 
 @pytest.fixture
-def manager(store, demo_accounts, clock):
-    """A manager of each kind of store in turn, with the demo's users, and five meters M00000 to M00004."""
-    store.write(lambda tx: tx.accounts.put(demo_accounts))
-    import_jobs(store, CYCLE, make_jobs(5))
-    return Manager(store, clock=clock)
+def manager(desk, clock):
+    """A manager of what the desk has: the demo's users, and five meters M00000 to M00004."""
+    return Manager(desk.store, clock=clock)
 
 
 @pytest.fixture

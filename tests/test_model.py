@@ -6,7 +6,7 @@ from dataclasses import FrozenInstanceError
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from conftest import NOW, make_answer, make_job
+from conftest import LINE_BREAKERS, NOW, make_answer, make_job
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -14,8 +14,6 @@ from metermt import errors
 from metermt.errors import BY_CODE, Error, RouteError, SettingError, UserError
 from metermt.model import MAX_DIALS, MAX_TEXT, Answer, ImportCount, Meter, Reading, Role, User
 from metermt.policy import Policy
-
-LINE_BREAKERS = "\x00\n\r\t\x1b\x7f\x85\x9b\u2028\u2029\ud800\udfff"
 
 # --- errors
 

@@ -4,12 +4,11 @@ import json
 from dataclasses import dataclass
 
 import pytest
-from conftest import make_job
-from peers import WHEN, made_up_calls, plain_clients
+from conftest import WHEN, make_job
+from peers import VALUE, made_up_calls
 from readers import readings_in
 from rpyc.core import consts
-from scripted import VALUE, ScriptedServer, answers_a_call_with, replies
-from servers import listening
+from scripted import ScriptedServer, answers_a_call_with, replies
 
 from metermt import MeterClient
 from metermt.calls import readings, rounds, sessions
@@ -21,25 +20,8 @@ from metermt.wire import to_text
 
 
 @pytest.fixture
-def store(request):
-    return request.getfixturevalue("sqlite_store")
-
-
-@pytest.fixture
-def server(desk):
-    with listening(desk) as server:
-        yield server
-
-
-@pytest.fixture
-def root(server):
-    with plain_clients() as connect:
-        yield connect(server).root
-
-
-@pytest.fixture
-def session(root):
-    return root.login("carol", "carol")[0]
+def store(sqlite_store):
+    return sqlite_store
 
 
 # --- clients of another version

@@ -8,11 +8,11 @@ from contextlib import suppress
 import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
+from peers import MEGABYTE
 from rpyc.core import brine
 
 from metermt.transport.plainvalues import MAX_DEPTH, MAX_ITEMS, Malformed, PlainReader, is_plain
 
-MEGABYTE = 1_000_000
 LEAVES = st.one_of(
     st.none(),
     st.booleans(),

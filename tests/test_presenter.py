@@ -4,9 +4,8 @@ from datetime import UTC, datetime
 
 import pytest
 from conftest import Clock, import_jobs, make_job
-from proxy import Proxy
 from readers import readings_in
-from servers import fill, listening
+from servers import fill
 
 from metermt.client import connect
 from metermt.errors import Error, ServerLost
@@ -43,11 +42,8 @@ def manager(demo_accounts, clock_of_today):
 
 
 @pytest.fixture
-def proxy(manager):
-    with listening(manager) as server:
-        proxy = Proxy(server.port)
-        yield proxy
-        proxy.close()
+def desk(manager):
+    return manager.desk
 
 
 @pytest.fixture

@@ -6,16 +6,15 @@ import io
 import subprocess
 import sys
 from datetime import UTC, datetime
-from pathlib import Path
 
 import pexpect
 import pytest
 import rpyc
+from commands import METERMT
 from conftest import DEADLINE, start
 from servers import ROOT, Servers, make_database
 
 DATA = ROOT.parent / "shared" / "data"
-METERMT = Path(sys.executable).with_name("metermt")
 CYCLE = "2017-05"
 
 pytestmark = pytest.mark.skipif(not (DATA / "routes.csv").exists(), reason=f"the real readings are not in {DATA}")

@@ -5,9 +5,10 @@ import os
 
 import pexpect
 import pytest
+from commands import METERMT
 from conftest import CYCLE, DEADLINE, add_readers, dump, make_reading
 from readers import as_office
-from routefiles import COLUMNS, METERMT, ROW, table
+from routefiles import COLUMNS, ROW, table
 from steps import Steps
 
 from metermt.calls import office

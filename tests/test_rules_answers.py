@@ -4,7 +4,7 @@ import time
 from datetime import UTC, date, datetime, timedelta, timezone
 
 import pytest
-from conftest import NOW, refusal_of
+from conftest import HUGE, LINE_BREAKERS, NOW, refusal_of
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
@@ -12,8 +12,6 @@ from metermt.errors import InvalidKey, InvalidReading, InvalidReason, InvalidTim
 from metermt.model import Answer, Meter, has_control_characters
 from metermt.rules.answers import MAX_AHEAD, MAX_REASON, judged
 
-HUGE = 10**5000  # more digits than Python turns into a text
-LINE_BREAKERS = "\x00\n\r\t\x1b\x7f\x85\x9b\u2028\u2029\ud800\udfff"
 ANYTHING = st.one_of(
     st.none(),
     st.booleans(),

@@ -3,7 +3,7 @@
 import re
 
 import pytest
-from conftest import CYCLE, NOW, refusal_of
+from conftest import CYCLE, HUGE, NOW, refusal_of
 from hypothesis import example, given
 from hypothesis import strategies as st
 
@@ -11,7 +11,6 @@ from metermt.errors import AlreadyRead, InvalidKey, InvalidReading, MeterLeased,
 from metermt.model import MAX_DIALS, Answer, JobState, Standing
 from metermt.rules.standings import check_fits, check_same_answer, job_meant
 
-HUGE = 10**5000  # more digits than Python turns into a text
 SOMEBODY = st.sampled_from([None, "adam", "carol"])
 SOON, PAST = NOW.timestamp() + 60, NOW.timestamp() - 60
 ANSWER = Answer("G1", 5)

@@ -4,10 +4,11 @@ import copy
 import operator
 
 import pytest
-from dictionaries import Keyed, outcome, run_together
+from conftest import run_together
+from dictionaries import BothMachine, Keyed, outcome
 from hypothesis import settings
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
+from hypothesis.stateful import initialize, invariant, rule
 
 from metermt.safedict import ThreadSafeDict, _MeterDict
 
@@ -26,26 +27,15 @@ any_names = st.dictionaries(st.sampled_from(["a", "b", "self", "pairs", "source"
 refused_sources = st.sampled_from([None, 1, "abc", [1], [(1, 2, 3)], [("a", 1), ([], 2)], [("b", 1), ("c",)]])
 
 
-class DictMachine(RuleBasedStateMachine):
+class DictMachine(BothMachine):
     """Does everything to a ThreadSafeDict and to a plain dict, and sees no difference."""
+
+    keys, values = any_key, any_value
 
     @initialize(pairs=any_pairs, names=any_names)
     def make(self, pairs, names):
         self.shared, self.plain = ThreadSafeDict(pairs, **names), dict(pairs, **names)
         self.left = []
-
-    def both(self, call):
-        """Check that the call gives the same on either dictionary."""
-        expected = outcome(call, self.plain)
-        assert repr(outcome(call, self.shared)) == repr(expected)
-
-    @rule(key=any_key, value=any_value)
-    def set_item(self, key, value):
-        self.both(lambda d: operator.setitem(d, key, value))
-
-    @rule(key=any_key)
-    def delete_item(self, key):
-        self.both(lambda d: operator.delitem(d, key))
 
     @rule(key=any_key, default=any_value)
     def look_up(self, key, default):
@@ -54,30 +44,9 @@ class DictMachine(RuleBasedStateMachine):
         self.both(lambda d: d.get(key, default))
         self.both(lambda d: key in d)
 
-    @rule(key=any_key, default=any_value)
-    def set_default(self, key, default):
-        self.both(lambda d: d.setdefault(key, default))
-
     @rule(key=any_key)
     def set_default_of_none(self, key):
         self.both(lambda d: d.setdefault(key))
-
-    @rule(key=any_key)
-    def pop(self, key):
-        self.both(lambda d: d.pop(key))
-
-    @rule(key=any_key, default=any_value)
-    def pop_with_default(self, key, default):
-        self.both(lambda d: d.pop(key, default))
-
-    @rule()
-    def pop_item(self):
-        self.both(lambda d: d.popitem())
-
-    @precondition(lambda self: self.plain)
-    @rule()
-    def clear(self):
-        self.both(lambda d: d.clear())
 
     @rule(pairs=any_pairs, names=any_names)
     def update_from_a_mapping(self, pairs, names):

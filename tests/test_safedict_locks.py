@@ -4,7 +4,8 @@ import operator
 import threading
 
 import pytest
-from dictionaries import DEADLINE, Keyed, Yielding, outcome, run_together
+from conftest import DEADLINE, run_together
+from dictionaries import Keyed, Yielding, outcome
 
 from metermt.safedict import ThreadSafeDict, _MeterDict
 

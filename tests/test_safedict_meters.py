@@ -7,10 +7,11 @@ from collections import Counter
 from contextlib import suppress
 
 import pytest
-from dictionaries import USERS, Reading, outcome, run_together
+from conftest import run_together
+from dictionaries import USERS, BothMachine, Reading
 from hypothesis import settings
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
+from hypothesis.stateful import initialize, invariant, rule
 
 from metermt.safedict import ThreadSafeDict, _MeterDict
 
@@ -20,60 +21,29 @@ any_reading = st.one_of(st.none(), st.builds(Reading, st.sampled_from(USERS), st
 any_round = st.dictionaries(any_meter, any_reading, max_size=4)
 
 
-class MeterMachine(RuleBasedStateMachine):
+class MeterMachine(BothMachine):
     """Does everything to a _MeterDict, and finds in its status what a walk over a plain dict finds."""
+
+    keys, values = any_meter, any_reading
 
     def __init__(self):
         super().__init__()
-        self.meters, self.plain = _MeterDict(), {}
+        self.shared, self.plain = _MeterDict(), {}
         self.left = []
-
-    def both(self, call):
-        expected = outcome(call, self.plain)
-        assert outcome(call, self.meters) == expected
 
     @initialize(walked=any_round, names=any_round)
     def make(self, walked, names):
-        self.meters, self.plain = _MeterDict(walked, **names), {**walked, **names}
+        self.shared, self.plain = _MeterDict(walked, **names), {**walked, **names}
 
     @rule(meter=any_meter, reading=any_reading)
     def insert_if_missing(self, meter, reading):
-        assert self.meters.insert_if_missing(meter, reading) is (meter not in self.plain)
+        assert self.shared.insert_if_missing(meter, reading) is (meter not in self.plain)
         self.plain.setdefault(meter, reading)
 
     @rule(meter=any_meter)
     def insert_unread_if_missing(self, meter):
-        assert self.meters.insert_if_missing(meter) is (meter not in self.plain)
+        assert self.shared.insert_if_missing(meter) is (meter not in self.plain)
         self.plain.setdefault(meter)
-
-    @rule(meter=any_meter, reading=any_reading)
-    def set_reading(self, meter, reading):
-        self.both(lambda d: operator.setitem(d, meter, reading))
-
-    @rule(meter=any_meter)
-    def delete(self, meter):
-        self.both(lambda d: operator.delitem(d, meter))
-
-    @rule(meter=any_meter, reading=any_reading)
-    def set_default(self, meter, reading):
-        self.both(lambda d: d.setdefault(meter, reading))
-
-    @rule(meter=any_meter)
-    def pop(self, meter):
-        self.both(lambda d: d.pop(meter))
-
-    @rule(meter=any_meter, reading=any_reading)
-    def pop_with_default(self, meter, reading):
-        self.both(lambda d: d.pop(meter, reading))
-
-    @rule()
-    def pop_item(self):
-        self.both(lambda d: d.popitem())
-
-    @precondition(lambda self: self.plain)
-    @rule()
-    def clear(self):
-        self.both(lambda d: d.clear())
 
     @rule(walked=any_round, names=any_round, kind=st.sampled_from([dict, list, _MeterDict, ThreadSafeDict]))
     def update(self, walked, names, kind):
@@ -83,23 +53,23 @@ class MeterMachine(RuleBasedStateMachine):
     @rule(meter=any_meter)
     def refuse_what_has_no_username(self, meter):
         for refused in (
-            lambda: operator.setitem(self.meters, meter, "12345"),
-            lambda: operator.setitem(self.meters, meter, Reading(username=[])),
-            lambda: operator.setitem(self.meters, [], Reading("ada")),
+            lambda: operator.setitem(self.shared, meter, "12345"),
+            lambda: operator.setitem(self.shared, meter, Reading(username=[])),
+            lambda: operator.setitem(self.shared, [], Reading("ada")),
         ):
             with pytest.raises((AttributeError, TypeError)):
                 refused()
 
     @rule(copied=st.sampled_from([_MeterDict.copy, copy.copy, _MeterDict]))
     def go_on_with_a_copy(self, copied):
-        twin = copied(self.meters)
+        twin = copied(self.shared)
         assert type(twin) is _MeterDict
-        self.left.append((self.meters, dict(self.plain)))
-        self.meters = twin
+        self.left.append((self.shared, dict(self.plain)))
+        self.shared = twin
 
     @invariant()
     def status_is_what_a_walk_finds(self):
-        for meters, plain in [(self.meters, self.plain), *self.left[-2:]]:
+        for meters, plain in [(self.shared, self.plain), *self.left[-2:]]:
             assert meters == plain
             assert list(meters) == list(plain)
             walked = Counter(reading.username for reading in plain.values() if reading is not None)

@@ -3,7 +3,8 @@
 import threading
 
 import pytest
-from dictionaries import Reading, Yielding, run_together
+from conftest import run_together
+from dictionaries import Reading, Yielding
 
 from metermt.safedict import ThreadSafeDict, _MeterDict
 

@@ -15,8 +15,6 @@ from metermt.errors import InvalidTime
 TIME = r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d"
 WHEN = "2024-11-20T10:00"  # in the server's local time
 
-pytest_plugins = ["client_fixtures"]
-
 
 @pytest.mark.parametrize(
     ("command", "number"), [(SERVER_PY, signal.SIGINT), (METERMT_SERVE, signal.SIGTERM)], ids=["SIGINT", "SIGTERM"]

@@ -18,9 +18,6 @@ from servers import Servers, make_database
 from metermt.client import MeterClient
 from metermt.errors import ServerBusy
 
-pytest_plugins = ["client_fixtures"]
-
-
 ROOT = (consts.LABEL_LOCAL_REF, ("metermt.transport.service.MeterService", 1, 1))
 HELLO, NONE = (consts.LABEL_VALUE, "hello"), (consts.LABEL_VALUE, ())
 LONG_CALLS = 4  # threads for them, which stay once there was something for them to do

@@ -8,7 +8,7 @@ from pathlib import Path
 import apsw
 import rpyc
 from argon2 import PasswordHasher
-from clients import read_in
+from clients import LONG_AGO, read_in
 from conftest import make_account, start, wait_until
 from servers import make_database
 
@@ -18,10 +18,6 @@ from metermt.manager import Manager
 from metermt.store.memory import MemoryStore
 from metermt.store.sqlite.store import SqliteStore
 from metermt.transport.server import MeterServer
-
-WHEN = "2024-11-20T10:00"
-
-pytest_plugins = ["client_fixtures"]
 
 
 def test_logins_under_way_at_sigterm_end_well(servers, tmp_path):
@@ -52,7 +48,7 @@ def test_a_submission_that_waits_for_the_database_at_sigterm_is_stored_and_ackno
     with closing(apsw.Connection(str(database))) as other, rpyc.connect("localhost", server.port) as connection:
         session, _ = connection.root.login("carol", "carol")
         other.execute("BEGIN IMMEDIATE")
-        submission = rpyc.async_(connection.root.submit_reading)(session, "M00000", WHEN, 1)
+        submission = rpyc.async_(connection.root.submit_reading)(session, "M00000", LONG_AGO, 1)
         wait_until(lambda: unread(server) == 0, "the server has read the request")
 
         server.send(signal.SIGTERM)
@@ -91,7 +87,7 @@ def test_what_was_acknowledged_until_sigterm_is_stored_and_nothing_else(servers,
     def read_on(connection, session, first):
         with suppress(EOFError, ConnectionError):
             for number in range(first, first + 100):
-                connection.root.submit_reading(session, f"M{number:05}", WHEN, 1)
+                connection.root.submit_reading(session, f"M{number:05}", LONG_AGO, 1)
                 acknowledged.append(f"M{number:05}")
 
     with ExitStack() as stack:

@@ -1,21 +1,16 @@
 """Servers that share a database, that are killed and start again, and that cannot start beside another."""
 
-from contextlib import ExitStack
-
 import pytest
 import rpyc
-from clients import read_in
+from clients import LONG_AGO, meter_of, read_in
 from conftest import dump, wait_until
+from readers import left_to
 from rpyc.core.vinegar import GenericException
 from servers import run_to_end
 
 from metermt.client import MeterClient
 from metermt.errors import SessionError, TooManyFailures
 from metermt.store.sqlite.store import SqliteStore
-
-WHEN = "2024-11-20T10:00"
-
-pytest_plugins = ["client_fixtures"]
 
 
 def test_two_servers_on_one_database_know_each_others_sessions(servers, database):
@@ -26,8 +21,8 @@ def test_two_servers_on_one_database_know_each_others_sessions(servers, database
 
         assert one.root.get_job(session) == other.root.get_job(session) == "M00000"
         assert one.root.get_job(adams) == other.root.get_job(adams) == "M00001"
-        other.root.submit_reading(session, "M00000", WHEN, 1)
-        one.root.submit_reading(adams, "M00001", WHEN, 1)
+        other.root.submit_reading(session, "M00000", LONG_AGO, 1)
+        one.root.submit_reading(adams, "M00001", LONG_AGO, 1)
         assert one.root.get_status(session) == other.root.get_status(session) == (1, 2)
 
         other.root.logout(session)
@@ -61,7 +56,7 @@ def test_after_a_kill_sessions_jobs_and_readings_are_there(servers, database):
     with MeterClient("localhost", server.port) as client:
         client.login("carol", "carol")
         session = client._session_id
-        client.submit_reading("M00000", 5983, "", WHEN)
+        client.submit_reading("M00000", 5983, "", LONG_AGO)
         assert client.get_job().meter.number == "M00001"
         server.kill()
 
@@ -79,106 +74,88 @@ def test_after_a_kill_sessions_jobs_and_readings_are_there(servers, database):
 # --- what sessions hold belongs to them, whatever servers come and go
 
 
-@pytest.fixture
-def connected():
-    """Log in at a server, by a connection and a session of its own."""
-    with ExitStack() as stack:
-
-        def connected(server, username="carol"):
-            client = stack.enter_context(MeterClient("localhost", server.port))
-            client.login(username, username)
-            return client
-
-        yield connected
-
-
-def meter_for(client):
-    return client.get_job().meter.number
-
-
 @pytest.mark.parametrize("options", [(), ("--demo",)], ids=["plain", "demo"])
-def test_a_server_that_cannot_listen_touches_nothing_in_the_database(options, servers, database, connected):
+def test_a_server_that_cannot_listen_touches_nothing_in_the_database(options, servers, database, connect):
     server = servers.start("--database", database)
-    first, second = connected(server), connected(server)
-    assert meter_for(first) == "M00000"
+    first, second = connect(server), connect(server)
+    assert meter_of(first) == "M00000"
     with SqliteStore(database) as store:
         before = dump(store)
         refused = run_to_end("--database", database, "--port", server.port, *options)
         assert "the port is taken by another program" in refused.stderr
         assert dump(store) == before
 
-    assert meter_for(second) == "M00001"
-    assert meter_for(first) == "M00000"
+    assert meter_of(second) == "M00001"
+    assert meter_of(first) == "M00000"
 
 
-def test_a_server_that_was_killed_leaves_to_their_readers_what_its_earlier_life_held(servers, database, connected):
+def test_a_server_that_was_killed_leaves_to_their_readers_what_its_earlier_life_held(servers, database, connect):
     server, other = (servers.start("--database", database) for _ in range(2))
-    assert meter_for(connected(server)) == "M00000"
-    assert meter_for(connected(other)) == "M00001"
+    assert meter_of(connect(server)) == "M00000"
+    assert meter_of(connect(other)) == "M00001"
     server.kill()
 
     again = servers.start("--database", database, port=server.port)
 
-    assert meter_for(connected(again, "adam")) == "M00002"
-    carol = connected(again)
+    assert meter_of(connect(again, "adam")) == "M00002"
+    carol = connect(again)
     assert [job.meter.number for job in carol.get_jobs(2)] == ["M00000", "M00003"]
 
 
-def test_what_is_held_through_another_server_stays_when_one_starts(servers, database, connected):
+def test_what_is_held_through_another_server_stays_when_one_starts(servers, database, connect):
     server = servers.start("--database", database)
-    assert meter_for(connected(server)) == "M00000"
+    assert meter_of(connect(server)) == "M00000"
 
     for _ in range(2):
         other = servers.start("--database", database)
-        assert meter_for(connected(other)) != "M00000"
+        assert meter_of(connect(other)) != "M00000"
         other.kill()
 
 
-def test_a_server_that_ends_leaves_to_their_readers_what_was_held_through_it(servers, database, connected):
+def test_a_server_that_ends_leaves_to_their_readers_what_was_held_through_it(servers, database, connect):
     server, other = (servers.start("--database", database) for _ in range(2))
-    assert meter_for(connected(server)) == "M00000"
-    assert meter_for(connected(other)) == "M00001"
+    assert meter_of(connect(server)) == "M00000"
+    assert meter_of(connect(other)) == "M00001"
     assert server.stop() == 0
 
-    assert meter_for(connected(other, "adam")) == "M00002"
-    assert [job.meter.number for job in connected(other).get_jobs(2)] == ["M00000", "M00003"]
+    assert meter_of(connect(other, "adam")) == "M00002"
+    assert [job.meter.number for job in connect(other).get_jobs(2)] == ["M00000", "M00003"]
 
 
-def test_who_was_connected_when_the_server_was_killed_goes_on_with_what_they_hold(servers, database, connected):
+def test_who_was_connected_when_the_server_was_killed_goes_on_with_what_they_hold(servers, database, connect):
     server = servers.start("--database", database)
-    first, second = connected(server), connected(server)
-    held = meter_for(first), meter_for(second)
+    first, second = connect(server), connect(server)
+    held = meter_of(first), meter_of(second)
     server.kill()
     servers.start("--database", database, port=server.port)
 
-    assert (meter_for(first), meter_for(second)) == held == ("M00000", "M00001")
+    assert (meter_of(first), meter_of(second)) == held == ("M00000", "M00001")
 
 
-def test_who_loses_the_connection_leaves_what_they_hold_to_their_next_session(servers, database, connected):
+def test_who_loses_the_connection_leaves_what_they_hold_to_their_next_session(servers, database, connect):
     server, other = (servers.start("--database", database) for _ in range(2))
-    first = connected(server)
-    assert meter_for(first) == "M00000"
-    assert meter_for(connected(other)) == "M00001"
+    first = connect(server)
+    assert meter_of(first) == "M00000"
+    assert meter_of(connect(other)) == "M00001"
     first.close()
 
     def is_left():
         with SqliteStore(database) as store:
-            left = store.read(lambda tx: tx.leases.left({"carol": 10}))
-        return [known.job.meter.number for known in left.get("carol", ())] == ["M00000"]
+            return left_to(store) == ["M00000"]
 
     wait_until(is_left, "the server knows that nobody is connected with the session")
-    assert meter_for(connected(other, "adam")) == "M00002"
-    assert meter_for(connected(other)) == "M00000"
+    assert meter_of(connect(other, "adam")) == "M00002"
+    assert meter_of(connect(other)) == "M00000"
 
 
-def test_what_somebody_held_who_logs_out_is_free_for_everybody_at_once(servers, database, connected):
+def test_what_somebody_held_who_logs_out_is_free_for_everybody_at_once(servers, database, connect):
     server, other = (servers.start("--database", database) for _ in range(2))
-    carol, adam, eric = connected(server), connected(other, "adam"), connected(server, "eric")
+    carol, adam, eric = connect(server), connect(other, "adam"), connect(server, "eric")
     assert [job.meter.number for job in carol.get_jobs(2)] == ["M00000", "M00001"]
     carol.logout()
 
-    assert meter_for(adam) == "M00000"
-    assert meter_for(eric) == "M00001"
+    assert meter_of(adam) == "M00000"
+    assert meter_of(eric) == "M00001"
 
 
 # --- ports

@@ -4,54 +4,14 @@ import json
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from conftest import wait_until
-from peers import WHEN, answers, code_of, plain_clients
-from proxy import Proxy
+from conftest import WHEN, wait_until
+from memory_fixtures import *  # noqa: F403 - the fixtures
+from memory_fixtures import on_both_stores
+from peers import answers, code_of
 from readers import readings_in
 from rpyc.core import brine, consts
-from servers import listening
 
 from metermt.calls.table import CALLS
-from metermt.store.memory import MemoryStore
-
-on_both_stores = pytest.mark.parametrize("store", ["memory", "sqlite"], indirect=True)
-
-
-@pytest.fixture
-def store(request):
-    """The store behind the server: in memory, for a test that does not ask for both."""
-    if getattr(request, "param", "memory") == "sqlite":
-        return request.getfixturevalue("sqlite_store")
-    return MemoryStore()
-
-
-@pytest.fixture
-def server(desk):
-    with listening(desk) as server:
-        yield server
-
-
-@pytest.fixture
-def proxy(server):
-    with Proxy(server.port) as proxy:
-        yield proxy
-
-
-@pytest.fixture
-def connect():
-    with plain_clients() as connect:
-        yield connect
-
-
-@pytest.fixture
-def root(server, connect):
-    return connect(server).root
-
-
-@pytest.fixture
-def session(root):
-    return root.login("carol", "carol")[0]
-
 
 # --- the four calls
 
@@ -186,8 +146,8 @@ def things():
         pytest.param(timedelta(1), id="timedelta"),
     ],
 )
-def test_an_object_of_the_client_is_refused_and_never_touched(thing, proxy, connect):
-    root = connect(proxy).root
+def test_an_object_of_the_client_is_refused_and_never_touched(thing, proxy, plain):
+    root = plain(proxy).root
     session, _ = root.login("carol", "carol")
 
     assert code_of(root.login, thing, "carol") == "call"
@@ -213,8 +173,8 @@ def test_a_live_object_of_the_servers_own_is_refused_as_an_argument(root, sessio
 
 @on_both_stores
 @pytest.mark.parametrize("goodbye", [True, False], ids=["in order", "without a word"])
-def test_the_jobs_of_an_ended_connection_stay_with_their_reader(goodbye, server, connect):
-    first, second, adams = connect(server), connect(server).root, connect(server).root
+def test_the_jobs_of_an_ended_connection_stay_with_their_reader(goodbye, server, plain):
+    first, second, adams = plain(server), plain(server).root, plain(server).root
     session, _ = first.root.login("carol", "carol")
     second_session, _ = second.login("carol", "carol")
     adams_session, _ = adams.login("adam", "adam")
@@ -228,32 +188,32 @@ def test_the_jobs_of_an_ended_connection_stay_with_their_reader(goodbye, server,
     wait_until(lambda: server.connections == 2, "the server has noticed that a client is gone")
 
     assert adams.get_job(adams_session) == "M00002"
-    third = connect(server).root
+    third = plain(server).root
     assert third.get_job(third.login("carol", "carol")[0]) == "M00000"
     assert second.get_job(second_session) == "M00001"
 
 
-def test_a_session_outlives_its_connection(server, connect):
-    connection = connect(server)
+def test_a_session_outlives_its_connection(server, plain):
+    connection = plain(server)
     session, _ = connection.root.login("carol", "carol")
     connection.root.get_job(session)
     connection.close()
 
-    root = connect(server).root
+    root = plain(server).root
     assert root.get_status(session) == (0, 0)
     root.submit_reading(session, "M00000", WHEN, 1)
     assert root.get_status(session) == (1, 1)
 
 
-def test_a_session_of_one_connection_may_be_used_on_another_at_the_same_time(root, session, server, connect):
-    other = connect(server).root
+def test_a_session_of_one_connection_may_be_used_on_another_at_the_same_time(root, session, server, plain):
+    other = plain(server).root
 
     assert other.get_job(session) == root.get_job(session) == "M00000"
 
 
 @on_both_stores
-def test_an_expired_lease_goes_to_the_next_reader(root, session, server, connect, clock):
-    adams = connect(server).root
+def test_an_expired_lease_goes_to_the_next_reader(root, session, server, plain, clock):
+    adams = plain(server).root
     adams_session, _ = adams.login("adam", "adam")
     assert root.get_job(session) == "M00000"
     assert adams.get_job(adams_session) == "M00001"
@@ -264,8 +224,8 @@ def test_an_expired_lease_goes_to_the_next_reader(root, session, server, connect
 
 
 @on_both_stores
-def test_what_a_reader_held_is_free_for_everybody_once_they_have_logged_out(root, session, server, connect):
-    adams = connect(server).root
+def test_what_a_reader_held_is_free_for_everybody_once_they_have_logged_out(root, session, server, plain):
+    adams = plain(server).root
     adams_session, _ = adams.login("adam", "adam")
     assert root.get_job(session) == "M00000"
     root.logout(session)
@@ -274,8 +234,8 @@ def test_what_a_reader_held_is_free_for_everybody_once_they_have_logged_out(root
     assert adams.get_job(adams_session) == "M00000"
 
 
-def test_of_a_datetime_the_server_asks_the_text_and_nothing_more(proxy, connect):
-    root = connect(proxy).root
+def test_of_a_datetime_the_server_asks_the_text_and_nothing_more(proxy, plain):
+    root = plain(proxy).root
     session, _ = root.login("carol", "carol")
 
     root.submit_reading(session, "M00000", datetime(2026, 11, 20, 9, 30), 1)

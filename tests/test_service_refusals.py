@@ -4,8 +4,10 @@ import json
 
 import apsw
 import pytest
-from conftest import make_jobs
-from peers import WHEN, answers, code_of, plain_clients
+from conftest import WHEN, make_jobs
+from memory_fixtures import *  # noqa: F403 - the fixtures
+from memory_fixtures import on_both_stores
+from peers import answers, code_of, fails
 from proxy import Proxy
 from readers import readings_in
 from rpyc.core import consts
@@ -13,7 +15,6 @@ from servers import ROOT, BrokenStore, fill, listening
 
 from metermt.calls.desk import Desk
 from metermt.errors import BY_CODE
-from metermt.store.memory import MemoryStore
 from metermt.store.sqlite.store import SqliteStore
 
 SURROGATE, HUGE, NUL, NAN = "\ud800", 10**5000, "\0", float("nan")
@@ -29,51 +30,6 @@ ODD = [
     pytest.param(1j, id="complex"),
     pytest.param(..., id="ellipsis"),
 ]
-on_both_stores = pytest.mark.parametrize("store", ["memory", "sqlite"], indirect=True)
-
-
-@pytest.fixture
-def store(request):
-    """The store behind the server: in memory, for a test that does not ask for both."""
-    if getattr(request, "param", "memory") == "sqlite":
-        return request.getfixturevalue("sqlite_store")
-    return MemoryStore()
-
-
-@pytest.fixture
-def server(desk):
-    with listening(desk) as server:
-        yield server
-
-
-@pytest.fixture
-def connect():
-    with plain_clients() as connect:
-        yield connect
-
-
-@pytest.fixture
-def connection(server, connect):
-    return connect(server)
-
-
-@pytest.fixture
-def root(connection):
-    return connection.root
-
-
-@pytest.fixture
-def session(root):
-    return root.login("carol", "carol")[0]
-
-
-def fails(call, *args):
-    """Make a call, and tell whether it fails, here or there: some values RPyC cannot even send."""
-    try:
-        call(*args)
-    except Exception:  # noqa: BLE001 - that is the question
-        return True
-    return False
 
 
 # --- calls that are none
@@ -141,14 +97,14 @@ def test_behind_a_call_there_is_nothing_to_reach(name, connection):
 
 
 @pytest.mark.parametrize("call", ["login", "get_job", "ping"])
-def test_a_call_cannot_be_replaced(call, connect, server):
-    first, second = connect(server).root, connect(server).root
+def test_a_call_cannot_be_replaced(call, plain, server):
+    first, second = plain(server).root, plain(server).root
     with pytest.raises((AttributeError, EOFError)):
         setattr(first, call, "mine")
     with pytest.raises((AttributeError, EOFError)):
         delattr(second, call)
 
-    root = connect(server).root
+    root = plain(server).root
     assert root.get_status(root.login("carol", "carol")[0]) == (0, 0)
     root.ping()
 
@@ -156,9 +112,9 @@ def test_a_call_cannot_be_replaced(call, connect, server):
 # --- errors
 
 
-def test_an_error_carries_its_code_and_its_text_and_nothing_else(server, connect):
+def test_an_error_carries_its_code_and_its_text_and_nothing_else(server, plain):
     with Proxy(server.port) as proxy:
-        root = connect(proxy).root
+        root = plain(proxy).root
         session, _ = root.login("carol", "carol")
         before = len(proxy.from_server)
 
@@ -186,8 +142,8 @@ def test_an_error_carries_its_code_and_its_text_and_nothing_else(server, connect
         assert secret not in told
 
 
-def test_the_details_of_an_error_cross_as_pairs(root, session, server, connect):
-    adams = connect(server).root
+def test_the_details_of_an_error_cross_as_pairs(root, session, server, plain):
+    adams = plain(server).root
     adams_session, _ = adams.login("adam", "adam")
     assert adams.get_job(adams_session) == "M00000"
 
@@ -220,11 +176,11 @@ def test_errors_of_the_original_calls(call, args, code, text, root):
 
 
 def test_a_fault_of_the_server_crosses_as_an_id_under_which_the_log_has_the_details(
-    demo_accounts, connect, expected_errors
+    demo_accounts, plain, expected_errors
 ):
     store = fill(BrokenStore(), demo_accounts, make_jobs(1))
     with listening(Desk(store)) as server, Proxy(server.port) as proxy:
-        root = connect(proxy).root
+        root = plain(proxy).root
         session, _ = root.login("carol", "carol")
         with pytest.raises(Exception, match=r"^Internal error [0-9a-f]{8}: tell whoever runs the server") as caught:
             root.get_status(session)
@@ -243,11 +199,11 @@ def test_a_fault_of_the_server_crosses_as_an_id_under_which_the_log_has_the_deta
     assert b"/var" not in told
 
 
-def test_a_locked_database_is_told_without_saying_where_it_is(demo_accounts, database_path, connect, expected_errors):
+def test_a_locked_database_is_told_without_saying_where_it_is(demo_accounts, database_path, plain, expected_errors):
     with SqliteStore(database_path, busy_seconds=0.05) as store:
         fill(store, demo_accounts, make_jobs(1))
         with listening(Desk(store)) as server:
-            root = connect(server).root
+            root = plain(server).root
             session, _ = root.login("carol", "carol")
             other = apsw.Connection(str(database_path))
             try:
@@ -302,8 +258,8 @@ def test_a_long_value_is_not_sent_back(place, root, session):
 @on_both_stores
 @pytest.mark.parametrize(
     "written",
-    [r'"\ud800"', r'"\u0000"', "NaN", "Infinity", "1e400", "1" * 4000, "[1]", "{}", "true"],
-    ids=["surrogate", "NUL", "nan", "inf", "1e400", "4000 digits", "list", "dict", "bool"],
+    [r'"\u0000"', "1e300", "1" * 300, "[1]", "{}", "true"],
+    ids=["NUL", "1e300", "300 digits", "list", "dict", "bool"],
 )
 def test_an_odd_value_among_many_readings_hinders_no_other(written, root, session, store):
     for place, name in enumerate(("meter", "when", "value", "reason", "key")):
@@ -330,6 +286,10 @@ def test_an_odd_value_among_many_readings_hinders_no_other(written, root, sessio
         *('{"answers": [[]]}', '{"answers": [{}]}', '{"answers": [{"value": 1}]}', "{}", '{"answer": []}'),
         "[" * 100_000,
         '{"answers": ' + "[" * 100_000,
+        *(
+            f'{{"answers": [{{"meter": "M00000", "value": {odd}}}]}}'
+            for odd in (r'"\ud800"', "NaN", "Infinity", "1e400")
+        ),
         f'{{"answers": [{"1" * 5000}]}}',
         f'{{"answers": [{"{}," * 1000}{{}}]}}',
         answers(*[("M00000", 1)] * 1001),

@@ -5,18 +5,9 @@ import time
 from datetime import UTC, datetime, timedelta, timezone
 
 import pytest
-from conftest import wait_until
-from peers import (
-    A_DATETIME,
-    VALUE,
-    WHEN,
-    code_of,
-    desk_of_twenty,
-    own_threads,
-    plain_clients,
-    strangers,
-    wait_until_taken_over,
-)
+from conftest import CYCLE, WHEN, import_jobs, make_jobs, wait_until
+from memory_fixtures import *  # noqa: F403 - the fixtures
+from peers import A_DATETIME, VALUE, code_of, fails, own_threads, wait_until_taken_over
 from proxy import frames_of
 from readers import readings_in
 from rpyc.core import consts
@@ -29,57 +20,9 @@ NAIVE = datetime(2026, 11, 20, 9, 30)
 
 
 @pytest.fixture
-def desk(demo_accounts, clock):
-    desk = desk_of_twenty(demo_accounts)
-    desk.clock = clock
-    return desk
-
-
-@pytest.fixture
-def store(desk):
-    return desk.store
-
-
-@pytest.fixture
-def server(desk):
-    with listening(desk) as server:
-        yield server
-
-
-@pytest.fixture
-def connect():
-    with plain_clients(goodbye=False) as connect:
-        yield connect
-
-
-@pytest.fixture
-def stranger():
-    with strangers() as stranger:
-        yield stranger
-
-
-@pytest.fixture
-def root(server, connect):
-    return connect(server).root
-
-
-@pytest.fixture
-def session(root):
-    return root.login("carol", "carol")[0]
-
-
-@pytest.fixture
 def short_questions(monkeypatch):
     """Let a client answer in a tenth of the time."""
     monkeypatch.setattr(conversation, "QUESTION_SECONDS", 0.2)
-
-
-def fails(call):
-    try:
-        call()
-    except Exception:  # noqa: BLE001 - that is the question
-        return True
-    return False
 
 
 # --- clients that answer
@@ -118,6 +61,7 @@ def test_a_time_may_be_passed_by_keyword(root, session, store):
 
 
 def test_times_are_asked_for_of_readers_who_are_logged_in_too(server, root, session, store):
+    import_jobs(store, CYCLE, make_jobs(20)[5:])
     wait_until_taken_over()
     for number in range(20):
         root.submit_reading(session, f"M{number:05}", NAIVE, number)
@@ -180,10 +124,8 @@ class FrozenClient:
 
 
 @pytest.fixture
-def frozen(server, connect):
+def frozen(connection, session):
     """A client that the server has asked for the text of a time."""
-    connection = connect(server)
-    session, _ = connection.root.login("carol", "carol")
     wait_until_taken_over()
     frozen = FrozenClient(connection, session)
     wait_until(lambda: frozen.received == 1, "the server has asked for the text of the time")
@@ -192,10 +134,10 @@ def frozen(server, connect):
 
 
 def test_a_client_that_never_answers_holds_up_itself_for_two_seconds_and_others_not_at_all(
-    frozen, server, connect, store
+    frozen, server, plain, store
 ):
     started = time.monotonic()
-    other = connect(server).root
+    other = plain(server).root
     others_session, _ = other.login("adam", "adam")
 
     longest = 0.0
@@ -211,7 +153,7 @@ def test_a_client_that_never_answers_holds_up_itself_for_two_seconds_and_others_
     # It wakes up, and answers late; the call has failed by then, and the session goes on, on the same connection too.
     assert fails(lambda: frozen.answer.value)
     assert frozen.connection.root.get_job(frozen.session) == "M00001"
-    assert connect(server).root.get_job(frozen.session) == "M00001"
+    assert plain(server).root.get_job(frozen.session) == "M00001"
     assert readings_in(store) == []
 
 
@@ -222,9 +164,9 @@ def test_a_client_that_leaves_while_it_is_asked_is_no_fault_of_the_server(frozen
     # Nothing was logged as an ERROR: the fixtures see to that.
 
 
-def test_a_server_stops_while_a_client_does_not_answer(desk, connect):
+def test_a_server_stops_while_a_client_does_not_answer(desk, plain):
     with listening(desk) as server:
-        connection = connect(server)
+        connection = plain(server)
         session, _ = connection.root.login("carol", "carol")
         frozen = FrozenClient(connection, session)
         wait_until(lambda: frozen.received == 1, "the server has asked for the text of the time")

@@ -5,64 +5,38 @@ import subprocess
 import sys
 
 import pytest
-from conftest import DEADLINE, dump, make_jobs
-from servers import make_database
+from clients import meter_of
+from conftest import DEADLINE, dump
+from readers import left_to
 
-from metermt.client import connect
 from metermt.errors import ListenError, StoreError
 from metermt.serving import RunningServer, ServerSettings
 from metermt.store.sqlite.store import SqliteStore
-
-
-@pytest.fixture
-def database(database_path, demo_accounts):
-    """A database with the demo's users, and a route of five meters M00000 to M00004."""
-    return make_database(database_path, demo_accounts, make_jobs(5))
-
-
-@pytest.fixture
-def enter():
-    """Connect to a server and log in as carol; the connection ends with the test."""
-    clients = []
-
-    def enter(server):
-        clients.append(connect("localhost", server.port))
-        clients[-1].login("carol", "carol")
-        return clients[-1]
-
-    yield enter
-    for client in clients:
-        client.close()
 
 
 def run(database, port=0):
     return RunningServer(ServerSettings(port=port, database=database))
 
 
-def meter_of(client):
-    return client.get_job().meter.number
-
-
 def left_to_carol(database):
     with SqliteStore(database) as store:
-        left = store.read(lambda tx: tx.leases.left({"carol": 100}))
-    return [known.job.meter.number for known in left.get("carol", [])]
+        return left_to(store)
 
 
 # --- the database
 
 
-def test_without_a_database_it_has_one_that_is_gone_at_the_end(enter):
+def test_without_a_database_it_has_one_that_is_gone_at_the_end(connect):
     with RunningServer(ServerSettings(port=0, demo=True)) as server:
         path = server.store.path
-        assert meter_of(enter(server))
+        assert meter_of(connect(server))
         assert path.exists()
     assert not path.parent.exists()
 
 
-def test_a_database_is_there_afterwards(database, enter):
+def test_a_database_is_there_afterwards(database, connect):
     with run(database) as server:
-        enter(server).submit_reading("M00000", 5)
+        connect(server).submit_reading("M00000", 5)
     with SqliteStore(database, create=False) as store:
         assert [reading.username for _, reading in store.read(lambda tx: list(tx.readings.all(None)))] == ["carol"]
 
@@ -70,47 +44,47 @@ def test_a_database_is_there_afterwards(database, enter):
 # --- sessions
 
 
-def test_what_readers_hold_when_a_server_stops_is_left_to_them_at_any_server(database, enter):
+def test_what_readers_hold_when_a_server_stops_is_left_to_them_at_any_server(database, connect):
     with run(database) as server:
-        assert meter_of(enter(server)) == "M00000"
+        assert meter_of(connect(server)) == "M00000"
     assert left_to_carol(database) == ["M00000"]
     with run(database) as other:
-        assert meter_of(enter(other)) == "M00000"
+        assert meter_of(connect(other)) == "M00000"
 
 
-def test_what_readers_held_when_a_server_was_killed_is_left_to_them_when_it_is_back(servers, database, enter):
+def test_what_readers_held_when_a_server_was_killed_is_left_to_them_when_it_is_back(servers, database, connect):
     server = servers.start("--database", database)
-    assert meter_of(enter(server)) == "M00000"
+    assert meter_of(connect(server)) == "M00000"
     server.kill()
 
     other = servers.start("--database", database)
-    assert meter_of(enter(other)) == "M00001", "nobody but the killed one knows that the connection is lost"
+    assert meter_of(connect(other)) == "M00001", "nobody but the killed one knows that the connection is lost"
     again = servers.start("--database", database, port=server.port)
-    assert meter_of(enter(again)) == "M00000"
+    assert meter_of(connect(again)) == "M00000"
 
 
-def test_a_server_that_starts_or_ends_leaves_the_readers_of_others_alone(database, enter):
+def test_a_server_that_starts_or_ends_leaves_the_readers_of_others_alone(database, connect):
     with run(database) as server:
-        carol = enter(server)
+        carol = connect(server)
         assert meter_of(carol) == "M00000"
         with run(database) as other:
-            assert meter_of(enter(other)) == "M00001"
+            assert meter_of(connect(other)) == "M00001"
         assert left_to_carol(database) == ["M00001"]
         assert meter_of(carol) == "M00000"
 
 
-def test_a_server_that_cannot_listen_changes_nothing(database, enter):
+def test_a_server_that_cannot_listen_changes_nothing(database, connect):
     with run(database) as server:
-        enter(server).get_job()
+        connect(server).get_job()
         before = dump(server.store)
         with pytest.raises(ListenError):
             RunningServer(ServerSettings(port=server.port, database=database, demo=True))
         assert dump(server.store) == before
 
 
-def test_a_session_goes_on_when_its_server_was_started_anew(database, enter):
+def test_a_session_goes_on_when_its_server_was_started_anew(database, connect):
     with run(database) as server:
-        carol = enter(server)
+        carol = connect(server)
         assert meter_of(carol) == "M00000"
     with run(database, port=server.port):
         assert meter_of(carol) == "M00000"
@@ -119,12 +93,12 @@ def test_a_session_goes_on_when_its_server_was_started_anew(database, enter):
 # --- the end
 
 
-def test_a_database_that_is_away_at_the_end_is_logged(database, enter, monkeypatch, caplog):
+def test_a_database_that_is_away_at_the_end_is_logged(database, connect, monkeypatch, caplog):
     def away(_work):
         raise StoreError("The database is away")
 
     with run(database) as server, caplog.at_level(logging.WARNING):
-        enter(server).get_job()
+        connect(server).get_job()
         monkeypatch.setattr(server.store, "write", away)
         server.stop()
         assert "The database is away" in caplog.text

@@ -17,13 +17,9 @@ from conftest import (
     opened_again,
     run_together,
 )
-from steps import meters_of, record
+from steps import Failure, meters_of, record
 
 from metermt.model import Status
-
-
-class Failure(Exception):
-    """What goes wrong after a transaction's last step."""
 
 
 def hash_of_carol(tx):

@@ -4,11 +4,10 @@ import random
 from datetime import date
 
 import pytest
-from conftest import CYCLE, LEASED_UNTIL, MANY, dump, import_jobs, make_job, make_jobs, make_reading
+from conftest import CYCLE, LEASED_UNTIL, MANY, OTHER_CYCLE, dump, import_jobs, make_job, make_jobs, make_reading
 
 from metermt.model import JobState, RouteProgress, Standing
 
-OTHER_CYCLE = "2026-12"
 WHOLE = {
     "kind": "E",
     "dials": 7,

@@ -21,7 +21,7 @@ from conftest import (
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
-from steps import record
+from steps import Failure, record
 
 from metermt.model import JobState, Role, Status
 from metermt.store.memory import MemoryStore
@@ -67,10 +67,6 @@ STEPS = st.one_of(
     st.tuples(st.just("submit"), few(ANSWERS)),
     st.tuples(st.just("look"), few(METERS), few(NAMES_OF_ANYBODY), few(WHICH), st.integers(0, 3)),
 )
-
-
-class Failure(Exception):
-    """What goes wrong after a transaction's last step."""
 
 
 class Transaction:

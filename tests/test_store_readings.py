@@ -4,12 +4,10 @@ from dataclasses import replace
 from datetime import timedelta
 
 import pytest
-from conftest import CYCLE, LEASED_UNTIL, NOW, dump, import_jobs, make_job, make_jobs, make_reading
+from conftest import CYCLE, LEASED_UNTIL, NOW, OTHER_CYCLE, dump, import_jobs, make_job, make_jobs, make_reading
 from steps import record
 
 from metermt.model import JobState, RouteProgress, Status
-
-OTHER_CYCLE = "2026-12"
 
 
 @pytest.fixture

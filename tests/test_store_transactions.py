@@ -19,15 +19,11 @@ from conftest import (
     opened_again,
     start,
 )
-from steps import READING, meters_of, record
+from steps import READING, Failure, meters_of, record
 
 from metermt.errors import StoreError
 from metermt.model import Status
 from metermt.store import base
-
-
-class Failure(Exception):
-    """What goes wrong after a transaction's last step."""
 
 
 def everything(store):

@@ -6,46 +6,17 @@ from datetime import timedelta
 
 import pytest
 import rpyc
-from conftest import make_jobs, run_together, start, wait_until
-from peers import WHEN, made_up_calls, own_threads, plain_clients, readers, wait_until_taken_over
-from readers import readings_in
-from servers import fill, listening
+from conftest import WHEN, run_together, start, wait_until
+from peers import made_up_calls, own_threads, wait_until_taken_over
+from readers import left_to, readings_in
+from servers import listening
+from switchboard_fixtures import *  # noqa: F403 - the fixtures
+from switchboard_fixtures import values
 
-from metermt.calls.desk import Desk
 from metermt.calls.table import Ask, Turn, Weight, call
 from metermt.config import Limits
 from metermt.errors import InternalError, SessionError
 from metermt.model import Answer, Role
-from metermt.store.sqlite.store import SqliteStore
-
-
-@pytest.fixture
-def store(database_path, demo_accounts):
-    with SqliteStore(database_path) as store:
-        yield fill(store, demo_accounts, make_jobs(500))
-
-
-@pytest.fixture
-def server(store):
-    with listening(Desk(store)) as server:
-        yield server
-
-
-@pytest.fixture
-def connect():
-    with readers() as connect:
-        yield connect
-
-
-@pytest.fixture
-def plain():
-    with plain_clients() as connect:
-        yield connect
-
-
-def values(store):
-    return {reading.answer.meter: reading.answer.value for reading in readings_in(store)}
-
 
 # --- one thread for all
 
@@ -200,8 +171,8 @@ def test_a_call_that_cannot_even_be_weighed_ends_its_client_alone(server, connec
 # --- ends
 
 
-def test_who_says_nothing_any_more_is_hung_up_on_and_keeps_the_job(store, connect):
-    with listening(Desk(store), Limits(idle=timedelta(seconds=0.5))) as server:
+def test_who_says_nothing_any_more_is_hung_up_on_and_keeps_the_job(desk, connect):
+    with listening(desk, Limits(idle=timedelta(seconds=0.5))) as server:
         silent = connect(server)
         assert silent.get_job().meter.number == "M00000"
         talking, until = connect(server, "adam"), time.monotonic() + 10
@@ -229,21 +200,20 @@ def test_who_has_logged_out_is_told_so(server, connect):
         client.get_job()
 
 
-def test_a_server_stops_with_all_its_readers_connected(store, connect):
-    with listening(Desk(store)) as server:
+def test_a_server_stops_with_all_its_readers_connected(desk, store, connect):
+    with listening(desk) as server:
         clients = [connect(server, timeout=0.2) for _ in range(20)]
         for client in clients:
             client.get_job()
         started = time.monotonic()
     assert time.monotonic() - started < 3
     assert server.connections == 0
-    left = store.read(lambda tx: tx.leases.left({"carol": 100}))
-    assert len(left["carol"]) == 20
+    assert len(left_to(store)) == 20
 
 
-def test_what_was_acknowledged_while_a_server_stopped_is_stored(store, connect):
+def test_what_was_acknowledged_while_a_server_stopped_is_stored(desk, store, connect):
     acknowledged = []
-    with listening(Desk(store)) as server:
+    with listening(desk) as server:
         client = connect(server, timeout=0.2)
 
         def submit_until_it_ends():

@@ -1,12 +1,13 @@
 """An error that nobody has thought of, once, in each step of a server: one client is lost, or the server says so."""
 
 import threading
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, closing, suppress
 
 import pytest
-from conftest import CYCLE, make_jobs, wait_until
+from conftest import CYCLE, wait_until
 from peers import A_DATETIME, VALUE, Stranger, own_threads, wait_until_taken_over
-from servers import fill, listening, sockets_of
+from servers import listening, sockets_of
+from switchboard_fixtures import *  # noqa: F403 - the fixtures
 
 from metermt.calls.desk import BegunAnswers, Desk, Work
 from metermt.store.sqlite.groupwriter import GroupWriter
@@ -112,40 +113,23 @@ class Visitor(Stranger):
 
 
 @pytest.fixture
-def server(database_path, demo_accounts, monkeypatch):
+def server(desk, monkeypatch):
     """A server whose questions are answered soon, or never. `failures` counts how often it has said that it failed."""
     monkeypatch.setattr(conversation_module, "QUESTION_SECONDS", 0.05)
     failures = []
-    with SqliteStore(database_path) as store:
-        fill(store, demo_accounts, make_jobs(100))
-        before = sockets_of("self")
-        with listening(Desk(store), failed=lambda: failures.append(CYCLE)) as server:
-            server.failures = failures
-            yield server
-        assert sockets_of("self") == before
-        assert server.connections == 0
-
-
-@contextmanager
-def visitors():
-    """Make visitors, who leave in the end."""
-    came = []
-
-    def visit(server, username="carol"):
-        came.append(Visitor(server, username))
-        return came[-1]
-
-    try:
-        yield visit
-    finally:
-        for visitor in came:
-            visitor.close()
+    before = sockets_of("self")
+    with listening(desk, failed=lambda: failures.append(CYCLE)) as server:
+        server.failures = failures
+        yield server
+    assert sockets_of("self") == before
+    assert server.connections == 0
 
 
 @pytest.fixture
 def visit():
-    with visitors() as visit:
-        yield visit
+    """Let a visitor come, who leaves in the end."""
+    with ExitStack() as stack:
+        yield lambda server, username="carol": stack.enter_context(closing(Visitor(server, username)))
 
 
 def crew_of(server, visit):

@@ -7,32 +7,16 @@ from contextlib import contextmanager, suppress
 
 import pytest
 import rpyc
-from conftest import make_jobs, start
-from peers import LOCAL, TUPLE, VALUE, Stranger, plain_clients, readers, wait_until_taken_over
+from conftest import start
+from peers import LOCAL, TUPLE, VALUE, wait_until_taken_over
 from proxy import frame
 from rpyc.core import brine, consts
-from servers import fill, listening
-
-from metermt.calls.desk import Desk
-from metermt.store.sqlite.store import SqliteStore
+from switchboard_fixtures import *  # noqa: F403 - the fixtures
 
 
 @pytest.fixture
-def server(database_path, demo_accounts):
-    with SqliteStore(database_path) as store, listening(Desk(fill(store, demo_accounts, make_jobs(500)))) as server:
-        yield server
-
-
-@pytest.fixture
-def connect():
-    with readers() as connect:
-        yield connect
-
-
-@pytest.fixture
-def plain():
-    with plain_clients() as connect:
-        yield connect
+def talker(server, stranger):
+    return stranger(server)
 
 
 def test_who_does_not_fetch_answers_holds_up_nobody_else(server, connect, plain):
@@ -45,7 +29,6 @@ def test_who_does_not_fetch_answers_holds_up_nobody_else(server, connect, plain)
         client.get_status()
 
     assert len(unread) == 300
-    greedy._channel.close()
 
 
 def status_of(session, root):
@@ -91,13 +74,6 @@ def test_who_sends_without_end_holds_up_nobody_else(server, connect, talker):
             client.submit_reading(f"M{n:05}", n)
         assert not sent.is_there()
     reading()
-
-
-@pytest.fixture
-def talker(server):
-    talker = Stranger(server.port)
-    yield talker
-    talker.close()
 
 
 @contextmanager

@@ -9,28 +9,16 @@ from contextlib import contextmanager
 import apsw
 import pytest
 from conftest import make_jobs, run_together, start, wait_until
-from peers import made_up_calls, own_threads, readers, wait_until_taken_over
-from readers import readings_in
-from servers import ServerProcess, fill, listening, make_database
+from peers import made_up_calls, own_threads, wait_until_taken_over
+from servers import ServerProcess, listening, make_database
+from switchboard_fixtures import *  # noqa: F403 - the fixtures
+from switchboard_fixtures import values
 
 from metermt import MeterClient
 from metermt.calls.desk import Desk
 from metermt.calls.table import Ask, Weight, call
 from metermt.errors import StoreError
 from metermt.model import Answer, Role
-from metermt.store.sqlite.store import SqliteStore
-
-
-@pytest.fixture
-def store(database_path, demo_accounts):
-    with SqliteStore(database_path) as store:
-        yield fill(store, demo_accounts, make_jobs(500))
-
-
-@pytest.fixture
-def server(store):
-    with listening(Desk(store)) as server:
-        yield server
 
 
 @pytest.fixture
@@ -41,16 +29,6 @@ def process(tmp_path, demo_accounts):
         process.database = database
         yield process
         assert "Traceback" not in process.errors
-
-
-@pytest.fixture
-def connect():
-    with readers() as connect:
-        yield connect
-
-
-def values(store):
-    return {reading.answer.meter: reading.answer.value for reading in readings_in(store)}
 
 
 # --- a store that fails
@@ -163,9 +141,9 @@ def test_who_waits_for_the_store_and_goes_away_is_let_go_of(server, store, conne
     assert connect(server).get_job().meter.number == "M00001"
 
 
-def test_a_server_that_stops_while_another_process_writes_answers_when_it_may(store, connect):
+def test_a_server_that_stops_while_another_process_writes_answers_when_it_may(desk, store, connect):
     other = apsw.Connection(str(store.path))
-    with listening(Desk(store)) as server:
+    with listening(desk) as server:
         client = connect(server, timeout=5)
         wait_until_taken_over()
         other.execute("BEGIN IMMEDIATE")
@@ -274,9 +252,9 @@ def test_large_requests_wait_for_the_pool_and_small_ones_of_the_same_call_do_not
         result()
 
 
-def test_a_server_that_stops_answers_the_calls_that_take_long(store, connect, slow_calls):
+def test_a_server_that_stops_answers_the_calls_that_take_long(desk, connect, slow_calls):
     wait_for_it, running, goes_on = slow_calls
-    with listening(Desk(store)) as server:
+    with listening(desk) as server:
         clients = [connect(server, timeout=20) for _ in range(3)]
         wait_until_taken_over()
         waiting = [start(lambda client=client: client.call(wait_for_it, None)) for client in clients]

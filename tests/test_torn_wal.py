@@ -7,6 +7,7 @@ from contextlib import contextmanager
 import apsw
 import pytest
 from conftest import make_account, make_answer, make_jobs
+from databases import hooked
 from readers import readings_in
 from servers import fill
 from whole import integrity_of, record, tallies_in
@@ -15,7 +16,7 @@ from metermt.model import Status
 from metermt.store.sqlite.store import SqliteStore
 
 READINGS = 40
-FRAME, LOG_HEADER, FRAME_HEADER = 4096 + 24, 32, 24  # bytes; see "The WAL File Format" in SQLite's documentation
+FRAME, LOG_HEADER, FRAME_HEADER = 2048 + 24, 32, 24  # bytes; see "The WAL File Format" in SQLite's documentation
 
 # The faults are the same in every run; which they are makes no difference.
 chance = random.Random(20261120)
@@ -58,11 +59,8 @@ def logged_pages():
     def hook(connection):
         connection.set_wal_hook(lambda _connection, _name, count: pages.append(count) or apsw.SQLITE_OK)
 
-    apsw.connection_hooks.append(hook)
-    try:
+    with hooked(hook):
         yield pages
-    finally:
-        apsw.connection_hooks.remove(hook)
 
 
 def set_up(store):

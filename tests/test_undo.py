@@ -3,6 +3,7 @@
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from steps import Failure
 
 from metermt.errors import StoreError
 from metermt.safedict import ThreadSafeDict
@@ -11,10 +12,6 @@ from metermt.store.undo import Groups, Ordered, Undo
 NUMBERS = st.integers(0, 5)
 KINDS = st.sampled_from(["put", "drop", "append", "add", "discard", "join", "leave"])
 CHANGES = st.lists(st.tuples(KINDS, NUMBERS, NUMBERS), max_size=12)
-
-
-class Failure(Exception):
-    """What goes wrong in a transaction."""
 
 
 class Memory:

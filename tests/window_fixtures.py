@@ -11,7 +11,7 @@ from functools import cache
 import pytest
 import readers
 from conftest import make_job
-from servers import Servers, make_database
+from servers import make_database
 from window import Person, screen
 
 from metermt.client import connect
@@ -35,12 +35,6 @@ def screens():
 def display(screens, request):
     """A screen of the usual size, or of the one that the test is parametrized with."""
     return screens(getattr(request, "param", "1280x1024"))
-
-
-@pytest.fixture
-def servers(tmp_path):
-    with Servers(tmp_path) as servers:
-        yield servers
 
 
 @pytest.fixture

@@ -10,14 +10,13 @@ from itertools import islice
 from typing import Any
 
 from metermt.calls.rounds import hand_out
-from metermt.calls.table import Ask, Turn, Weight, call, call_of_many
+from metermt.calls.table import MAX_ITEMS, Ask, Turn, Weight, call, call_of_many
 from metermt.errors import CallError, Error
 from metermt.model import Answer, Job, JobState, Reading, Role, Standing, Status
 from metermt.rules.answers import judged
 from metermt.rules.handout import Wish
 from metermt.rules.standings import check_fits, check_same_answer, job_meant
 from metermt.store.base import Key
-from metermt.wire import MAX_ITEMS
 
 _FEW = 64  # answers; more are not answered in a turn with those of others
 

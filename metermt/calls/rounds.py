@@ -3,11 +3,10 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from metermt.calls.table import Ask, Turn, Weight, call_of_many
+from metermt.calls.table import MAX_ITEMS, Ask, Turn, Weight, call_of_many
 from metermt.errors import CallError, Error
 from metermt.model import Job, Lease, Role
 from metermt.rules.handout import Wish, shared_out
-from metermt.wire import MAX_ITEMS
 
 _FEW = 20  # jobs; who wants more is not answered in a turn with others
 

@@ -176,6 +176,8 @@ class Call(Generic[Q, R]):
         return check_kind(self.result, answer)  # type: ignore[no-any-return]
 
 
+MAX_ITEMS = 1000
+"""Readings or jobs in one call."""
 CALLS: dict[str, Call[Any, Any]] = {}
 """All calls, by name."""
 
@@ -218,7 +220,7 @@ def call_of_many(
         (asks,) = typing.get_args(hints[_second_parameter(function)])
         (request,) = typing.get_args(asks)
         (answer,) = typing.get_args(hints["return"])
-        result = functools.reduce(operator.or_, [kind for kind in typing.get_args(answer) if kind is not Error])
+        result = functools.reduce(operator.or_, [kind for kind in typing.get_args(answer) if not _is_error(kind)])
         return _enter(function, least, weight, request, result, True, parameters, is_large)
 
     return declare
@@ -231,6 +233,10 @@ def _enter(function: Callable[..., Any], *row: Any) -> Call[Any, Any]:
     names = (*(["session_id"] if least else []), *(["text"] if parameters is None else parameters))
     CALLS[name] = Call(name, least, weight, request, result, function, answers_many, parameters, is_large, names)
     return CALLS[name]
+
+
+def _is_error(kind: Any) -> bool:
+    return isinstance(kind, type) and issubclass(kind, Error)
 
 
 def _second_parameter(function: Callable[..., Any]) -> str:

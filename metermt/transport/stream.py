@@ -55,9 +55,10 @@ class Stream:
 
     def receive(self, deadline: Deadline | None) -> bytes:
         """Wait for some bytes. Raises `DeadlineExceeded`, or `EOFError` when the connection is gone."""
-        while (chunk := self.receive_now()) is None:
-            self._wait(self._wait_to_read, deadline)
-        return chunk
+        while True:
+            self._wait(self._wait_to_read, deadline)  # first, as nearly always there is nothing yet
+            if (chunk := self.receive_now()) is not None:
+                return chunk
 
     def send_now(self, content: bytes) -> bytes:
         """Send what goes without waiting; return the rest. Raises `EOFError` when the connection is gone."""
