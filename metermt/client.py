@@ -11,30 +11,27 @@ from math import isfinite
 from pathlib import Path
 from threading import Lock
 from types import NoneType
-from typing import Self, TypeVar
+from typing import Any, Self, TypeVar
 
 from metermt.calls import readings, rounds, sessions
 from metermt.calls.readings import Next
 from metermt.calls.table import MAX_ITEMS, Call
-from metermt.config import PORT, check_port
-from metermt.discovery import ANSWER_SECONDS, Registry
 from metermt.errors import (
     CallError,
     ConnectionFailed,
+    DeadlineExceeded,
     Error,
     ServerBusy,
     ServerLost,
     ServerUnreachable,
     SessionError,
-    SettingError,
-    TlsError,
+    StoreAway,
 )
 from metermt.model import Answer, Job, Status
+from metermt.reaching import way_to
 from metermt.rules.answers import shown
 from metermt.transport.connection import ServerConnection
 from metermt.transport.deadline import Deadline
-from metermt.transport.tls import ClientTls
-from metermt.transport.tunnel import SshTunnel
 from metermt.version import PROTOCOL, VERSION
 
 Q = TypeVar("Q")
@@ -43,9 +40,11 @@ R = TypeVar("R")
 TIMEOUT = 10.0
 """Seconds that a call may take unless told otherwise, reconnecting included."""
 
-_FIRST_PAUSE, _LONGEST_PAUSE = 0.05, 2.0  # seconds between two tries to reconnect; each is twice the one before
+_FIRST_PAUSE, _LONGEST_PAUSE = 0.05, 2.0  # seconds between two tries; each is twice the one before
+_LOOKS_ELSEWHERE = 2.0  # seconds that may go by with asking the other servers when the database is away
 _SENDABLE = (str, int, NoneType)
-_STEP = 1.0  # seconds that one of several servers of a name may take to answer before the next is tried
+_PASSING = (ServerUnreachable, ServerBusy, ServerLost, DeadlineExceeded, StoreAway)
+"""What may be over when the call is made again, or is not so at another server."""
 
 
 def new_key() -> str:
@@ -58,25 +57,35 @@ def new_key() -> str:
 class MeterClient:
     """A reader's conversation with a meter server.
 
-    Each call is one request and ends within `timeout` seconds. When the connection is refused or breaks, the call
-    reconnects with growing pauses and tries again until then; a submission carries a key, so it never counts twice.
-    With a `service` name the server is looked up in the `registry` (`HOST`, `HOST:PORT`, or either with `tcp:` before
-    it) whenever it connects: the servers of that name are tried in random order, and `host` and `port` tell which one
-    it is.
+    Each call is one request and ends within `timeout` seconds. When the connection is refused or breaks, or the server
+    says that its database is away, the call is made again with growing pauses until then; a submission carries a key,
+    so it never counts twice.
+
+    The server is the one at `host` ("localhost") and `port` (11003). With `ssh`, `USER@HOST`, the system's `ssh` logs
+    in there and reaches `host` and `port` from there.
+
+    Several servers that share a database are given as `servers`, `["HOST:PORT", …]`, the port as above and an IPv6
+    address in brackets; or as a `service`, a name that is looked up in the `registry` (`HOST`, `HOST:PORT`, or either
+    with `tcp:` before it) whenever the client connects. It begins with any of them and stays with it as long as the
+    connection works; then it goes on to the next one of the list, or to any other of that name. `host` and `port` tell
+    which one it is. A server that does not answer while it is connected to is left after a second, and one that falls
+    silent during a call after its share of the time: with two servers after half of `timeout`.
+
     With `tls_ca`, a PEM file of the authority that signed the server's certificate, the link is encrypted and the
-    server must prove that it is `host`, or `service`; `tls_cert`, a PEM file with certificate and key, is shown to
-    servers that ask for one. With `ssh`, `USER@HOST`, the system's `ssh` logs in there and reaches `host` and `port`
-    from there.
+    server must prove that it is the host that was called, or `service`; `tls_cert`, a PEM file with certificate and
+    key, is shown to servers that ask for one.
+
     All calls may be made from any thread; they take turns. Besides what is named with each, any call raises
-    `ConnectionFailed` (`ServerUnreachable`, `ServerLost`, `DeadlineExceeded`) and `InternalError`, and those but
-    `login` and `ping` raise `SessionError` without a login.
+    `ConnectionFailed` (`ServerUnreachable`, `ServerLost`, `DeadlineExceeded`), `StoreAway` and `InternalError`, and
+    those but `login` and `ping` raise `SessionError` without a login.
     """
 
     def __init__(
         self,
-        host: str = "localhost",
-        port: int = PORT,
+        host: str | None = None,
+        port: int | None = None,
         *,
+        servers: str | Iterable[str] | None = None,
         service: str | None = None,
         registry: str | None = None,
         tls_ca: Path | str | None = None,
@@ -84,20 +93,25 @@ class MeterClient:
         ssh: str | None = None,
         timeout: float = TIMEOUT,
     ) -> None:
-        """Connect. Raises `ConnectionFailed` or `SettingError`."""
-        self.host, self.port = host, check_port(port)
+        """Connect. Raises `ConnectionFailed` or `SettingError`; with several servers also `StoreAway`."""
         self.timeout = timeout
-        self._service = service
-        self._registry = Registry.parse(registry or "localhost")
-        self._tls = _client_tls(tls_ca, tls_cert)
-        if ssh and service:
-            raise SettingError("A server is reached by name or through SSH, not both: say its host and port")
-        self._ssh = ssh
-        self._tunnel: SshTunnel | None = None
+        self._way = way_to(
+            host, port, servers=servers, service=service, registry=registry, tls_ca=tls_ca, tls_cert=tls_cert, ssh=ssh
+        )
         self._session_id = ""
-        self._lock = Lock()  # guards _connection; held for the whole of a call
-        self._connection: ServerConnection | None = None
-        self._connect(Deadline(timeout))
+        self._lock = Lock()  # guards the two below; held for the whole of a call
+        self._connection: ServerConnection | None = self._way.connect(Deadline(timeout))
+        self._session_is_shown = True  # on this connection, as far as there is a session
+
+    @property
+    def host(self) -> str:
+        """The host of the server that was connected to last."""
+        return self._way.host
+
+    @property
+    def port(self) -> int:
+        """The port of that server."""
+        return self._way.port
 
     # --- the calls
 
@@ -193,19 +207,43 @@ class MeterClient:
         args = call.told(self._session_id, request)
         deadline = Deadline(self.timeout)
         with self._turn(deadline):
-            pause = _FIRST_PAUSE
+            pause, failed = _FIRST_PAUSE, 0
+            away: StoreAway | None = None
             while True:
                 try:
-                    return call.result_of(self._connect(deadline).call(call.name, args, deadline))
-                except (ServerUnreachable, ServerBusy, ServerLost):
-                    self._hang_up()
+                    return call.result_of(self._try(call.name, args, deadline, failed))
+                except _PASSING as error:
+                    failed += 1
+                    if not isinstance(error, StoreAway):
+                        self._hang_up()
+                    elif failed == 1 and self._way.count > 1:
+                        self._change_over(deadline)
                     pause *= random.uniform(1.5, 2.5)  # noqa: S311 - so that a crew does not come back in one rush
                     time.sleep(min(pause, _LONGEST_PAUSE, deadline.left))
-                    if not deadline.left:
-                        raise
+                    if isinstance(error, StoreAway):
+                        away = error
+                    if deadline.left:
+                        continue
+                    if away and isinstance(error, DeadlineExceeded):  # the last try came too late to be told again
+                        raise away from error
+                    raise
                 except ConnectionFailed:
                     self._hang_up()
                     raise
+
+    def _try(self, name: str, args: tuple[Any, ...], deadline: Deadline, failed: int) -> Any:
+        """Make a call for which so many servers have failed."""
+        if self._connection is None:
+            self._connection = self._way.connect(deadline)
+            self._session_is_shown = not self._session_id
+        # A server that hangs must leave time for those that were not asked yet: each has its share of what is left.
+        others = self._way.count - failed - 1
+        bounded = Deadline(deadline.left / (others + 1)) if others > 0 else deadline
+        if not self._session_is_shown:  # a server takes bulk only from a connection that has shown a session
+            with suppress(SessionError):
+                self._connection.call(readings.get_status.name, (self._session_id,), bounded)
+            self._session_is_shown = True
+        return self._connection.call(name, args, bounded)
 
     @contextmanager
     def _turn(self, deadline: Deadline) -> Iterator[None]:
@@ -216,65 +254,21 @@ class MeterClient:
         finally:
             self._lock.release()
 
-    def _connect(self, deadline: Deadline) -> ServerConnection:
-        if self._connection is None:
-            if self._service:
-                self._connection = self._found(self._service, deadline)
-            elif self._ssh:
-                self._tunnel = SshTunnel(self._ssh, self.host, self.port, deadline)
-                self._connection = ServerConnection("localhost", self._tunnel.port, deadline, self._tls, self.host)
-            else:
-                self._connection = ServerConnection(self.host, self.port, deadline, self._tls)
-            if self._session_id:  # a server takes bulk only from a connection that has shown a session
-                with suppress(SessionError):
-                    self._connection.call(readings.get_status.name, (self._session_id,), deadline)
-        return self._connection
-
-    def _found(self, service: str, deadline: Deadline) -> ServerConnection:
-        """Connect to any server of this name that answers."""
-        places = self._registry.servers(service, min(ANSWER_SECONDS, deadline.check()))
-        random.shuffle(places)
-        distrusted: TlsError | None = None
-        for host, port in places:
-            step = Deadline(min(_STEP, deadline.check()))
-            try:
-                connection = ServerConnection(host, port, step, self._tls, name=service)
-            except TlsError as error:
-                distrusted = error
-                continue
-            except ConnectionFailed:
-                continue
-            try:
-                connection.call(sessions.ping.name, (), step)  # one that is frozen still accepts connections
-            except Error:
-                connection.close()
-                continue
-            self.host, self.port = host, port
-            return connection
-        if distrusted:
-            raise distrusted
-        tried = ", ".join(f"{host}:{port}" for host, port in places) or "none is registered"
-        raise ServerUnreachable(f"No server of the name {service} answers; tried: {tried}")
+    def _change_over(self, deadline: Deadline) -> None:
+        """Go on with another server, if one can be found soon: it may have a way to the database."""
+        with suppress(Error):
+            other = self._way.connect(Deadline(min(_LOOKS_ELSEWHERE, deadline.left / 2)))
+            self._hang_up()
+            self._connection, self._session_is_shown = other, not self._session_id
 
     def _hang_up(self) -> None:
         if self._connection is not None:
             self._connection.close()
             self._connection = None
-        if self._tunnel is not None:
-            self._tunnel.close()
-            self._tunnel = None
 
 
 connect = MeterClient
 """What programs call: `metermt.connect("meter.example.org")`."""
-
-
-def _client_tls(tls_ca: Path | str | None, tls_cert: Path | str | None) -> ClientTls | None:
-    if tls_ca is None:
-        if tls_cert is not None:
-            raise SettingError("A client certificate needs TLS: give the server's authority too, with --tls-ca")
-        return None
-    return ClientTls(Path(tls_ca), Path(tls_cert) if tls_cert else None)
 
 
 def _to_send(answer: Answer) -> Answer:

@@ -18,6 +18,7 @@ from metermt.errors import (
     LoginError,
     MeterLeased,
     SessionError,
+    StoreAway,
     SubmissionError,
     TooManyFailures,
     UnknownMeter,
@@ -39,6 +40,7 @@ def console(connect: Target) -> None:
     \b
     Example:
         metermt console -h meter.example.org
+        metermt console --server one.example.org,other.example.org
         metermt console --service METER --registry meter.example.org
     """
     read_meters(connect)
@@ -111,14 +113,14 @@ class _Dialogue:
         return accepted.job
 
     def _sent(self, answer: Answer) -> Next:
-        """Send an answer, as often as the reader wishes when the server is out of reach. It counts once."""
+        """Send an answer, as often as the reader wishes when the server or its database is away. It counts once."""
         while True:
             try:
                 return self._client.submit_and_next(answer)
             except SessionError:
                 print("Your login has expired: log in again, your reading is kept")
                 self._log_in()
-            except ConnectionFailed as error:
+            except (ConnectionFailed, StoreAway) as error:
                 print(f"Error: {error}")
                 question = f"Not confirmed yet. Send the reading for meter {answer.meter} again? [Y/n]: "
                 if self._terminal.ask(question).lower() == "n":

@@ -38,3 +38,39 @@ def test_ping_of_an_address_that_is_none_is_an_error(invoke, arguments, words):
 
     assert (finished.returncode, finished.stdout) == (1, "")
     assert re.fullmatch(f"Error: {words}\n", finished.stderr)
+
+
+def test_ping_of_several_servers_says_which_one_has_answered(metermt, crew_server):
+    finished = metermt("ping", "--server", f"localhost:{crew_server.port},localhost:1")
+
+    assert finished.returncode == 0
+    assert re.fullmatch(rf"localhost:{crew_server.port} answers in \d+\.\d ms\n", finished.stdout)
+
+
+@pytest.mark.parametrize("servers", [("localhost:1,[::1]:2",), ("localhost:1", "--server", "[::1]:2")])
+def test_ping_of_servers_that_are_down_names_them(servers, invoke):
+    finished = invoke("ping", "--server", *servers)
+
+    assert (finished.returncode, finished.stdout) == (1, "")
+    words, tried = finished.stderr.rstrip().rsplit("; tried: ", 1)
+    assert words == "Error: None of the servers answers"
+    assert sorted(tried.split(", ")) == ["[::1]:2", "localhost:1"]
+
+
+@pytest.mark.parametrize("program", ["ping", "console", "gui"])
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (("-h", "localhost"), "--server lists the servers: leave --host away"),
+        (("-p", "11003"), "--server lists the servers: leave --port away"),
+        (("--service", "METER", "--registry", "b"), "--server lists the servers: leave --service, --registry away"),
+        (("--ssh", "carol@b"), "--server lists the servers: leave --ssh away"),
+        (("--server", "b:c:d"), "Invalid value for '--server': Invalid server 'b:c:d': write it as HOST, HOST:PORT or"),
+        (("--server", "b,"), "Invalid value for '--server': Invalid server '': write it as HOST, HOST:PORT or [IPV6]"),
+    ],
+)
+def test_what_does_not_go_with_a_list_of_servers_is_refused_at_once(program, arguments, words, invoke):
+    finished = invoke(program, "--server", "a", *arguments)
+
+    assert (finished.returncode, finished.stdout) == (2, "")
+    assert words in finished.stderr

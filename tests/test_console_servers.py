@@ -2,11 +2,15 @@
 
 import re
 import time
+from contextlib import ExitStack
 
 import pytest
+from clients import read_in
 from conftest import make_job, wait_until
-from servers import Servers, make_database
+from servers import AwayStore, Servers, fill, listening, make_database
 from terminals import AT_ONCE, CLIENT_CONSOLE, CTRL_C, Terminal, answers_of, deaf_socket
+
+from metermt.calls.desk import Desk
 
 # --- servers that go, logins that expire
 
@@ -44,17 +48,40 @@ def test_a_server_that_comes_back_soon_gets_the_reading_once(servers, make_walk,
     assert answers_of(database) == [("G1", "5983", "", "carol", "1")]
 
 
-class Abandoned:
-    """Three readers, each at a first meter, whose servers are killed before they press Enter."""
+def test_a_reader_who_knows_two_servers_does_not_notice_when_one_is_killed(servers, make_walk, open_terminal):
+    database = make_walk(*(make_job(f"G{number}", sequence=number) for number in range(4)))
+    pair = [servers.start("--database", database) for _ in range(2)]
+    terminal = open_terminal(*CLIENT_CONSOLE, "--server", ",".join(f"localhost:{server.port}" for server in pair))
+    terminal.log_in()
+    for number, server in enumerate(pair):
+        assert terminal.meter() == f"G{number}"
+        server.kill()
+        terminal.type("5983")
+        terminal.wait_for(f"Accepted: you have read {number + 1} out of {number + 1} readings\r\n")
+        servers.start("--database", database, port=server.port)
 
-    def __init__(self, servers, folder, accounts):
-        self.database = make_database(folder / "returning.db", accounts, [make_job("G1"), make_job("G2", sequence=1)])
-        other = make_database(folder / "other.db", accounts, [make_job("G1"), make_job("G2", sequence=1)])
+    assert terminal.meter() == "G2"
+    assert "Error" not in terminal.seen
+    assert answers_of(database) == [(f"G{number}", "5983", "", "carol", "1") for number in range(2)]
+
+
+class Abandoned:
+    """Four readers, each at a first meter: three whose servers are killed, and one whose server loses its database,
+    before they press Enter.
+    """
+
+    def __init__(self, servers, folder, accounts, stack):
+        walk = [make_job("G1"), make_job("G2", sequence=1)]
+        self.database = make_database(folder / "returning.db", accounts, walk)
+        other = make_database(folder / "other.db", accounts, walk)
+        self.store = fill(AwayStore(), accounts, walk)
+        without_database = stack.enter_context(listening(Desk(self.store)))
         self._servers = servers
         self._returning, gone_for_good = (servers.start("--database", path) for path in (self.database, other))
         self.sender = Terminal(*CLIENT_CONSOLE, "-p", self._returning.port)
         self.refuser, self.leaver = (Terminal(*CLIENT_CONSOLE, "-p", gone_for_good.port) for _ in range(2))
-        self.terminals = {"eric": self.sender, "carol": self.refuser, "adam": self.leaver}
+        self.waiter = Terminal(*CLIENT_CONSOLE, "-p", without_database.port)
+        self.terminals = {"eric": self.sender, "carol": self.refuser, "adam": self.leaver, "gwenda": self.waiter}
         self._meters = {}
         for username, terminal in self.terminals.items():
             terminal.log_in(username)
@@ -62,6 +89,7 @@ class Abandoned:
         for server in (self._returning, gone_for_good):
             server.kill()
         self._kept, self._kept_for_good = (deaf_socket(server.port) for server in (self._returning, gone_for_good))
+        self.store.away = True
         for terminal in self.terminals.values():
             terminal.type("5983")
 
@@ -83,8 +111,8 @@ class Abandoned:
 def abandoned(tmp_path_factory, demo_accounts):
     """It takes ten seconds until a console asks, in which the other tests go on."""
     folder = tmp_path_factory.mktemp("abandoned")
-    with Servers(folder) as servers:
-        abandoned = Abandoned(servers, folder, demo_accounts)
+    with Servers(folder) as servers, ExitStack() as stack:
+        abandoned = Abandoned(servers, folder, demo_accounts, stack)
         yield abandoned
         abandoned.close()
 
@@ -119,6 +147,17 @@ def test_a_reader_whose_server_returned_late_sends_the_reading_again_and_it_coun
     abandoned.sender.wait_for("\r\nAccepted: you have read 1 out of 1 readings\r\n")
     assert abandoned.sender.meter() == "G2"
     assert answers_of(abandoned.database) == [("G1", "5983", "", "eric", "1")]
+
+
+def test_a_reader_whose_server_had_no_database_sends_the_reading_again_and_it_counts_once(abandoned):
+    abandoned.waiter.wait_for("\r\nError: The server cannot reach its database; whether this was kept is not known")
+    abandoned.waiter.wait_for("\r\nNot confirmed yet. Send the reading for meter G1 again? [Y/n]: ")
+    abandoned.store.away = False
+    abandoned.waiter.type("")
+
+    abandoned.waiter.wait_for("\r\nAccepted: you have read 1 out of 1 readings\r\n")
+    assert abandoned.waiter.meter() == "G2"
+    assert read_in(abandoned.store) == [("G1", 5983)]
 
 
 def test_a_reader_may_leave_at_once_while_the_console_looks_for_the_server(servers, make_walk, open_console):

@@ -1,16 +1,19 @@
 """What several commands share: their options, and how errors end them."""
 
 import functools
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
 import click
+from click.core import ParameterSource
 
 from metermt.client import MeterClient, connect
-from metermt.config import IN_MEMORY, PORT, SERVICE, default_database
-from metermt.errors import Error
+from metermt.config import DATABASE_VARIABLE, IN_MEMORY, PORT, SERVICE, DatabasePlace, default_database, is_url
+from metermt.errors import Error, SettingError
+from metermt.reaching import listed
 
 _FILE = click.Path(path_type=Path)
 F = TypeVar("F", bound=Callable[..., Any])
@@ -49,7 +52,8 @@ class Target:
 
     def __call__(self) -> MeterClient:
         """Connect."""
-        return connect(self.host, self.port, **self.ways)
+        address = () if self.ways.get("servers") else (self.host, self.port)
+        return connect(*address, **self.ways)
 
 
 def address_options(use: str) -> Callable[[F], F]:
@@ -69,6 +73,14 @@ def server_options(command: Callable[..., Any]) -> Callable[..., Any]:
     """Add the options that say which server, by address or by name; the command gets `connect`, to connect to it."""
 
     @address_options("connect to")
+    @click.option(
+        "--server",
+        "servers",
+        multiple=True,
+        callback=_check_servers,
+        metavar="HOST[:PORT],…",
+        help="Use any of these servers instead, and another one when it fails; they share one database.",
+    )
     @click.option("--service", metavar="NAME", help=f"Find it by name instead.  [default with --registry: {SERVICE}]")
     @click.option(
         "--registry",
@@ -81,7 +93,10 @@ def server_options(command: Callable[..., Any]) -> Callable[..., Any]:
     @click.option("--ssh", metavar="USER@HOST", help="Log in there with ssh, and reach host and port from there.")
     @functools.wraps(command)
     def with_target(*, host: str, port: int, **options: Any) -> Any:
-        ways = {name: options.pop(name) for name in ("service", "registry", "tls_ca", "tls_cert", "ssh")}
+        ways = {name: options.pop(name) for name in ("servers", "service", "registry", "tls_ca", "tls_cert", "ssh")}
+        ways["servers"] = ways["servers"] or None
+        if ways["servers"] and (others := _typed("host", "port", "service", "registry", "ssh")):
+            raise click.UsageError(f"--server lists the servers: leave {', '.join(others)} away")
         if ways["registry"] and not ways["service"]:
             ways["service"] = SERVICE
         return command(connect=Target(host, port, ways), **options)
@@ -90,19 +105,60 @@ def server_options(command: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def database_option(command: F) -> F:
-    """Add --database for a command that works on an existing or new database file."""
+    """Add --database for a command that works on an existing or new database."""
     return click.option(
         "--database",
-        type=click.Path(path_type=Path),
+        type=Database(),
         default=default_database,
-        envvar="METERMT_DATABASE",
+        envvar=DATABASE_VARIABLE,
         show_default="the one that `metermt serve` uses",
-        callback=_check_file,
-        help="The database file.",
+        callback=_check_shared,
+        help="The database: a file, or postgresql://USER@HOST/NAME.",
     )(command)
 
 
-def _check_file(_ctx: click.Context, _parameter: click.Parameter, database: Path) -> Path:
+class Database(click.ParamType[DatabasePlace]):
+    """A file, or the URL of a PostgreSQL database."""
+
+    name = "FILE|URL"
+
+    def convert(self, value: DatabasePlace, _parameter: object, _context: object) -> DatabasePlace:
+        """Return what was given, as a `Path` if it is a file."""
+        return value if is_url(value) else Path(value)
+
+
+def check_database(
+    context: click.Context, parameter: click.Parameter, database: DatabasePlace | None
+) -> DatabasePlace | None:
+    """Refuse a password on the command line, which all on this machine can read."""
+    typed = context.get_parameter_source(parameter.name or "") is ParameterSource.COMMANDLINE
+    if typed and re.search(r"://[^/@]*:[^/@]*@|\bpassword=", str(database)):
+        raise click.BadParameter(
+            "whoever is on this machine can read a password that stands in it: "
+            f"give the URL in {DATABASE_VARIABLE}, or keep the password in ~/.pgpass or in a service file"
+        )
+    return database
+
+
+def _check_servers(_context: object, _parameter: object, servers: tuple[str, ...]) -> tuple[str, ...]:
+    """Refuse what is no server before a window opens."""
+    if servers:
+        try:
+            listed(servers)
+        except SettingError as error:
+            raise click.BadParameter(str(error)) from error
+    return servers
+
+
+def _typed(*names: str) -> list[str]:
+    """Return which of these options are given."""
+    source = click.get_current_context().get_parameter_source
+    return [f"--{name}" for name in names if source(name) is not ParameterSource.DEFAULT]
+
+
+def _check_shared(
+    context: click.Context, parameter: click.Parameter, database: DatabasePlace | None
+) -> DatabasePlace | None:
     if str(database) == IN_MEMORY:
         raise click.BadParameter("what a server keeps in :memory: can be reached through that server only")
-    return database
+    return check_database(context, parameter, database)

@@ -2,13 +2,12 @@
 
 import logging
 from dataclasses import replace
-from pathlib import Path
 
 import click
 
-from metermt.cli.common import MeterCommand, Target, server_options
+from metermt.cli.common import Database, MeterCommand, Target, check_database, server_options
 from metermt.client import MeterClient
-from metermt.config import IN_MEMORY
+from metermt.config import DATABASE_VARIABLE, IN_MEMORY, DatabasePlace
 from metermt.errors import SettingError
 
 
@@ -16,12 +15,13 @@ from metermt.errors import SettingError
 @server_options
 @click.option(
     "--database",
-    type=click.Path(path_type=Path),
-    envvar="METERMT_DATABASE",
-    help="The database file of the server, if the window starts one.  [default: the one that `metermt serve` uses]",
+    type=Database(),
+    envvar=DATABASE_VARIABLE,
+    callback=check_database,
+    help="The database of the server, if the window starts one.  [default: the one that `metermt serve` uses]",
 )
 @click.option("--demo", is_flag=True, help="If the window starts a server, let it be the demo.")
-def gui(connect: Target, database: Path | None, *, demo: bool) -> None:
+def gui(connect: Target, database: DatabasePlace | None, *, demo: bool) -> None:
     """Read meters in a window.
 
     When no server answers on this machine the window starts one, and stops it when it is closed. A database without
@@ -30,6 +30,7 @@ def gui(connect: Target, database: Path | None, *, demo: bool) -> None:
     \b
     Example:
         metermt gui -h meter.example.org
+        metermt gui --server one.example.org,other.example.org
     """
     logging.basicConfig(format="%(asctime)s %(levelname)s %(name)s: %(message)s", level=logging.WARNING)
     if str(database) == IN_MEMORY and not demo:
@@ -37,7 +38,7 @@ def gui(connect: Target, database: Path | None, *, demo: bool) -> None:
     open_window(connect, database, demo=demo)
 
 
-def open_window(connect: Target, database: Path | None = None, *, demo: bool = False) -> None:
+def open_window(connect: Target, database: DatabasePlace | None = None, *, demo: bool = False) -> None:
     """Show the window until it is closed. Raises `SettingError` if that is not possible here."""
     try:
         from metermt.gui.app import Window  # noqa: PLC0415 - so that --help needs no tkinter

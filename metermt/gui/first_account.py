@@ -4,10 +4,9 @@ It is an admin's: who starts a server on an empty database owns that database.
 """
 
 from contextlib import AbstractContextManager
-from pathlib import Path
 from typing import TYPE_CHECKING
 
-from metermt.config import default_database
+from metermt.config import DatabasePlace, default_database
 
 if TYPE_CHECKING:
     from metermt.cli.office import Office
@@ -21,7 +20,7 @@ class FirstAccount:
     Its methods take a while. The database driver and argon2 are loaded by those who call them.
     """
 
-    def __init__(self, database: Path | None) -> None:
+    def __init__(self, database: DatabasePlace | None) -> None:
         self._database = database
 
     def is_needed(self) -> bool:

@@ -1,0 +1,237 @@
+"""How a server is reached: at its address, through SSH, or as any of several that share a database."""
+
+import random
+import re
+from abc import ABC, abstractmethod
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Protocol
+
+from metermt.calls import sessions
+from metermt.config import PORT, check_port
+from metermt.discovery import ANSWER_SECONDS, Registry, split_address
+from metermt.errors import (
+    DeadlineExceeded,
+    Error,
+    ServerLost,
+    ServerUnreachable,
+    SettingError,
+    StoreAway,
+    TlsError,
+)
+from metermt.transport.connection import ServerConnection
+from metermt.transport.deadline import Deadline
+from metermt.transport.tls import ClientTls
+from metermt.transport.tunnel import SshTunnel
+
+Place = tuple[str, int]
+"""Host and port."""
+
+_STEP = 1.0  # seconds that one of several servers may take to answer at first; if all are slow they get twice as long
+_SILENT = (ServerUnreachable, ServerLost, DeadlineExceeded)
+_ADDRESS = re.compile(r"(\[[0-9A-Fa-f.]*:[0-9A-Fa-f:.]*(%\w+)?\]|[\w.-]+)(:[1-9][0-9]{0,4})?")
+
+
+class Way(Protocol):
+    """A way to a server."""
+
+    host: str
+    port: int
+    """Which server it is."""
+    count: int
+    """How many servers there were to choose from."""
+
+    def connect(self, deadline: Deadline) -> ServerConnection:
+        """Connect. Raises `ConnectionFailed`, `StoreAway`, or `SettingError` if that can never be."""
+
+
+def way_to(  # noqa: PLR0913 - one for each way
+    host: str | None,
+    port: int | None,
+    *,
+    servers: str | Iterable[str] | None = None,
+    service: str | None = None,
+    registry: str | None = None,
+    tls_ca: Path | str | None = None,
+    tls_cert: Path | str | None = None,
+    ssh: str | None = None,
+) -> Way:
+    """Return the way that is asked for; see `MeterClient`. Raises `SettingError` for what cannot go together."""
+    tls = _client_tls(tls_ca, tls_cert)
+    if ssh and service:
+        raise SettingError("A server is reached by name or through SSH, not both: say its host and port")
+    if servers is not None:
+        others = {"host": host, "port": port, "service": service, "registry": registry, "ssh": ssh}
+        if too_many := [f"{name} {value}" for name, value in others.items() if value is not None]:
+            raise SettingError(f"The servers are listed: leave {', '.join(too_many)} away")
+        return AnyOf(listed(servers), tls)
+    if service:
+        return Named(service, Registry.parse(registry or "localhost"), tls)
+    place = "localhost" if host is None else host, check_port(PORT if port is None else port)
+    return ThroughSsh(ssh, *place, tls) if ssh else Direct(*place, tls)
+
+
+class Direct:
+    """One server, at its address."""
+
+    count = 1
+
+    def __init__(self, host: str, port: int, tls: ClientTls | None) -> None:
+        self.host, self.port = host, port
+        self._tls = tls
+
+    def connect(self, deadline: Deadline) -> ServerConnection:
+        """Connect."""
+        return ServerConnection(self.host, self.port, deadline, self._tls)
+
+
+class ThroughSsh:
+    """One server, at its address as it is known where `target`, `USER@HOST`, lets in by SSH."""
+
+    count = 1
+
+    def __init__(self, target: str, host: str, port: int, tls: ClientTls | None) -> None:
+        self.host, self.port = host, port
+        self._target = target
+        self._tls = tls
+
+    def connect(self, deadline: Deadline) -> ServerConnection:
+        """Make a tunnel, which ends with the connection, and connect through it."""
+        return _Tunnelled(SshTunnel(self._target, self.host, self.port, deadline), deadline, self._tls, self.host)
+
+
+class _Several(ABC):
+    """Several servers that share a database: any will do.
+
+    Each try is bounded, so that one that is dead or frozen leaves time for the others.
+    """
+
+    host, port = "", 0
+    count = 1
+
+    def __init__(self, words: str, tls: ClientTls | None, name: str | None = None) -> None:
+        self._words = words
+        self._tls = tls
+        self._name = name  # what a server must prove that it is; None for its host
+
+    def connect(self, deadline: Deadline) -> ServerConnection:
+        """Connect to the first that answers.
+
+        When none does, and some were slow rather than gone, all are given twice the time, until the deadline. Raises
+        `ServerUnreachable`, which says what was tried, or `StoreAway`, or `TlsError` if none can be trusted.
+        """
+        places = self._places(deadline)
+        self.count = len(places)
+        step = _STEP
+        while True:
+            failures: list[Error] = []
+            for tried, place in enumerate(places):
+                try:
+                    bounded = Deadline(min(step, deadline.check() / (len(places) - tried)))
+                    connection = self._answering(place, bounded)
+                except SettingError:
+                    raise
+                except Error as error:
+                    failures.append(error)
+                else:
+                    self.host, self.port = place
+                    return connection
+            if not (deadline.left and any(isinstance(failure, DeadlineExceeded) for failure in failures)):
+                raise self._told(places, failures)
+            step *= 2
+
+    @abstractmethod
+    def _places(self, deadline: Deadline) -> list[Place]:
+        """Return the servers in the order in which to try them. The one that was used last has failed."""
+
+    def _answering(self, place: Place, deadline: Deadline) -> ServerConnection:
+        """Connect to a server that answers, and knows of nothing that keeps its store from working."""
+        connection = ServerConnection(*place, deadline, self._tls, self._name)
+        try:  # one that is frozen still accepts connections
+            if trouble := sessions.ping.result_of(connection.call(sessions.ping.name, (), deadline)):
+                raise StoreAway(trouble)
+        except BaseException:
+            connection.close()
+            raise
+        return connection
+
+    def _told(self, places: list[Place], failures: list[Error]) -> Error:
+        """Return the error that says why none of these servers could be used."""
+        for failure in failures:
+            if isinstance(failure, StoreAway):
+                return failure
+        if all(isinstance(failure, TlsError) for failure in failures):
+            return failures[0]
+        reasons = [str(failure) for failure in failures if not isinstance(failure, _SILENT)]
+        tried = f"{self._words}; tried: {', '.join(map(_shown, places))}"
+        return ServerUnreachable(". ".join(dict.fromkeys([tried, *reasons])))
+
+
+class AnyOf(_Several):
+    """Any server of a list. It begins with one by chance, and whenever it connects again with the next one."""
+
+    def __init__(self, servers: list[Place], tls: ClientTls | None) -> None:
+        super().__init__("None of the servers answers", tls)
+        self._servers = servers
+        self.host, self.port = random.choice(servers)  # noqa: S311 - so that not all clients use the same
+
+    def _places(self, deadline: Deadline) -> list[Place]:  # noqa: ARG002 - a list waits for nobody
+        after = self._servers.index((self.host, self.port)) + 1
+        return self._servers[after:] + self._servers[:after]
+
+
+class Named(_Several):
+    """Any server that a registry knows by a name, by chance."""
+
+    def __init__(self, name: str, registry: Registry, tls: ClientTls | None) -> None:
+        super().__init__(f"No server of the name {name} answers", tls, name)
+        self._service = name
+        self._registry = registry
+
+    def _places(self, deadline: Deadline) -> list[Place]:
+        places = self._registry.servers(self._service, min(ANSWER_SECONDS, deadline.check()))
+        if not places:
+            raise ServerUnreachable(f"{self._words}: none is registered at {self._registry}")
+        random.shuffle(places)
+        return sorted(places, key=lambda place: place == (self.host, self.port))
+
+
+def listed(servers: str | Iterable[str]) -> list[Place]:
+    """Read `HOST`, `HOST:PORT`, `[IPV6]` and `[IPV6]:PORT`, in a list or with commas between. Raises `SettingError`."""
+    texts = [servers] if isinstance(servers, str) else servers
+    entries = [entry.strip() for text in texts for entry in text.split(",")]
+    if not entries:
+        raise SettingError("The list of servers is empty: give each as HOST or HOST:PORT")
+    for entry in entries:
+        if not _ADDRESS.fullmatch(entry):
+            raise SettingError(f"Invalid server {entry!r}: write it as HOST, HOST:PORT or [IPV6]:PORT")
+    return list(dict.fromkeys(split_address(entry, PORT) for entry in entries))
+
+
+def _client_tls(tls_ca: Path | str | None, tls_cert: Path | str | None) -> ClientTls | None:
+    if tls_ca is None:
+        if tls_cert is not None:
+            raise SettingError("A client certificate needs TLS: give the server's authority too, with --tls-ca")
+        return None
+    return ClientTls(Path(tls_ca), Path(tls_cert) if tls_cert else None)
+
+
+class _Tunnelled(ServerConnection):
+    """A connection through a tunnel, which is closed with it."""
+
+    def __init__(self, tunnel: SshTunnel, deadline: Deadline, tls: ClientTls | None, name: str) -> None:
+        self._tunnel = tunnel
+        try:
+            super().__init__("localhost", tunnel.port, deadline, tls, name)
+        except BaseException:
+            tunnel.close()
+            raise
+
+    def close(self) -> None:
+        super().close()
+        self._tunnel.close()
+
+
+def _shown(place: Place) -> str:
+    host, port = place
+    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
