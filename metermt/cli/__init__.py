@@ -16,7 +16,9 @@ _COMMANDS = {
     "services": "metermt.cli.services",
     "tls": "metermt.cli.tls",
     "ping": "metermt.cli.ping",
+    "doctor": "metermt.cli.doctor",
     "backup": "metermt.cli.backup",
+    "database": "metermt.cli.database",
 }
 
 

@@ -6,12 +6,13 @@ import click
 
 from metermt.cli.common import MeterCommand, database_option
 from metermt.cli.office import office
+from metermt.config import DatabasePlace
 
 
 @click.command(cls=MeterCommand, short_help="Copy the database while the server runs.")
 @click.argument("file", type=click.Path(path_type=Path))
 @database_option
-def backup(file: Path, database: Path) -> None:
+def backup(file: Path, database: DatabasePlace) -> None:
     """Copy the database, as it is at this moment, to a new FILE, while the server runs.
 
     The copy is a database: serve it, or export from it, with --database FILE.

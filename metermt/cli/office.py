@@ -2,14 +2,14 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
 from typing import TypeVar
 
 from metermt.calls.desk import Desk
 from metermt.calls.table import Call, Caller
+from metermt.config import DatabasePlace
 from metermt.model import Role
 from metermt.store.base import Store
-from metermt.store.sqlite.store import SqliteStore
+from metermt.store.opening import open_store
 
 Q = TypeVar("Q")
 R = TypeVar("R")
@@ -28,7 +28,7 @@ class Office:
 
 
 @contextmanager
-def office(database: Path, *, create: bool = True) -> Iterator[Office]:
+def office(database: DatabasePlace, *, create: bool = True) -> Iterator[Office]:
     """Open a database until the block ends; one that is not there is made, unless told not to. Raises `StoreError`."""
-    with SqliteStore(database, create=create) as store:
+    with open_store(database, create=create) as store:
         yield Office(store)

@@ -10,6 +10,7 @@ import click
 
 from metermt.cli.common import MeterGroup, database_option
 from metermt.cli.office import office
+from metermt.config import DatabasePlace
 from metermt.errors import StoreError
 from metermt.store.base import Tx
 from metermt.wholefile import whole_file
@@ -29,7 +30,7 @@ def readings() -> None:
 @click.argument("file", type=click.Path(path_type=Path, allow_dash=True))
 @click.option("--cycle", help="Only this reading period, for example 2026-11.  [default: all]")
 @database_option
-def export(file: Path, cycle: str | None, database: Path) -> None:
+def export(file: Path, cycle: str | None, database: DatabasePlace) -> None:
     """Write every reading to FILE, a CSV in UTF-8; - is standard output.
 
     \b

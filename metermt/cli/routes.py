@@ -1,9 +1,8 @@
 """`metermt routes`: what is to be read."""
 
 import csv
-import sys
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, TextIO
 
@@ -12,12 +11,13 @@ import click
 from metermt.calls.office import Cycle, Import, close_cycle, import_jobs, list_routes
 from metermt.cli.common import MeterGroup, database_option
 from metermt.cli.office import office
+from metermt.cli.progress import ProgressBar
+from metermt.config import DatabasePlace
 from metermt.errors import RouteError
 from metermt.model import ImportCount, Job
 from metermt.routefile import BadRow, RouteFile
 
 _BATCH = 2000  # jobs in one transaction: some 40 ms, so that a running server's readers do not notice
-_BAR_FROM = 10_000  # rows: what takes less is done before a bar could be read
 
 
 @click.group(cls=MeterGroup)
@@ -29,7 +29,7 @@ def routes() -> None:
 @click.argument("file", type=click.Path(path_type=Path))
 @click.option("--cycle", required=True, help="The reading period, for example 2026-11.")
 @database_option
-def import_(file: Path, cycle: str, database: Path) -> None:
+def import_(file: Path, cycle: str, database: DatabasePlace) -> None:
     """Import a route file: the meters to be read in a cycle, in the order of the walk.
 
     FILE is a CSV, UTF-8, with commas or semicolons. Its first line names the columns, in any order: meter and route,
@@ -58,7 +58,7 @@ def import_(file: Path, cycle: str, database: Path) -> None:
 
 @routes.command(name="list", short_help="List the routes of the open cycles.")
 @database_option
-def list_(database: Path) -> None:
+def list_(database: DatabasePlace) -> None:
     """List the routes of the open cycles, with the jobs done and all jobs.
 
     \b
@@ -78,7 +78,7 @@ def list_(database: Path) -> None:
 @routes.command(short_help="Close a cycle at its end.")
 @click.option("--cycle", required=True, help="The reading period, for example 2026-10.")
 @database_option
-def close(cycle: str, database: Path) -> None:
+def close(cycle: str, database: DatabasePlace) -> None:
     """Close a cycle: its unread meters are handed out no more, its readings stay.
 
     \b
@@ -130,32 +130,17 @@ class _Rejects:
 
 
 def _batches(route_file: RouteFile, rejects: _Rejects) -> Iterator[list[Job]]:
-    with ExitStack() as bar:
-        jobs: list[Job] = []
-        show: Callable[[], None] | None = None
+    jobs: list[Job] = []
+    with ProgressBar("Importing") as show:
         for row_number, row in enumerate(route_file.jobs(), start=1):
             if isinstance(row, BadRow):
                 rejects.add(row)
             else:
                 jobs.append(row)
-            if row_number == _BAR_FROM and sys.stderr.isatty() and route_file.bytes_read is not None:
-                show = _progress_bar(route_file, bar)
             if len(jobs) == _BATCH:
                 yield jobs
                 jobs = []
-                if show:
-                    show()
+            if row_number % _BATCH == 0 and (bytes_read := route_file.bytes_read) is not None:
+                show(row_number, bytes_read, route_file.size)
         if jobs:
             yield jobs
-        if show:
-            show()
-
-
-def _progress_bar(route_file: RouteFile, bar: ExitStack) -> Callable[[], None]:
-    """Show a bar until the stack is closed; return what brings it up to date."""
-    from rich.console import Console  # noqa: PLC0415 - 60 ms that a small file does not owe
-    from rich.progress import Progress  # noqa: PLC0415
-
-    progress = bar.enter_context(Progress(console=Console(stderr=True)))
-    task = progress.add_task("Importing", total=route_file.size)
-    return lambda: progress.update(task, completed=route_file.bytes_read)

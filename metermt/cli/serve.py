@@ -6,8 +6,16 @@ from pathlib import Path
 
 import click
 
-from metermt.cli.common import MeterCommand, address_options
-from metermt.config import IN_MEMORY, SERVICE, Limits, default_database, default_tls_folder
+from metermt.cli.common import Database, MeterCommand, address_options, check_database
+from metermt.config import (
+    DATABASE_VARIABLE,
+    IN_MEMORY,
+    SERVICE,
+    DatabasePlace,
+    Limits,
+    default_database,
+    default_tls_folder,
+)
 from metermt.discovery import Registry
 from metermt.errors import SettingError
 from metermt.policy import Policy
@@ -21,9 +29,11 @@ from metermt.transport.tls import ServerTls
 @address_options("listen on (port 0: any free one)")
 @click.option(
     "--database",
-    type=click.Path(path_type=Path),
-    envvar="METERMT_DATABASE",
-    help="The database file, made if there is none, or :memory: to forget everything at the end."
+    type=Database(),
+    envvar=DATABASE_VARIABLE,
+    callback=check_database,
+    help="The database: a file, made if there is none, postgresql://USER@HOST/NAME, or :memory: to forget everything"
+    " at the end."
     "  [default: metermt.db in your data folder; with --demo, :memory:]",
 )
 @click.option("--demo", is_flag=True, help="Let adam, carol, eric and gwenda in, and add the meters of a made-up town.")
@@ -94,7 +104,7 @@ def serve(
     *,
     host: str,
     port: int,
-    database: Path | None,
+    database: DatabasePlace | None,
     demo: bool,
     tls: bool,
     tls_folder: Path,
@@ -121,6 +131,7 @@ def serve(
         metermt serve --database /var/lib/metermt/metermt.db
     """
     logging.basicConfig(format="%(asctime)s %(levelname)s %(name)s: %(message)s", level=logging.WARNING)
+    logging.getLogger("psycopg.pool").setLevel(logging.ERROR)  # the store says once that the database is away
     if database is None and not demo:
         database = default_database()
     if tls_client_ca and not tls:

@@ -1,7 +1,6 @@
 """`metermt users`: who may log in."""
 
 import sys
-from pathlib import Path
 
 import click
 
@@ -19,6 +18,7 @@ from metermt.calls.accounts import (
 )
 from metermt.cli.common import MeterGroup, database_option
 from metermt.cli.office import office
+from metermt.config import DatabasePlace
 from metermt.errors import UserError
 from metermt.model import Role, User
 from metermt.passwords import SHORT
@@ -38,7 +38,7 @@ def users() -> None:
 @click.option("--role", type=_ROLES, default=Role.READER.value, show_default=True, help="What the user may do.")
 @_password_stdin
 @database_option
-def add(username: str, full_name: str, role: str, *, password_stdin: bool, database: Path) -> None:
+def add(username: str, full_name: str, role: str, *, password_stdin: bool, database: DatabasePlace) -> None:
     """Add a user; the password is asked for twice.
 
     A reader reads meters, a supervisor sees how far the routes are, an admin may do everything.
@@ -58,7 +58,7 @@ def add(username: str, full_name: str, role: str, *, password_stdin: bool, datab
 
 @users.command(name="list")
 @database_option
-def list_(database: Path) -> None:
+def list_(database: DatabasePlace) -> None:
     """List the users.
 
     \b
@@ -78,7 +78,7 @@ def list_(database: Path) -> None:
 @click.argument("username", metavar="NAME")
 @_password_stdin
 @database_option
-def passwd(username: str, *, password_stdin: bool, database: Path) -> None:
+def passwd(username: str, *, password_stdin: bool, database: DatabasePlace) -> None:
     """Give a user a new password, and log them out everywhere.
 
     \b
@@ -95,7 +95,7 @@ def passwd(username: str, *, password_stdin: bool, database: Path) -> None:
 @click.argument("username", metavar="NAME")
 @click.argument("new_role", metavar="ROLE", type=_ROLES)
 @database_option
-def role(username: str, new_role: str, database: Path) -> None:
+def role(username: str, new_role: str, database: DatabasePlace) -> None:
     """Let a user do what a reader, a supervisor or an admin may do.
 
     \b
@@ -110,7 +110,7 @@ def role(username: str, new_role: str, database: Path) -> None:
 @users.command(short_help="Let a user in no more.")
 @click.argument("username", metavar="NAME")
 @database_option
-def disable(username: str, database: Path) -> None:
+def disable(username: str, database: DatabasePlace) -> None:
     """Let a user in no more, and log them out everywhere; their readings stay.
 
     \b
