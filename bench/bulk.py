@@ -13,7 +13,7 @@ import apsw
 
 from bench.databases import COLUMNS, CYCLE, READERS, copy_of, make_database, remove
 from bench.growth import database_of
-from bench.servers import metermt
+from bench.processes import metermt
 from bench.settings import Settings
 from metermt.client import MeterClient, new_key
 from metermt.model import Answer

@@ -10,8 +10,8 @@ from threading import Event, Thread
 from typing import Any
 
 from bench.databases import READERS, copy_of, make_database
+from bench.processes import Server, metermt
 from bench.rounds import measure_clients
-from bench.servers import Server, metermt
 from bench.settings import Settings
 from bench.systems import System
 from metermt.calls.desk import Desk
@@ -43,7 +43,7 @@ def measure_company(settings: Settings, system: System, folder: Path) -> dict[st
                 others(server, copy, settings),
                 _threads_watched(server) as most,
             ):
-                rates[name].append(measure_clients(system, server, _READERS, settings.seconds).rounds_per_s)
+                rates[name].append(measure_clients(system.connect, [server], _READERS, settings.seconds).rounds_per_s)
                 # Until they have logged in, all of them have threads of their own.
                 threads[name] = max(threads[name], most(0.9 * settings.seconds))
     return {

@@ -14,7 +14,7 @@ from typing import Any
 
 from bench.databases import READERS, make_database
 from bench.machine import rss_mb
-from bench.servers import metermt
+from bench.processes import metermt
 from bench.settings import Settings
 from metermt.client import MeterClient
 

@@ -9,7 +9,7 @@ from typing import Any
 
 from bench.databases import READERS, make_database
 from bench.peers import plain
-from bench.servers import Server, metermt
+from bench.processes import Server, metermt
 from bench.settings import Settings
 from bench.systems import MeterReader
 

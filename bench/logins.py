@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from bench.databases import READERS, make_database
-from bench.servers import metermt
+from bench.processes import metermt
 from bench.settings import Settings
 from bench.systems import MeterReader
 from metermt.client import MeterClient

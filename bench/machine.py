@@ -33,10 +33,10 @@ def rss_mb(pid: int) -> float:
     return int(_field(f"/proc/{pid}/status", "VmRSS").split()[0]) / 1024
 
 
-def cpu_seconds(pid: int) -> float:
+def cpu_seconds(pid: int, *, with_ended_children: bool = False) -> float:
     """Return how much processor time a process has taken, in all its threads."""
     fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-    return (int(fields[11]) + int(fields[12])) / _TICKS
+    return sum(map(int, fields[11 : 15 if with_ended_children else 13])) / _TICKS
 
 
 def busy_seconds() -> float:

@@ -19,7 +19,7 @@ from rich.console import Console
 from rich.table import Table
 
 from bench.databases import READERS, make_database
-from bench.servers import Server
+from bench.processes import Server
 from bench.systems import MeterReader
 from metermt.calls.desk import Work
 from metermt.cli import main as metermt

@@ -4,6 +4,7 @@ import gc
 import multiprocessing
 import statistics
 import time
+from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass
@@ -14,7 +15,7 @@ from typing import Any
 
 from bench.databases import READERS
 from bench.machine import cpu_seconds, rss_mb
-from bench.servers import Server
+from bench.processes import Server
 from bench.settings import Settings
 from bench.systems import Reader, System
 
@@ -51,7 +52,7 @@ def measure_rounds(
             servers = [(system, stack.enter_context(system.start(folder, database))) for system in compared]
             for clients in settings.clients:
                 for system, server in servers:
-                    sample = measure_clients(system, server, clients, settings.seconds)
+                    sample = measure_clients(system.connect, [server], clients, settings.seconds)
                     samples.setdefault((system.name, clients), []).append(sample)
     return samples
 
@@ -81,13 +82,16 @@ def rows_of(samples: dict[tuple[str, int], list[Sample]]) -> list[dict[str, Any]
     return rows
 
 
-def measure_clients(system: System, server: Server, clients: int, seconds: float) -> Sample:
-    """Return what so many clients of a server get done at once."""
+def measure_clients(
+    connect: Callable[[int], Reader], servers: Sequence[Server], clients: int, seconds: float
+) -> Sample:
+    """Return what so many clients get done at once, of a server, or of several in equal parts."""
     pipes, processes = [], []
     for number in range(min(clients, _PROCESSES)):
         here, there = _processes.Pipe()
         names = READERS[number:clients:_PROCESSES]
-        process = _processes.Process(target=_be_clients, args=(system, server.port, names, seconds, there), daemon=True)
+        port = servers[number % len(servers)].port
+        process = _processes.Process(target=_be_clients, args=(connect, port, names, seconds, there), daemon=True)
         process.start()
         there.close()
         pipes.append(here)
@@ -95,13 +99,13 @@ def measure_clients(system: System, server: Server, clients: int, seconds: float
     try:
         for pipe in pipes:
             _received(pipe)  # all of it have logged in
-        cpu = cpu_seconds(server.pid)
+        cpu = sum(cpu_seconds(server.pid) for server in servers)
         begin = time.monotonic() + _LEAD
         for pipe in pipes:
             pipe.send(begin)
         answers = [answer for pipe in pipes for answer in _received(pipe)]
-        cpu = cpu_seconds(server.pid) - cpu
-        rss = rss_mb(server.pid)
+        cpu = sum(cpu_seconds(server.pid) for server in servers) - cpu
+        rss = sum(rss_mb(server.pid) for server in servers)
     finally:
         for pipe in pipes:
             with suppress(OSError):
@@ -129,7 +133,9 @@ def _received(pipe: Connection) -> Any:
     return answer
 
 
-def _be_clients(system: System, port: int, names: list[str], seconds: float, pipe: Connection) -> None:
+def _be_clients(
+    connect: Callable[[int], Reader], port: int, names: list[str], seconds: float, pipe: Connection
+) -> None:
     """Be some clients, each in a thread of its own, as some libraries want it."""
     ready = Barrier(len(names) + 1)
     readers: list[Reader] = []
@@ -137,7 +143,7 @@ def _be_clients(system: System, port: int, names: list[str], seconds: float, pip
 
     def client(name: str) -> tuple[int, list[float]]:
         try:
-            reader: Reader = system.connect(port)
+            reader = connect(port)
             readers.append(reader)
             reader.login(name)
             for _ in range(_WARM_UP):

@@ -1,57 +1,153 @@
-"""Servers in processes of their own."""
+"""SQLite and PostgreSQL side by side, with one server and with two: `python -m bench.servers --database URL`."""
 
-import subprocess
-import sys
+import argparse
+import os
 import tempfile
-import time
+from contextlib import ExitStack, suppress
 from pathlib import Path
-from typing import Self
+from typing import Any
 
-_SECONDS = 60.0  # that a server may take to start
+import psycopg
+from rich.console import Console
+from rich.table import Table
+
+from bench.databases import COLUMNS, CYCLE, accounts, copy_of, make_database
+from bench.machine import cpu_seconds
+from bench.processes import metermt
+from bench.rounds import Sample, measure_clients, rows_of
+from bench.systems import MeterReader
+from metermt.store.postgres.store import PostgresStore
+
+_JOBS = f"""
+    INSERT INTO jobs ({COLUMNS})
+    SELECT 'W' || lpad(n::text, 7, '0'), 'W', 5, n || ' Station Road', 'Behind the hedge', '{CYCLE}',
+           'W' || lpad((n / 250)::text, 5, '0'), n %% 250, 1000, '2026-10-31' FROM generate_series(0, %s - 1) AS n
+"""
+_READINGS = """
+    WITH added AS (
+        INSERT INTO readings (job, username, value, reason, read_at, recorded_at, key)
+        SELECT id, 'reader' || lpad((id %% 64)::text, 2, '0'), 4711, '', '2026-11-20T10:00:00+00:00',
+               '2026-11-20T10:00:01+00:00', 'stored-' || lpad(id::text, 12, '0') FROM jobs ORDER BY id LIMIT %s
+        RETURNING id, job
+    )
+    UPDATE jobs SET reading = added.id, state = 'done' FROM added WHERE jobs.id = added.job
+"""
+_TALLIES = f"INSERT INTO tallies SELECT '{CYCLE}', username, count(*) FROM readings GROUP BY username"
+_TABLES = "users, sessions, servers, login_failures, cycles, tallies, jobs, leases, readings"
 
 
-class Server:
-    """A server that is ready for clients, until the end of its `with`.
+def fill(url: str, *, unread: int, stored: int = 0) -> None:
+    """Put `READERS`, so many readings and so many meters that wait for one into a database, in place of what is there.
 
-    `module` is a program that takes `--notify FILE`, and writes its address there. `ready_after` is how many seconds
-    that took.
+    Raises `SystemExit` for a database in which there is something that was not put there by this.
     """
-
-    def __init__(self, folder: Path, module: str, *options: object) -> None:
-        own = Path(tempfile.mkdtemp(prefix=f"{module.rpartition('.')[2]}-", dir=folder))
-        notify, log = own / "notify", own / "log"
-        command = [sys.executable, "-m", *module.split(), *map(str, options), "--notify", str(notify)]
-        started = time.perf_counter()
-        with log.open("wb") as errors:
-            self._process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=errors)
-        self.pid = self._process.pid
-        try:
-            while not notify.exists():
-                if self._process.poll() is not None or time.perf_counter() - started > _SECONDS:
-                    raise RuntimeError(f"{module} did not start: {log.read_text()}")
-                time.sleep(0.001)
-        except BaseException:
-            self.stop()
-            raise
-        self.ready_after = time.perf_counter() - started
-        self.port = int(notify.read_text().rpartition(":")[2])
-
-    def stop(self) -> None:
-        """End it, with force if it does not end by itself."""
-        self._process.terminate()
-        try:
-            self._process.wait(5)
-        except subprocess.TimeoutExpired:
-            self._process.kill()
-            self._process.wait()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_exc: object) -> None:
-        self.stop()
+    with PostgresStore(url) as store:
+        users = store.read(lambda tx: tx.accounts.users())
+        if not {user.username for user in users} <= {account.user.username for account in accounts()}:
+            raise SystemExit(f"{url} has other users in it: give an empty database")
+    with psycopg.connect(url, autocommit=True) as connection:
+        connection.execute(f"TRUNCATE {_TABLES} RESTART IDENTITY")
+    with PostgresStore(url) as store:
+        store.write(lambda tx: (tx.accounts.put(accounts()), tx.jobs.open_cycle(CYCLE)))
+    with psycopg.connect(url, autocommit=True) as connection:
+        connection.execute(_JOBS, (unread + stored,))
+        if stored:
+            connection.execute(_READINGS, (stored,))
+            connection.execute(_TALLIES)
+        connection.execute("VACUUM ANALYZE")
+        connection.execute("CHECKPOINT")
 
 
-def metermt(folder: Path, *options: object) -> Server:
-    """Start MeterMT on a free port."""
-    return Server(folder, "metermt serve", "--host", "127.0.0.1", "--port", 0, *options)
+def main() -> None:
+    """Measure, and print a table."""
+    parser = argparse.ArgumentParser(description=__doc__, prog="python -m bench.servers")
+    parser.add_argument("--database", required=True, metavar="URL", help="an empty PostgreSQL database; it is filled")
+    parser.add_argument("--runs", type=int, default=5)
+    parser.add_argument("--seconds", type=float, default=1.0, help="that each number of clients is measured for")
+    parser.add_argument("--meters", type=int, default=60_000, help="that wait for a reading")
+    parser.add_argument("--stored", type=int, default=0, help="readings that are there already")
+    parser.add_argument("--clients", type=int, nargs="+", default=[1, 8, 64])
+    args = parser.parse_args()
+    postgres = PostgresOfThisMachine(args.database)
+    samples: dict[tuple[str, int], list[Sample]] = {}
+    spent: dict[tuple[str, int], list[float]] = {}
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        prepared = make_database(folder / "meters.db", unread=args.meters, stored=args.stored)
+        for run in range(args.runs):
+            for system, number in (("sqlite", 1), ("postgres", 1), ("sqlite", 2), ("postgres", 2)):
+                for clients in args.clients:
+                    if number > clients:
+                        continue
+                    if system == "sqlite":
+                        database: Any = copy_of(prepared, "copy.db")
+                    else:
+                        fill(args.database, unread=args.meters, stored=args.stored)
+                        database = args.database
+                    os.environ["METERMT_DATABASE"] = str(database)
+                    with ExitStack() as stack:
+                        servers = [stack.enter_context(metermt(folder)) for _ in range(number)]
+                        before = postgres.seconds()
+                        sample = measure_clients(MeterReader, servers, clients, args.seconds)
+                        rounds = sample.rounds_per_s * args.seconds
+                        key = f"{system}, {number} server{'s' * (number > 1)}", clients
+                        samples.setdefault(key, []).append(sample)
+                        spent.setdefault(key, []).append(1000 * (postgres.seconds() - before) / max(1, rounds))
+            Console(stderr=True).print(f"run {run + 1} of {args.runs}")
+    table = Table(
+        "database",
+        "clients",
+        "rounds/s",
+        "min",
+        "max",
+        "ratio",
+        "p50 ms",
+        "p99 ms",
+        "server CPU ms",
+        "PostgreSQL CPU ms",
+    )
+    for row in rows_of(samples):
+        spent_there = sorted(spent[row["system"], row["clients"]])[args.runs // 2]
+        table.add_row(
+            row["system"],
+            str(row["clients"]),
+            f"{row['rounds_per_s']:,.0f}",
+            f"{row['rounds_per_s_min']:,.0f}",
+            f"{row['rounds_per_s_max']:,.0f}",
+            f"{row['ratio']:.2f}",
+            f"{row['p50_ms']:.2f}",
+            f"{row['p99_ms']:.2f}",
+            f"{row['server_cpu_ms']:.3f}",
+            f"{spent_there:.3f}",
+        )
+    Console(width=130).print(table)
+
+
+class PostgresOfThisMachine:
+    """The processes of a PostgreSQL, if it runs here."""
+
+    def __init__(self, url: str) -> None:
+        with psycopg.connect(url) as connection:
+            self._first = parent_of(connection.info.backend_pid)  # which has started all others
+
+    def seconds(self) -> float:
+        """Return how much processor time they have taken, those that have ended included; 0 if they are elsewhere."""
+        if self._first is None:
+            return 0.0
+        pids = (int(path.name) for path in Path("/proc").iterdir() if path.name.isdigit())
+        living = [pid for pid in pids if parent_of(pid) == self._first]
+        with suppress(OSError):
+            return cpu_seconds(self._first, with_ended_children=True) + sum(map(cpu_seconds, living))
+        return 0.0
+
+
+def parent_of(pid: int) -> int | None:
+    """Return which process has started a process of PostgreSQL, None if it is none."""
+    with suppress(OSError):
+        name, _, fields = Path(f"/proc/{pid}/stat").read_text().partition(" (")[2].rpartition(") ")
+        return int(fields.split()[1]) if name == "postgres" else None
+    return None
+
+
+if __name__ == "__main__":
+    main()

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from bench.databases import copy_of
-from bench.servers import Server, metermt
+from bench.processes import Server, metermt
 from metermt.client import MeterClient
 from metermt.model import Answer, Job
 

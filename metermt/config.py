@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
+from typing import TypeGuard
 
 from metermt.errors import SettingError
 
@@ -11,6 +12,17 @@ SERVICE = "METER"
 REGISTRY_PORT = 18811
 IN_MEMORY = ":memory:"
 """Given instead of a file: a database in a temporary folder, which is removed at the end."""
+
+
+DATABASE_VARIABLE = "METERMT_DATABASE"
+"""The environment variable that says where the database is."""
+DatabasePlace = Path | str
+"""A database: a file of SQLite's, or the URL of one of PostgreSQL's (`postgresql://…`, or `service=NAME`)."""
+
+
+def is_url(place: DatabasePlace) -> TypeGuard[str]:
+    """Tell whether this is a PostgreSQL database, and no file."""
+    return isinstance(place, str) and place.startswith(("postgresql://", "postgres://", "service="))
 
 
 def default_database() -> Path:

@@ -18,6 +18,7 @@
     ├── SettingError            a setting that makes no sense
     ├── CallError               a call with the wrong arguments
     ├── StoreError              the database cannot be used
+    │   ├── StoreAway           it is out of reach, or did not answer in time
     │   ├── StoreLocked         another program keeps it locked
     │   ├── StoreTooNew         a newer MeterMT made it
     │   └── NotAStore           the file is something else
@@ -162,6 +163,12 @@ class StoreError(Error):
     """The database cannot be read or written."""
 
     code = "store"
+
+
+class StoreAway(StoreError):
+    """The database is out of reach, or did not answer in time. Whether it has kept what it was given is not known."""
+
+    code = "store-away"
 
 
 class StoreLocked(StoreError):

@@ -1,5 +1,6 @@
 """A server on this machine that a program starts for itself and stops when it ends."""
 
+import os
 import subprocess
 import sys
 import time
@@ -7,6 +8,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from threading import Lock
 
+from metermt.config import DATABASE_VARIABLE, DatabasePlace
 from metermt.errors import ServerUnreachable
 
 _START_SECONDS = 10.0  # ten times what it takes on a busy laptop
@@ -25,12 +27,13 @@ class LocalServer:
     killed the server lives on, and serves whoever connects next.
     """
 
-    def __init__(self, host: str, port: int, *, database: Path | None = None, demo: bool = False) -> None:
+    def __init__(self, host: str, port: int, *, database: DatabasePlace | None = None, demo: bool = False) -> None:
         self.host = host
         self.port = port
         self._options = ["--no-dump"]
+        self._environment = dict(os.environ)
         if database:
-            self._options += ["--database", str(database)]
+            self._environment[DATABASE_VARIABLE] = str(database)  # it may have a password in it
         if demo:
             self._options.append("--demo")
         self._lock = Lock()  # guards the two below: one thread may stop what another one is starting
@@ -90,6 +93,7 @@ class LocalServer:
                     stdin=subprocess.DEVNULL,
                     stdout=subprocess.DEVNULL,
                     stderr=log,
+                    env=self._environment,
                     start_new_session=True,
                 )
             return self._process

@@ -276,6 +276,19 @@ class Standing:
 
 
 @dataclass(frozen=True, slots=True)
+class Server:
+    """A server among those that share a store."""
+
+    name: str
+    """HOST/ADDRESS:PORT."""
+    version: str
+    readers: int
+    """How many sessions are connected to it."""
+    seen_at: float
+    """When it last said that it is alive, in seconds since 1970, UTC."""
+
+
+@dataclass(frozen=True, slots=True)
 class RouteProgress:
     """How far one route of one cycle is."""
 

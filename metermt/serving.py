@@ -15,14 +15,15 @@ from tempfile import TemporaryDirectory
 from typing import Self
 
 from metermt.calls.desk import Desk
-from metermt.config import PORT, SERVICE, Limits, check_port
+from metermt.config import PORT, SERVICE, DatabasePlace, Limits, check_port
 from metermt.demo import add_town
 from metermt.discovery import Registry, announced
-from metermt.errors import InternalError, SettingError, StoreError
+from metermt.errors import InternalError, SettingError
+from metermt.heartbeat import heartbeat
 from metermt.model import Reading
 from metermt.policy import Policy
 from metermt.store.base import Store, Tx
-from metermt.store.sqlite.store import SqliteStore
+from metermt.store.opening import open_store
 from metermt.transport.server import MeterServer
 from metermt.transport.tls import ServerTls
 from metermt.wholefile import whole_file
@@ -45,7 +46,7 @@ class ServerSettings:
 
     host: str = "localhost"
     port: int = PORT
-    database: Path | None = None
+    database: DatabasePlace | None = None
     demo: bool = False
     registry: Registry | None = None
     advertise: str | None = None
@@ -83,7 +84,8 @@ class RunningServer:
             self._desk.server = f"{socket.gethostname()}/{settings.host}:{self.port}"
             if settings.demo:
                 add_town(self._desk)
-            self._leave_sessions()
+            self._heartbeat = opened.enter_context(ExitStack())
+            self._heartbeat.enter_context(heartbeat(self._desk))
             self._server.start()
             self._announcement = opened.enter_context(ExitStack())
             if settings.registry:
@@ -101,10 +103,7 @@ class RunningServer:
         """Answer no more calls, once those in flight have ended. Stopping twice is harmless."""
         self._announcement.close()  # first, so that nobody is sent here any more
         self._server.stop(GRACE)
-        try:
-            self._leave_sessions()
-        except StoreError as error:
-            _log.warning("what readers hold here is left to them only when this server starts again: %s", error)
+        self._heartbeat.close()
 
     def __enter__(self) -> Self:
         return self
@@ -112,10 +111,6 @@ class RunningServer:
     def __exit__(self, *_exc: object) -> None:
         self.stop()
         self._opened.close()
-
-    def _leave_sessions(self) -> None:
-        """Leave to their readers the jobs of sessions that were connected here; nobody is now."""
-        self.store.write(lambda tx: tx.sessions.leave_all(self._desk.server))
 
 
 def serve(settings: ServerSettings, *, notify: Path | None = None, dump: bool = False) -> None:
@@ -180,12 +175,12 @@ def _allow_descriptors(connections: int) -> None:
 
 
 @contextmanager
-def _opened_store(database: Path | None) -> Iterator[SqliteStore]:
+def _opened_store(database: DatabasePlace | None) -> Iterator[Store]:
     """Open a database until the block ends; None is a new one, which is gone then."""
     with ExitStack() as opened:
         if database is None:
             database = Path(opened.enter_context(TemporaryDirectory(prefix="metermt-")), "metermt.db")
-        yield opened.enter_context(SqliteStore(database))
+        yield opened.enter_context(open_store(database))
 
 
 def _local_now() -> str:

@@ -21,10 +21,11 @@ from metermt.demo import USERS
 from metermt.errors import Error
 from metermt.model import Account, Answer, Job, Lease, Meter, Reading, Role, Session, User
 from metermt.store.memory import MemoryStore
+from metermt.store.postgres.store import PostgresStore
 from metermt.store.sqlite.store import SqliteStore
 
 # Fixtures for the tests of calls, of servers, of commands, and of programs in a terminal.
-pytest_plugins = ["readers", "server_fixtures", "commands", "terminals"]
+pytest_plugins = ["readers", "server_fixtures", "commands", "terminals", "postgres"]
 
 DEADLINE = 20  # seconds; nothing here takes two, so only a deadlock gets there
 NOW = datetime(2026, 11, 20, 10, 0, tzinfo=UTC)
@@ -148,11 +149,11 @@ def _everything(tx):
 @contextmanager
 def opened_again(store):
     """The same facts as another process has them, or the same store if it cannot be shared."""
-    if isinstance(store, SqliteStore):
-        with SqliteStore(store.path) as other:
-            yield other
-    else:
+    if isinstance(store, MemoryStore):
         yield store
+    else:
+        with type(store)(store.url if isinstance(store, PostgresStore) else store.path) as other:
+            yield other
 
 
 def refusal_of(judge, *args, **kwargs):
@@ -230,14 +231,14 @@ def sqlite_store(database_path):
         yield store
 
 
-@pytest.fixture(params=["memory", "sqlite"])
+@pytest.fixture(params=["memory", "sqlite", "postgres"])
 def store(request):
     """Each kind of store in turn, empty."""
-    if request.param == "sqlite":
-        yield request.getfixturevalue("sqlite_store")
-    else:
+    if request.param == "memory":
         with MemoryStore() as memory_store:
             yield memory_store
+    else:
+        yield request.getfixturevalue(f"{request.param}_store")
 
 
 @pytest.fixture

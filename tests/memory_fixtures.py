@@ -4,12 +4,11 @@ import pytest
 
 from metermt.store.memory import MemoryStore
 
-on_both_stores = pytest.mark.parametrize("store", ["memory", "sqlite"], indirect=True)
+on_all_stores = pytest.mark.parametrize("store", ["memory", "sqlite", "postgres"], indirect=True)
 
 
 @pytest.fixture
 def store(request):
-    """In memory, but for tests that are to run `on_both_stores`."""
-    if getattr(request, "param", "memory") == "sqlite":
-        return request.getfixturevalue("sqlite_store")
-    return MemoryStore()
+    """In memory, but for tests that are to run `on_all_stores`."""
+    kind = getattr(request, "param", "memory")
+    return MemoryStore() if kind == "memory" else request.getfixturevalue(f"{kind}_store")

@@ -2,7 +2,7 @@
 
 import pytest
 from argon2 import PasswordHasher
-from conftest import MANY, make_jobs
+from conftest import MANY, make_jobs, wait_until
 from servers import fill
 from steps import meters_of
 
@@ -57,7 +57,19 @@ class Reader:
 
     def hang_up(self):
         """Lose the connection; the session goes on. What comes next is asked on a new one."""
-        self.desk.hang_up([self.caller])
+        noted = self.desk.store.begin
+
+        def begin(*args, **kwargs):
+            notes.append(noted(*args, **kwargs))
+            return notes[-1]
+
+        notes = []
+        self.desk.store.begin = begin
+        try:
+            self.desk.hang_up([self.caller])
+        finally:
+            self.desk.store.begin = noted
+        wait_until(lambda: all(note.wait(0) for note in notes), "it was noted that the connection is lost")
         self.caller = Caller(self.caller.address)
 
     def at(self, desk):

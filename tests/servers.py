@@ -12,6 +12,7 @@ from pathlib import Path
 from conftest import CYCLE, DEADLINE, import_jobs, wait_until
 
 from metermt.config import Limits
+from metermt.errors import StoreAway
 from metermt.store.memory import MemoryStore
 from metermt.store.sqlite.store import SqliteStore
 from metermt.transport.server import MeterServer
@@ -182,6 +183,35 @@ class BrokenStore(MemoryStore):
     @staticmethod
     def _fail(usernames):
         raise RuntimeError(f"cannot read /var/lib/metermt/{'-'.join(usernames)}")
+
+
+class AwayStore(MemoryStore):
+    """Is out of reach while it is `away`, which is told beforehand if it is `known`; when it is only `mute` it keeps
+    what it is given all the same. `asked` counts how often it could not answer.
+    """
+
+    def __init__(self):
+        super().__init__()
+        self.away = self.mute = False
+        self.known = True
+        self.asked = 0
+
+    def trouble(self):
+        return "The database cannot be reached" if self.away and self.known else None
+
+    def read(self, work):
+        return self._answer(super().read, work)
+
+    def write(self, work):
+        return self._answer(super().write, work)
+
+    def _answer(self, run, work):
+        if self.mute:
+            run(work)
+        if self.away or self.mute:
+            self.asked += 1
+            raise StoreAway("The database postgresql://meter.example.org/metermt cannot be reached")
+        return run(work)
 
 
 def sockets_of(pid):

@@ -19,8 +19,8 @@ class Steps:
 
     def __init__(self, store):
         self.store = store
-        self.accounts, self.sessions, self.jobs, self.leases, self.readings = (
-            _Group(store, name) for name in ("accounts", "sessions", "jobs", "leases", "readings")
+        self.accounts, self.sessions, self.jobs, self.leases, self.readings, self.servers = (
+            _Group(store, name) for name in ("accounts", "sessions", "jobs", "leases", "readings", "servers")
         )
 
     # By the numbers of meters:

@@ -4,7 +4,7 @@ import logging
 from dataclasses import replace
 
 import pytest
-from conftest import CYCLE, import_jobs, make_jobs
+from conftest import CYCLE, import_jobs, make_jobs, wait_until
 from readers import Reader, as_office
 
 from metermt.calls import accounts, office, readings, rounds, sessions
@@ -134,7 +134,7 @@ def test_when_a_session_was_last_used_is_noted_now_and_then(desk, carol, clock):
     for ask in (carol.status, carol.meter):
         clock.move(minutes=8)
         ask()
-        assert used_at() == clock()
+        wait_until(lambda: used_at() == clock(), "it was noted")
 
 
 def test_a_desk_remembers_sessions_for_a_while_only(desk, carol, adam, clock):

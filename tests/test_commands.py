@@ -119,11 +119,11 @@ ARGUMENTS = {
 }
 """What each command needs besides a database."""
 
-# Those whose --database has a check; a server may have none.
+# Those that have a database unless told otherwise; a server may have none.
 ON_A_DATABASE = [
     path
     for path, command in LEAVES.items()
-    if any(option.name == "database" and option.callback for option in command.params)
+    if any(option.name == "database" and callable(option.default) for option in command.params)
 ]
 
 

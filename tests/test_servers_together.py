@@ -3,14 +3,23 @@
 import pytest
 import rpyc
 from clients import LONG_AGO, meter_of, read_in
-from conftest import dump, wait_until
+from conftest import dump, make_jobs, wait_until
 from readers import left_to
 from rpyc.core.vinegar import GenericException
-from servers import run_to_end
+from servers import fill, run_to_end
 
 from metermt.client import MeterClient
 from metermt.errors import SessionError, TooManyFailures
-from metermt.store.sqlite.store import SqliteStore
+from metermt.store.opening import open_store
+
+
+@pytest.fixture(params=["sqlite", "postgres"])
+def database(request, demo_accounts):
+    """A database of each kind in turn, with the demo's users and 500 meters."""
+    place = request.getfixturevalue("database_path" if request.param == "sqlite" else "postgres_url")
+    with open_store(place) as store:
+        fill(store, demo_accounts, make_jobs(500))
+    return place
 
 
 def test_two_servers_on_one_database_know_each_others_sessions(servers, database):
@@ -67,7 +76,7 @@ def test_after_a_kill_sessions_jobs_and_readings_are_there(servers, database):
         assert connection.root.get_status(session) == (1, 1)
         assert connection.root.get_job(session) == "M00001"
     assert again.stop() == 0
-    with SqliteStore(database) as store:
+    with open_store(database) as store:
         assert read_in(store) == [("M00000", 5983)]
 
 
@@ -79,7 +88,7 @@ def test_a_server_that_cannot_listen_touches_nothing_in_the_database(options, se
     server = servers.start("--database", database)
     first, second = connect(server), connect(server)
     assert meter_of(first) == "M00000"
-    with SqliteStore(database) as store:
+    with open_store(database) as store:
         before = dump(store)
         refused = run_to_end("--database", database, "--port", server.port, *options)
         assert "the port is taken by another program" in refused.stderr
@@ -140,7 +149,7 @@ def test_who_loses_the_connection_leaves_what_they_hold_to_their_next_session(se
     first.close()
 
     def is_left():
-        with SqliteStore(database) as store:
+        with open_store(database) as store:
             return left_to(store) == ["M00000"]
 
     wait_until(is_left, "the server knows that nobody is connected with the session")

@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from conftest import WHEN, wait_until
 from memory_fixtures import *  # noqa: F403 - the fixtures
-from memory_fixtures import on_both_stores
+from memory_fixtures import on_all_stores
 from peers import answers, code_of
 from readers import readings_in
 from rpyc.core import brine, consts
@@ -16,7 +16,7 @@ from metermt.calls.table import CALLS
 # --- the four calls
 
 
-@on_both_stores
+@on_all_stores
 def test_a_plain_client_reads_a_meter_with_the_four_calls(root, store):
     session, full_name = root.login("carol", "carol")
 
@@ -171,7 +171,7 @@ def test_a_live_object_of_the_servers_own_is_refused_as_an_argument(root, sessio
 # --- connections that end
 
 
-@on_both_stores
+@on_all_stores
 @pytest.mark.parametrize("goodbye", [True, False], ids=["in order", "without a word"])
 def test_the_jobs_of_an_ended_connection_stay_with_their_reader(goodbye, server, plain):
     first, second, adams = plain(server), plain(server).root, plain(server).root
@@ -211,7 +211,7 @@ def test_a_session_of_one_connection_may_be_used_on_another_at_the_same_time(roo
     assert other.get_job(session) == root.get_job(session) == "M00000"
 
 
-@on_both_stores
+@on_all_stores
 def test_an_expired_lease_goes_to_the_next_reader(root, session, server, plain, clock):
     adams = plain(server).root
     adams_session, _ = adams.login("adam", "adam")
@@ -223,7 +223,7 @@ def test_an_expired_lease_goes_to_the_next_reader(root, session, server, plain, 
     assert adams.get_job(adams_session) == "M00000"
 
 
-@on_both_stores
+@on_all_stores
 def test_what_a_reader_held_is_free_for_everybody_once_they_have_logged_out(root, session, server, plain):
     adams = plain(server).root
     adams_session, _ = adams.login("adam", "adam")

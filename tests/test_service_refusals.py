@@ -6,7 +6,7 @@ import apsw
 import pytest
 from conftest import WHEN, make_jobs
 from memory_fixtures import *  # noqa: F403 - the fixtures
-from memory_fixtures import on_both_stores
+from memory_fixtures import on_all_stores
 from peers import answers, code_of, fails
 from proxy import Proxy
 from readers import readings_in
@@ -222,7 +222,7 @@ def test_a_locked_database_is_told_without_saying_where_it_is(demo_accounts, dat
 # --- odd values
 
 
-@on_both_stores
+@on_all_stores
 @pytest.mark.parametrize("odd", ODD)
 def test_an_odd_value_in_any_argument_is_refused_and_the_connection_lives(odd, root, session, store):
     for call, *arguments in (
@@ -255,7 +255,7 @@ def test_a_long_value_is_not_sent_back(place, root, session):
         assert len(caught.value.args[0]) < 200
 
 
-@on_both_stores
+@on_all_stores
 @pytest.mark.parametrize(
     "written",
     [r'"\u0000"', "1e300", "1" * 300, "[1]", "{}", "true"],

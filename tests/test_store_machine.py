@@ -5,6 +5,7 @@ import tempfile
 from collections import Counter
 from pathlib import Path
 
+import pytest
 from conftest import (
     CYCLE,
     SERVER,
@@ -21,10 +22,12 @@ from conftest import (
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
+from postgres import empty
 from steps import Failure, record
 
 from metermt.model import JobState, Role, Status
 from metermt.store.memory import MemoryStore
+from metermt.store.postgres.store import PostgresStore
 from metermt.store.sqlite.store import SqliteStore
 
 USERNAMES = ("adam", "carol", "eric")
@@ -209,15 +212,18 @@ class Transaction:
         return [keys[number % len(keys)] for number in which if keys]
 
 
-class EveryStoreDoesAsTheReference(RuleBasedStateMachine):
-    """Two stores that are told the same say the same, and what they say fits together."""
+class SqliteDoesAsTheReference(RuleBasedStateMachine):
+    """Stores that are told the same say the same, and what they say fits together."""
 
     def __init__(self):
         super().__init__()
         self.folder = Path(tempfile.mkdtemp())
         self.clock = Clock()
-        self.stores = (MemoryStore(), SqliteStore(self.folder / "metermt.db"))
+        self.stores = (MemoryStore(), self.opened())
         self.keys = {f"{username}-{number}" for username in USERNAMES for number in (1, 2)}
+
+    def opened(self):
+        return SqliteStore(self.folder / "metermt.db")
 
     def teardown(self):
         for store in self.stores:
@@ -293,5 +299,23 @@ def over(begun):
     return begun.result()
 
 
-TestEveryStoreDoesAsTheReference = EveryStoreDoesAsTheReference.TestCase
-TestEveryStoreDoesAsTheReference.settings = settings(max_examples=50, stateful_step_count=30)
+class PostgresDoesAsTheReference(SqliteDoesAsTheReference):
+    """The same, beside the one on PostgreSQL."""
+
+    url = None  # of the database
+
+    def opened(self):
+        empty(self.url)
+        return PostgresStore(self.url)
+
+
+TestSqliteDoesAsTheReference = SqliteDoesAsTheReference.TestCase
+TestSqliteDoesAsTheReference.settings = settings(max_examples=50, stateful_step_count=30)
+TestPostgresDoesAsTheReference = PostgresDoesAsTheReference.TestCase
+TestPostgresDoesAsTheReference.settings = settings(max_examples=10, stateful_step_count=30)  # each takes a second
+
+
+@pytest.fixture(autouse=True)
+def _where_postgres_is(request):
+    if request.cls is TestPostgresDoesAsTheReference:
+        PostgresDoesAsTheReference.url = request.getfixturevalue("postgres_url")

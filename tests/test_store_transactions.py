@@ -22,13 +22,13 @@ from conftest import (
 from steps import READING, Failure, meters_of, record
 
 from metermt.errors import StoreError
-from metermt.model import Status
+from metermt.model import Server, Status
 from metermt.store import base
 
 
 def everything(store):
     failures = store.read(lambda tx: tx.sessions.failures("carol", "10.0.0.1", 0))
-    return dump(store) | {"failures": failures}
+    return dump(store) | {"failures": failures, "servers": store.read(lambda tx: tx.servers.all())}
 
 
 def id_of(tx, meter):
@@ -47,6 +47,7 @@ def busy(crew):
     crew.sessions.add([make_session("adam-3", used_at=5)])
     crew.sessions.add_failure("carol", "10.0.0.1", 5.0, 0)
     crew.record(make_reading("M00000", key="k"))
+    crew.servers.note(Server("here", "0.9", 2, T0))
     return crew.store
 
 
@@ -67,6 +68,8 @@ STEPS = {
     "leases.put": lambda tx: tx.leases.put([make_lease(id_of(tx, meter), "adam") for meter in ("M00001", "M00002")]),
     "leases.end_of": lambda tx: tx.leases.end_of(["carol-1", "carol-2"]),
     "readings.add": lambda tx: record(tx, [make_reading("M00000", value=7), make_reading("M00001", key="new")]),
+    "servers.note": lambda tx: tx.servers.note(Server("here", "1.0", 3, T0 + 1)),
+    "servers.forget": lambda tx: tx.servers.forget(["here", "there"]),
     "readings.count": lambda tx: record(tx, [make_reading("M00001", "adam"), make_reading("M00003", "adam")]),
 }
 

@@ -21,7 +21,10 @@ from metermt.transport.stream import Stream
 from metermt.transport.switchboard import Switchboard
 
 STEPS = [
-    *((Switchboard, step) for step in ("_look_around", "_patience", "_requests", "_answer", "_write", "_keep_time")),
+    *(
+        (Switchboard, step)
+        for step in ("_look_around", "_patience", "_requests", "_answer", "_ask_store", "_keep_time")
+    ),
     *((Switchboard, step) for step in ("_let_go", "_guarded", "_hear", "_send", "_settle", "_watch", "_drop", "_tell")),
     *((Switchboard, step) for step in ("_overdue", "_have_answered", "take")),
     *(
@@ -30,7 +33,7 @@ STEPS = [
     ),
     *((ServerEnd, step) for step in ("receive", "next_call", "reply", "refuse", "stop_asking")),
     *((Stream, step) for step in ("receive_now", "receive", "send_now")),
-    *((Desk, step) for step in ("answer", "_answer_long", "begin", "hang_up", "note", "turn")),
+    *((Desk, step) for step in ("answer", "_answer_alone", "begin", "hang_up", "note", "turn")),
     *((Work, step) for step in ("identify", "remember")),
     (BegunAnswers, "outcomes"),
     (Work, "outcomes"),
@@ -226,7 +229,7 @@ def test_one_error_of_the_system_ends_one_client_or_is_told_loudly(step, server,
 def test_a_server_that_has_failed_leaves_no_thread_behind(server, visit, monkeypatch, expected_errors):
     reader = visit(server)
     stranger = Stranger(server.port)
-    break_once(monkeypatch, Switchboard, "_write")
+    break_once(monkeypatch, Switchboard, "_ask_store")
     assert not reader.asks("get_job")
 
     assert server.stop()
@@ -238,7 +241,7 @@ def test_a_server_that_has_failed_leaves_no_thread_behind(server, visit, monkeyp
 
 def test_a_failed_server_says_why_in_its_log(server, visit, monkeypatch, expected_errors):
     reader = visit(server)
-    break_once(monkeypatch, Switchboard, "_write")
+    break_once(monkeypatch, Switchboard, "_ask_store")
     reader.asks("get_job")
 
     wait_until(lambda: expected_errors, "it is logged")

@@ -1,7 +1,6 @@
 """The desk: where requests are answered, one or many in one transaction."""
 
 import logging
-import time
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -9,7 +8,7 @@ from typing import Any, TypeVar
 
 from metermt.calls.known import KnownSessions
 from metermt.calls.table import Ask, Call, Caller, Turn, Weight
-from metermt.errors import Error, RoleError, SessionError, StoreError
+from metermt.errors import Error, RoleError, SessionError, StoreAway, StoreError
 from metermt.model import Session
 from metermt.policy import Policy
 from metermt.store.base import Begun, Store, Tx
@@ -26,7 +25,8 @@ _log = logging.getLogger("metermt.server")
 class Desk:
     """Answers requests by what is in a store, for any thread.
 
-    `server` is the name of this server among those that share the store. `clock` returns seconds since 1970.
+    `server` is the name of this server among those that share the store. `clock` returns seconds since 1970; the
+    store's unless told otherwise.
     """
 
     def __init__(
@@ -35,12 +35,12 @@ class Desk:
         policy: Policy | None = None,
         *,
         server: str = "here",
-        clock: Callable[[], float] = time.time,
+        clock: Callable[[], float] | None = None,
     ) -> None:
         self.store = store
         self.policy = policy or Policy()
         self.server = server
-        self.clock = clock
+        self.clock = clock or store.clock
         self.sessions = KnownSessions()
         self._here = Caller()  # whoever calls in this process, and is never gone
 
@@ -52,9 +52,9 @@ class Desk:
         return outcome  # type: ignore[no-any-return]
 
     def answer(self, asks: Sequence[Ask[Any]]) -> list[Outcome]:
-        """Return what comes of requests of one weight, in one transaction, or, for long ones, in any."""
-        if asks[0].call.weight is Weight.LONG:
-            return [self._answer_long(ask) for ask in asks]
+        """Return what comes of requests of one weight, in one transaction, or, for light and long ones, in any."""
+        if asks[0].call.weight in (Weight.LIGHT, Weight.LONG):
+            return [self._answer_alone(ask) for ask in asks]
         work = Work(self, asks)
         run = self.store.read if asks[0].call.weight is Weight.READ else self.store.write
         try:
@@ -63,9 +63,12 @@ class Desk:
             return [outcome for ask in asks for outcome in self.answer([ask])]
 
     def begin(self, asks: Sequence[Ask[Any]], wake: Callable[[], None]) -> "BegunAnswers":
-        """Begin to answer short writing requests, and do not wait for the store. `wake` is that of `Store.begin`."""
+        """Begin to answer short requests of one weight, and do not wait for the store.
+
+        `wake` is that of `Store.begin`.
+        """
         work = Work(self, asks)
-        return BegunAnswers(self.store.begin(work, wake), work)
+        return BegunAnswers(self.store.begin(work, wake, keeps=asks[0].call.weight is Weight.WRITE), work)
 
     def hang_up(self, callers: Sequence[Caller]) -> None:
         """Leave to their readers the jobs of sessions that nobody is connected with any more. Waits for nobody."""
@@ -88,7 +91,7 @@ class Desk:
         now = self.clock()
         return Turn(tx, now, datetime.fromtimestamp(now, UTC), self.policy, self.server)
 
-    def _answer_long(self, ask: Ask[Any]) -> Outcome:
+    def _answer_alone(self, ask: Ask[Any]) -> Outcome:
         try:
             if ask.call.least:
                 work = Work(self, [ask])
@@ -183,6 +186,8 @@ class _Note:
         try:
             if self._begun and self._begun.wait(0):
                 self._begun.result()
+        except StoreAway:  # the store has logged it
+            pass
         except StoreError as error:
             _log.warning("who is connected was not noted: %s", error)
         except Exception:  # noqa: BLE001 - whatever it is, it must not end more than this

@@ -112,6 +112,11 @@ class KnownSessions:
                 caller.sessions = set()
         return gone
 
+    @property
+    def connected(self) -> int:
+        """How many sessions somebody is connected with."""
+        return len(self._connected)
+
     def still_gone(self, keys: Iterable[str]) -> list[str]:
         """Return those that nobody has come back with meanwhile."""
         with self._lock:

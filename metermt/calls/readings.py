@@ -126,9 +126,8 @@ class _Facts:
         self._done: dict[tuple[str, str], int] = {}  # jobs, by cycle and reader
         self._standings: dict[str, list[Standing]] = {}  # by meter, oldest cycle first
         keys: list[Key] = [(username, answer.key) for username, answer in answers if answer.key]
-        self._by_key = turn.tx.readings.by_key(keys) if keys else {}
-        meters = {answer.meter for _, answer in answers}
-        for standing in turn.tx.jobs.standings(meters) if meters else ():
+        self._by_key, standings = turn.tx.facts_of(keys, {answer.meter for _, answer in answers})
+        for standing in standings:
             self._standings.setdefault(standing.meter, []).append(standing)
 
     def decide(self, username: str, answer: Answer) -> Reading:

@@ -48,19 +48,7 @@ def hand_out(turn: Turn, wishes: Sequence[Wish]) -> list[list[Job]]:
     """Return the jobs for each wish, which are leased to its session from now on."""
     if not wishes:
         return []
-    leases = turn.tx.leases
-    leases.end_expired(turn.now)
-    of_sessions: dict[str, int] = {}
-    for wish in wishes:
-        of_sessions[wish.session] = of_sessions.get(wish.session, 0) + wish.most
-    held = leases.held(of_sessions)
-    missing: dict[str, int] = {}
-    for wish in wishes:
-        if (more := wish.most - len(held.get(wish.session, ()))) > 0:
-            missing[wish.username] = missing.get(wish.username, 0) + more
-    left = leases.left(missing) if missing else {}
-    still_missing = sum(missing.values()) - sum(map(len, left.values()))
-    free = turn.tx.jobs.free(still_missing) if still_missing > 0 else []
+    held, left, free = turn.tx.offer(wishes, turn.now)
     shares = shared_out(wishes, held, left, free)
     until = turn.now + turn.policy.lease.total_seconds()
     leased: list[Lease] = []
@@ -69,7 +57,7 @@ def hand_out(turn: Turn, wishes: Sequence[Wish]) -> list[list[Job]]:
         jobs.append([known.job for known in share])
         for known in share:
             leased.append(Lease(known.id, wish.username, wish.session, until))
-    leases.put(leased)
+    turn.tx.leases.put(leased)
     return jobs
 
 

@@ -3,6 +3,7 @@
 import os
 import secrets
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from math import ceil
 from threading import BoundedSemaphore
 
@@ -52,15 +53,17 @@ class LoggedIn:
     full_name: str
 
 
-@call(None, Weight.READ)
-def hello(turn: Turn, ask: Ask[Hello]) -> Welcome:  # noqa: ARG001 - every version is welcome so far
+@call(None, Weight.LIGHT)
+def hello(desk: Desk, ask: Ask[Hello]) -> Welcome:  # noqa: ARG001 - every version is welcome so far
     """Tell the versions of the server, and its time."""
-    return Welcome(VERSION, PROTOCOL, turn.moment.isoformat(timespec="milliseconds"))
+    now = datetime.fromtimestamp(desk.clock(), UTC)
+    return Welcome(VERSION, PROTOCOL, now.isoformat(timespec="milliseconds"))
 
 
-@call(None, Weight.READ, parameters={})
-def ping(turn: Turn, ask: Ask[None]) -> None:
-    """Answer."""
+@call(None, Weight.LIGHT, parameters={})
+def ping(desk: Desk, ask: Ask[None]) -> str | None:  # noqa: ARG001 - it is told nothing
+    """Answer at once, and say what is known to keep the store from working, None for nothing."""
+    return desk.store.trouble()
 
 
 @call(None, Weight.LONG, parameters={"username": "username", "password": "password"})

@@ -29,6 +29,8 @@ R = TypeVar("R")
 class Weight(Enum):
     """What a call costs whoever answers it."""
 
+    LIGHT = auto()
+    """It needs no transaction, and no time."""
     READ = auto()
     """It looks at the store, for a moment."""
     WRITE = auto()
@@ -102,7 +104,7 @@ class Call(Generic[Q, R]):
     result: Any
     """The type of the result."""
     function: Callable[..., Any]
-    """Takes a `Turn`, or, if it is long, a `Desk`; and an `Ask`, or, if it answers many, a sequence of them."""
+    """Takes a `Turn`, or a `Desk` if it is light or long; and an `Ask`, or a sequence of them if it answers many."""
     answers_many: bool
     """Whether the function takes a list of requests, and returns a list of results or errors."""
     parameters: Mapping[str, str] | None
@@ -191,8 +193,9 @@ def call(
 ) -> Callable[[Callable[[Any, Ask[Q]], R]], Call[Q, R]]:
     """Declare a function as a call of its name.
 
-    It takes a `Turn`, or a `Desk` if its weight is `LONG`, and an `Ask` with the request in it, and returns the result
-    or raises an `Error` before it has kept anything. Requests and results are plain values, dataclasses, or lists.
+    It takes a `Turn`, or a `Desk` if its weight is `LIGHT` or `LONG`, and an `Ask` with the request in it; it returns
+    the result or raises an `Error` before it has kept anything. Requests and results are plain values, dataclasses, or
+    lists.
     """
 
     def declare(function: Callable[[Any, Ask[Q]], R]) -> Call[Q, R]:

@@ -5,12 +5,16 @@ cost as many statements. Points in time are aware `datetime`s in UTC, or seconds
 count. A job is known by an id, which its store gives it in the order of import. Any step may raise `StoreError`.
 """
 
+import time
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import Future
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Generic, NamedTuple, Self, TypeVar
 
-from metermt.model import Account, Job, Lease, Reading, RouteProgress, Session, Standing, Status, User
+from metermt.model import Account, Job, Lease, Reading, RouteProgress, Server, Session, Standing, Status, User
+from metermt.rules.handout import Wish
 
 T = TypeVar("T")
 T_co = TypeVar("T_co", covariant=True)
@@ -192,17 +196,71 @@ class Readings(ABC):
         """
 
 
+class Servers(ABC):
+    """Which servers share the store."""
+
+    @abstractmethod
+    def note(self, server: Server) -> None:
+        """Remember that a server is alive, in place of what was known of it."""
+
+    @abstractmethod
+    def all(self) -> list[Server]:
+        """Return all that were not forgotten, sorted by name."""
+
+    @abstractmethod
+    def forget(self, names: Iterable[str]) -> None:
+        """Forget servers."""
+
+
+class Offer(NamedTuple):
+    """Jobs that may be handed out."""
+
+    held: Mapping[str, list[KnownJob]]
+    """What sessions hold, by their keys."""
+    left: Mapping[str, list[KnownJob]]
+    """What is left to users, by their names."""
+    free: list[KnownJob]
+
+
+@dataclass(slots=True)
 class Tx:
-    """A transaction: the steps that it can take, by what they are about."""
+    """A transaction: the steps that it can take, by what they are about.
 
-    __slots__ = ("accounts", "jobs", "leases", "readings", "sessions")
+    What a reader's round needs of several of them is gathered by one step here, so that a store that is far away can
+    ask for all of it at once.
+    """
 
-    def __init__(self, accounts: Accounts, sessions: Sessions, jobs: Jobs, leases: Leases, readings: Readings) -> None:
-        self.accounts = accounts
-        self.sessions = sessions
-        self.jobs = jobs
-        self.leases = leases
-        self.readings = readings
+    accounts: Accounts
+    sessions: Sessions
+    jobs: Jobs
+    leases: Leases
+    readings: Readings
+    servers: Servers
+
+    def facts_of(self, keys: Collection[Key], meters: Collection[str]) -> tuple[dict[Key, Reading], list[Standing]]:
+        """Return what answers are judged by: `Readings.by_key` and `Jobs.standings`."""
+        return self.readings.by_key(keys) if keys else {}, self.jobs.standings(meters) if meters else []
+
+    def offer(self, wishes: Sequence[Wish], now: float) -> Offer:
+        """End the leases whose time is over; return what may be handed out: enough for these wishes, if there is."""
+        self.leases.end_expired(now)
+        of_sessions = wanted(wishes, lambda wish: wish.session)
+        held = self.leases.held(of_sessions)
+        missing: dict[str, int] = {}
+        for wish in wishes:
+            if (more := wish.most - len(held.get(wish.session, ()))) > 0:
+                missing[wish.username] = missing.get(wish.username, 0) + more
+        left = self.leases.left(missing) if missing else {}
+        still_missing = sum(missing.values()) - sum(map(len, left.values()))
+        return Offer(held, left, self.jobs.free(still_missing) if still_missing > 0 else [])
+
+
+def wanted(wishes: Iterable[Wish], of: Callable[[Wish], str]) -> dict[str, int]:
+    """Return how many jobs are wished for, by what `of` returns of each wish."""
+    most: dict[str, int] = {}
+    for wish in wishes:
+        most[of(wish)] = most.get(of(wish), 0) + wish.most
+    return most
 
 
 class Begun(ABC, Generic[T_co]):
@@ -215,6 +273,26 @@ class Begun(ABC, Generic[T_co]):
     @abstractmethod
     def result(self) -> T_co:
         """Return what its work returned, or raise what it, or the store, raised. To be called when it is over."""
+
+
+class Over(Begun[T_co]):
+    """A transaction that was over at once."""
+
+    def __init__(self, transaction: Callable[[], T_co]) -> None:
+        """Do what returns or raises what the transaction does."""
+        self._outcome: Future[T_co] = Future()
+        try:
+            self._outcome.set_result(transaction())
+        except Exception as error:  # noqa: BLE001 - it is raised where the outcome is asked for
+            self._outcome.set_exception(error)
+
+    def wait(self, seconds: float) -> bool:  # noqa: ARG002 - there is nothing to wait for
+        """Return True."""
+        return True
+
+    def result(self) -> T_co:
+        """Return what came of it, or raise that."""
+        return self._outcome.result()
 
 
 class Store(ABC):
@@ -233,12 +311,20 @@ class Store(ABC):
         """
 
     @abstractmethod
-    def begin(self, work: Callable[[Tx], T], wake: Callable[[], None]) -> Begun[T]:
-        """Begin what `write` does, and do not wait for it.
+    def begin(self, work: Callable[[Tx], T], wake: Callable[[], None], *, keeps: bool = True) -> Begun[T]:
+        """Begin what `write` does, or what `read` does for work that keeps nothing, and do not wait for it.
 
         `wake` is called, perhaps in another thread, when asking `Begun.wait` again is worth it. It must be quick and
         raise nothing. Nobody tells when another program lets go of the store, so ask again now and then.
         """
+
+    def clock(self) -> float:
+        """Return what the time is for all who share the store, in seconds since 1970."""
+        return time.time()
+
+    def trouble(self) -> str | None:
+        """Return what is known to keep the store from working, for people; None for nothing. It looks nowhere."""
+        return None
 
     @abstractmethod
     def backup(self, path: Path) -> None:

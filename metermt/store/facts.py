@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from typing import NamedTuple
 
-from metermt.model import Account, Job, Lease, Reading
+from metermt.model import Account, Job, Lease, Reading, Server
 from metermt.safedict import ThreadSafeDict, _MeterDict
 from metermt.store.base import KnownJob
 from metermt.store.undo import Groups, Ordered, Undo
@@ -34,6 +34,7 @@ class Facts:
     def __init__(self) -> None:
         self.undo = Undo()
         self.accounts: ThreadSafeDict[str, Account] = ThreadSafeDict()
+        self.servers: ThreadSafeDict[str, Server] = ThreadSafeDict()
         self.logins: ThreadSafeDict[str, Login] = ThreadSafeDict()  # by key
         self.logins_of: Groups[str, str] = Groups(self.undo)  # keys by user name
         self.cycles: ThreadSafeDict[str, Cycle] = ThreadSafeDict()

@@ -2,7 +2,6 @@
 
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from concurrent.futures import Future
 from dataclasses import replace
 from itertools import count
 from pathlib import Path
@@ -10,9 +9,22 @@ from threading import RLock
 from typing import TypeVar
 
 from metermt.errors import StoreError
-from metermt.model import Account, Job, JobState, Lease, Reading, RouteProgress, Session, Standing, Status, User
+from metermt.model import Account, Job, JobState, Lease, Reading, RouteProgress, Server, Session, Standing, Status, User
 from metermt.safedict import ThreadSafeDict, _MeterDict
-from metermt.store.base import Accounts, Begun, Jobs, Key, KnownJob, Leases, Readings, Sessions, Store, Tx
+from metermt.store.base import (
+    Accounts,
+    Begun,
+    Jobs,
+    Key,
+    KnownJob,
+    Leases,
+    Over,
+    Readings,
+    Servers,
+    Sessions,
+    Store,
+    Tx,
+)
 from metermt.store.facts import Cycle, Facts, Login
 from metermt.store.undo import Groups, Ordered
 
@@ -270,17 +282,19 @@ class _Readings(Readings):
         return iter(found)
 
 
-class _Over(Begun[T]):
-    """A transaction that was over at once."""
+class _Servers(Servers):
+    def __init__(self, facts: Facts) -> None:
+        self._facts = facts
 
-    def __init__(self, outcome: Future[T]) -> None:
-        self._outcome = outcome
+    def note(self, server: Server) -> None:
+        self._facts.undo.put(self._facts.servers, server.name, server)
 
-    def wait(self, seconds: float) -> bool:  # noqa: ARG002 - nobody waits
-        return True
+    def all(self) -> list[Server]:
+        return [server for _, server in sorted(self._facts.servers.items())]
 
-    def result(self) -> T:
-        return self._outcome.result()
+    def forget(self, names: Iterable[str]) -> None:
+        for name in _found(self._facts.servers, names):
+            self._facts.undo.drop(self._facts.servers, name)
 
 
 class MemoryStore(Store):
@@ -290,7 +304,9 @@ class MemoryStore(Store):
         self._lock = RLock()  # guards all below; taken before the locks of the dictionaries
         facts = Facts()
         self._undo = facts.undo
-        self._tx = Tx(_Accounts(facts), _Sessions(facts), _Jobs(facts), _Leases(facts), _Readings(facts))
+        self._tx = Tx(
+            _Accounts(facts), _Sessions(facts), _Jobs(facts), _Leases(facts), _Readings(facts), _Servers(facts)
+        )
 
     def read(self, work: Callable[[Tx], T]) -> T:
         with self._lock:
@@ -300,13 +316,8 @@ class MemoryStore(Store):
         with self._lock, self._undo.whole():
             return work(self._tx)
 
-    def begin(self, work: Callable[[Tx], T], wake: Callable[[], None]) -> Begun[T]:  # noqa: ARG002 - nobody waits
-        outcome: Future[T] = Future()
-        try:
-            outcome.set_result(self.write(work))
-        except Exception as error:  # noqa: BLE001 - whoever asks for the result raises it
-            outcome.set_exception(error)
-        return _Over(outcome)
+    def begin(self, work: Callable[[Tx], T], wake: object, *, keeps: bool = True) -> Begun[T]:  # noqa: ARG002
+        return Over(lambda: self.write(work) if keeps else self.read(work))
 
     def backup(self, path: Path) -> None:
         raise StoreError(f"What is kept in memory cannot be backed up to {path}: serve a database file instead")

@@ -11,6 +11,7 @@ import socket
 import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
+from dataclasses import dataclass, field
 from functools import partial
 from itertools import chain
 from threading import Lock, Thread
@@ -43,6 +44,15 @@ class _Request(NamedTuple):
     """Whether it would hold up others."""
 
 
+@dataclass(slots=True)
+class _Queue:
+    """Requests that wait for the store."""
+
+    waiting: list[_Request] = field(default_factory=list)
+    begun: tuple[list[_Request], BegunAnswers] | None = None
+    """Those that the store is at."""
+
+
 class Switchboard:
     """Answers calls in the order in which they come, in a thread of its own between `start` and `stop`."""
 
@@ -70,8 +80,7 @@ class Switchboard:
         self._quiet: dict[Conversation, float] = {}  # until when each may be silent, in that order
         self._pressing: dict[Conversation, float] = {}  # until when each has to do what it has begun
         self._unread: dict[Conversation, None] = {}  # those of whom something has come that was not looked at
-        self._waiting: list[_Request] = []  # for the store
-        self._begun: tuple[list[_Request], BegunAnswers] | None = None  # what the store is at
+        self._queues = (_Queue(), _Queue())  # for the store: of those who read, and of those who write
         self._elsewhere = 0  # how many calls the pool is at
         self._gone: list[tuple[Conversation, BaseException | None]] = []
         self._lock = Lock()  # guards the three below
@@ -128,10 +137,11 @@ class Switchboard:
 
     def _run(self) -> None:
         try:
-            while self._is_open or self._waiting or self._begun or self._elsewhere:
+            while self._is_open or self._elsewhere or any(queue.waiting or queue.begun for queue in self._queues):
                 self._look_around()
                 self._answer(self._requests())
-                self._write()
+                for queue in self._queues:
+                    self._ask_store(queue)
                 self._keep_time()
                 self._let_go()
         except BaseException as error:  # noqa: BLE001 - a server whose switchboard has failed must not seem to be well
@@ -161,9 +171,9 @@ class Switchboard:
 
     def _patience(self) -> float | None:
         """Return how many seconds there are until something is to be done anyway; None for ever."""
-        if (self._unread and self._is_open) or (self._waiting and not self._begun):
+        if (self._unread and self._is_open) or any(queue.waiting and not queue.begun for queue in self._queues):
             return 0.0
-        if self._begun:
+        if any(queue.begun for queue in self._queues):
             return _LOOK_AGAIN
         soonest = min(chain(self._pressing.values(), [*self._quiet.values()][:1]), default=None)
         return None if soonest is None else max(0.0, soonest - time.monotonic())
@@ -189,44 +199,44 @@ class Switchboard:
         return requests
 
     def _answer(self, requests: Sequence[_Request]) -> None:
-        """Answer requests, or have them answered."""
-        reads = []
+        """Have requests answered: by the store, or by the pool."""
+        readers, writers = self._queues
         for request in requests:
             if request.is_long:
                 self._guarded(partial(self._have_answered, request), request.conversation)
-            elif request.ask.call.weight is Weight.READ:
-                reads.append(request)
+            elif request.ask.call.weight is Weight.LIGHT:
+                self._tell([request], self._desk.answer([request.ask]))
             else:
-                self._waiting.append(request)
-        if reads:
-            self._tell(reads, self._desk.answer([request.ask for request in reads]))
+                queue = readers if request.ask.call.weight is Weight.READ else writers
+                queue.waiting.append(request)
 
     def _have_answered(self, request: _Request, conversation: Conversation) -> None:
         self._watch(conversation, _NOTHING)
         self._pool.run(lambda: self._answer_elsewhere(request))
         self._elsewhere += 1
 
-    def _write(self) -> None:
-        """Have the store keep what was asked for, and answer as soon as it has."""
+    def _ask_store(self, queue: _Queue) -> None:
+        """Have the store look up or keep what was asked for, and answer as soon as it has."""
         seconds = 0.0
-        if not self._begun and self._waiting:
-            requests, self._waiting = self._waiting[:_TURN], self._waiting[_TURN:]
-            self._begun = requests, self._desk.begin([request.ask for request in requests], self._wake)
+        if not queue.begun and queue.waiting:
+            requests, queue.waiting = queue.waiting[:_TURN], queue.waiting[_TURN:]
+            queue.begun = requests, self._desk.begin([request.ask for request in requests], self._wake)
             seconds = _STORE_SECONDS
-        if self._begun:
-            requests, answers = self._begun
-            if answers.begun.wait(seconds):
-                self._begun = None
-                try:
-                    outcomes = answers.outcomes()
-                except Exception:  # noqa: BLE001 - one of them has spoilt the transaction: each gets one of its own
-                    for request in requests:
-                        self._guarded(partial(self._have_answered, request), request.conversation)
-                else:
-                    self._tell(requests, outcomes)
-                return
-        for request in chain(self._begun[0] if self._begun else (), self._waiting):
-            self._watch(request.conversation, _NOTHING)
+        if not queue.begun:
+            return
+        requests, answers = queue.begun
+        if not answers.begun.wait(seconds):
+            for request in chain(requests, queue.waiting):
+                self._watch(request.conversation, _NOTHING)
+            return
+        queue.begun = None
+        try:
+            outcomes = answers.outcomes()
+        except Exception:  # noqa: BLE001 - one of them has spoilt the transaction: each gets one of its own
+            for request in requests:
+                self._guarded(partial(self._have_answered, request), request.conversation)
+        else:
+            self._tell(requests, outcomes)
 
     def _tell(self, requests: Sequence[_Request], outcomes: Sequence[Outcome]) -> None:
         """Send answers."""

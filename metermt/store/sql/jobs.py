@@ -19,12 +19,12 @@ _STATES = {state.value: state for state in JobState}
 
 # CROSS JOIN, as SQLite keeps the order of its tables: the few open cycles come first, and their index gives the order.
 _OPEN_CYCLES = "FROM cycles CROSS JOIN jobs"
-_STANDINGS = (
+STANDINGS = (
     "SELECT jobs.id, jobs.meter, jobs.cycle, jobs.dials, jobs.state, readings.username, leases.username, leases.until"
     f" {_OPEN_CYCLES} LEFT JOIN readings ON readings.id = jobs.reading LEFT JOIN leases ON leases.job = jobs.id"
     " WHERE cycles.closed = 0 AND jobs.cycle = cycles.cycle AND jobs.meter {among} ORDER BY cycles.cycle"
 )
-_FREE = (
+FREE = (
     f"SELECT jobs.id, {JOB} FROM jobs WHERE jobs.state = 'open' AND jobs.leased = 0"
     " AND EXISTS (SELECT 1 FROM cycles WHERE cycles.cycle = jobs.cycle AND cycles.closed = 0)"
     " ORDER BY jobs.cycle, jobs.route, jobs.sequence, jobs.meter LIMIT ?"
@@ -66,16 +66,19 @@ class SqlJobs(Steps, Jobs):
         self._sql.update("jobs", _COLUMNS, ("cycle", "meter"), rows)
 
     def standings(self, meters: Iterable[str]) -> list[Standing]:
-        return [
-            Standing(job, meter, cycle, dials, _STATES[state], read_by, leased_to, until or 0.0)
-            for job, meter, cycle, dials, state, read_by, leased_to, until in self._sql.rows_among(_STANDINGS, meters)
-        ]
+        return [standing_of(*row) for row in self._sql.rows_among(STANDINGS, meters)]
 
     def free(self, most: int) -> list[KnownJob]:
-        return [KnownJob(row[0], job_of(*row[1:])) for row in self._sql.rows(_FREE, most)]
+        return [KnownJob(row[0], job_of(*row[1:])) for row in self._sql.rows(FREE, most)]
 
     def progress(self) -> list[RouteProgress]:
         return [RouteProgress(*row) for row in self._sql.rows(_PROGRESS)]
+
+
+def standing_of(*columns: Any) -> Standing:
+    """Make a standing of the columns of `STANDINGS`."""
+    job, meter, cycle, dials, state, read_by, leased_to, until = columns
+    return Standing(job, meter, cycle, dials, _STATES[state], read_by, leased_to, until or 0.0)
 
 
 def job_of(*columns: Any) -> Job:

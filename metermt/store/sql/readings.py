@@ -10,12 +10,10 @@ from metermt.store.base import Key, Readings
 from metermt.store.sql.dialect import Row, Steps
 from metermt.store.sql.jobs import JOB, job_of
 
-_COLUMNS = ("job", "username", "value", "reason", "read_at", "recorded_at", "key")
-_READING = "jobs.meter, jobs.cycle, " + ", ".join(f"readings.{column}" for column in _COLUMNS[1:])
-_BY_KEY = f"SELECT {_READING} FROM readings CROSS JOIN jobs WHERE readings.key {{among}} AND jobs.id = readings.job"
-_ALL = (
-    f"SELECT jobs.reading = readings.id, {JOB}, {_READING} FROM jobs CROSS JOIN readings WHERE readings.job = jobs.id"
-)
+COLUMNS = ("job", "username", "value", "reason", "read_at", "recorded_at", "key")
+READING = "jobs.meter, jobs.cycle, " + ", ".join(f"readings.{column}" for column in COLUMNS[1:])
+_BY_KEY = f"SELECT {READING} FROM readings CROSS JOIN jobs WHERE readings.key {{among}} AND jobs.id = readings.job"
+_ALL = f"SELECT jobs.reading = readings.id, {JOB}, {READING} FROM jobs CROSS JOIN readings WHERE readings.job = jobs.id"
 _IN_ORDER = "ORDER BY jobs.cycle, jobs.meter, readings.id"
 _EVERY = f"{_ALL} {_IN_ORDER}"
 _OF_CYCLE = f"{_ALL} AND jobs.cycle = ? {_IN_ORDER}"
@@ -34,10 +32,10 @@ class SqlReadings(Steps, Readings):
         asked = set(keys)
         # Two users of one key are rare, so the rows of a key are all fetched.
         rows = self._sql.rows_among(_BY_KEY, [key for _, key in asked])
-        return {key: _reading_of(*row) for row in rows if (key := (row[2], row[-1])) in asked}
+        return {key: reading_of(*row) for row in rows if (key := (row[2], row[-1])) in asked}
 
     def add(self, readings: Sequence[tuple[int, Reading]]) -> None:
-        ids = self._sql.insert_numbered("readings", _COLUMNS, [_row_of(*pair) for pair in readings])
+        ids = self._sql.insert_numbered("readings", COLUMNS, [row_of(*pair) for pair in readings])
         latest = {job: id_ for (job, _), id_ in zip(readings, ids, strict=True)}  # of several of one job the last one
         done = [(reading, "done", 0, job) for job, reading in latest.items()]
         self._sql.update("jobs", ("reading", "state", "leased"), ("id",), done)
@@ -51,7 +49,7 @@ class SqlReadings(Steps, Readings):
         counts, total = dict.fromkeys(usernames, 0), 0
         for username, count in self._sql.rows_among(_TALLIES, counts):
             if username:
-                counts[username] += count
+                counts[username] += int(count)
             else:
                 total = int(count)
         return {username: Status(count, total) for username, count in counts.items()}
@@ -59,10 +57,11 @@ class SqlReadings(Steps, Readings):
     def all(self, cycle: str | None) -> Iterator[tuple[Job, Reading]]:
         rows = self._sql.stream(_EVERY) if cycle is None else self._sql.stream(_OF_CYCLE, cycle)
         for counts, *columns in rows:
-            yield job_of(*columns[:10]), _reading_of(*columns[10:], counts=bool(counts))
+            yield job_of(*columns[:10]), reading_of(*columns[10:], counts=bool(counts))
 
 
-def _row_of(job: int, reading: Reading) -> Row:
+def row_of(job: int, reading: Reading) -> Row:
+    """Return the columns `COLUMNS` of a reading."""
     answer = reading.answer
     when = cast(datetime, answer.when)  # as in every answer that was accepted
     return (
@@ -71,7 +70,8 @@ def _row_of(job: int, reading: Reading) -> Row:
     )
 
 
-def _reading_of(*columns: Any, counts: bool = True) -> Reading:
+def reading_of(*columns: Any, counts: bool = True) -> Reading:
+    """Make a reading of the columns `READING`."""
     meter, cycle, username, value, reason, read_at, recorded_at, key = columns
     return Reading(Answer(meter, value, reason, _utc(read_at), key), username, cycle, _utc(recorded_at), counts)
 

@@ -1,12 +1,10 @@
-"""A copy of a database in a new file, there when it is whole."""
+"""A copy of a database in a new file."""
 
-import os
 from pathlib import Path
 
 import apsw
 
-from metermt.errors import StoreError
-from metermt.store.sqlite.database import make_private, words_of
+from metermt.store.sqlite.newfile import new_file
 
 
 def back_up(connection: apsw.Connection, path: Path) -> None:
@@ -14,27 +12,5 @@ def back_up(connection: apsw.Connection, path: Path) -> None:
 
     Raises `StoreError` if there is something at this path or it cannot be written; then nothing is left behind.
     """
-    try:
-        part = path.with_name(path.name + ".part")
-        if path.exists():
-            raise StoreError(f"{path} exists already: choose a new name")
-        part.unlink(missing_ok=True)  # left by one that was killed
-        try:
-            make_private(part)
-            connection.execute("VACUUM INTO ?", (str(part),))
-            _flush(part)
-            part.rename(path)
-            _flush(path.parent)
-        finally:
-            part.unlink(missing_ok=True)
-    except (OSError, ValueError, apsw.Error) as error:
-        raise StoreError(f"The backup cannot be written to {path}: {words_of(error)}") from error
-
-
-def _flush(path: Path) -> None:
-    """Have what is written to a file, or the names in a folder, on the disk."""
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
+    with new_file(path, "The backup") as part:
+        connection.execute("VACUUM INTO ?", (str(part),))

@@ -37,7 +37,10 @@ def open_database(path: Path, *, create: bool, busy_seconds: float) -> apsw.Conn
     with StoreErrors(path):
         connection = _open(path, busy_seconds)
         try:
-            _version(connection, path)
+            if not _version(connection, path) and not create:
+                raise StoreError(
+                    f"The database {path} is empty: check --database, or fill it with 'metermt routes import'"
+                )
             _configure(connection, busy_seconds)
             _migrate(connection, path)
         except BaseException:

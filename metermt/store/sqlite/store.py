@@ -9,7 +9,7 @@ from typing import TypeVar
 import apsw
 
 from metermt.errors import StoreError
-from metermt.store.base import Begun, Store, Tx
+from metermt.store.base import Begun, Over, Store, Tx
 from metermt.store.sql.steps import transaction_on
 from metermt.store.sqlite.backup import back_up
 from metermt.store.sqlite.database import StoreErrors, connect, open_database
@@ -54,7 +54,9 @@ class SqliteStore(Store):
         with self._errors:
             return self._writer.run(work)
 
-    def begin(self, work: Callable[[Tx], T], wake: Callable[[], None]) -> Begun[T]:
+    def begin(self, work: Callable[[Tx], T], wake: Callable[[], None], *, keeps: bool = True) -> Begun[T]:
+        if not keeps:  # nobody who reads waits for who writes
+            return Over(lambda: self.read(work))
         return _Begun(self._writer, self._writer.begin(work, wake), self._errors)
 
     def backup(self, path: Path) -> None:

@@ -19,6 +19,13 @@ CREATE INDEX sessions_of ON sessions (username);
 CREATE INDEX sessions_used ON sessions (used_at);
 CREATE INDEX sessions_ended ON sessions (key) WHERE ended = 1;
 
+CREATE TABLE servers (
+    name    TEXT PRIMARY KEY,            -- HOST/ADDRESS:PORT
+    version TEXT NOT NULL,
+    readers INTEGER NOT NULL,            -- sessions that are connected to it
+    seen_at REAL NOT NULL                -- when it last said that it is alive
+) STRICT, WITHOUT ROWID;
+
 CREATE TABLE login_failures (
     username TEXT NOT NULL,              -- as typed: there may be no such user
     address  TEXT NOT NULL,

@@ -1,0 +1,34 @@
+"""The servers that share a store: each says now and then that it is alive, and clears up after those that are not."""
+
+from metermt.calls.table import Ask, Turn, Weight, call
+from metermt.model import Role, Server
+from metermt.version import VERSION
+
+BEAT_SECONDS = 3.0
+"""Between two signs of life of a server."""
+DEAD_SECONDS = 10.0
+"""Without a sign of life, and a server is taken for dead: it has missed three."""
+
+
+@call(Role.ADMIN, Weight.READ)
+def list_servers(turn: Turn, ask: Ask[None]) -> list[Server]:  # noqa: ARG001 - it is told nothing
+    """Return the servers that share the store, sorted by name."""
+    return turn.tx.servers.all()
+
+
+def say_alive(turn: Turn, readers: int) -> None:
+    """Note that this server is alive, with so many readers.
+
+    What is held by sessions that were connected to a server that has died is left to their readers.
+    """
+    turn.tx.servers.note(Server(turn.server, VERSION, readers, turn.now))
+    dead = [server.name for server in turn.tx.servers.all() if server.seen_at < turn.now - DEAD_SECONDS]
+    for name in dead:
+        turn.tx.sessions.leave_all(name)
+    turn.tx.servers.forget(dead)
+
+
+def say_goodbye(turn: Turn) -> None:
+    """Leave to their readers what sessions hold that were connected to this server: nobody is now."""
+    turn.tx.sessions.leave_all(turn.server)
+    turn.tx.servers.forget([turn.server])

@@ -1,0 +1,47 @@
+"""A server's sign of life, for those that share its database."""
+
+import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
+from threading import Event, Thread
+
+from metermt.calls.desk import Desk
+from metermt.calls.servers import BEAT_SECONDS, say_alive, say_goodbye
+from metermt.errors import StoreAway, StoreError
+
+_log = logging.getLogger("metermt.server")
+
+
+@contextmanager
+def heartbeat(desk: Desk) -> Iterator[None]:
+    """Say that the server of this desk is alive, every few seconds until the block ends, and goodbye then.
+
+    What sessions hold that were connected to it in an earlier life is left to their readers first. Raises `StoreError`.
+    """
+    ending = Event()
+
+    def beat() -> None:
+        desk.store.write(lambda tx: say_alive(desk.turn(tx), desk.sessions.connected))
+
+    def run() -> None:
+        while not ending.wait(BEAT_SECONDS):
+            try:
+                beat()
+            except StoreAway:  # the store has logged it
+                continue
+            except StoreError as error:
+                _log.warning("the server could not say that it is alive: %s", error)
+
+    desk.store.write(lambda tx: say_goodbye(desk.turn(tx)))
+    beat()
+    thread = Thread(target=run, name="heartbeat", daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        ending.set()
+        thread.join()
+        try:
+            desk.store.write(lambda tx: say_goodbye(desk.turn(tx)))
+        except StoreError as error:
+            _log.warning("what readers hold here is left to them later, when others see that it ended: %s", error)

@@ -1,0 +1,73 @@
+"""An end to waiting for a database that does not answer: no setting of libpq bounds a server that stands still."""
+
+import os
+import socket
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from threading import Condition, Thread
+from time import monotonic
+from typing import Any
+
+import psycopg
+
+_TICK = 0.1  # seconds between two looks at what is going on
+
+
+class Patience:
+    """Cuts connections to a database that takes too long, from a thread of its own."""
+
+    def __init__(self) -> None:
+        self._changed = Condition()  # guards what follows
+        self._until: dict[int, float] = {}  # by descriptor, one of our own: the connection may close its own meanwhile
+        self._cut: set[int] = set()
+        self._is_open = True
+        self._thread = Thread(target=self._run, name="database patience", daemon=True)
+        self._thread.start()
+
+    @contextmanager
+    def limit(self, connection: psycopg.Connection[Any], until: float) -> Iterator[Callable[[float], None]]:
+        """Cut a connection that is not done with this block by a time of the monotonic clock.
+
+        What waits for an answer then raises `psycopg.OperationalError`. The block gets what changes the time.
+        """
+        descriptor = os.dup(connection.fileno())
+        with self._changed:
+            if not self._until:
+                self._changed.notify()
+            self._until[descriptor] = until
+
+        def change(until: float) -> None:
+            with self._changed:
+                self._until[descriptor] = until
+
+        try:
+            yield change
+        finally:
+            with self._changed:
+                del self._until[descriptor]
+                self._cut.discard(descriptor)
+                os.close(descriptor)
+
+    def close(self) -> None:
+        """End the thread. Closing twice is harmless."""
+        with self._changed:
+            self._is_open = False
+            self._changed.notify()
+        self._thread.join()
+
+    def _run(self) -> None:
+        with self._changed:
+            while self._is_open:
+                self._changed.wait(_TICK if self._until else None)
+                now = monotonic()
+                for descriptor in (
+                    [found for found, until in self._until.items() if until <= now] if self._until else ()
+                ):
+                    if descriptor not in self._cut:
+                        self._cut.add(descriptor)
+                        _cut(descriptor)
+
+
+def _cut(descriptor: int) -> None:
+    with suppress(OSError), socket.socket(fileno=os.dup(descriptor)) as link:
+        link.shutdown(socket.SHUT_RDWR)

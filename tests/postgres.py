@@ -1,0 +1,209 @@
+"""A real PostgreSQL for the tests: one cluster a run, started by whoever needs it first, and databases in it."""
+
+import fcntl
+import os
+import re
+import shutil
+import socket
+import subprocess
+import tempfile
+import time
+from contextlib import contextmanager
+from pathlib import Path
+
+import psycopg
+import pytest
+
+from metermt.store.postgres.store import PostgresStore
+
+_PLACE = "METERMT_TEST_POSTGRES"  # where the folder of this run is, for those who run the tests side by side
+_TABLES = "users, sessions, servers, login_failures, cycles, tallies, jobs, leases, readings"
+_MISSING = "no PostgreSQL 15 or newer is installed: apt-get install --no-install-recommends postgresql"
+
+
+def binaries():
+    """Return the folder of the newest server that is installed, None without one of version 15 or newer."""
+    folders = (path.parent for path in Path("/usr/lib/postgresql").glob("*/bin/initdb"))
+    found = {int(folder.parent.name): folder for folder in folders if folder.parent.name.isdigit()}
+    if not found and (postgres := shutil.which("postgres")):
+        version = subprocess.check_output([postgres, "--version"], text=True)
+        found[int(re.search(r"\d+", version)[0])] = Path(postgres).resolve().parent
+    newest = max(found, default=0)
+    return found[newest] if newest >= 15 else None
+
+
+def need_postgres():
+    """Skip the test where there is no PostgreSQL; in CI there must be one."""
+    if binaries() is None:
+        (pytest.fail if os.environ.get("CI") else pytest.skip)(_MISSING)
+
+
+class Cluster:
+    """A PostgreSQL server on a free port of this machine, with its data in a folder of its own."""
+
+    def __init__(self, *settings, name="metermt-postgres-", parent=None):
+        """`settings` are like `fsync=off`; `parent` is a folder that the user `postgres` may enter."""
+        self.folder = Path(tempfile.mkdtemp(prefix=name, dir=parent))
+        self.data = self.folder / "data"
+        self.port = _free_port()
+        self._settings = settings
+        self._as_postgres = ["runuser", "-u", "postgres", "--"] if os.geteuid() == 0 else []
+        if self._as_postgres:
+            shutil.chown(self.folder, "postgres", "postgres")
+        self.folder.chmod(0o755)
+        self._do("initdb", "--no-sync", "-A", "trust", "-U", "metermt", "-E", "UTF8", "--locale=C", "-D", self.data)
+
+    def start(self, *more):
+        """Start it, and wait until it answers."""
+        settings = (
+            f"port={self.port}",
+            "listen_addresses=127.0.0.1",
+            f"unix_socket_directories={self.folder}",
+            "max_connections=200",
+            *self._settings,
+            *more,
+        )
+        said = " ".join(f"-c {setting}" for setting in settings)
+        self._do("pg_ctl", "start", "-w", "-D", self.data, "-l", self.folder / "log", "-o", said)
+
+    def stop(self, how="immediate"):
+        """Stop it."""
+        self._do("pg_ctl", "stop", "-m", how, "-D", self.data)
+
+    def remove(self):
+        """Stop it if it runs, and remove its folder."""
+        if self.pid:
+            self.stop()
+        shutil.rmtree(self.folder)
+
+    @property
+    def pid(self):
+        """Of the process that started all others, None when it does not run."""
+        try:
+            return int((self.data / "postmaster.pid").read_text().split()[0])
+        except OSError:
+            return None
+
+    def url(self, database="postgres", port=None):
+        return f"postgresql://metermt@127.0.0.1:{port or self.port}/{database}"
+
+    def ask(self, sql, *values, database="postgres"):
+        """Run a statement; return its rows."""
+        with psycopg.connect(self.url(database), autocommit=True) as connection:
+            cursor = connection.execute(sql, values)
+            return cursor.fetchall() if cursor.description else []
+
+    def create(self, database):
+        """Make an empty database; return where it is."""
+        self.ask(f'CREATE DATABASE "{database}" STRATEGY file_copy')
+        return self.url(database)
+
+    def drop(self, database):
+        self.ask(f'DROP DATABASE "{database}" WITH (FORCE)')
+
+    def _do(self, program, *args):
+        command = [*self._as_postgres, str(binaries() / program), *map(str, args)]
+        done = subprocess.run(
+            command, cwd=self.folder, text=True, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, timeout=60
+        )
+        assert not done.returncode, f"{program}: {done.stderr}"
+
+
+def _free_port():
+    with socket.socket() as sock:
+        sock.bind(("127.0.0.1", 0))
+        return sock.getsockname()[1]
+
+
+def pytest_configure(config):
+    """Make a place for the cluster of this run, unless this is one of several processes that run it."""
+    if not hasattr(config, "workerinput"):
+        os.environ[_PLACE] = tempfile.mkdtemp(prefix="metermt-tests-")
+
+
+def pytest_unconfigure(config):
+    """Remove what there is of it, once all tests are over."""
+    if hasattr(config, "workerinput"):
+        return
+    place = Path(os.environ.pop(_PLACE))
+    for said in place.glob("cluster-*"):
+        pid, folder = said.read_text().split()
+        subprocess.run(["kill", "-QUIT", pid], check=False)
+        until = time.monotonic() + 20
+        while Path(f"/proc/{pid}").exists() and time.monotonic() < until:
+            time.sleep(0.01)
+        shutil.rmtree(folder, ignore_errors=True)
+    shutil.rmtree(place)
+
+
+@pytest.fixture(scope="session")
+def cluster():
+    """The cluster of this run. What it holds need not survive a power failure."""
+    need_postgres()
+    place = Path(os.environ[_PLACE])
+    with (place / "lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        said = place / "cluster-0"
+        there = object.__new__(Cluster)
+        if said.exists():
+            there.folder = Path(said.read_text().split()[1])
+            there.data = there.folder / "data"
+            there.port = int((there.data / "postmaster.pid").read_text().splitlines()[3])
+        else:
+            there = Cluster("fsync=off", "shared_buffers=64MB")
+            there.start()
+            said.write_text(f"{there.pid} {there.folder}")
+    return there
+
+
+@pytest.fixture(scope="session")
+def _database_of_this_process(cluster):
+    name = f"tests_{os.getpid()}"
+    url = cluster.create(name)
+    PostgresStore(url).close()
+    return url
+
+
+@pytest.fixture
+def postgres_url(_database_of_this_process):
+    """A database with the schema, and nothing in it."""
+    empty(_database_of_this_process)
+    return _database_of_this_process
+
+
+def empty(url):
+    """Leave nothing but the schema in a database."""
+    with psycopg.connect(url, autocommit=True) as connection:
+        connection.execute(f"TRUNCATE {_TABLES} RESTART IDENTITY")
+
+
+@pytest.fixture
+def postgres_store(postgres_url):
+    with PostgresStore(postgres_url) as store:
+        yield store
+
+
+@pytest.fixture
+def new_database(cluster):
+    """Makes empty databases, which are gone after the test; returns where they are."""
+    made = []
+
+    def make():
+        made.append(f"new_{os.getpid()}_{len(made)}")
+        return cluster.create(made[-1])
+
+    yield make
+    for name in made:
+        cluster.drop(name)
+
+
+@contextmanager
+def a_cluster(*settings, parent=None):
+    """A cluster of its own until the block ends, for a test that ends its processes. It flushes as it should."""
+    need_postgres()
+    there = Cluster(*settings, parent=parent)
+    try:
+        there.start()
+        yield there
+    finally:
+        there.remove()
