@@ -41,8 +41,8 @@ class Fault:
     """A way in which something can fail.
 
     `once` makes it on a stage, for the n-th time, and sets it right; it returns when all was well again, by the
-    monotonic clock, which is when it was made if nothing has to be set right. `stage` makes a stage of a folder and
-    perhaps a cluster.
+    monotonic clock, which is when it was made if nothing has to be set right. `stage` makes a stage in a folder, and
+    may be told in which cluster.
     """
 
     once: Callable
@@ -96,36 +96,46 @@ class Report:
         return "; ".join(filter(None, [*words, self.extra, self.stuck]))
 
 
-def run(fault, rounds, cluster=None, tell=lambda _words: None):
-    """Make a fault so many times; return what came of it."""
-    with tempfile.TemporaryDirectory(prefix="metermt-chaos-") as folder, fault.stage(folder, cluster) as stage:
-        stage.begin()
-        went_on, stuck = [0.0], ""
-        try:
-            for number in range(1, rounds + 1):
-                stage.see_that_there_is_work()
-                time.sleep(random.uniform(0.05, 0.6))  # so that nobody knows what they are at
-                went_on.append(stage.crew.wait_until_at_work(fault.once(stage, number)))
-                tell(f"{fault.name} {number}: on again after {went_on[-1]:.2f} s")
-        except StuckError as error:
-            stuck = str(error)
-        history = stage.crew.stop()
-        rows = stage.rows()
-        return Report(
-            name=fault.name,
-            rounds=number,
-            acknowledged=len(history.kept),
-            stored=len(rows),
-            verdict=verdict_on(history, rows),
-            at_odds=stage.at_odds(),
-            longest_wait=max(wait.seconds for wait in history.waits()),
-            went_on=max(went_on),
-            stuck=stuck,
-            late=len(history.late),
-            errors=dict(history.errors()),
-            log=stage.log(),
-            extra=fault.extra(stage, history) if fault.extra else "",
-        )
+def run(fault, rounds, tell=lambda _words: None):
+    """Make a fault so many times, on a stage of its own; return what came of it."""
+    with tempfile.TemporaryDirectory(prefix="metermt-chaos-") as folder, fault.stage(folder) as stage:
+        return run_on(stage, {fault: rounds}, tell)
+
+
+def run_on(stage, rounds, tell=lambda _words: None):
+    """Make faults one after the other, each as often as this says; return what came of all of them."""
+    stage.begin()
+    made, went_on, stuck = 0, [0.0], ""
+    try:
+        for fault, number in ((fault, number) for fault, most in rounds.items() for number in range(most)):
+            stage.see_that_there_is_work()
+            time.sleep(random.uniform(0.05, 0.6))  # so that nobody knows what they are at
+            made += 1
+            went_on.append(stage.crew.wait_until_at_work(fault.once(stage, number)))
+            stage.see_that_servers_run()
+            tell(f"{fault.name} {made}: on again after {went_on[-1]:.2f} s")
+    except StuckError as error:
+        stuck = str(error)
+    except BaseException:
+        tell(stage.log())
+        raise
+    history = stage.crew.stop()
+    rows = stage.rows()
+    return Report(
+        name=", ".join(fault.name for fault in rounds),
+        rounds=made,
+        acknowledged=len(history.kept),
+        stored=len(rows),
+        verdict=verdict_on(history, rows),
+        at_odds=stage.at_odds(),
+        longest_wait=max(wait.seconds for wait in history.waits()),
+        went_on=max(went_on),
+        stuck=stuck,
+        late=len(history.late),
+        errors=dict(history.errors()),
+        log=stage.log(),
+        extra="; ".join(fault.extra(stage, history) for fault in rounds if fault.extra),
+    )
 
 
 # --- stages
@@ -385,10 +395,10 @@ def disk_full(stage, number):
 
 @fault(with_servers(1, timeout=5.0))
 def read_only(stage, number):
-    """The database takes nothing for two seconds."""
+    """The database takes nothing for a second."""
     stage.cluster.ask("ALTER SYSTEM SET default_transaction_read_only = on")
     stage.cluster.ask("SELECT pg_reload_conf()")
-    time.sleep(2)
+    time.sleep(1)
     stage.cluster.ask("ALTER SYSTEM RESET default_transaction_read_only")
     stage.cluster.ask("SELECT pg_reload_conf()")
     return time.monotonic()

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import psycopg
 from argon2 import PasswordHasher
-from chaos_crew import Crew
+from chaos_crew import Crew, StuckError
 from chaos_history import Row
 from conftest import CYCLE, make_account
 from postgres import Cluster
@@ -83,6 +83,11 @@ class Stage:
         with changed_environment({DATABASE_VARIABLE: url, **environment}):
             port = before.port if before else lasting_port()
             self.servers[place] = ServerProcess(self.folder, "--host", "127.0.0.1", port=port, command=METERMT_SERVE)
+
+    def see_that_servers_run(self):
+        """Raise `StuckError` if one has ended by itself."""
+        if ended := [name_of(place) for place, server in enumerate(self.servers) if not server.runs]:
+            raise StuckError(f"{', '.join(ended)} has ended by itself")
 
     def log(self):
         """Return what all servers have logged, those that have ended included."""

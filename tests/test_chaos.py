@@ -1,7 +1,7 @@
 """Faults under readers at work, a few of each: `scripts/chaos` makes more of them, and more kinds."""
 
 import pytest
-from chaos_faults import FAULTS, run
+from chaos_faults import FAULTS, run_on, with_link, with_servers
 from chaos_history import Handed, History, Kept, Refused, Row, Sent, verdict_on
 from chaos_stage import steady_cluster
 from postgres import need_postgres
@@ -18,11 +18,16 @@ def cluster():
 
 
 @pytest.mark.parametrize(
-    ("fault", "rounds"),
-    [("server-kill", 2), ("database-kill", 1), ("backend-kill", 2), ("link-reset", 2), ("read-only", 1)],
+    ("faults", "stage"),
+    [
+        ({"server-kill": 2}, with_servers(2)),
+        ({"link-reset": 2, "backend-kill": 2, "read-only": 1, "database-kill": 1}, with_link),
+    ],
+    ids=["two servers", "one server"],
 )
-def test_no_acknowledged_reading_is_lost_or_doubled_or_under_a_wrong_name(fault, rounds, cluster):
-    report = run(FAULTS[fault], rounds, cluster)
+def test_no_acknowledged_reading_is_lost_or_doubled_or_under_a_wrong_name(faults, stage, cluster, tmp_path):
+    with stage(tmp_path, cluster) as here:
+        report = run_on(here, {FAULTS[name]: rounds for name, rounds in faults.items()})
 
     assert report.is_good, report.line()
     assert report.acknowledged > 0

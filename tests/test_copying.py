@@ -11,7 +11,7 @@ from databases import limited_file_size, raw
 from steps import Steps, record
 
 from metermt.config import is_url
-from metermt.errors import NotAStore, StoreAway, StoreError, StoreLocked, StoreTooNew
+from metermt.errors import NotAStore, SettingError, StoreAway, StoreError, StoreLocked, StoreTooNew
 from metermt.store.copying import copy_database
 from metermt.store.opening import open_store
 from metermt.store.sqlite.store import SqliteStore
@@ -78,7 +78,7 @@ def test_a_copy_dumps_as_what_it_was_made_of_once_nobody_is_connected_with_that(
 
 
 @pytest.mark.parametrize(("kind", "other"), WAYS)
-def test_a_copy_is_a_database_to_go_on_with(kind, other, place):
+def test_a_copy_is_a_database_to_go_on_with(kind, other, place, expected_errors):
     source, target = fill_all_tables(place(kind)), place(other)
     copy(source, target)
 
@@ -209,7 +209,7 @@ def test_what_is_no_database_of_ours_cannot_be_copied(target, place, tmp_path, c
         (theirs, NotAStore, "is not a MeterMT database"),
         (place("postgres"), StoreError, "is empty"),
         ("postgresql://metermt@127.0.0.1:1/metermt", StoreAway, "cannot be reached"),
-        ("postgresql://metermt@127.0.0.1:port/metermt", StoreError, "invalid integer value"),
+        ("postgresql://metermt@127.0.0.1:port/metermt", SettingError, "Invalid database"),
     ]:
         with pytest.raises(error, match=words):
             copy(source, there)

@@ -1,6 +1,7 @@
 """What can go wrong with a database that several servers share, and that can be away: each trap with real parts."""
 
 import csv
+import random
 import subprocess
 import time
 from contextlib import ExitStack, contextmanager
@@ -23,6 +24,7 @@ from metermt.calls.desk import Desk
 from metermt.config import DATABASE_VARIABLE
 from metermt.errors import AlreadyRead, Error, StoreAway, StoreError, StoreTooNew, UnknownMeter
 from metermt.model import Answer
+from metermt.store.postgres.sql import CLOSING
 from metermt.store.postgres.store import PostgresStore
 
 JOBS = 30
@@ -539,3 +541,33 @@ def test_a_password_on_the_command_line_is_refused_and_not_repeated(metermt):
 
     assert done.returncode == 2
     assert HIDDEN not in done.stdout + done.stderr
+
+
+# --- readers who give up
+
+
+def test_a_server_lives_on_when_readers_hang_up_while_it_waits_for_the_database(
+    postgres_url, demo_accounts, server_on, connect
+):
+    with PostgresStore(postgres_url) as store:
+        fill(store, demo_accounts, make_jobs(JOBS))
+    server = server_on(postgres_url)
+    crew = [connect(server) for _ in range(12)]
+    until = time.monotonic() + 3
+
+    def give_up_again_and_again(client):
+        while time.monotonic() < until and server.runs:
+            client.timeout = random.uniform(0.005, 0.08)
+            outcome_of(client.get_job)
+
+    def keep_it_waiting():
+        with psycopg.connect(postgres_url, autocommit=True) as connection:
+            while time.monotonic() < until:
+                with connection.transaction():
+                    connection.execute("SELECT pg_advisory_xact_lock(%s)", (CLOSING,))
+                    time.sleep(0.05)  # longer than a turn of the server takes, and shorter than readers wait
+                time.sleep(0.01)
+
+    run_together(keep_it_waiting, *(lambda client=client: give_up_again_and_again(client) for client in crew))
+
+    assert server.runs, server.errors

@@ -31,13 +31,15 @@ def open_database(path: Path, *, create: bool, busy_seconds: float) -> apsw.Conn
     try:
         if not create and not path.exists():
             raise StoreError(f"There is no database {path}: check --database, or make it with 'metermt routes import'")
+        # One that has a log may have all that is in it there.
+        is_new = not (path.exists() and path.stat().st_size) and not path.with_name(path.name + "-wal").exists()
         make_private(path)
     except (OSError, ValueError) as error:
         raise StoreError(f"The database {path} cannot be opened: {words_of(error)}") from error
     with StoreErrors(path):
         connection = _open(path, busy_seconds)
         try:
-            if not _version(connection, path) and not create:
+            if not _version(connection, path) and not create and is_new:
                 raise StoreError(
                     f"The database {path} is empty: check --database, or fill it with 'metermt routes import'"
                 )
