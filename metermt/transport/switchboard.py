@@ -227,7 +227,8 @@ class Switchboard:
         requests, answers = queue.begun
         if not answers.begun.wait(seconds):
             for request in chain(requests, queue.waiting):
-                self._watch(request.conversation, _NOTHING)
+                if request.conversation in self._watched:  # it may have hung up meanwhile
+                    self._watch(request.conversation, _NOTHING)
             return
         queue.begun = None
         try:
