@@ -54,7 +54,7 @@ def fill(url: str, *, unread: int, stored: int = 0) -> None:
         if stored:
             connection.execute(_READINGS, (stored,))
             connection.execute(_TALLIES)
-        connection.execute("VACUUM ANALYZE")
+        connection.execute("VACUUM ANALYZE jobs")
         connection.execute("CHECKPOINT")
 
 

@@ -2,7 +2,7 @@
 
 import hashlib
 from collections import Counter
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from threading import Lock
 from typing import Any, NamedTuple
 
@@ -47,33 +47,31 @@ class KnownSessions:
         Returns the sessions that were read from the store, and those of which it is worth noting that they were used
         now, on this server.
         """
-        fresh_since = turn.now - _TRUSTED_SECONDS
-        idle = turn.policy.session_idle.total_seconds()
-        unknown: dict[str, list[Ask[Any]]] = {}
-        due: dict[str, float] = {}
-
-        def fill_in(ask: Ask[Any], session: Session) -> None:
-            if session.used_at < turn.now - idle or session.user.disabled:
-                return
-            ask.session = session
-            if session.used_at < turn.now - idle / _NOTED_SHARE or session.server != turn.server:
-                due[session.key] = turn.now
-
+        asks_of: dict[str, list[Ask[Any]]] = {}
         for ask in asks:
             ask.session = None
-            if ask.call.least is None or ask.caller.role:
+            if ask.call.least is not None and not ask.caller.role:
+                asks_of.setdefault(key_of(ask.session_id), []).append(ask)
+        known = self._read_within(asks_of, turn.now, _TRUSTED_SECONDS)
+        read: Mapping[str, Session] = {}
+        if len(known) < len(asks_of):  # then those along with them that would be looked up soon
+            known = self._read_within(asks_of, turn.now, _TRUSTED_SECONDS / 2)
+            read = turn.tx.sessions.find(asks_of.keys() - known.keys())
+        idle = turn.policy.session_idle.total_seconds()
+        due: dict[str, float] = {}
+        for key, session in {**known, **read}.items():
+            if session.used_at < turn.now - idle or session.user.disabled:
                 continue
-            key = key_of(ask.session_id)
-            known = self._known.get(key)
-            if known and fresh_since < known.read_at <= turn.now:
-                fill_in(ask, known.session)
-            else:
-                unknown.setdefault(key, []).append(ask)
-        read = turn.tx.sessions.find(unknown) if unknown else {}
-        for key, session in read.items():
-            for ask in unknown[key]:
-                fill_in(ask, session)
+            for ask in asks_of[key]:
+                ask.session = session
+            if session.used_at < turn.now - idle / _NOTED_SHARE or session.server != turn.server:
+                due[session.key] = turn.now
         return read.values(), due
+
+    def _read_within(self, keys: Iterable[str], now: float, seconds: float) -> dict[str, Session]:
+        """Return those of these sessions that were read from the store so many seconds ago, or later."""
+        known = {key: self._known.get(key) for key in keys}
+        return {key: one.session for key, one in known.items() if one and now - seconds < one.read_at <= now}
 
     def learn(self, read: Iterable[Session], now: float) -> None:
         """Remember sessions that were read from the store, or written to it."""

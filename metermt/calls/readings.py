@@ -4,19 +4,20 @@ Three moves, however many answers there are: gather the facts, decide one answer
 decided.
 """
 
-from collections.abc import Iterable, Sequence
+from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import islice
 from typing import Any
 
-from metermt.calls.rounds import hand_out
+from metermt.calls.rounds import handed_out
 from metermt.calls.table import MAX_ITEMS, Ask, Turn, Weight, call, call_of_many
 from metermt.errors import CallError, Error
-from metermt.model import Answer, Job, JobState, Reading, Role, Standing, Status
+from metermt.model import Answer, Job, JobState, Lease, Reading, Role, Standing, Status
 from metermt.rules.answers import judged
 from metermt.rules.handout import Wish
 from metermt.rules.standings import check_fits, check_same_answer, job_meant
-from metermt.store.base import Key
+from metermt.store.base import Offer
 
 _FEW = 64  # answers; more are not answered in a turn with those of others
 
@@ -68,18 +69,14 @@ def submit_readings(turn: Turn, asks: Sequence[Ask[Answers]]) -> Sequence[list[E
 @call_of_many(Role.READER, Weight.WRITE)
 def submit_and_next(turn: Turn, asks: Sequence[Ask[Answer]]) -> Sequence[Next | Error]:
     """Accept an answer as `submit_reading` does; return the status and the job to do next, all in one step."""
-    outcomes: list[Any] = list(accepted(turn, [(ask.reader.username, ask.request) for ask in asks]))
-    going_on: list[int] = []
-    wishes: list[Wish] = []
-    for place, outcome in enumerate(outcomes):
-        if not isinstance(outcome, Error):
-            going_on.append(place)
-            wishes.append(asks[place].wish(1))
-    if wishes:
-        shares = hand_out(turn, wishes)
-        statuses = turn.tx.readings.tallies({wish.username for wish in wishes})
-        for place, wish, share in zip(going_on, wishes, shares, strict=True):
-            outcomes[place] = Next(statuses[wish.username], share[0] if share else None)
+    decisions = Decisions(turn, [(ask.reader.username, ask.request) for ask in asks], [ask.wish(1) for ask in asks])
+    outcomes: list[Any] = list(decisions.outcomes)
+    going_on = [place for place, outcome in enumerate(outcomes) if not isinstance(outcome, Error)]
+    wishes = [asks[place].wish(1) for place in going_on]
+    shares, leases = handed_out(turn, wishes, decisions.offer(wishes))
+    decisions.keep(leases)
+    for place, wish, share in zip(going_on, wishes, shares, strict=True):
+        outcomes[place] = Next(decisions.status(wish.username), share[0] if share else None)
     return outcomes
 
 
@@ -96,41 +93,61 @@ def accepted(turn: Turn, answers: Sequence[tuple[str, Answer]]) -> list[Reading 
     A reading by the same reader for a job that is done is a correction: both stay on record, the newer counts. A key
     that this reader has used returns the reading of then and changes nothing.
     """
-    outcomes: list[Reading | Error] = []
-    sound: dict[int, tuple[str, Answer]] = {}
-    for place, (username, answer) in enumerate(answers):
-        try:
-            sound[place] = username, judged(answer, turn.moment)
-            outcomes.append(_NOT_YET)
-        except Error as error:
-            outcomes.append(error)
-    facts = _Facts(turn, sound.values())
-    for place, (username, answer) in sound.items():
-        try:
-            outcomes[place] = facts.decide(username, answer)
-        except Error as error:
-            outcomes[place] = error
-    facts.keep()
-    return outcomes
+    decisions = Decisions(turn, answers)
+    decisions.keep()
+    return decisions.outcomes
 
 
-_NOT_YET = Error("not decided yet")
+class Decisions:
+    """What is decided of answers; what was decided of one is a fact for the next.
 
+    `outcomes` are the reading of each answer, or its error. What is to be known for `wishes` is gathered along.
+    """
 
-class _Facts:
-    """What answers are decided on; what was decided of one is a fact for the next."""
-
-    def __init__(self, turn: Turn, answers: Iterable[tuple[str, Answer]]) -> None:
+    def __init__(self, turn: Turn, answers: Sequence[tuple[str, Answer]], wishes: Sequence[Wish] = ()) -> None:
+        self.outcomes: list[Reading | Error] = []
         self._turn = turn
         self._new: list[tuple[int, Reading]] = []  # by the job's id
-        self._done: dict[tuple[str, str], int] = {}  # jobs, by cycle and reader
+        self._done: Counter[tuple[str, str]] = Counter()  # jobs, by cycle and reader
+        self._done_by: Counter[str] = Counter()
+        sound: dict[int, tuple[str, Answer]] = {}
+        for place, (username, answer) in enumerate(answers):
+            try:
+                sound[place] = username, judged(answer, turn.moment)
+                self.outcomes.append(_NOT_YET)
+            except Error as error:
+                self.outcomes.append(error)
+        keys = [(username, answer.key) for username, answer in sound.values() if answer.key]
+        meters = {answer.meter for _, answer in sound.values()}
+        self._by_key, standings, self._offer, self._tallies = turn.tx.gather(turn.now, keys, meters, wishes)
         self._standings: dict[str, list[Standing]] = {}  # by meter, oldest cycle first
-        keys: list[Key] = [(username, answer.key) for username, answer in answers if answer.key]
-        self._by_key, standings = turn.tx.facts_of(keys, {answer.meter for _, answer in answers})
         for standing in standings:
             self._standings.setdefault(standing.meter, []).append(standing)
+        for place, (username, answer) in sound.items():
+            try:
+                self.outcomes[place] = self._decide(username, answer)
+            except Error as error:
+                self.outcomes[place] = error
 
-    def decide(self, username: str, answer: Answer) -> Reading:
+    def keep(self, leases: Sequence[Lease] = ()) -> None:
+        """Keep it, and leases along with it."""
+        self._turn.tx.keep(self._new, self._done, leases)
+        self._new, self._done = [], Counter()
+
+    def offer(self, wishes: Sequence[Wish]) -> Offer:
+        """Return what may be handed out now."""
+        offer = self._offer.without({job for job, _ in self._new})
+        if len(offer.free) < len(self._offer.free):  # somebody has answered what nobody was handed
+            self.keep()
+            return self._turn.tx.gather(self._turn.now, wishes=wishes).offer
+        return offer
+
+    def status(self, username: str) -> Status:
+        """Return the status of somebody who has wished for something."""
+        before = self._tallies[username]
+        return Status(before.count + self._done_by[username], before.total + self._done_by.total())
+
+    def _decide(self, username: str, answer: Answer) -> Reading:
         """Return the reading that an answer becomes. Raises `SubmissionError`, and then nothing was decided."""
         key = (username, answer.key) if answer.key else None
         if key and (first := self._by_key.get(key)):
@@ -141,15 +158,13 @@ class _Facts:
         reading = Reading(answer, username, standing.cycle, self._turn.moment)
         self._new.append((standing.job, reading))
         if standing.state is not JobState.DONE:
-            self._done[standing.cycle, username] = self._done.get((standing.cycle, username), 0) + 1
+            self._done[standing.cycle, username] += 1
+            self._done_by[username] += 1
         standing.state, standing.read_by = JobState.DONE, username
         standing.leased_to, standing.leased_until = None, 0.0
         if key:
             self._by_key[key] = reading
         return reading
 
-    def keep(self) -> None:
-        """Keep what was decided."""
-        if self._new:
-            self._turn.tx.readings.add(self._new)
-            self._turn.tx.readings.count(self._done)
+
+_NOT_YET = Error("not decided yet")

@@ -7,6 +7,7 @@ from metermt.calls.table import MAX_ITEMS, Ask, Turn, Weight, call_of_many
 from metermt.errors import CallError, Error
 from metermt.model import Job, Lease, Role
 from metermt.rules.handout import Wish, shared_out
+from metermt.store.base import Offer
 
 _FEW = 20  # jobs; who wants more is not answered in a turn with others
 
@@ -21,7 +22,7 @@ class JobsWanted:
 @call_of_many(Role.READER, Weight.WRITE, parameters={})
 def get_job(turn: Turn, asks: Sequence[Ask[None]]) -> Sequence[str | Error | None]:
     """Return the number of the meter to read next, None when all are read or being read. See `next_job`."""
-    return [share[0].meter.number if share else None for share in hand_out(turn, [ask.wish(1) for ask in asks])]
+    return [share[0].meter.number if share else None for share in _hand_out(turn, [ask.wish(1) for ask in asks])]
 
 
 @call_of_many(Role.READER, Weight.WRITE)
@@ -32,32 +33,33 @@ def next_job(turn: Turn, asks: Sequence[Ask[None]]) -> Sequence[Job | Error | No
     with any more; else the next free one in the order of cycle, route and sequence. It stays with the session for 30
     minutes from now, unless `Policy` says otherwise.
     """
-    return [share[0] if share else None for share in hand_out(turn, [ask.wish(1) for ask in asks])]
+    return [share[0] if share else None for share in _hand_out(turn, [ask.wish(1) for ask in asks])]
 
 
 @call_of_many(Role.READER, Weight.WRITE, is_large=lambda request: request.n > _FEW)
 def get_jobs(turn: Turn, asks: Sequence[Ask[JobsWanted]]) -> Sequence[list[Job] | Error]:
     """Return up to `n` jobs, to be read where there is no network, as `next_job` does. `n` is from 1 to 1,000."""
-    shares = iter(hand_out(turn, [ask.wish(ask.request.n) for ask in asks if _can_be(ask.request)]))
+    shares = iter(_hand_out(turn, [ask.wish(ask.request.n) for ask in asks if _can_be(ask.request)]))
     return [
         next(shares) if _can_be(ask.request) else CallError(f"Ask for 1 to {MAX_ITEMS} jobs at once") for ask in asks
     ]
 
 
-def hand_out(turn: Turn, wishes: Sequence[Wish]) -> list[list[Job]]:
-    """Return the jobs for each wish, which are leased to its session from now on."""
-    if not wishes:
-        return []
-    held, left, free = turn.tx.offer(wishes, turn.now)
-    shares = shared_out(wishes, held, left, free)
+def handed_out(turn: Turn, wishes: Sequence[Wish], offer: Offer) -> tuple[list[list[Job]], list[Lease]]:
+    """Return the jobs for each wish out of those that are offered, and their leases, which are to be kept."""
     until = turn.now + turn.policy.lease.total_seconds()
-    leased: list[Lease] = []
+    leases: list[Lease] = []
     jobs: list[list[Job]] = []
-    for wish, share in zip(wishes, shares, strict=True):
+    for wish, share in zip(wishes, shared_out(wishes, *offer), strict=True):
         jobs.append([known.job for known in share])
         for known in share:
-            leased.append(Lease(known.id, wish.username, wish.session, until))
-    turn.tx.leases.put(leased)
+            leases.append(Lease(known.id, wish.username, wish.session, until))
+    return jobs, leases
+
+
+def _hand_out(turn: Turn, wishes: Sequence[Wish]) -> list[list[Job]]:
+    jobs, leases = handed_out(turn, wishes, turn.tx.gather(turn.now, wishes=wishes).offer)
+    turn.tx.keep(leases=leases)
     return jobs
 
 

@@ -7,10 +7,12 @@ count. A job is known by an id, which its store gives it in the order of import.
 
 import time
 from abc import ABC, abstractmethod
+from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 from typing import Generic, NamedTuple, Self, TypeVar
 
 from metermt.model import Account, Job, Lease, Reading, RouteProgress, Server, Session, Standing, Status, User
@@ -221,14 +223,30 @@ class Offer(NamedTuple):
     """What is left to users, by their names."""
     free: list[KnownJob]
 
+    def without(self, jobs: Collection[int]) -> "Offer":
+        """Return what is left of it when these jobs, by their ids, are done."""
+        held, left = ({name: _without(jobs, known) for name, known in of.items()} for of in (self.held, self.left))
+        return Offer(held, left, _without(jobs, self.free))
+
+
+def _without(jobs: Collection[int], known: list[KnownJob]) -> list[KnownJob]:
+    return [one for one in known if one.id not in jobs]
+
+
+class Facts(NamedTuple):
+    """What answers are judged by, and jobs are handed out by."""
+
+    by_key: dict[Key, Reading]
+    standings: list[Standing]
+    offer: Offer
+    """Enough for all wishes, if there is, even when each answer ends one of the leases in it."""
+    tallies: Mapping[str, Status]
+    """Of all who wish for something."""
+
 
 @dataclass(slots=True)
 class Tx:
-    """A transaction: the steps that it can take, by what they are about.
-
-    What a reader's round needs of several of them is gathered by one step here, so that a store that is far away can
-    ask for all of it at once.
-    """
+    """A transaction: the steps that it can take, by what they are about."""
 
     accounts: Accounts
     sessions: Sessions
@@ -237,30 +255,40 @@ class Tx:
     readings: Readings
     servers: Servers
 
-    def facts_of(self, keys: Collection[Key], meters: Collection[str]) -> tuple[dict[Key, Reading], list[Standing]]:
-        """Return what answers are judged by: `Readings.by_key` and `Jobs.standings`."""
-        return self.readings.by_key(keys) if keys else {}, self.jobs.standings(meters) if meters else []
+    def gather(
+        self, now: float, keys: Collection[Key] = (), meters: Collection[str] = (), wishes: Sequence[Wish] = ()
+    ) -> Facts:
+        """End the leases whose time is over, if there are wishes, and return what is decided on.
 
-    def offer(self, wishes: Sequence[Wish], now: float) -> Offer:
-        """End the leases whose time is over; return what may be handed out: enough for these wishes, if there is."""
-        self.leases.end_expired(now)
-        of_sessions = wanted(wishes, lambda wish: wish.session)
-        held = self.leases.held(of_sessions)
-        missing: dict[str, int] = {}
+        It is one step, so that a store that is far away can ask for all of it at once.
+        """
+        if wishes:
+            self.leases.end_expired(now)
+        by_key = self.readings.by_key(keys) if keys else {}
+        standings = self.jobs.standings(meters) if meters else []
+        if not wishes:
+            return Facts(by_key, standings, Offer({}, {}, []), {})
+        users: Counter[str] = Counter()
         for wish in wishes:
-            if (more := wish.most - len(held.get(wish.session, ()))) > 0:
-                missing[wish.username] = missing.get(wish.username, 0) + more
-        left = self.leases.left(missing) if missing else {}
-        still_missing = sum(missing.values()) - sum(map(len, left.values()))
-        return Offer(held, left, self.jobs.free(still_missing) if still_missing > 0 else [])
+            users[wish.username] += wish.most
+        times = 2 if meters else 1  # whoever wishes may have answered what is held
+        held = self.leases.held({wish.session: times * users[wish.username] for wish in wishes})
+        left = self.leases.left({username: times * most for username, most in users.items()})
+        return Facts(by_key, standings, Offer(held, left, self.jobs.free(users.total())), self.readings.tallies(users))
 
-
-def wanted(wishes: Iterable[Wish], of: Callable[[Wish], str]) -> dict[str, int]:
-    """Return how many jobs are wished for, by what `of` returns of each wish."""
-    most: dict[str, int] = {}
-    for wish in wishes:
-        most[of(wish)] = most.get(of(wish), 0) + wish.most
-    return most
+    def keep(
+        self,
+        readings: Sequence[tuple[int, Reading]] = (),
+        done: Mapping[tuple[str, str], int] = MappingProxyType({}),
+        leases: Sequence[Lease] = (),
+    ) -> None:
+        """Keep what was decided: `Readings.add`, `Readings.count` and `Leases.put`. No job is in two of these."""
+        if readings:
+            self.readings.add(readings)
+        if done:
+            self.readings.count(done)
+        if leases:
+            self.leases.put(leases)
 
 
 class Begun(ABC, Generic[T_co]):

@@ -227,8 +227,7 @@ class Switchboard:
         requests, answers = queue.begun
         if not answers.begun.wait(seconds):
             for request in chain(requests, queue.waiting):
-                if request.conversation in self._watched:  # it may have hung up meanwhile
-                    self._watch(request.conversation, _NOTHING)
+                self._guarded(partial(self._watch, events=_NOTHING), request.conversation)
             return
         queue.begun = None
         try:
@@ -283,6 +282,8 @@ class Switchboard:
     # --- one client; whatever goes wrong with it, ends it alone
 
     def _guarded(self, step: Callable[[Conversation], None], conversation: Conversation) -> None:
+        if conversation not in self._watched:  # it has hung up while it was being answered
+            return
         try:
             step(conversation)
         except (EOFError, OSError, ConnectionFailed) as error:

@@ -20,6 +20,8 @@ class Patience:
         self._changed = Condition()  # guards what follows
         self._until: dict[int, float] = {}  # by descriptor, one of our own: the connection may close its own meanwhile
         self._cut: set[int] = set()
+        self._is_used = False  # since the thread looked last
+        self._sleeps = False  # until it is woken
         self._is_open = True
         self._thread = Thread(target=self._run, name="database patience", daemon=True)
         self._thread.start()
@@ -32,9 +34,10 @@ class Patience:
         """
         descriptor = os.dup(connection.fileno())
         with self._changed:
-            if not self._until:
-                self._changed.notify()
             self._until[descriptor] = until
+            self._is_used = True
+            if self._sleeps:
+                self._changed.notify()
 
         def change(until: float) -> None:
             with self._changed:
@@ -58,12 +61,13 @@ class Patience:
     def _run(self) -> None:
         with self._changed:
             while self._is_open:
-                self._changed.wait(_TICK if self._until else None)
+                # It looks once more after it was needed last: being woken for each transaction would cost more.
+                self._sleeps = not self._is_used and not self._until
+                self._is_used = False
+                self._changed.wait(None if self._sleeps else _TICK)
                 now = monotonic()
-                for descriptor in (
-                    [found for found, until in self._until.items() if until <= now] if self._until else ()
-                ):
-                    if descriptor not in self._cut:
+                for descriptor, until in self._until.items():
+                    if until <= now and descriptor not in self._cut:
                         self._cut.add(descriptor)
                         _cut(descriptor)
 

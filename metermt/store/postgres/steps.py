@@ -1,25 +1,27 @@
 """The steps that PostgreSQL takes in a way of its own: in few statements, and without keeping other servers waiting.
 
-Nothing that another server may want is locked between two statements but free jobs, which it skips. What was gathered
-may have changed by the time that something is kept: then all of it is taken back, and the work is run again.
+Nothing that another server may want is locked between two statements but free jobs, which it skips.
 """
 
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from types import MappingProxyType
+
+from psycopg import errors
 
 from metermt.model import Account, Job, Lease, Reading, Standing
 from metermt.rules.handout import Wish
-from metermt.store.base import Key, KnownJob, Offer, Tx, wanted
+from metermt.store.base import Facts, Key, KnownJob, Tx
+from metermt.store.postgres.keeping import Keeping
 from metermt.store.postgres.sql import CLOSING, PostgresSql, as_json
 from metermt.store.sql import accounts as in_accounts
 from metermt.store.sql import jobs as in_sql
 from metermt.store.sql.accounts import SqlAccounts
 from metermt.store.sql.jobs import JOB, SqlJobs, job_of
 from metermt.store.sql.leases import SqlLeases
-from metermt.store.sql.readings import COLUMNS, READING, SqlReadings, reading_of, row_of
+from metermt.store.sql.readings import READING, SqlReadings, reading_of
 from metermt.store.sql.servers import SqlServers
 from metermt.store.sql.sessions import SqlSessions
 
-_FEW = 100  # jobs; of more, those that sessions hold are looked up before free ones are looked for
 _PAGE = 2000  # jobs of an export that are read at once: a snapshot that is kept open makes all that is written slower
 
 
@@ -32,32 +34,29 @@ class PostgresTx(Tx):
     """Steps that go to the database together where they can."""
 
     def __init__(self, sql: PostgresSql) -> None:
-        gathered: Gathered = {}
         self._sql = sql
+        self._keeping = Keeping(sql)
         self.accounts = PostgresAccounts(sql)
         self.sessions = SqlSessions(sql)
-        self.jobs = PostgresJobs(sql, gathered)
-        self.leases = PostgresLeases(sql, gathered)
-        self.readings = PostgresReadings(sql, gathered)
+        self.jobs = PostgresJobs(sql, self._keeping)
+        self.leases = PostgresLeases(sql, self._keeping)
+        self.readings = PostgresReadings(sql, self._keeping)
         self.servers = SqlServers(sql)
 
-    def facts_of(self, keys: Collection[Key], meters: Collection[str]) -> tuple[dict[Key, Reading], list[Standing]]:
+    def gather(
+        self, now: float, keys: Collection[Key] = (), meters: Collection[str] = (), wishes: Sequence[Wish] = ()
+    ) -> Facts:
         with self._sql.ahead():
-            super().facts_of(keys, meters)
-        return super().facts_of(keys, meters)
+            super().gather(now, keys, meters, wishes)
+        return super().gather(now, keys, meters, wishes)
 
-    def offer(self, wishes: Sequence[Wish], now: float) -> Offer:
-        sessions, users = wanted(wishes, lambda wish: wish.session), wanted(wishes, lambda wish: wish.username)
-        most = sum(sessions.values())
-        if most > _FEW:
-            return super().offer(wishes, now)
-        self.leases.end_expired(now)
-        with self._sql.ahead():  # more free ones than are missing, perhaps: the next who looks for some skips them
-            self.leases.held(sessions)
-            self.leases.left(users)
-            self.jobs.free(most)
-            self.readings.tallies(users)  # whoever wants a job will want to know
-        return Offer(self.leases.held(sessions), self.leases.left(users), self.jobs.free(most))
+    def keep(
+        self,
+        readings: Sequence[tuple[int, Reading]] = (),
+        done: Mapping[tuple[str, str], int] = MappingProxyType({}),
+        leases: Sequence[Lease] = (),
+    ) -> None:
+        self._keeping.keep(readings, done, leases)
 
 
 class PostgresAccounts(SqlAccounts):
@@ -83,17 +82,13 @@ class PostgresAccounts(SqlAccounts):
         self._missing -= {one.user.username for one in there}
 
 
-Gathered = dict[int, tuple[int | None, int]]
-"""Of each job that was asked about, its reading and whether it was leased."""
-
-
 class PostgresJobs(SqlJobs):
     """Jobs that other servers lease and read, too."""
 
-    def __init__(self, sql: PostgresSql, gathered: Gathered) -> None:
+    def __init__(self, sql: PostgresSql, keeping: Keeping) -> None:
         super().__init__(sql)
-        self._gathered = gathered
-        self._lock = " FOR UPDATE OF jobs SKIP LOCKED" if sql.writes else ""
+        self._postgres = sql
+        self._keeping = keeping
 
     def close_cycle(self, cycle: str) -> int:
         self._sql.rows("SELECT pg_advisory_xact_lock(?)", CLOSING)
@@ -103,13 +98,19 @@ class PostgresJobs(SqlJobs):
         found = []
         for reading, leased, *standing in self._sql.rows_among(_STANDINGS, meters):
             found.append(in_sql.standing_of(*standing))
-            self._gathered[found[-1].job] = reading, leased
+            self._keeping.gathered[found[-1].job] = reading, leased
         return found
 
     def free(self, most: int) -> list[KnownJob]:
         # Written out, as PostgreSQL would plan for some tenth of all jobs where it is not told how many are wanted.
-        limited = in_sql.FREE.replace("LIMIT ?", f"LIMIT {most:d}")
-        return [KnownJob(row[0], job_of(*row[1:])) for row in self._sql.rows(limited + self._lock)]
+        free = in_sql.FREE.replace("LIMIT ?", f"LIMIT {most:d}")
+        if self._postgres.writes:
+            rows = self._sql.rows(f"{free} FOR UPDATE OF jobs SKIP LOCKED")
+            if len(rows) < most and self._postgres.may_want_more and len(self._sql.rows(free)) > len(rows):
+                raise errors.SerializationFailure("the last free jobs are locked, by who may not take them")
+        else:
+            rows = self._sql.rows(free)
+        return [KnownJob(row[0], job_of(*row[1:])) for row in rows]
 
 
 _STANDINGS = in_sql.STANDINGS.replace("SELECT ", "SELECT jobs.reading, jobs.leased, ", 1)
@@ -118,17 +119,16 @@ _STANDINGS = in_sql.STANDINGS.replace("SELECT ", "SELECT jobs.reading, jobs.leas
 class PostgresLeases(SqlLeases):
     """Leases that other servers end, too."""
 
-    def __init__(self, sql: PostgresSql, gathered: Gathered) -> None:
+    def __init__(self, sql: PostgresSql, keeping: Keeping) -> None:
         super().__init__(sql)
-        self._postgres = sql
-        self._gathered = gathered
+        self._keeping = keeping
 
     def end_expired(self, now: float) -> None:
-        self._gathered.clear()  # what this transaction changes itself is not what it has gathered any more
-        self._postgres.keep(_END_EXPIRED, now)
+        self._keeping.gathered.clear()
+        self._sql.rows(_END_EXPIRED, now)
 
     def end_of(self, sessions: Iterable[str]) -> None:
-        self._gathered.clear()
+        self._keeping.gathered.clear()
         super().end_of(sessions)
 
     def held(self, most: Mapping[str, int]) -> dict[str, list[KnownJob]]:
@@ -146,10 +146,7 @@ class PostgresLeases(SqlLeases):
         return {username: jobs[: most[username]] for username, jobs in left.items()}
 
     def put(self, leases: Iterable[Lease]) -> None:
-        self._gathered.clear()
-        told = as_json(("job", "username", "session", "until"), map(_row_of_lease, leases))
-        if told:
-            self._postgres.keep(_PUT, told)
+        self._keeping.keep(leases=list(leases))
 
 
 _END_EXPIRED = """
@@ -158,46 +155,35 @@ _END_EXPIRED = """
     )
     UPDATE jobs SET leased = 0 FROM ended WHERE jobs.id = ended.job
 """
-_LEASED_JOBS = f"SELECT leases.job, {JOB} FROM leases JOIN jobs ON jobs.id = leases.job WHERE leases.session ="
+# BETWEEN and not =, with which PostgreSQL may walk through all leases by their jobs, as these are in order already.
+_HELD_BY = (
+    f"SELECT leases.job, {JOB} FROM leases JOIN jobs ON jobs.id = leases.job"
+    " WHERE leases.session BETWEEN {session} AND {session} ORDER BY leases.session, leases.job LIMIT wanted.most"
+)
 _HELD = f"""
     SELECT wanted.session, found.* FROM json_to_recordset(?) AS wanted(session TEXT, most BIGINT)
-    CROSS JOIN LATERAL ({_LEASED_JOBS} wanted.session ORDER BY leases.job LIMIT wanted.most) AS found
-    ORDER BY wanted.session, found.job
+    CROSS JOIN LATERAL ({_HELD_BY.format(session="wanted.session")}) AS found ORDER BY wanted.session, found.job
 """
 _LEFT = f"""
     SELECT wanted.username, found.* FROM json_to_recordset(?) AS wanted(username TEXT, most BIGINT)
     JOIN sessions ON sessions.username = wanted.username AND sessions.server IS NULL
-    CROSS JOIN LATERAL ({_LEASED_JOBS} sessions.key ORDER BY leases.job LIMIT wanted.most) AS found
-    ORDER BY wanted.username, found.job
-"""
-_PUT = """
-    WITH new AS (SELECT DISTINCT ON (job) * FROM json_populate_recordset(NULL::leases, ?) ORDER BY job),
-    put AS (
-        INSERT INTO leases SELECT * FROM new
-        ON CONFLICT (job) DO UPDATE
-        SET username = excluded.username, session = excluded.session, until = excluded.until
-    ),
-    leased AS (
-        UPDATE jobs SET leased = 1 FROM new WHERE jobs.id = new.job AND jobs.state = 'open' RETURNING jobs.id
-    )
-    SELECT check_none_is_missing((SELECT count(*) FROM new) - (SELECT count(*) FROM leased))
+    CROSS JOIN LATERAL ({_HELD_BY.format(session="sessions.key")}) AS found ORDER BY wanted.username, found.job
 """
 
 
 class PostgresReadings(SqlReadings):
     """Readings of jobs that other servers lease and read, too."""
 
-    def __init__(self, sql: PostgresSql, gathered: Gathered) -> None:
+    def __init__(self, sql: PostgresSql, keeping: Keeping) -> None:
         super().__init__(sql)
         self._postgres = sql
-        self._gathered = gathered
+        self._keeping = keeping
 
     def add(self, readings: Sequence[tuple[int, Reading]]) -> None:
-        rows = [(*row_of(job, reading), *self._gathered.get(job, (None, None))) for job, reading in readings]
-        told = as_json((*COLUMNS, "was", "leased"), rows)
-        if told:
-            self._postgres.keep(_ADD, told)
-            self._gathered.clear()
+        self._keeping.keep(readings)
+
+    def count(self, more: Mapping[tuple[str, str], int]) -> None:
+        self._keeping.keep(done=more)
 
     def all(self, cycle: str | None) -> Iterator[tuple[Job, Reading]]:
         last = ("", "")
@@ -213,35 +199,9 @@ class PostgresReadings(SqlReadings):
             last = job_and_reading[5], job_and_reading[0]
 
 
-_ADD = """
-    WITH new AS MATERIALIZED (
-        SELECT nextval('readings_id_seq') AS id, * FROM json_to_recordset(?) AS new(
-            job BIGINT, username TEXT, value BIGINT, reason TEXT, read_at TEXT, recorded_at TEXT, key TEXT,
-            was BIGINT, leased INTEGER
-        )
-    ),
-    added AS (
-        INSERT INTO readings (id, job, username, value, reason, read_at, recorded_at, key)
-        SELECT id, job, username, value, reason, read_at, recorded_at, key FROM new
-    ),
-    ended AS (DELETE FROM leases USING new WHERE leases.job = new.job),
-    changed AS (
-        UPDATE jobs SET reading = latest.id, state = 'done', leased = 0
-        FROM (SELECT DISTINCT ON (job) job, id, was, leased FROM new ORDER BY job, id DESC) AS latest
-        WHERE jobs.id = latest.job
-          AND (latest.leased IS NULL
-               OR (jobs.reading IS NOT DISTINCT FROM latest.was AND jobs.leased = latest.leased))
-        RETURNING jobs.id
-    )
-    SELECT check_none_is_missing((SELECT count(DISTINCT job) FROM new) - (SELECT count(*) FROM changed))
-"""
 _PAGE_OF_ALL = f"""
     SELECT jobs.reading = readings.id, {JOB}, {READING} FROM (
         SELECT * FROM jobs WHERE (cycle, meter) > (?, ?) AND reading IS NOT NULL ORDER BY cycle, meter LIMIT {_PAGE}
     ) AS jobs JOIN readings ON readings.job = jobs.id ORDER BY jobs.cycle, jobs.meter, readings.id
 """
 _PAGE_OF_CYCLE = _PAGE_OF_ALL.replace("reading IS NOT NULL", "reading IS NOT NULL AND cycle = ?")
-
-
-def _row_of_lease(lease: Lease) -> tuple[object, ...]:
-    return lease.job, lease.username, lease.session, lease.until

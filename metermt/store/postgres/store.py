@@ -17,9 +17,10 @@ from psycopg_pool import ConnectionPool
 
 from metermt.errors import StoreAway, StoreError
 from metermt.store.base import Begun, Store, Tx
+from metermt.store.postgres.connection import Connection
 from metermt.store.postgres.database import open_database, settings_of, shown, translated
 from metermt.store.postgres.patience import Patience
-from metermt.store.postgres.sql import Connection, PostgresSql
+from metermt.store.postgres.sql import PostgresSql
 from metermt.store.postgres.steps import transaction_on
 
 T = TypeVar("T")
@@ -29,8 +30,10 @@ _log = logging.getLogger("metermt.store")
 _SECONDS = 10.0  # that whoever calls and waits does so: the longest transactions import a thousand jobs
 _BEGUN_SECONDS = 2.0  # that a turn of the switchboard may take: its readers wait for it
 _CONNECTIONS = 8
+_LIFETIME = 60.0  # seconds of a connection: its statements are planned once, and tables grow
 _THREADS = 4  # that answer what was begun: one for what is written, one for what is read, two for what is noted
 _TRIES = 20  # of a transaction that others have been in the way of: more, and it is in its own
+_PATIENT_TRIES = 5  # of one that would rather wait for others, such as a server that stands still, but need not
 _TRUSTED_SECONDS = 1.0  # that a connection was at rest; longer, and it is tried before it is used
 
 
@@ -55,6 +58,7 @@ class PostgresStore(Store):
             kwargs={"autocommit": True, "prepare_threshold": None},  # what is prepared is ours to say
             min_size=1,
             max_size=_CONNECTIONS,
+            max_lifetime=_LIFETIME,
             check=self._check,
             reconnect_timeout=2.0,
             num_workers=1,
@@ -97,7 +101,7 @@ class PostgresStore(Store):
         while True:
             tries += 1
             try:
-                outcome = self._run_once(work, until, seconds, writes=writes)
+                outcome = self._run_once(work, until, seconds, writes=writes, is_patient=tries < _PATIENT_TRIES)
             except psycopg.Error as error:
                 if not isinstance(error, _AGAIN) or tries == _TRIES or monotonic() >= until:
                     raise self._told(error) from error
@@ -107,10 +111,10 @@ class PostgresStore(Store):
                 return outcome
             sleep(random.uniform(0.001, 0.01))  # noqa: S311 - so that two who were in each other's way do not keep step
 
-    def _run_once(self, work: Callable[[Tx], T], until: float, seconds: float, *, writes: bool) -> T:
+    def _run_once(self, work: Callable[[Tx], T], until: float, seconds: float, *, writes: bool, is_patient: bool) -> T:
         with self._connected(until) as (connection, cut_at):
             if writes:
-                sql = PostgresSql(connection, writes=True)
+                sql = PostgresSql(connection, writes=True, is_patient=is_patient)
             else:  # who reads page by page has that long for each, and for what is made of it
                 began, ended = lambda: cut_at(monotonic() + seconds), lambda: cut_at(inf)
                 sql = PostgresSql(connection, writes=False, began=began, ended=ended)

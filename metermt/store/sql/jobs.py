@@ -24,9 +24,10 @@ STANDINGS = (
     f" {_OPEN_CYCLES} LEFT JOIN readings ON readings.id = jobs.reading LEFT JOIN leases ON leases.job = jobs.id"
     " WHERE cycles.closed = 0 AND jobs.cycle = cycles.cycle AND jobs.meter {among} ORDER BY cycles.cycle"
 )
+# A subquery for each row, as a database might begin with any table of a join, and then had to sort all that are free.
 FREE = (
     f"SELECT jobs.id, {JOB} FROM jobs WHERE jobs.state = 'open' AND jobs.leased = 0"
-    " AND EXISTS (SELECT 1 FROM cycles WHERE cycles.cycle = jobs.cycle AND cycles.closed = 0)"
+    " AND (SELECT closed FROM cycles WHERE cycles.cycle = jobs.cycle) = 0"
     " ORDER BY jobs.cycle, jobs.route, jobs.sequence, jobs.meter LIMIT ?"
 )
 _PROGRESS = (

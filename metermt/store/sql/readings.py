@@ -12,7 +12,11 @@ from metermt.store.sql.jobs import JOB, job_of
 
 COLUMNS = ("job", "username", "value", "reason", "read_at", "recorded_at", "key")
 READING = "jobs.meter, jobs.cycle, " + ", ".join(f"readings.{column}" for column in COLUMNS[1:])
-_BY_KEY = f"SELECT {READING} FROM readings CROSS JOIN jobs WHERE readings.key {{among}} AND jobs.id = readings.job"
+# IS NOT NULL, as PostgreSQL does not see that a set of values is not empty, and would not take the index of keys.
+_BY_KEY = (
+    f"SELECT {READING} FROM readings CROSS JOIN jobs"
+    " WHERE readings.key {among} AND readings.key IS NOT NULL AND jobs.id = readings.job"
+)
 _ALL = f"SELECT jobs.reading = readings.id, {JOB}, {READING} FROM jobs CROSS JOIN readings WHERE readings.job = jobs.id"
 _IN_ORDER = "ORDER BY jobs.cycle, jobs.meter, readings.id"
 _EVERY = f"{_ALL} {_IN_ORDER}"

@@ -1,0 +1,83 @@
+"""What the PostgreSQL store's statements cost: rows are looked up by indexes, whatever is known of the tables."""
+
+import re
+
+import psycopg
+import pytest
+from conftest import make_jobs, make_reading, run_together
+from readers import Reader
+from servers import fill
+from steps import record
+
+from metermt.calls.desk import Desk
+from metermt.store.postgres.store import PostgresStore
+
+SHORT = ("jobs_free", "cycles", "tallies", "sessions", "leases_until")
+"""What has but the rows that are asked for, and tables of a few rows."""
+
+
+def a_readers_day(desk):
+    carol = Reader(desk)
+    meter = carol.meter()
+    for number in range(3):
+        meter = carol.submit_and_next(meter, key=f"{carol.session_id}-{number}").job.meter.number
+    carol.submit(meter, key=f"{carol.session_id}-last")
+    carol.status()
+    carol.log_out()
+
+
+def plans_on(connection):
+    """Return the plan of each statement that a connection has prepared, by its text."""
+    asked = "SELECT name, statement, cardinality(parameter_types) FROM pg_prepared_statements"
+    plans = {}
+    for name, sql, parameters in connection.execute(asked).fetchall():
+        if re.match(r"\s*(SELECT|INSERT|UPDATE|DELETE|WITH)", sql):
+            nothing = f"({', '.join(['NULL'] * parameters)})" if parameters else ""
+            plans[sql] = "\n".join(line for (line,) in connection.execute(f"EXPLAIN EXECUTE {name}{nothing}"))
+    return plans
+
+
+def walks_in(plan):
+    """Return the steps of a plan that go through a whole table or index."""
+    steps = re.split(r"\n(?=.*->)", plan)
+    scans = [step for step in steps if re.search(r"(Seq|Index|Index Only) Scan", step) and "Bitmap" not in step]
+    return [
+        step for step in scans if "Index Cond" not in step and not any(re.search(rf"\b{one}", step) for one in SHORT)
+    ]
+
+
+@pytest.mark.parametrize("analysed", [False, True], ids=["grown since", "analysed"])
+def test_statements_look_rows_up_by_indexes(postgres_url, demo_accounts, hasher, analysed):
+    with PostgresStore(postgres_url) as store:
+        fill(store, demo_accounts, make_jobs(3000))
+        store.write(
+            lambda tx: record(tx, [make_reading(f"M{number:05}", "adam", key=f"{number}") for number in range(1500)])
+        )
+        adam = Reader(Desk(store), "adam")
+        adam.meters(500)
+    with PostgresStore(postgres_url) as store:
+        if analysed:
+            with psycopg.connect(postgres_url, autocommit=True) as connection:
+                connection.execute("VACUUM ANALYZE")
+        a_readers_day(Desk(store))
+
+        with store._pool.connection() as connection:
+            plans = plans_on(connection)
+
+    assert len(plans) > 10
+    for sql, plan in plans.items():
+        assert not walks_in(plan), f"{sql}\n{plan}"
+    for index in ("jobs_free", "readings_key", "leases_of", "leases_until"):
+        assert any(index in plan for plan in plans.values()), f"no statement uses {index}"
+
+
+def test_as_many_readers_as_there_are_jobs_get_one_each_from_two_servers(postgres_url, demo_accounts, hasher):
+    """Also the last one, while the other server has it locked and may not take it."""
+    with PostgresStore(postgres_url) as one, PostgresStore(postgres_url) as other:
+        fill(one, demo_accounts, make_jobs(16))
+        desks = Desk(one, server="one"), Desk(other, server="other")
+        crew = [Reader(desk, name) for desk in desks for name in ("adam", "carol") for _ in range(4)]
+
+        meters = run_together(*(reader.meter for reader in crew))
+
+        assert len(set(meters) - {None}) == 16, meters
