@@ -39,6 +39,8 @@ class Sample:
     server_rss_mb: float
     server_cpu_ms: float
     """Processor time of the server for one round."""
+    database_cpu_ms: float
+    """And of the database, if it has processes of its own."""
 
 
 def measure_rounds(
@@ -83,9 +85,16 @@ def rows_of(samples: dict[tuple[str, int], list[Sample]]) -> list[dict[str, Any]
 
 
 def measure_clients(
-    connect: Callable[[int], Reader], servers: Sequence[Server], clients: int, seconds: float
+    connect: Callable[[int], Reader],
+    servers: Sequence[Server],
+    clients: int,
+    seconds: float,
+    database_seconds: Callable[[], float] = lambda: 0.0,
 ) -> Sample:
-    """Return what so many clients get done at once, of a server, or of several in equal parts."""
+    """Return what so many clients get done at once, of a server, or of several in equal parts.
+
+    `database_seconds` returns the processor time that the database has taken so far.
+    """
     pipes, processes = [], []
     for number in range(min(clients, _PROCESSES)):
         here, there = _processes.Pipe()
@@ -99,12 +108,13 @@ def measure_clients(
     try:
         for pipe in pipes:
             _received(pipe)  # all of it have logged in
-        cpu = sum(cpu_seconds(server.pid) for server in servers)
+        cpu, database_cpu = sum(cpu_seconds(server.pid) for server in servers), database_seconds()
         begin = time.monotonic() + _LEAD
         for pipe in pipes:
             pipe.send(begin)
         answers = [answer for pipe in pipes for answer in _received(pipe)]
         cpu = sum(cpu_seconds(server.pid) for server in servers) - cpu
+        database_cpu = database_seconds() - database_cpu
         rss = sum(rss_mb(server.pid) for server in servers)
     finally:
         for pipe in pipes:
@@ -121,6 +131,7 @@ def measure_clients(
         took[-1],
         rss,
         cpu * 1000 / len(took),
+        database_cpu * 1000 / len(took),
     )
 
 

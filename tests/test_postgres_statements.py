@@ -53,8 +53,9 @@ def test_statements_look_rows_up_by_indexes(postgres_url, demo_accounts, hasher,
         store.write(
             lambda tx: record(tx, [make_reading(f"M{number:05}", "adam", key=f"{number}") for number in range(1500)])
         )
-        adam = Reader(Desk(store), "adam")
-        adam.meters(500)
+        desk = Desk(store)
+        for name in ("adam", "eric") * 10:
+            Reader(desk, name).meters(25)
     with PostgresStore(postgres_url) as store:
         if analysed:
             with psycopg.connect(postgres_url, autocommit=True) as connection:
