@@ -40,30 +40,19 @@ def _submissions(settings: Settings, folder: Path) -> dict[str, Any]:
             metermt(folder, "--database", copy_of(empty, "bulk.db")) as server,
             MeterClient("127.0.0.1", server.port, timeout=120) as client,
         ):
-            client.login(READERS[0], READERS[0])
-            answers = [Answer(f"W{n:07}", 4711, key=new_key()) for n in range(settings.bulk)]
-            started = time.perf_counter()
-            outcomes = client.submit_readings(answers)
-            rates.append(settings.bulk / (time.perf_counter() - started))
-            if any(outcomes):
-                raise RuntimeError(f"not accepted: {next(filter(None, outcomes))}")
+            rates.append(settings.bulk / submit_seconds(client, settings.bulk))
     return _summary("readings", settings.bulk, rates)
 
 
 def _imports(settings: Settings, folder: Path) -> dict[str, Any]:
     """Import a file, and write the same rows into the same tables with nothing but `executemany`, by turns."""
     file = folder / "meters.csv"
-    with file.open("w", newline="") as out:
-        writer = csv.writer(out)
-        writer.writerow(_HEADER)
-        writer.writerows(map(_row, range(settings.imported)))
+    write_route_file(file, settings.imported)
     database = folder / "imported.db"
     imported, bare, ratios = [], [], []
     for _ in range(settings.imports):
         remove(database)
-        started = time.perf_counter()
-        _metermt("routes", "import", str(file), "--cycle", CYCLE, "--database", str(database))
-        imported.append(settings.imported / (time.perf_counter() - started))
+        imported.append(settings.imported / import_seconds(file, database))
         bare.append(settings.imported / _bare_seconds(folder / "bare.db", settings.imported))
         ratios.append(bare[-1] / imported[-1])
     return _summary("meters", settings.imported, imported) | {
@@ -76,9 +65,37 @@ def _export(settings: Settings, folder: Path) -> dict[str, Any]:
     """Export the largest of the databases that growth was measured on."""
     stored = max(settings.stored)
     database, file = database_of(folder, stored, settings), folder / "readings.csv"
+    return _summary("readings", stored, [stored / export_seconds(file, database)])
+
+
+def submit_seconds(client: MeterClient, number: int) -> float:
+    """Return how long a reader takes to send in a reading of each of the first meters."""
+    client.login(READERS[0], READERS[0])
+    answers = [Answer(f"W{n:07}", 4711, key=new_key()) for n in range(number)]
     started = time.perf_counter()
-    _metermt("readings", "export", str(file), "--database", str(database))
-    return _summary("readings", stored, [stored / (time.perf_counter() - started)])
+    outcomes = client.submit_readings(answers)
+    seconds = time.perf_counter() - started
+    if any(outcomes):
+        raise RuntimeError(f"not accepted: {next(filter(None, outcomes))}")
+    return seconds
+
+
+def write_route_file(file: Path, number: int) -> None:
+    """Write a file of so many meters."""
+    with file.open("w", newline="") as out:
+        writer = csv.writer(out)
+        writer.writerow(_HEADER)
+        writer.writerows(map(_row, range(number)))
+
+
+def import_seconds(file: Path, database: Path | str) -> float:
+    """Return how long a command takes that imports a route file."""
+    return _seconds_of("routes", "import", str(file), "--cycle", CYCLE, "--database", str(database))
+
+
+def export_seconds(file: Path, database: Path | str) -> float:
+    """Return how long a command takes that writes all readings to a file."""
+    return _seconds_of("readings", "export", str(file), "--database", str(database))
 
 
 def _summary(what: str, number: int, rates: list[float]) -> dict[str, Any]:
@@ -90,8 +107,10 @@ def _summary(what: str, number: int, rates: list[float]) -> dict[str, Any]:
     }
 
 
-def _metermt(*arguments: str) -> None:
+def _seconds_of(*arguments: str) -> float:
+    started = time.perf_counter()
     subprocess.run([sys.executable, "-m", "metermt", *arguments], check=True, capture_output=True)
+    return time.perf_counter() - started
 
 
 def _bare_seconds(path: Path, number: int) -> float:

@@ -4,18 +4,21 @@ import argparse
 import os
 import tempfile
 from contextlib import ExitStack, suppress
+from itertools import product
 from pathlib import Path
-from typing import Any
+from statistics import median
 
 import psycopg
 from rich.console import Console
 from rich.table import Table
 
+from bench.bulk import export_seconds, import_seconds, submit_seconds, write_route_file
 from bench.databases import COLUMNS, CYCLE, accounts, copy_of, make_database
 from bench.machine import cpu_seconds
-from bench.processes import metermt
+from bench.processes import Server, metermt
 from bench.rounds import Sample, measure_clients, rows_of
 from bench.systems import MeterReader
+from metermt.client import MeterClient
 from metermt.store.postgres.store import PostgresStore
 
 _JOBS = f"""
@@ -59,7 +62,7 @@ def fill(url: str, *, unread: int, stored: int = 0) -> None:
 
 
 def main() -> None:
-    """Measure, and print a table."""
+    """Measure, and print two tables."""
     parser = argparse.ArgumentParser(description=__doc__, prog="python -m bench.servers")
     parser.add_argument("--database", required=True, metavar="URL", help="an empty PostgreSQL database; it is filled")
     parser.add_argument("--runs", type=int, default=5)
@@ -68,55 +71,78 @@ def main() -> None:
     parser.add_argument("--stored", type=int, default=0, help="readings that are there already")
     parser.add_argument("--clients", type=int, nargs="+", default=[1, 8, 64])
     args = parser.parse_args()
-    postgres = PostgresOfThisMachine(args.database)
-    samples: dict[tuple[str, int], list[Sample]] = {}
     with tempfile.TemporaryDirectory() as name:
-        folder = Path(name)
-        prepared = make_database(folder / "meters.db", unread=args.meters, stored=args.stored)
-        for run in range(args.runs):
-            for system, number in (("sqlite", 1), ("postgres", 1), ("sqlite", 2), ("postgres", 2)):
-                for clients in args.clients:
-                    if number > clients:
-                        continue
-                    if system == "sqlite":
-                        database: Any = copy_of(prepared, "copy.db")
-                    else:
-                        fill(args.database, unread=args.meters, stored=args.stored)
-                        database = args.database
-                    os.environ["METERMT_DATABASE"] = str(database)
-                    with ExitStack() as stack:
-                        servers = [stack.enter_context(metermt(folder)) for _ in range(number)]
-                        spent = postgres.seconds if system == "postgres" else lambda: 0.0
-                        sample = measure_clients(MeterReader, servers, clients, args.seconds, spent)
-                        key = f"{system}, {number} server{'s' * (number > 1)}", clients
-                        samples.setdefault(key, []).append(sample)
-            Console(stderr=True).print(f"run {run + 1} of {args.runs}")
-    table = Table(
-        "database",
-        "clients",
-        "rounds/s",
-        "min",
-        "max",
-        "ratio",
-        "p50 ms",
-        "p99 ms",
-        "server CPU ms",
-        "PostgreSQL CPU ms",
-    )
+        rounds = _measured_rounds(args, Path(name))
+        bulks = _measured_bulks(args, Path(name))
+    Console(width=130).print(_table_of_rounds(rounds), _table_of_bulks(bulks))
+
+
+def _measured_rounds(args: argparse.Namespace, folder: Path) -> dict[tuple[str, int], list[Sample]]:
+    """Return samples by system and number of clients; all systems take turns, on fresh databases and servers."""
+    samples: dict[tuple[str, int], list[Sample]] = {}
+    postgres = PostgresOfThisMachine(args.database)
+    prepared = make_database(folder / "meters.db", unread=args.meters, stored=args.stored)
+    for run in range(args.runs):
+        for system, number in product(("SQLite", "PostgreSQL"), (1, 2)):
+            for clients in filter(lambda clients: clients >= number, args.clients):
+                if system == "SQLite":
+                    database, spent = str(copy_of(prepared, "copy.db")), lambda: 0.0
+                else:
+                    fill(args.database, unread=args.meters, stored=args.stored)
+                    database, spent = args.database, postgres.seconds
+                with ExitStack() as stack:
+                    servers = [stack.enter_context(_server_on(database, folder)) for _ in range(number)]
+                    sample = measure_clients(MeterReader, servers, clients, args.seconds, spent)
+                samples.setdefault((f"{system}, {number} server{'s' * (number > 1)}", clients), []).append(sample)
+        Console(stderr=True).print(f"run {run + 1} of {args.runs}")
+    return samples
+
+
+def _measured_bulks(args: argparse.Namespace, folder: Path) -> dict[str, dict[str, list[float]]]:
+    """Return, by what is done and by system, how many meters or readings a second that is."""
+    rates: dict[str, dict[str, list[float]]] = {}
+    meters, readings = folder / "meters.csv", folder / "readings.csv"
+    write_route_file(meters, args.meters)
+    empty = make_database(folder / "empty.db", unread=0)
+    for _ in range(args.runs):
+        for system in ("SQLite", "PostgreSQL"):
+            if system == "SQLite":
+                database = str(copy_of(empty, "bulk.db"))
+            else:
+                fill(args.database, unread=0)
+                database = args.database
+            seconds = {"import": import_seconds(meters, database)}
+            with _server_on(database, folder) as server, MeterClient("127.0.0.1", server.port, timeout=120) as client:
+                seconds["bulk submission"] = submit_seconds(client, args.meters)
+            seconds["export"] = export_seconds(readings, database)
+            for what, took in seconds.items():
+                rates.setdefault(what, {}).setdefault(system, []).append(args.meters / took)
+    return rates
+
+
+def _server_on(database: str, folder: Path) -> Server:
+    os.environ["METERMT_DATABASE"] = database
+    return metermt(folder)
+
+
+def _table_of_rounds(samples: dict[tuple[str, int], list[Sample]]) -> Table:
+    columns = ("rounds/s", "min", "max", "ratio", "p50 ms", "p99 ms", "server CPU ms", "PostgreSQL CPU ms")
+    table = Table("database", "clients", *columns)
     for row in rows_of(samples):
-        table.add_row(
-            row["system"],
-            str(row["clients"]),
-            f"{row['rounds_per_s']:,.0f}",
-            f"{row['rounds_per_s_min']:,.0f}",
-            f"{row['rounds_per_s_max']:,.0f}",
-            f"{row['ratio']:.2f}",
-            f"{row['p50_ms']:.2f}",
-            f"{row['p99_ms']:.2f}",
-            f"{row['server_cpu_ms']:.3f}",
-            f"{row['database_cpu_ms']:.3f}",
-        )
-    Console(width=130).print(table)
+        figures = (f"{row[name]:,.0f}" for name in ("rounds_per_s", "rounds_per_s_min", "rounds_per_s_max"))
+        times = (f"{row[name]:.2f}" for name in ("ratio", "p50_ms", "p99_ms"))
+        spent = (f"{row[name]:.3f}" for name in ("server_cpu_ms", "database_cpu_ms"))
+        table.add_row(row["system"], str(row["clients"]), *figures, *times, *spent)
+    return table
+
+
+def _table_of_bulks(rates: dict[str, dict[str, list[float]]]) -> Table:
+    table = Table("what", "SQLite /s", "PostgreSQL /s", "ratio")
+    for what, of in rates.items():
+        sqlite, postgres = of["SQLite"], of["PostgreSQL"]
+        ratio = median(there / here for there, here in zip(postgres, sqlite, strict=True))
+        table.add_row(what, f"{median(sqlite):,.0f}", f"{median(postgres):,.0f}", f"{ratio:.2f}")
+    return table
 
 
 class PostgresOfThisMachine:

@@ -20,6 +20,7 @@
     ├── StoreError              the database cannot be used
     │   ├── StoreAway           it is out of reach, or did not answer in time
     │   ├── StoreLocked         another program keeps it locked
+    │   ├── StoreRefused        it does not take what it was given
     │   ├── StoreTooNew         a newer MeterMT made it
     │   └── NotAStore           the file is something else
     ├── ListenError             the server cannot listen where it was told to
@@ -175,6 +176,12 @@ class StoreLocked(StoreError):
     """Another program keeps the database locked."""
 
     code = "store-locked"
+
+
+class StoreRefused(StoreError):
+    """The database does not take what it was given, whatever else it takes."""
+
+    code = "store-refused"
 
 
 class StoreTooNew(StoreError):

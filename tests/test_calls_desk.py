@@ -10,7 +10,7 @@ from readers import Reader, as_office
 from metermt.calls import accounts, office, readings, rounds, sessions
 from metermt.calls.desk import Desk
 from metermt.calls.table import CALLS, Ask, Caller, Weight
-from metermt.errors import InternalError, RoleError, SessionError, StoreError, UnknownMeter
+from metermt.errors import InternalError, RoleError, SessionError, StoreError, StoreRefused, UnknownMeter
 from metermt.model import Answer, Role, Status
 from metermt.store.memory import MemoryStore
 
@@ -31,7 +31,7 @@ def begun(desk, asks):
     assert answers.begun.wait(10)
     try:
         return answers.outcomes()
-    except ZeroDivisionError:  # one of them has spoilt it for all
+    except (ZeroDivisionError, StoreRefused):  # one of them has spoilt it for all
         return desk.answer(asks)
 
 
@@ -73,6 +73,14 @@ def test_a_request_that_spoils_the_transaction_spoils_its_own_answer_only(answer
     outcomes = answered([ask_for(carol, rounds.get_job), fault, ask_for(adam, rounds.get_job)])
     assert [str(outcomes[0]), type(outcomes[1]), str(outcomes[2])] == ["M00000", ZeroDivisionError, "M00001"]
     assert desk.store.read(lambda tx: tx.jobs.cycles()) == {CYCLE: True}
+
+
+def test_a_request_whose_data_the_database_refuses_spoils_its_own_answer_only(answered, desk, carol, adam):
+    refused = make_call(lambda turn, _ask: turn.tx.readings.count({("1999-01", "nobody"): 1}))
+    outcomes = answered([ask_for(carol, rounds.get_job), Ask(refused, Caller(), "", 1), ask_for(adam, rounds.get_job)])
+    assert [str(outcomes[0]), str(outcomes[2])] == ["M00000", "M00001"]
+    assert isinstance(outcomes[1], StoreRefused) != isinstance(desk.store, MemoryStore)
+    assert adam.meter() == "M00001"
 
 
 @pytest.mark.parametrize("answers_many", [False, True])

@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 
 from metermt.calls.known import KnownSessions
 from metermt.calls.table import Ask, Call, Caller, Turn, Weight
-from metermt.errors import Error, RoleError, SessionError, StoreAway, StoreError
+from metermt.errors import Error, RoleError, SessionError, StoreAway, StoreError, StoreRefused
 from metermt.model import Session
 from metermt.policy import Policy
 from metermt.store.base import Begun, Store, Tx
@@ -149,12 +149,11 @@ class Work:
         """Return what comes of the requests when this is run. Raises what only one of several can have caused."""
         try:
             outcomes = run()
-        except StoreError as error:
-            return [error] * len(self.asks)
         except Exception as error:
-            if len(self.asks) > 1:
+            all_of_them = isinstance(error, StoreError) and not isinstance(error, StoreRefused)
+            if len(self.asks) > 1 and not all_of_them:
                 raise
-            return [error]
+            return [error] * len(self.asks)
         self.remember()
         return outcomes
 

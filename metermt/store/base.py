@@ -241,7 +241,7 @@ class Facts(NamedTuple):
     offer: Offer
     """Enough for all wishes, if there is, even when each answer ends one of the leases in it."""
     tallies: Mapping[str, Status]
-    """Of all who wish for something."""
+    """Of all who answer and wish for something."""
 
 
 @dataclass(slots=True)
@@ -274,7 +274,8 @@ class Tx:
         times = 2 if meters else 1  # whoever wishes may have answered what is held
         held = self.leases.held({wish.session: times * users[wish.username] for wish in wishes})
         left = self.leases.left({username: times * most for username, most in users.items()})
-        return Facts(by_key, standings, Offer(held, left, self.jobs.free(users.total())), self.readings.tallies(users))
+        tallies = self.readings.tallies(users) if meters else {}
+        return Facts(by_key, standings, Offer(held, left, self.jobs.free(users.total())), tallies)
 
     def keep(
         self,

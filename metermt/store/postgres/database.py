@@ -9,7 +9,7 @@ import psycopg
 from psycopg import errors
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
-from metermt.errors import NotAStore, SettingError, StoreAway, StoreError, StoreLocked, StoreTooNew
+from metermt.errors import NotAStore, SettingError, StoreAway, StoreError, StoreLocked, StoreRefused, StoreTooNew
 from metermt.store.sql.dialect import Row
 
 _MIGRATION_LOCK = 0x4D54524D  # of all advisory locks of the database the one for who brings it up to date
@@ -114,19 +114,25 @@ def store_errors(url: str) -> Iterator[None]:
 
 def translated(error: psycopg.Error, url: str) -> StoreError:
     """Return what to say of an error."""
+    where = f"The database {shown(url)}"
+    told: tuple[type[StoreError], str]
     match error:
         case errors.LockNotAvailable() | errors.QueryCanceled():
-            return StoreLocked(f"The database {shown(url)} is locked by another program: try again later")
+            told = StoreLocked, f"{where} is locked by another program: try again later"
         case errors.DiskFull():
-            return StoreError(f"The disk of the database {shown(url)} is full: make room and try again")
+            told = StoreError, f"The disk of the database {shown(url)} is full: make room and try again"
+        case psycopg.DataError() | psycopg.IntegrityError():
+            told = StoreRefused, f"{where} does not take this: {_first_line(error)}"
         case errors.ReadOnlySqlTransaction():
-            return StoreError(f"The database {shown(url)} can only be read: it is a standby, or was made so")
+            told = StoreError, f"{where} can only be read: it is a standby, or was made so"
         case errors.TooManyConnections():
-            return StoreAway(f"The database {shown(url)} has no connection left: raise max_connections there")
+            told = StoreAway, f"{where} has no connection left: raise max_connections there"
         case psycopg.OperationalError() | psycopg.InterfaceError():
-            return StoreAway(f"The database {shown(url)} cannot be reached: {_first_line(error)}")
+            told = StoreAway, f"{where} cannot be reached: {_first_line(error)}"
         case _:
-            return StoreError(f"The database {shown(url)} cannot be used: {_first_line(error)}")
+            told = StoreError, f"{where} cannot be used: {_first_line(error)}"
+    kind, text = told
+    return kind(text)
 
 
 def _first_line(error: Exception) -> str:

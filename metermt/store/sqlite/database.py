@@ -9,7 +9,7 @@ from pathlib import Path
 
 import apsw
 
-from metermt.errors import NotAStore, StoreError, StoreLocked, StoreTooNew
+from metermt.errors import NotAStore, StoreError, StoreLocked, StoreRefused, StoreTooNew
 
 APPLICATION_ID = 0x4D54524D
 """Stands in the header of every MeterMT database."""
@@ -113,6 +113,8 @@ def _translated(error: apsw.Error, path: Path) -> StoreError:
             return NotAStore(f"{path} is not a MeterMT database: choose another file")
         case apsw.FullError():
             return StoreError(f"The disk of the database {path} is full: make room and try again")
+        case apsw.ConstraintError() | apsw.MismatchError() | apsw.TooBigError():
+            return StoreRefused(f"The database {path} does not take this: {error}")
         case apsw.CorruptError():
             return StoreError(f"The database {path} is damaged: restore a backup")
         case _:
