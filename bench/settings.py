@@ -25,17 +25,18 @@ class Settings:
 
 QUICK = Settings(
     runs=1,
-    seconds=0.3,
-    meters=20_000,
-    stored=(0, 1_000, 20_000),
+    clients=(1, 64),
+    seconds=0.2,
+    meters=10_000,
+    stored=(0, 1_000, 10_000),
     calls=20,
     bulk=5_000,
     imported=10_000,
     imports=1,
-    idle=100,
-    logins=20,
+    idle=20,
+    logins=10,
     ahead=10,
     ahead_each=100,
-    starts=2,
+    starts=1,
 )
 """Enough to see that everything works and roughly where it stands."""
