@@ -43,7 +43,7 @@ LINE_BREAKERS = "\x00\n\r\t\x1b\x7f\x85\x9b\u2028\u2029\ud800\udfff"
 # takes to make or to run says nothing about what is tested. Each run tries other examples, so half of the usual number
 # keeps the suite short.
 hypothesis.settings.register_profile(
-    "metermt", deadline=None, max_examples=50, suppress_health_check=[hypothesis.HealthCheck.too_slow]
+    "metermt", deadline=None, max_examples=30, suppress_health_check=[hypothesis.HealthCheck.too_slow]
 )
 hypothesis.settings.load_profile("metermt")
 

@@ -8,7 +8,7 @@ from readers import readings_in
 from servers import fill
 
 from metermt.client import connect
-from metermt.errors import Error, ServerLost
+from metermt.errors import Error, ServerLost, StoreAway
 from metermt.gui.opening import Opening
 from metermt.gui.presenter import Presenter
 from metermt.gui.state import Dialog, Screen, Typed
@@ -156,14 +156,15 @@ def test_an_answer_that_was_lost_is_sent_again_under_its_key(reading, proxy, man
     assert len(readings_in(manager.desk.store)) == 1
 
 
-def test_a_correction_before_retry_is_a_submission_of_its_own(reading, manager, monkeypatch):
+@pytest.mark.parametrize("lost", [ServerLost, StoreAway])
+def test_a_correction_before_retry_is_a_submission_of_its_own(reading, manager, monkeypatch, lost):
     sent = []
     client = reading._connected
     real = client.submit_and_next
 
     def unreachable(*args):
         sent.append(args)
-        raise ServerLost("The connection to the server was lost")
+        raise lost("The connection was lost")
 
     monkeypatch.setattr(client, "submit_and_next", unreachable)
     submit(reading, "5983")

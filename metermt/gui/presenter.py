@@ -18,6 +18,7 @@ from metermt.errors import (
     MeterLeased,
     ServerUnreachable,
     SessionError,
+    StoreAway,
     SubmissionError,
     UnknownMeter,
     UserError,
@@ -171,7 +172,7 @@ class Presenter:
                 self._blame("reason", error)
             case SubmissionError():
                 self._blame("reading", error)
-            case ConnectionFailed() if self._sending and not self.state.dialog:
+            case ConnectionFailed() | StoreAway() if self._sending and not self.state.dialog:
                 text = f"{error}. Your reading is kept: Retry sends it again, and it counts once."
                 self._show(faults={ANYWHERE: text}, can_retry=True)
             case _:

@@ -102,17 +102,15 @@ class PostgresJobs(SqlJobs):
         return found
 
     def free(self, most: int) -> list[KnownJob]:
-        # Written out, as PostgreSQL would plan for some tenth of all jobs where it is not told how many are wanted.
-        free = in_sql.FREE.replace("LIMIT ?", f"LIMIT {most:d}")
-        if self._postgres.writes:
-            rows = self._sql.rows(f"{free} FOR UPDATE OF jobs SKIP LOCKED")
-            if len(rows) < most and self._postgres.may_want_more and len(self._sql.rows(free)) > len(rows):
-                raise errors.SerializationFailure("the last free jobs are locked, by who may not take them")
-        else:
-            rows = self._sql.rows(free)
+        if not self._postgres.writes:
+            return super().free(most)
+        rows = self._sql.rows(_FREE, most)
+        if len(rows) < most and self._postgres.may_want_more and len(super().free(most)) > len(rows):
+            raise errors.SerializationFailure("the last free jobs are locked, by who may not take them")
         return [KnownJob(row[0], job_of(*row[1:])) for row in rows]
 
 
+_FREE = f"{in_sql.FREE} FOR UPDATE OF jobs SKIP LOCKED"
 _STANDINGS = in_sql.STANDINGS.replace("SELECT ", "SELECT jobs.reading, jobs.leased, ", 1)
 
 
