@@ -10,7 +10,7 @@ from metermt.calls.office import list_routes
 from metermt.cli.common import MeterCommand, database_option
 from metermt.cli.office import Office, office
 from metermt.cli.seen import Seen, print_servers, servers_of
-from metermt.config import DatabasePlace, is_url
+from metermt.config import DatabasePlace
 from metermt.errors import StoreAway
 from metermt.model import User
 from metermt.version import VERSION
@@ -34,7 +34,7 @@ def doctor(context: click.Context, database: DatabasePlace) -> None:
     try:
         with office(database, create=False) as opened:
             answered = (monotonic() - asked_at) * 1000
-            click.echo(f"{_shown(database)} answers in {answered:.1f} ms and is right for MeterMT {VERSION}.")
+            click.echo(f"{opened.store.place()} answers in {answered:.1f} ms and is right for MeterMT {VERSION}.")
             _tell_cycles(opened)
             users, servers = opened.ask(list_users, None), servers_of(opened)
     except StoreAway as error:
@@ -70,14 +70,6 @@ def _problems(users: list[User], servers: list[Seen]) -> Iterator[str]:
     for seen in servers:
         if not seen.is_alive:
             yield f"{seen.server.name} gave its last sign of life {seen.seconds:.0f} s ago: start it again"
-
-
-def _shown(database: DatabasePlace) -> str:
-    if not is_url(database):
-        return str(database)
-    from metermt.store.postgres.database import shown  # noqa: PLC0415 - only who has PostgreSQL needs it
-
-    return shown(database)
 
 
 def _number(number: int, what: str) -> str:

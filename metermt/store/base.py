@@ -355,6 +355,10 @@ class Store(ABC):
         """Return what is known to keep the store from working, for people; None for nothing. It looks nowhere."""
         return None
 
+    def place(self) -> str:
+        """Return where it is, for people: without a password."""
+        return "memory"
+
     @abstractmethod
     def backup(self, path: Path) -> None:
         """Write a copy of the store, as it stands now, to a new file. Raises `StoreError`."""

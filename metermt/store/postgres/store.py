@@ -82,6 +82,9 @@ class PostgresStore(Store):
     def trouble(self) -> str | None:
         return f"The database {shown(self.url)} cannot be reached" if self._outage.locked() else None
 
+    def place(self) -> str:
+        return shown(self.url)
+
     def backup(self, path: Path) -> None:
         raise StoreError(
             f"{shown(self.url)} cannot be copied to {path}: back it up with pg_dump, or with 'metermt database copy'"

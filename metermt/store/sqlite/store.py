@@ -59,6 +59,9 @@ class SqliteStore(Store):
             return Over(lambda: self.read(work))
         return _Begun(self._writer, self._writer.begin(work, wake), self._errors)
 
+    def place(self) -> str:
+        return str(self.path)
+
     def backup(self, path: Path) -> None:
         with self._errors, closing(self._connect()) as connection:
             back_up(connection, path)
