@@ -36,7 +36,7 @@ _READINGS = """
     UPDATE jobs SET reading = added.id, state = 'done' FROM added WHERE jobs.id = added.job
 """
 _TALLIES = f"INSERT INTO tallies SELECT '{CYCLE}', username, count(*) FROM readings GROUP BY username"
-_TABLES = "users, sessions, servers, login_failures, cycles, tallies, jobs, leases, readings"
+_TABLES = "metermt_schema, users, sessions, servers, login_failures, cycles, tallies, jobs, leases, readings"
 
 
 def fill(url: str, *, unread: int, stored: int = 0) -> None:
@@ -48,16 +48,20 @@ def fill(url: str, *, unread: int, stored: int = 0) -> None:
         users = store.read(lambda tx: tx.accounts.users())
         if not {user.username for user in users} <= {account.user.username for account in accounts()}:
             raise SystemExit(f"{url} has other users in it: give an empty database")
-    with psycopg.connect(url, autocommit=True) as connection:
-        connection.execute(f"TRUNCATE {_TABLES} RESTART IDENTITY")
+    with psycopg.connect(url, autocommit=True) as connection:  # made anew, so that nothing is known of them
+        connection.execute(f"DROP TABLE {_TABLES}")
+        connection.execute("DROP FUNCTION check_none_is_missing")
     with PostgresStore(url) as store:
         store.write(lambda tx: (tx.accounts.put(accounts()), tx.jobs.open_cycle(CYCLE)))
     with psycopg.connect(url, autocommit=True) as connection:
+        if not unread + stored:
+            return
         connection.execute(_JOBS, (unread + stored,))
+        connection.execute("VACUUM ANALYZE jobs")
         if stored:
             connection.execute(_READINGS, (stored,))
             connection.execute(_TALLIES)
-        connection.execute("VACUUM ANALYZE jobs")
+            connection.execute("VACUUM ANALYZE jobs, readings")
         connection.execute("CHECKPOINT")
 
 
