@@ -19,6 +19,7 @@
     ├── CallError               a call with the wrong arguments
     ├── StoreError              the database cannot be used
     │   ├── StoreAway           it is out of reach, or did not answer in time
+    │   │   └── StoreGone       its file was moved, replaced or deleted while it was in use
     │   ├── StoreLocked         another program keeps it locked
     │   ├── StoreRefused        it does not take what it was given
     │   ├── StoreTooNew         a newer MeterMT made it
@@ -170,6 +171,12 @@ class StoreAway(StoreError):
     """The database is out of reach, or did not answer in time. Whether it has kept what it was given is not known."""
 
     code = "store-away"
+
+
+class StoreGone(StoreAway):
+    """The file of the database was moved, replaced or deleted while it was in use. Only opening it anew helps."""
+
+    code = "store-gone"
 
 
 class StoreLocked(StoreError):

@@ -18,7 +18,7 @@ FLOORS = (
         "floor 1",
         (
             *("rules", "wire", "passwords", "policy", "config"),
-            *("safedict", "routefile", "signing", "wholefile", "terminal"),
+            *("safedict", "routefile", "signing", "partfile", "wholefile", "terminal"),
         ),
     ),
     ("floor 2, store.base", ("store.base",)),

@@ -1,12 +1,16 @@
 """Copies of a SQLite store: whole beside a writer, or not there at all."""
 
+import errno
 import os
 import stat
+import subprocess
+import sys
 import threading
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
-from conftest import CYCLE, dump, import_jobs, make_job, make_reading, start
+from conftest import CYCLE, DEADLINE, dump, import_jobs, make_job, make_reading, refusal_of, run_together, start
 from databases import fill, limited_file_size, one, raw, tally_of
 from steps import record
 
@@ -108,11 +112,100 @@ def test_a_backup_of_a_closed_store_leaves_nothing(filled, tmp_path):
     assert sorted(tmp_path.iterdir()) == before
 
 
-def test_what_a_killed_backup_left_does_not_hinder_the_next(filled, tmp_path):
-    (tmp_path / "copy.db.part").write_bytes(b"half of a database")
-    filled.backup(tmp_path / "copy.db")
-    with SqliteStore(tmp_path / "copy.db", create=False) as store:
+# --- several at once, and those that were killed
+
+
+@contextmanager
+def unfinished_backup(copy):
+    """Let another process write to a new file of this name, until the test tells it to go on, or kills it."""
+    program = (
+        "import sys; from pathlib import Path; from metermt.store.sqlite.newfile import new_file\n"
+        "with new_file(Path(sys.argv[1]), 'The backup') as part:\n"
+        "    part.write_text('half of a database'); print(part, flush=True); sys.stdin.read()"
+    )
+    command = [sys.executable, "-c", program, str(copy)]
+    with subprocess.Popen(
+        command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    ) as process:
+        try:
+            yield process, Path(process.stdout.readline().rstrip("\n"))
+        finally:
+            process.kill()
+
+
+def everything_in(folder):
+    return {path for path in folder.rglob("*") if not path.name.startswith("metermt.db")}
+
+
+@pytest.mark.parametrize("name", ["copy.db", "tomorrow.db"])
+def test_what_a_killed_backup_left_is_cleared_up_by_the_next(filled, tmp_path, name):
+    with unfinished_backup(tmp_path / "copy.db") as (process, part):
+        process.kill()
+        process.wait(DEADLINE)
+        assert part.read_text() == "half of a database"
+        filled.backup(tmp_path / name)
+    with SqliteStore(tmp_path / name, create=False) as store:
         assert dump(store) == dump(filled)
+    assert everything_in(tmp_path) == {tmp_path / name}
+
+
+def test_what_was_left_by_one_that_was_killed_at_clearing_up_is_cleared_up(filled, tmp_path):
+    for files in ([], ["lock"], ["lock", "file", "file-journal"]):
+        folder = tmp_path / f".copy.db.{len(files)}.metermt-part"
+        folder.mkdir()
+        for name in files:
+            (folder / name).touch()
+    filled.backup(tmp_path / "copy.db")
+    assert everything_in(tmp_path) == {tmp_path / "copy.db"}
+
+
+def test_what_only_looks_like_a_left_backup_is_left_alone(filled, tmp_path):
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    for name in ("lock", "letter.txt"):
+        (elsewhere / name).touch()
+    (tmp_path / ".copy.db.link.metermt-part").symlink_to(elsewhere)
+    (tmp_path / ".copy.db.file.metermt-part").touch()
+    (tmp_path / ".copy.db.full.metermt-part").mkdir()
+    (tmp_path / ".copy.db.full.metermt-part" / "letter.txt").touch()
+    before = everything_in(tmp_path)
+    filled.backup(tmp_path / "copy.db")
+    assert everything_in(tmp_path) == before | {tmp_path / "copy.db"}
+
+
+def test_of_two_backups_to_one_name_the_first_that_is_whole_is_there_and_the_other_is_refused(filled, tmp_path):
+    copy = tmp_path / "copy.db"
+    with unfinished_backup(copy) as (process, part):
+        filled.backup(copy)
+        assert part.exists(), "what a process that lives is writing is left alone"
+        _, errors = process.communicate(timeout=DEADLINE)
+    assert f"StoreError: {copy} exists already: choose a new name" in errors
+    with SqliteStore(copy, create=False) as store:
+        assert dump(store) == dump(filled)
+    assert everything_in(tmp_path) == {copy}
+
+
+def test_of_backups_to_one_name_at_the_same_moment_one_is_there(filled, tmp_path):
+    for number in range(10):
+        copy = tmp_path / f"{number}.db"
+        refusals = run_together(*[lambda copy=copy: refusal_of(filled.backup, copy)] * 3)
+        assert [str(refusal) for refusal in refusals if refusal] == [f"{copy} exists already: choose a new name"] * 2
+        with raw(copy) as database:
+            assert one(database, "SELECT count(*) FROM readings") == 100
+    assert everything_in(tmp_path) == {tmp_path / f"{number}.db" for number in range(10)}
+
+
+def test_on_a_disk_without_links_a_backup_replaces_nothing_either(filled, tmp_path, monkeypatch):
+    def link(*_names, **_settings):
+        raise OSError(errno.EPERM, os.strerror(errno.EPERM))
+
+    monkeypatch.setattr(os, "link", link)
+    copy = tmp_path / "copy.db"
+    refusals = run_together(*[lambda: refusal_of(filled.backup, copy)] * 3)
+    assert [str(refusal) for refusal in refusals if refusal] == [f"{copy} exists already: choose a new name"] * 2
+    with SqliteStore(copy, create=False) as store:
+        assert dump(store) == dump(filled)
+    assert everything_in(tmp_path) == {copy}
 
 
 def test_a_backup_is_on_the_disk_with_its_name_before_it_is_said_to_be_there(filled, tmp_path, monkeypatch):
@@ -120,9 +213,13 @@ def test_a_backup_is_on_the_disk_with_its_name_before_it_is_said_to_be_there(fil
     plain_fsync = os.fsync
 
     def fsync(descriptor):
-        flushed.append((str(Path(f"/proc/self/fd/{descriptor}").readlink()), (tmp_path / "copy.db").exists()))
+        path = Path(f"/proc/self/fd/{descriptor}").readlink()
+        flushed.append((path == tmp_path, path.stat().st_size >= 2048, (tmp_path / "copy.db").exists()))
         plain_fsync(descriptor)
 
     monkeypatch.setattr(os, "fsync", fsync)
     filled.backup(tmp_path / "copy.db")
-    assert flushed == [(str(tmp_path / "copy.db.part"), False), (str(tmp_path), True)]
+    of_file, (is_folder, _, has_name) = flushed
+    assert of_file == (False, True, False)
+    assert is_folder
+    assert has_name

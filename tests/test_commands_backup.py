@@ -45,12 +45,16 @@ def test_a_backup_that_cannot_be_written_is_one_clear_error(invoke, crew_databas
     )
 
 
-def test_what_a_killed_backup_left_does_not_stop_the_next(invoke, crew_database, tmp_path):
-    (tmp_path / "copy.db.part").write_text("half a datab")
+def test_what_a_killed_backup_left_is_removed_by_the_next(invoke, crew_database, tmp_path):
+    left = tmp_path / ".copy.db.killed.metermt-part"
+    left.mkdir()
+    (left / "lock").touch()
+    (left / "file").write_text("half a datab")
 
     assert_done(invoke("backup", "copy.db"), f"Copied {crew_database} to copy.db\n")
 
     assert dump_of(tmp_path / "copy.db") == dump_of(crew_database)
+    assert not left.exists()
 
 
 def test_a_backup_is_whole_while_readers_send(metermt, servers, crew_server, crew_database):

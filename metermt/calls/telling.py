@@ -3,7 +3,7 @@
 import logging
 import secrets
 
-from metermt.errors import Error, InternalError, StoreAway, StoreError
+from metermt.errors import Error, InternalError, StoreAway, StoreError, StoreGone
 
 _log = logging.getLogger("metermt.service")
 
@@ -14,6 +14,11 @@ def told(error: BaseException) -> Error:
     Our own errors are made for people. The text of a `StoreError` names files, and what nobody has expected may say
     anything: of these the client is told an id, under which the log has all details.
     """
+    if isinstance(error, StoreGone):  # likewise
+        return StoreGone(
+            "The file of the server's database was moved, replaced or deleted, and the server keeps nothing more:"
+            " tell whoever runs it to put it right and restart it, then try again"
+        )
     if isinstance(error, StoreAway):  # the store has logged it, once for all
         return StoreAway("The server cannot reach its database; whether this was kept is not known: try again")
     if isinstance(error, StoreError):

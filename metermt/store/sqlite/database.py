@@ -1,11 +1,14 @@
 """One SQLite file: opening it, checking what it is, bringing it up to date, and naming what goes wrong."""
 
+import errno
 import os
 import random
 import time
+from contextlib import suppress
 from importlib import resources
 from itertools import count
 from pathlib import Path
+from threading import Lock
 
 import apsw
 
@@ -13,6 +16,7 @@ from metermt.errors import NotAStore, StoreError, StoreLocked, StoreRefused, Sto
 
 APPLICATION_ID = 0x4D54524D
 """Stands in the header of every MeterMT database."""
+_making = Lock()  # nobody connects to a new file before it was closed; held while it is made
 _PLANS = 200  # statements that a connection keeps ready: more than there are
 
 
@@ -34,6 +38,7 @@ def open_database(path: Path, *, create: bool, busy_seconds: float) -> apsw.Conn
         # One that has a log may have all that is in it there.
         is_new = not (path.exists() and path.stat().st_size) and not path.with_name(path.name + "-wal").exists()
         make_private(path)
+        _check_access(path)
     except (OSError, ValueError) as error:
         raise StoreError(f"The database {path} cannot be opened: {words_of(error)}") from error
     with StoreErrors(path):
@@ -83,9 +88,22 @@ def _configure(connection: apsw.Connection, busy_seconds: float) -> None:
 
 
 def make_private(path: Path) -> None:
-    """Make an empty file that only its owner can read, with its folder, unless it is there already."""
+    """Make an empty file that only its owner can read, with its folder, unless there is something already.
+
+    What is there is not opened: the system ends all locks that a process has on a file, those of other connections
+    too, when it closes any descriptor of that file.
+    """
     path.parent.mkdir(parents=True, exist_ok=True)
-    os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))
+    with _making, suppress(FileExistsError):
+        os.close(os.open(os.path.realpath(path), os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600))
+
+
+def _check_access(path: Path) -> None:
+    """Raise the `OSError` of opening this file to read and write it. It is not opened, as in `make_private`."""
+    if path.is_dir():
+        raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))
+    if not os.access(path, os.R_OK | os.W_OK, effective_ids=True):
+        raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
 
 
 class StoreErrors:

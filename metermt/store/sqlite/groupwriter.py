@@ -52,16 +52,20 @@ class GroupWriter(Generic[A]):
     inherits the lead while it is away, so it hinders nobody, even if it never comes back.
     """
 
-    def __init__(self, connection: apsw.Connection, given: A, busy_seconds: float) -> None:
+    def __init__(
+        self, connection: apsw.Connection, given: A, busy_seconds: float, check: Callable[[], None] = lambda: None
+    ) -> None:
         """Write with this connection, which is the leader's alone, as is what is `given` to each unit.
 
-        `busy_seconds` is how long a unit waits for another process that writes.
+        `busy_seconds` is how long a unit waits for another process that writes. `check` is called after each commit,
+        and raises if nobody may be told that it is durable.
         """
         connection.set_busy_handler(None)  # how long to wait is decided here
         self._connection = connection
         self._execute = connection.cursor().execute
         self._given = given
         self._busy_seconds = busy_seconds
+        self._check = check
         self._locked_since = inf  # when another process was first found writing; the leader's
         self._lock = Lock()  # guards what follows and the tasks; held for a few steps only, never while writing
         self._waiting: list[Task[Any]] = []  # in order of arrival
@@ -199,6 +203,7 @@ class GroupWriter(Generic[A]):
                 for task in batch:
                     self._run_alone(task)
             self._execute("COMMIT")
+            self._check()
         except BaseException:
             if self._connection.in_transaction:
                 self._execute("ROLLBACK")

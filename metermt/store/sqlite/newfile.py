@@ -1,5 +1,6 @@
 """A new database file that is there when it is whole, or not at all."""
 
+import errno
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -8,68 +9,62 @@ from pathlib import Path
 import apsw
 
 from metermt.errors import StoreError
+from metermt.partfile import flush, part_of
 from metermt.store.sqlite.database import make_private, words_of
 
 _COMPANIONS = ("-journal", "-wal", "-shm")  # SQLite takes what has these names for a part of the database
+_NO_LINKS = (errno.EPERM, errno.ENOTSUP, errno.ENOSYS)  # of a disk where a file has one name, like a USB stick
 
 
 @contextmanager
 def new_file(path: Path, what: str) -> Iterator[Path]:
-    """Make an empty file beside the path, for a database to be written to; when the block has ended give it that name.
+    """Make an empty file, for a database to be written to; when the block has ended give it the name of the path.
 
-    It is on the disk then. If the block raises, or there is something at the path, nothing is left behind. `what` is
-    the subject of errors. Raises `StoreError`.
+    It is on the disk then. If the block raises, or there is something at the path, nothing is left behind; what a
+    killed process leaves is removed by the next one. `what` is the subject of errors. Raises `StoreError`.
     """
-    part = path.with_name(path.name + ".part")
-    mine = None
     try:
         _refuse_what_is_there(path)
-        _remove(part)  # left by one that was killed
-        try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with part_of(path) as part:
             make_private(part)
-            mine = _identity(part)
             yield part
-            if _identity(part) != mine:
-                raise StoreError(f"Another program has begun to write {path} too: wait for that")
-            _flush(part)
+            flush(part)
             _refuse_what_is_there(path)
-            part.rename(path)
-            _flush(path.parent)
-        finally:
-            if mine and _identity(part) == mine:
-                _remove(part)
+            _give_name(part, path)
+            flush(path.parent)
     except (OSError, ValueError, apsw.Error) as error:
         raise StoreError(f"{what} cannot be written to {path}: {words_of(error)}") from error
 
 
 def _refuse_what_is_there(path: Path) -> None:
-    for there in (path, *_companions(path)):
+    for there in (path, *(path.with_name(path.name + ending) for ending in _COMPANIONS)):
         if there.exists():
-            raise StoreError(f"{there} exists already: choose a new name")
+            raise _is_there(there)
 
 
-def _companions(path: Path) -> list[Path]:
-    return [path.with_name(path.name + ending) for ending in _COMPANIONS]
+def _is_there(path: Path) -> StoreError:
+    return StoreError(f"{path} exists already: choose a new name")
 
 
-def _remove(path: Path) -> None:
-    for there in (path, *_companions(path)):
-        there.unlink(missing_ok=True)
-
-
-def _identity(path: Path) -> tuple[int, int] | None:
-    """Return what tells a file from another one of the same name; None if there is none."""
+def _give_name(part: Path, path: Path) -> None:
+    """Give the file its name, unless another program was first: of several only one can."""
     try:
-        found = path.stat()
+        try:
+            path.hardlink_to(part)
+        except OSError as error:
+            if error.errno not in _NO_LINKS:
+                raise
+            _rename(part, path)
+    except FileExistsError as error:
+        raise _is_there(path) from error
+
+
+def _rename(part: Path, path: Path) -> None:
+    # A rename alone would replace what another program has put there meanwhile.
+    os.close(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o600))
+    try:
+        part.replace(path)
     except OSError:
-        return None
-    return found.st_dev, found.st_ino
-
-
-def _flush(path: Path) -> None:
-    """Have what is written to a file, or the names in a folder, on the disk."""
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
+        path.unlink()
+        raise

@@ -14,6 +14,7 @@ from metermt.store.sql.steps import transaction_on
 from metermt.store.sqlite.backup import back_up
 from metermt.store.sqlite.database import StoreErrors, connect, open_database
 from metermt.store.sqlite.groupwriter import GroupWriter, Task
+from metermt.store.sqlite.openedfiles import OpenedFiles
 from metermt.store.sqlite.sql import SqliteSql
 
 T = TypeVar("T")
@@ -40,9 +41,17 @@ class SqliteStore(Store):
         self._readers = 0  # how many there are, idle ones included
         self._waiting = 0  # how many threads wait for one
         self._connection = open_database(path, create=create, busy_seconds=busy_seconds)
-        self._writer = GroupWriter(self._connection, transaction_on(SqliteSql(self._connection)), busy_seconds)
+        try:
+            self._files = OpenedFiles(path, self._connection)
+        except BaseException:
+            self._connection.close()
+            raise
+        tx = transaction_on(SqliteSql(self._connection))
+        # Looked at after a commit, not before: else they could go while it is flushed, and it would be acknowledged.
+        self._writer = GroupWriter(self._connection, tx, busy_seconds, self._files.check)
 
     def read(self, work: Callable[[Tx], T]) -> T:
+        self._files.refuse()
         with self._errors:
             reader = self._take_reader()
             try:
@@ -51,13 +60,19 @@ class SqliteStore(Store):
                 self._put_back(reader)
 
     def write(self, work: Callable[[Tx], T]) -> T:
+        self._files.refuse()
         with self._errors:
             return self._writer.run(work)
 
     def begin(self, work: Callable[[Tx], T], wake: Callable[[], None], *, keeps: bool = True) -> Begun[T]:
         if not keeps:  # nobody who reads waits for who writes
             return Over(lambda: self.read(work))
+        if self._files.are_gone:
+            return Over(lambda: self.write(work))
         return _Begun(self._writer, self._writer.begin(work, wake), self._errors)
+
+    def trouble(self) -> str | None:
+        return "The file of the database was moved, replaced or deleted" if self._files.are_gone else None
 
     def place(self) -> str:
         return str(self.path)
@@ -74,6 +89,7 @@ class SqliteStore(Store):
     def _connect(self) -> apsw.Connection:
         if self._is_closed:
             raise StoreError(f"The database {self.path} was closed")
+        self._files.check()
         return connect(self.path, self._busy_seconds)
 
     def _take_reader(self) -> "_Reader":

@@ -36,8 +36,8 @@ def snapshot_of(path: Path) -> Iterator[Tables]:
 def new_database(path: Path) -> Iterator[Tables]:
     """Write to the tables of a new database, which is there, and on the disk, when the block has ended without error.
 
-    Cut off before, it leaves a file `….part`, which is not taken for a database. Raises `StoreError` if there is
-    something at the path.
+    Cut off before, it leaves a folder `….metermt-part` with what is not taken for a database, which the next one
+    removes. Raises `StoreError` if there is something at the path.
     """
     with (
         new_file(path, "The copy") as part,
