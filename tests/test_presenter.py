@@ -11,7 +11,8 @@ from metermt.client import connect
 from metermt.errors import Error, ServerLost, StoreAway
 from metermt.gui.opening import Opening
 from metermt.gui.presenter import Presenter
-from metermt.gui.state import Dialog, Screen, Typed
+from metermt.gui.state import Dialog, Screen
+from metermt.gui.typed import Typed
 from metermt.manager import Manager
 from metermt.model import Status
 from metermt.store.memory import MemoryStore
@@ -99,6 +100,8 @@ def test_a_wrong_password_is_blamed_emptied_and_asked_for_again(presenter):
         ("17", "", (17, "")),
         ("", "No access", (None, "No access")),
         ("17", "lid broken", (17, "lid broken")),
+        (" 05983 ", "Read", (5983, "")),
+        ("1234.5", "Read", ("1234.5", "")),
     ],
 )
 def test_an_answer_is_a_reading_or_a_reason_or_both(reading, reason, answer):
@@ -133,6 +136,23 @@ def test_a_refused_reading_stays_and_is_blamed_until_it_is_changed(reading):
     assert (reading.state.typed.reading, reading.state.focus) == ("598312", "reading")
     reading.edit("reading", "59831")
     assert not reading.state.faults
+
+
+@pytest.mark.parametrize(
+    ("typed", "fault"),
+    [
+        ("1234.5", "Invalid reading: '1234.5' is not a whole number"),
+        ("12 345", "Invalid reading: '12 345' is not a whole number"),
+        ("5983q", "Invalid reading: '5983q' is not a whole number"),
+        ("1" * 21, f"Invalid reading: {'1' * 21!r} is not a whole number"),
+        ("-77", "Invalid reading: -77 is below zero; give a reason if there is none"),
+    ],
+)
+def test_what_is_no_whole_number_is_not_sent_and_stays_as_it_was_typed(reading, manager, typed, fault):
+    submit(reading, typed)
+    assert reading.state.faults == {"reading": fault}
+    assert (reading.state.typed.reading, reading.state.focus) == (typed, "reading")
+    assert readings_in(manager.desk.store) == []
 
 
 def test_a_refused_reason_is_blamed(reading):

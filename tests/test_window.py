@@ -96,9 +96,24 @@ def test_a_reason_alone_is_submitted_and_read_is_none(reader, database):
     assert not reader.is_enabled("Submit")
 
 
-def test_letters_cannot_be_typed_into_the_reading(reader):
-    reader.type("a5b9 c8.3d")
-    assert reader.window.reading.reading.entry.get() == "5983"
+def test_the_reading_is_kept_as_it_was_typed_and_submit_says_what_is_wrong_with_it(reader, database):
+    entry = reader.window.reading.reading.entry
+    for typed in ("1234.5", "-77", "a5b9 c8"):
+        reader.type(typed)
+        assert entry.get() == typed
+        reader.press("Return")
+        reader.wait_for(f"Invalid reading: {typed}" if typed == "-77" else f"'{typed}' is not a whole number")
+        assert (entry.get(), reader.focused) == (typed, "reading")  # and selected, so that typing replaces it
+    assert readings_in(database) == []
+
+
+def test_a_reading_that_was_pasted_with_a_blank_in_it_is_kept_and_refused(reader, database):
+    reader.root.clipboard_clear()
+    reader.root.clipboard_append("12 345")
+    reader.press("Control-v", "Return")
+    reader.wait_for("Invalid reading: '12 345' is not a whole number")
+    assert reader.window.reading.reading.entry.get() == "12 345"
+    assert readings_in(database) == []
 
 
 def test_a_refused_reading_stays_and_the_fault_is_told_below_it(reader, database):

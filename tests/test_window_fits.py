@@ -6,7 +6,7 @@ from servers import make_database
 from window_fixtures import *  # noqa: F403 - the fixtures
 from window_fixtures import JOBS, opening_for
 
-from metermt.gui.state import REASONS
+from metermt.gui.typed import REASONS
 
 
 @pytest.mark.parametrize(

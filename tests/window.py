@@ -60,7 +60,7 @@ class Person:
 
     def type(self, text):
         """Type a text into whatever has the keyboard."""
-        self.press(*({" ": "space", ".": "period"}.get(character, character) for character in text))
+        self.press(*({" ": "space", ".": "period", "-": "minus"}.get(character, character) for character in text))
 
     def wait_until(self, condition, what):
         """Use the window's own loop until the condition holds; fail after the deadline."""

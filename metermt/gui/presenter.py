@@ -24,8 +24,10 @@ from metermt.errors import (
     UserError,
 )
 from metermt.gui.opening import Opening
-from metermt.gui.state import ANYWHERE, METER, NOTHING, READ, Dialog, Screen, State, Typed
+from metermt.gui.state import ANYWHERE, METER, NOTHING, Dialog, Screen, State
+from metermt.gui.typed import READ, Typed
 from metermt.model import Answer, Job, Status
+from metermt.rules.answers import judged
 
 Call = Callable[[], Any]
 Handler = Callable[[Any], None]
@@ -95,11 +97,19 @@ class Presenter:
         self._run("Asking for the next meter…", call, partial(self._fetched, because), again=self.fetch)
 
     def submit(self) -> None:
-        """Send what was typed. The same answer for the same meter keeps its time and its key until it is confirmed."""
+        """Send what was typed, if it can be an answer.
+
+        The same answer for the same meter keeps its time and its key until it is confirmed.
+        """
         job, typed = self.state.job, self.state.typed.answer
         if not (self.state.can_submit and job and typed):
             return
-        answer = Answer(job.meter.number, *typed, datetime.now(UTC), new_key())
+        now = datetime.now(UTC)
+        try:
+            answer = judged(Answer(job.meter.number, *typed, now, new_key()), now)
+        except SubmissionError as error:
+            self._failed(error)
+            return
         if self._sending and self._sending.says_the_same_as(answer):
             answer = self._sending
         self._sending = answer

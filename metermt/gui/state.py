@@ -5,12 +5,8 @@ from dataclasses import dataclass, field
 from enum import Enum, auto
 from types import MappingProxyType
 
-from metermt.errors import UserError
-from metermt.model import Job, Status, User
-
-READ = "Read"
-"""The reason that is none: there is a reading."""
-REASONS = (READ, "Refused entry", "No access", "Failed to find meter")
+from metermt.gui.typed import Typed
+from metermt.model import Job, Status
 
 ANYWHERE = ""
 """Where a fault stands that no single field has caused."""
@@ -33,42 +29,6 @@ class Dialog(Enum):
 
     LOGIN = auto()
     ACCOUNT = auto()
-
-
-@dataclass(frozen=True, slots=True)
-class Typed:
-    """What stands in the fields, named as they are."""
-
-    username: str = ""
-    password: str = ""
-    full_name: str = ""
-    again: str = ""
-    reading: str = ""
-    reason: str = READ
-
-    @property
-    def answer(self) -> tuple[int | None, str] | None:
-        """The reading, None without one, and the reason, empty without one. None if there is neither."""
-        reason = self.reason.strip()
-        if reason.lower() == READ.lower():
-            reason = ""
-        if self.reading:
-            return int(self.reading), reason
-        return (None, reason) if reason else None
-
-    @property
-    def account_faults(self) -> dict[str, str]:
-        """What is wrong with a new account, by field. Empty fields are not wrong, only not filled yet."""
-        faults = {}
-        for name, trial in (("username", (self.username, "-")), ("full_name", ("a", self.full_name or "-"))):
-            try:
-                if getattr(self, name):
-                    User(*trial)
-            except UserError as error:
-                faults[name] = str(error)
-        if self.again and not self.password.startswith(self.again):
-            faults["again"] = "This is not the same password"
-        return faults
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,17 +1,16 @@
 """The meter to read, and the answer to it."""
 
-import re
 import tkinter as tk
 from collections.abc import Callable
 from tkinter import ttk
 
 from metermt.gui.presenter import Presenter
-from metermt.gui.state import ANYWHERE, METER, REASONS, State
+from metermt.gui.state import ANYWHERE, METER, State
 from metermt.gui.theme import ENTRY, GAP
+from metermt.gui.typed import REASONS
 from metermt.gui.views.form import Field, FieldSpec, WrappedLabel, make_button
 from metermt.model import KINDS, MAX_DIALS, Job
 
-_MOST_DIGITS = 20  # more than any register has, and a number that every part can carry
 _WHEEL = ("<MouseWheel>", "<Button-4>", "<Button-5>")
 
 
@@ -34,8 +33,7 @@ class ReadingView(ttk.Frame):
 
         reading = FieldSpec(name="reading", label="Reading", font=ENTRY)
         self.reading = Field(self, reading, presenter.edit, ground="Sheet.")
-        self.reading.entry.configure(width=MAX_DIALS, validate="key")
-        self.reading.entry.configure(validatecommand=(self.register(_can_be_a_reading), "%P"))
+        self.reading.entry.configure(width=MAX_DIALS)
         self.reading.place(row=8, fault_span=2)
         reason = FieldSpec(name="reason", label="Reason", underline=1, choices=REASONS)
         self.reason = Field(self, reason, presenter.edit, ground="Sheet.")
@@ -90,7 +88,3 @@ class ReadingView(ttk.Frame):
         label = WrappedLabel(self, style, padding=padding)
         label.grid(row=row, column=0, columnspan=2, sticky="ew", pady=(0, GAP // 2))
         return label
-
-
-def _can_be_a_reading(text: str) -> bool:
-    return re.fullmatch(rf"[0-9]{{0,{_MOST_DIGITS}}}", text) is not None
