@@ -169,6 +169,27 @@ def test_a_meter_that_somebody_else_has_read_is_left_with_a_word(reading, manage
     assert (reading.state.job.meter.number, reading.state.typed.reading) == ("G5249", "")
 
 
+def test_a_refused_reading_and_refused_keys_are_both_told(reading, monkeypatch):
+    client = reading._connected
+    real = client.submit_and_next
+    monkeypatch.setattr(client, "submit_and_next", lambda answer: (reading.refuse_key(), real(answer))[1])
+    submit(reading, "598312")
+    assert "too long" in reading.state.faults["reading"]
+    assert "was not taken. Press Enter" in reading.state.faults["reading"]
+    assert not reading.state.can_submit
+    reading.unlock()
+    assert (reading.state.can_submit, reading.state.typed.reading) == (True, "598312")
+
+
+def test_keys_that_were_refused_at_the_last_reading_lock_nothing(reading, manager, monkeypatch):
+    client = reading._connected
+    real = client.submit_and_next
+    submit(reading, "1")
+    monkeypatch.setattr(client, "submit_and_next", lambda answer: (reading.refuse_key(), real(answer))[1])
+    submit(reading, "2")
+    assert (reading.state.screen, reading.state.keys_refused) == (Screen.DONE, False)
+
+
 def test_an_answer_that_was_lost_is_sent_again_under_its_key(reading, proxy, manager):
     proxy.lost_answers = 1
     submit(reading, "5983")

@@ -199,6 +199,41 @@ def test_the_window_lives_while_the_server_is_frozen_and_goes_on_when_it_wakes(r
     assert "Waiting for the server…" not in reader.texts()
 
 
+def test_no_key_is_half_taken_while_a_reading_is_sent(reader, server, database):
+    entry = reader.window.reading.reading.entry
+    server.send(signal.SIGSTOP)
+    reader.type("5983")
+    reader.press("Return")
+    assert entry.instate(["disabled"])
+    reader.type("38")
+    assert entry.get() == "5983"
+    server.send(signal.SIGCONT)
+    reader.wait_for("Accepted 5983 for G5248")
+    reader.type("125")  # the rest of what was begun too early
+    assert entry.get() == ""
+    reader.wait_for("What you typed while the window was busy was not taken. Press Enter")
+    assert not reader.is_enabled("Submit")
+    assert entry.instate(["disabled", "!invalid"])  # else it would not look locked
+    reader.see_everything()
+
+    reader.press("Return")
+    reader.wait_for("was not taken: type the whole reading")
+    reader.type("38125")
+    reader.press("Return")
+    reader.wait_for("Accepted 38125 for G5249")
+    assert readings_in(database) == [("G5248", 5983, ""), ("G5249", 38125, "")]
+
+
+def test_a_second_enter_while_a_reading_is_sent_is_no_key_of_a_number(reader, server):
+    server.send(signal.SIGSTOP)
+    reader.type("5983")
+    reader.press("Return", "Return", "Tab", "Shift-Tab")
+    server.send(signal.SIGCONT)
+    reader.wait_for("Accepted 5983 for G5248")
+    reader.type("38125")
+    assert reader.window.reading.reading.entry.get() == "38125"
+
+
 def test_quit_works_while_a_call_hangs(reader, server):
     server.send(signal.SIGSTOP)
     reader.type("5983")

@@ -29,6 +29,8 @@ from metermt.gui.typed import READ, Typed
 from metermt.model import Answer, Job, Status
 from metermt.rules.answers import judged
 
+_KEYS_REFUSED = "What you typed while the window was busy was not taken"
+
 Call = Callable[[], Any]
 Handler = Callable[[Any], None]
 
@@ -67,6 +69,18 @@ class Presenter:
         if getattr(self.state.typed, name) != text:
             faults = {at: fault for at, fault in self.state.faults.items() if at != name}
             self._show(typed=replace(self.state.typed, **{name: text}), faults=faults)
+
+    def refuse_key(self) -> None:
+        """Remember that a key was pressed in a locked field: the rest of a number must not count as a number."""
+        if not self.state.keys_refused:
+            self._show(keys_refused=True)
+
+    def unlock(self) -> None:
+        """Let the fields take keys again, after some were refused."""
+        if self.state.keys_refused and not self.state.doing:
+            word = f"{_KEYS_REFUSED}: type the whole reading"
+            self._show(keys_refused=False, faults={**self.state.faults, "reading": word})
+            self._focus_on("reading")
 
     def retry(self) -> None:
         """Do again what failed."""
@@ -214,6 +228,8 @@ class Presenter:
     def _ended(self, handler: Handler, outcome: Any) -> None:
         self._show(doing="", slow=False)
         handler(outcome)
+        if self.state.keys_refused and not self.state.doing:
+            self._tell_of_refused_keys()
 
     def _is_slow(self) -> None:
         self._show(slow=True)
@@ -228,6 +244,13 @@ class Presenter:
         self._again = self.fetch  # when all is done, there may be more to do later
         self._show(screen=screen, job=job, status=status, can_retry=not job, **news)
         self._focus_on("reading" if job else "retry")
+
+    def _tell_of_refused_keys(self) -> None:
+        if self.state.dialog or self.state.screen is not Screen.READING:
+            self._show(keys_refused=False)
+            return
+        words = (self.state.faults.get("reading"), _KEYS_REFUSED, "Press Enter, then type the whole reading")
+        self._show(faults={**self.state.faults, "reading": ". ".join(filter(None, words))})
 
     def _empty_fields(self) -> None:
         self._show(typed=replace(self.state.typed, reading="", reason=READ))

@@ -50,6 +50,8 @@ class State:
     can_retry: bool = False
     doing: str = ""
     """What is being waited for; empty when nothing is."""
+    keys_refused: bool = False
+    """Keys were pressed while the fields took nothing. What follows may be the rest of a number, and is not taken."""
     slow: bool = False
     """It takes so long that the reader wants to be told."""
     focus: str = ""
@@ -62,9 +64,14 @@ class State:
         return f"Meter — {self.full_name}" if self.full_name else "Meter"
 
     @property
+    def is_locked(self) -> bool:
+        """The fields for the reading and the reason take nothing."""
+        return bool(self.doing) or self.keys_refused
+
+    @property
     def can_submit(self) -> bool:
         """There is a reading or a real reason."""
-        return self.screen is Screen.READING and not self.doing and self.typed.answer is not None
+        return self.screen is Screen.READING and not self.is_locked and self.typed.answer is not None
 
     @property
     def can_log_in(self) -> bool:

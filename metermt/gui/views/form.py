@@ -111,7 +111,10 @@ class Field:
             self._text.set(text)
         self.fault.configure(style=self._styles[bool(fault)])
         self.fault.draw(fault or self._hint)
-        self.entry.state([("" if locked else "!") + "readonly", ("" if fault else "!") + "invalid"])
+        # The theme's pictures of a fault, and of a field under the mouse, would hide that it is locked.
+        self.entry.state(
+            ["disabled", "!invalid", "!hover"] if locked else ["!disabled", "invalid" if fault else "!invalid"]
+        )
 
 
 class Form(ttk.Frame):

@@ -19,6 +19,7 @@ class ReadingView(ttk.Frame):
 
     def __init__(self, parent: tk.Misc, presenter: Presenter, leave: Callable[[], None]) -> None:
         super().__init__(parent, style="Sheet.TFrame", padding=(3 * GAP, GAP))
+        self._presenter = presenter
         self._turn = 0
         self.columnconfigure(0, weight=1)
         self.columnconfigure(1, weight=1)
@@ -50,8 +51,13 @@ class ReadingView(ttk.Frame):
         self.retry = make_button(buttons, "Retry", presenter.retry, underline=2)
         for button in (self.submit, make_button(buttons, "Quit", leave)):
             button.pack(side="left", padx=(0, GAP))
+        self._is_locked = False
         for field in (self.reading, self.reason):
-            field.entry.bind("<Return>", lambda _event: self.submit.invoke())
+            field.entry.bind("<Key>", self._key_pressed)
+            for command in ("<Alt-Key>", "<Control-Key>"):  # these type nothing
+                field.entry.bind(command, lambda _event: None)
+            field.entry.bind("<Return>", lambda _event: self._enter())
+            field.entry.bind("<Button-1>", lambda _event: presenter.unlock())
 
     def draw(self, state: State) -> None:
         """Show the state."""
@@ -59,7 +65,8 @@ class ReadingView(ttk.Frame):
             self._draw_job(state.job)
         self._trouble_with_meter.draw(state.faults.get(METER, ""))
         for field in (self.reading, self.reason):
-            field.draw(getattr(state.typed, field.name), state.faults.get(field.name, ""), locked=bool(state.doing))
+            field.draw(getattr(state.typed, field.name), state.faults.get(field.name, ""), locked=state.is_locked)
+        self._is_locked = state.is_locked
         self._trouble.draw(state.faults.get(ANYWHERE, ""))
         self.submit.state(["!disabled" if state.can_submit else "disabled"])
         if state.can_retry:
@@ -79,6 +86,17 @@ class ReadingView(ttk.Frame):
         route = f"Route {job.route}, stop {job.sequence}" if job.route else ""
         self._route.draw(" · ".join(filter(None, (route, kind))))
         self._instructions.draw(job.meter.instructions)
+
+    def _key_pressed(self, event: "tk.Event[tk.Misc]") -> None:
+        if self._is_locked and event.char.isprintable() and event.char:
+            self._presenter.refuse_key()
+
+    def _enter(self) -> None:
+        """Submit. Where keys were refused it is the first Enter after them, and ends that."""
+        if self._presenter.state.keys_refused:
+            self._presenter.unlock()
+        else:
+            self.submit.invoke()
 
     def _keep_reasons_whole(self, _event: "tk.Event[tk.Misc]") -> None:
         """Where there is little room it is the other field that becomes narrower."""
