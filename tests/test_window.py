@@ -96,6 +96,26 @@ def test_a_reason_alone_is_submitted_and_read_is_none(reader, database):
     assert not reader.is_enabled("Submit")
 
 
+def test_what_is_typed_as_a_reason_replaces_the_one_that_stands_there_by_itself(reader):
+    entry = reader.window.reading.reason.entry
+    x, y, width, _height = entry.bbox(3)
+    for event in ("<Button-1>", "<ButtonRelease-1>"):  # behind its last letter
+        entry.event_generate(event, x=x + width, y=y)
+    entry.focus_set()
+    assert entry.selection_get() == "Read"
+    reader.type("Dog loose")
+    assert entry.get() == "Dog loose"
+    entry.set("Read")
+    entry.selection_clear()
+    entry.icursor("end")
+    reader.type("Dog")
+    assert entry.get() == "Dog"
+    entry.set("No access")
+    entry.icursor("end")
+    reader.type(" today")
+    assert entry.get() == "No access today"
+
+
 def test_the_reading_is_kept_as_it_was_typed_and_submit_says_what_is_wrong_with_it(reader, database):
     entry = reader.window.reading.reading.entry
     for typed in ("1234.5", "-77", "a5b9 c8"):

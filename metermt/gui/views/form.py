@@ -61,7 +61,11 @@ class WrappedLabel(ttk.Label):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FieldSpec:
-    """What a field is. `name` is that of what is typed into it; with `choices` it offers them, and takes others too."""
+    """What a field is.
+
+    `name` is that of what is typed into it; with `choices` it offers them, and takes others too. `default` is what
+    stands there when nothing was typed: typing replaces it.
+    """
 
     name: str
     label: str
@@ -69,6 +73,7 @@ class FieldSpec:
     font: str = BODY
     secret: bool = False
     choices: Sequence[str] = ()
+    default: str = ""
     hint: str = ""
 
 
@@ -87,6 +92,10 @@ class Field:
         self.entry.bind("<FocusOut>", lambda _event: self.entry.selection_clear())
         if spec.secret:
             self.entry.configure(show=_DOT)
+        self._default = spec.default
+        if spec.default:
+            for event in ("<ButtonRelease-1>", "<Key>", "<<Paste>>"):  # a selected text is replaced by what comes next
+                self.entry.bind(event, self._select_default, add="+")
         self.fault = WrappedLabel(parent, f"Fault.{ground}TLabel")
         self._hint = spec.hint
         self._styles = {False: f"Muted.{ground}TLabel", True: f"Fault.{ground}TLabel"}
@@ -104,6 +113,10 @@ class Field:
         self.entry.focus_set()
         self.entry.selection_range(0, "end")
         self.entry.icursor("end")
+
+    def _select_default(self, _event: "tk.Event[tk.Misc]") -> None:
+        if self._text.get() == self._default:
+            self.entry.selection_range(0, "end")
 
     def draw(self, text: str, fault: str, *, locked: bool) -> None:
         """Show what was typed and what is wrong with it."""

@@ -7,7 +7,7 @@ from tkinter import ttk
 from metermt.gui.presenter import Presenter
 from metermt.gui.state import ANYWHERE, METER, State
 from metermt.gui.theme import ENTRY, GAP
-from metermt.gui.typed import REASONS
+from metermt.gui.typed import READ, REASONS
 from metermt.gui.views.form import Field, FieldSpec, WrappedLabel, make_button
 from metermt.model import KINDS, MAX_DIALS, Job
 
@@ -36,7 +36,7 @@ class ReadingView(ttk.Frame):
         self.reading = Field(self, reading, presenter.edit, ground="Sheet.")
         self.reading.entry.configure(width=MAX_DIALS)
         self.reading.place(row=8, fault_span=2)
-        reason = FieldSpec(name="reason", label="Reason", underline=1, choices=REASONS)
+        reason = FieldSpec(name="reason", label="Reason", underline=1, choices=REASONS, default=READ)
         self.reason = Field(self, reason, presenter.edit, ground="Sheet.")
         self.reason.entry.configure(width=max(map(len, REASONS)))
         self.reason.entry.bind("<Configure>", self._keep_reasons_whole, add="+")
@@ -53,7 +53,7 @@ class ReadingView(ttk.Frame):
             button.pack(side="left", padx=(0, GAP))
         self._is_locked = False
         for field in (self.reading, self.reason):
-            field.entry.bind("<Key>", self._key_pressed)
+            field.entry.bind("<Key>", self._key_pressed, add="+")
             for command in ("<Alt-Key>", "<Control-Key>"):  # these type nothing
                 field.entry.bind(command, lambda _event: None)
             field.entry.bind("<Return>", lambda _event: self._enter())
