@@ -139,6 +139,33 @@ def test_a_refused_reading_stays_and_is_blamed_until_it_is_changed(reading):
 
 
 @pytest.mark.parametrize(
+    ("reason", "choice", "sent"),
+    [
+        ("No access", 1, [("G5248", 5983, "")]),
+        ("no access, dog loose", 2, [("G5248", None, "no access, dog loose")]),
+        ("Refused entry", 0, []),
+    ],
+)
+def test_a_reading_with_a_reason_why_there_is_none_is_asked_about(reading, manager, reason, choice, sent):
+    submit(reading, "5983", reason)
+    assert f"a reading, 5983, and “{reason}”, which says that there is none" in reading.state.question.text
+    assert readings_in(manager.desk.store) == []
+    reading.choose(choice)
+    assert reading.state.question is None
+    kept = [record.answer for record in readings_in(manager.desk.store)]
+    assert [(answer.meter, answer.value, answer.reason) for answer in kept] == sent
+    if not sent:
+        assert (reading.state.typed.reading, reading.state.typed.reason) == ("5983", reason)
+
+
+def test_a_reading_below_zero_is_not_dropped_for_a_reason(reading):
+    submit(reading, "-77", "lid broken")
+    assert "a reading, -77, and “lid broken”" in reading.state.question.text
+    reading.choose(1)
+    assert "-77 is below zero" in reading.state.faults["reading"]
+
+
+@pytest.mark.parametrize(
     ("typed", "fault"),
     [
         ("1234.5", "Invalid reading: '1234.5' is not a whole number"),

@@ -116,6 +116,38 @@ def test_what_is_typed_as_a_reason_replaces_the_one_that_stands_there_by_itself(
     assert entry.get() == "No access today"
 
 
+def test_a_reading_with_no_access_is_asked_about_and_answered_with_the_keyboard(reader, database):
+    reader.type("5983")
+    reader.press("Alt-e")
+    reader.type("No access")
+    reader.press("Return")
+    reader.wait_until(lambda: reader.focused == "Back", "the question has the keyboard")
+    reader.see_everything()
+    assert "You typed a reading, 5983, and “No access”, which says that there is none." in reader.texts()
+    reader.press("Return")
+    reader.wait_until(lambda: reader.focused == "reason", "the reason can be changed")
+    reader.press("Return")
+    reader.wait_until(lambda: reader.focused == "Back", "it is asked again")
+    reader.press("Escape")
+    reader.wait_until(lambda: reader.focused == "reason", "Escape goes back, too")
+    assert readings_in(database) == []
+    reader.press("Return")
+    reader.wait_until(lambda: reader.focused == "Back", "it is asked once more")
+    reader.press("Right", "Tab")
+    assert reader.focused == "Send reason"
+    reader.press("Left", "Return")
+    reader.wait_for("Accepted 5983 for G5248")
+    assert readings_in(database) == [("G5248", 5983, "")]
+    reader.type("17")
+    reader.press("Alt-e")
+    reader.type("No access")
+    reader.press("Alt-s")
+    reader.wait_until(lambda: reader.focused == "Back", "it is asked of every meter")
+    reader.press("Alt-e")
+    reader.wait_for("Accepted “No access” for G5249")
+    assert readings_in(database)[1:] == [("G5249", None, "No access")]
+
+
 def test_the_reading_is_kept_as_it_was_typed_and_submit_says_what_is_wrong_with_it(reader, database):
     entry = reader.window.reading.reading.entry
     for typed in ("1234.5", "-77", "a5b9 c8"):

@@ -1,6 +1,6 @@
 """What the window does: the state it shows, and the commands a reader can give. It does not depend on Tk."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -24,6 +24,7 @@ from metermt.errors import (
     UserError,
 )
 from metermt.gui.opening import Opening
+from metermt.gui.questions import Question, which_is_it
 from metermt.gui.state import ANYWHERE, METER, NOTHING, Dialog, Screen, State
 from metermt.gui.typed import READ, Typed
 from metermt.model import Answer, Job, Status
@@ -57,6 +58,7 @@ class Presenter:
         self._sending: Answer | None = None  # what was sent last and is not confirmed
         self._again: Callable[[], None] = self.open  # what Retry does
         self._after_login: Callable[[], None] = self.fetch
+        self._choices: Sequence[Callable[[], None]] = ()  # what the answers to the question do
 
     # --- commands
 
@@ -118,6 +120,9 @@ class Presenter:
         job, typed = self.state.job, self.state.typed.answer
         if not (self.state.can_submit and job and typed):
             return
+        if self.state.typed.contradicts_itself:
+            self._ask_which(*typed)
+            return
         now = datetime.now(UTC)
         try:
             answer = judged(Answer(job.meter.number, *typed, now, new_key()), now)
@@ -130,6 +135,12 @@ class Presenter:
         self._show(notice="")
         send = partial(self._connected.submit_and_next, answer)
         self._run("Sending…", send, partial(self._accepted, answer), again=self.submit)
+
+    def choose(self, number: int) -> None:
+        """Give an answer to the question that is asked: do what it means."""
+        if self.state.question:
+            self._show(question=None)
+            self._choices[number]()
 
     def farewell(self) -> None:
         """Log out and close the connection. It blocks until the server has answered: only the runner calls it, last."""
@@ -234,6 +245,18 @@ class Presenter:
     def _is_slow(self) -> None:
         self._show(slow=True)
 
+    def _ask_which(self, reading: int | str | None, reason: str) -> None:
+        def go_on_with(**kept: str) -> None:
+            self._show(typed=replace(self.state.typed, **kept))
+            self.submit()
+
+        send_reading, send_reason = partial(go_on_with, reason=READ), partial(go_on_with, reading="")
+        self._put_question(which_is_it(reading, reason), _nothing, send_reading, send_reason)
+
+    def _put_question(self, question: Question, *choices: Callable[[], None]) -> None:
+        self._choices = choices
+        self._show(question=question)
+
     def _ask(self, dialog: Dialog) -> None:
         self._show(dialog=dialog, typed=replace(self.state.typed, password="", again=""))
         after_name = {Dialog.LOGIN: "password", Dialog.ACCOUNT: "full_name"}[dialog]
@@ -266,3 +289,7 @@ class Presenter:
     def _show(self, **changes: Any) -> None:
         self.state = replace(self.state, **changes)
         self.changed(self.state)
+
+
+def _nothing() -> None:
+    pass

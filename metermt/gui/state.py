@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from enum import Enum, auto
 from types import MappingProxyType
 
+from metermt.gui.questions import Asking, Question
 from metermt.gui.typed import Typed
 from metermt.model import Job, Status
 
@@ -37,6 +38,8 @@ class State:
 
     screen: Screen = Screen.WELCOME
     dialog: Dialog | None = None
+    question: Question | None = None
+    """It stands before everything else."""
     typed: Typed = field(default_factory=Typed)
     full_name: str = ""
     job: Job | None = None
@@ -62,6 +65,11 @@ class State:
     def title(self) -> str:
         """The title of the window."""
         return f"Meter — {self.full_name}" if self.full_name else "Meter"
+
+    @property
+    def front(self) -> Dialog | Asking | None:
+        """What stands in front of the window, and must be answered first."""
+        return self.question.asking if self.question else self.dialog
 
     @property
     def is_locked(self) -> bool:

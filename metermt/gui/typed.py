@@ -8,7 +8,8 @@ from metermt.model import User
 
 READ = "Read"
 """The reason that is none: there is a reading."""
-REASONS = (READ, "Refused entry", "No access", "Failed to find meter")
+_NO_READING = ("Refused entry", "No access", "Failed to find meter")
+REASONS = (READ, *_NO_READING)
 
 _WHOLE_NUMBER = re.compile(r"-?[0-9]{1,20}")  # as the console takes it; every part can carry so many digits
 
@@ -37,6 +38,14 @@ class Typed:
         if reading:
             return (int(reading) if _WHOLE_NUMBER.fullmatch(reading) else reading), reason
         return (None, reason) if reason else None
+
+    @property
+    def contradicts_itself(self) -> bool:
+        """There is a reading, and a reason that says that there is none. A reading below zero always says so too."""
+        value, reason = self.answer or (None, "")
+        below_zero = isinstance(value, int) and value < 0
+        says_none = reason.lower().startswith(tuple(map(str.lower, _NO_READING)))
+        return value is not None and bool(reason) and (says_none or below_zero)
 
     @property
     def account_faults(self) -> dict[str, str]:

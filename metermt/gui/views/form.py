@@ -157,9 +157,11 @@ class Form(ttk.Frame):
         field.place(row=4 * row, column=column, padx=(GAP if column else 0, GAP if column < last else 0))
         self.rowconfigure(4 * row + 3, minsize=GAP)
 
-    def add_button(self, text: str, action: Callable[[], None], *, main: bool = False) -> ttk.Button:
+    def add_button(
+        self, text: str, action: Callable[[], None], *, underline: int = 0, main: bool = False
+    ) -> ttk.Button:
         """Add a button to the right of the others."""
-        button = make_button(self._buttons, text, action, main=main)
+        button = make_button(self._buttons, text, action, underline=underline, main=main)
         button.pack(side="left", padx=(GAP, 0))
         return button
 

@@ -49,6 +49,6 @@ class MessageView(ttk.Frame):
             self._progress.stop()
             self._progress.grid_remove()
         self.retry.state(["!disabled" if state.can_retry and not state.dialog else "disabled"])
-        if state.focus_turn != self._turn and not state.dialog:
+        if state.focus_turn != self._turn and not state.front:
             self._turn = state.focus_turn
             self.retry.focus_set()

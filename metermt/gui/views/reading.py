@@ -73,7 +73,7 @@ class ReadingView(ttk.Frame):
             self.retry.pack(after=self.submit, side="left", padx=(0, GAP))
         else:
             self.retry.pack_forget()
-        if state.focus_turn != self._turn and not state.dialog:
+        if state.focus_turn != self._turn and not state.front:
             self._turn = state.focus_turn
             for field in (self.reading, self.reason):
                 if field.name == state.focus:
