@@ -39,7 +39,6 @@ class Window:
         except tk.TclError as error:
             raise SettingError(f"Cannot open a window: {error}") from error
         self.root.withdraw()
-        self.root.protocol("WM_DELETE_WINDOW", self.close)
         widest, highest = self.root.maxsize()
         self.root.geometry(f"{min(_WIDTH, widest)}x{min(_HEIGHT, highest)}")
         self.root.report_callback_exception = self.report
@@ -51,6 +50,8 @@ class Window:
         self.theme = Theme(self.root)
         self._make_views()
         self.presenter.changed = self._draw
+        self.presenter.ended = self.close
+        self.root.protocol("WM_DELETE_WINDOW", self.presenter.leave)
         self._draw(self.presenter.state)
         self.root.deiconify()
 
@@ -83,8 +84,8 @@ class Window:
         self._shown: object = None
         self._status = StatusLine(self.root)
         self._status.pack(side="bottom", fill="x")
-        self.message = MessageView(self.root, self.presenter, self.close)
-        self.reading = ReadingView(self.root, self.presenter, self.close)
+        self.message = MessageView(self.root, self.presenter)
+        self.reading = ReadingView(self.root, self.presenter)
         self._dialogs: dict[Dialog | Asking, FormDialog] = {}
         Fitting(self.root, self.theme)
         self.root.bind("<FocusIn>", self._keyboard_came)
@@ -98,7 +99,9 @@ class Window:
         self._put(self.reading if state.screen is Screen.READING else self.message, state)
         self._status.draw(state)
         for kind, dialog in self._dialogs.items():
-            if kind is not state.front:
+            if kind is state.dialog and kind is not state.front:
+                dialog.stand_back()
+            elif kind is not state.front:
                 dialog.hide()
         if state.front:
             dialog = self._dialog(state.front)
@@ -117,11 +120,11 @@ class Window:
             if isinstance(kind, Asking):
                 self._dialogs[kind] = QuestionDialog(self.root, self.presenter, kind)
             elif kind is Dialog.LOGIN:
-                self._dialogs[kind] = LoginDialog(self.root, self.presenter, self.close)
+                self._dialogs[kind] = LoginDialog(self.root, self.presenter)
             else:
                 from metermt.gui.views.account import AccountDialog  # noqa: PLC0415 - needed once in a lifetime
 
-                self._dialogs[kind] = AccountDialog(self.root, self.presenter, self.close)
+                self._dialogs[kind] = AccountDialog(self.root, self.presenter)
             Fitting(self._dialogs[kind].window, self.theme)
         return self._dialogs[kind]
 

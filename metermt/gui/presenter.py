@@ -24,7 +24,7 @@ from metermt.errors import (
     UserError,
 )
 from metermt.gui.opening import Opening
-from metermt.gui.questions import Question, which_is_it
+from metermt.gui.questions import Asking, Question, quit_all_the_same, which_is_it
 from metermt.gui.state import ANYWHERE, METER, NOTHING, Dialog, Screen, State
 from metermt.gui.typed import READ, Typed
 from metermt.model import Answer, Job, Status
@@ -52,6 +52,8 @@ class Presenter:
     def __init__(self, opening: Opening, runner: Runner) -> None:
         self.state = State(typed=Typed(username=opening.username))
         self.changed: Callable[[State], None] = lambda _state: None
+        self.ended: Callable[[], None] = _nothing
+        """What ends the program."""
         self._opening = opening
         self._runner = runner
         self._client: MeterClient | None = None
@@ -141,6 +143,13 @@ class Presenter:
         if self.state.question:
             self._show(question=None)
             self._choices[number]()
+
+    def leave(self) -> None:
+        """End the program; ask first if something is not sent yet."""
+        if unsent := self._unsent:
+            self._put_question(quit_all_the_same(unsent), _nothing, self.ended)
+        else:
+            self.ended()
 
     def farewell(self) -> None:
         """Log out and close the connection. It blocks until the server has answered: only the runner calls it, last."""
@@ -238,12 +247,20 @@ class Presenter:
 
     def _ended(self, handler: Handler, outcome: Any) -> None:
         self._show(doing="", slow=False)
+        if self.state.front is Asking.QUIT:  # it was asked without knowing this outcome
+            self._show(question=None)
         handler(outcome)
         if self.state.keys_refused and not self.state.doing:
             self._tell_of_refused_keys()
 
     def _is_slow(self) -> None:
         self._show(slow=True)
+
+    @property
+    def _unsent(self) -> list[str]:
+        """What is lost with the window, in words."""
+        job = self.state.job
+        return [f"Your reading of {job.meter.number}"] if job and self.state.typed.answer else []
 
     def _ask_which(self, reading: int | str | None, reason: str) -> None:
         def go_on_with(**kept: str) -> None:

@@ -1,7 +1,6 @@
 """The meter to read, and the answer to it."""
 
 import tkinter as tk
-from collections.abc import Callable
 from tkinter import ttk
 
 from metermt.gui.presenter import Presenter
@@ -17,7 +16,7 @@ _WHEEL = ("<MouseWheel>", "<Button-4>", "<Button-5>")
 class ReadingView(ttk.Frame):
     """The meter, the fields for reading and reason, and the buttons."""
 
-    def __init__(self, parent: tk.Misc, presenter: Presenter, leave: Callable[[], None]) -> None:
+    def __init__(self, parent: tk.Misc, presenter: Presenter) -> None:
         super().__init__(parent, style="Sheet.TFrame", padding=(3 * GAP, GAP))
         self._presenter = presenter
         self._turn = 0
@@ -49,7 +48,7 @@ class ReadingView(ttk.Frame):
         buttons.grid(row=12, column=0, columnspan=2, sticky="w", pady=(GAP, 0))
         self.submit = make_button(buttons, "Submit", presenter.submit, main=True)
         self.retry = make_button(buttons, "Retry", presenter.retry, underline=2)
-        for button in (self.submit, make_button(buttons, "Quit", leave)):
+        for button in (self.submit, make_button(buttons, "Quit", presenter.leave)):
             button.pack(side="left", padx=(0, GAP))
         self._is_locked = False
         for field in (self.reading, self.reason):
