@@ -337,6 +337,40 @@ def test_quit_does_not_ask_when_nothing_is_unsent(reader):
     assert reader.window._closed
 
 
+def test_what_was_typed_is_kept_for_its_reader_when_somebody_else_logs_in(reader, database):
+    def let_in(name):
+        reader.wait_until(lambda: reader.focused == "password", "a password is asked for")
+        reader.press("Alt-u")
+        reader.type(name)
+        reader.press("Alt-p")
+        reader.type(name)
+        reader.press("Return")
+
+    reader.type("5983")
+    expire_login(reader, database, "carol")
+    reader.press("Return")
+    let_in("adam")
+    reader.wait_for("The reading of G5248 by Carol Dent was not sent. It is kept in this window until carol logs in")
+    reader.see_everything()
+    reader.wait_until(lambda: reader.focused == "reading", "adam can read")
+    assert reader.root.focus_get().get() == ""
+    reader.type("17")
+    reader.press("Return")
+    reader.wait_for("Accepted 17 for G5249")
+    assert readings_in(database) == [("G5249", 17, "")]
+
+    expire_login(reader, database, "adam")
+    reader.type("18")
+    reader.press("Return")
+    let_in("carol")
+    reader.wait_for("Your reading of G5248, 5983, was kept here and not sent.")
+    reader.see_everything()
+    reader.wait_until(lambda: reader.focused == "Send", "the question has the keyboard")
+    reader.press("Return")
+    reader.wait_for("Accepted 5983 for G5248")
+    assert readings_in(database) == [("G5248", 5983, ""), ("G5249", 17, "")]
+
+
 def test_a_question_about_quitting_goes_when_the_reading_is_accepted(reader, server):
     server.send(signal.SIGSTOP)
     reader.type("5983")
@@ -348,10 +382,10 @@ def test_a_question_about_quitting_goes_when_the_reading_is_accepted(reader, ser
     assert "Stay" not in reader.texts()
 
 
-def expire_login(reader, database):
+def expire_login(reader, database, name="carol"):
     """Let the server forget who has logged in."""
     with SqliteStore(database, create=False) as store:
-        store.write(lambda tx: tx.sessions.end(tx.sessions.of(["carol"])))
+        store.write(lambda tx: tx.sessions.end(tx.sessions.of([name])))
     until = time.monotonic() + 1.1  # so long a server trusts what it knows
     reader.wait_until(lambda: time.monotonic() > until, "the server looks again")
 

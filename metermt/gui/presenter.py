@@ -5,7 +5,7 @@ from contextlib import suppress
 from dataclasses import replace
 from datetime import UTC, datetime
 from functools import partial
-from typing import Any, Protocol
+from typing import Any
 
 from metermt.calls.readings import Next
 from metermt.client import MeterClient, new_key
@@ -24,23 +24,15 @@ from metermt.errors import (
     UserError,
 )
 from metermt.gui.opening import Opening
-from metermt.gui.questions import Asking, Question, quit_all_the_same, which_is_it
+from metermt.gui.outbox import Outbox
+from metermt.gui.questions import Asking, Question, kept_for, quit_all_the_same, said_in, send_now, which_is_it
+from metermt.gui.runner import Call, Handler, Runner
 from metermt.gui.state import ANYWHERE, METER, NOTHING, Dialog, Screen, State
 from metermt.gui.typed import READ, Typed
 from metermt.model import Answer, Job, Status
 from metermt.rules.answers import judged
 
 _KEYS_REFUSED = "What you typed while the window was busy was not taken"
-
-Call = Callable[[], Any]
-Handler = Callable[[Any], None]
-
-
-class Runner(Protocol):
-    """Runs calls in the background, so that the window goes on answering its user."""
-
-    def run(self, call: Call, done: Handler, failed: Callable[[Error], None], slow: Callable[[], None]) -> None:
-        """Run a call, then one of `done` and `failed` where the window is; before, `slow` if it takes long."""
 
 
 class Presenter:
@@ -57,7 +49,9 @@ class Presenter:
         self._opening = opening
         self._runner = runner
         self._client: MeterClient | None = None
+        self._username = ""  # who has logged in last, and typed what stands in the fields
         self._sending: Answer | None = None  # what was sent last and is not confirmed
+        self._outbox = Outbox()  # what was not sent before somebody else logged in
         self._again: Callable[[], None] = self.open  # what Retry does
         self._after_login: Callable[[], None] = self.fetch
         self._choices: Sequence[Callable[[], None]] = ()  # what the answers to the question do
@@ -103,7 +97,8 @@ class Presenter:
         if self.state.can_log_in and self._client:
             typed = self.state.typed
             call = partial(self._client.login, typed.username, typed.password)
-            self._run("Logging in…", call, self._logged_in, again=self.log_in)
+            username = typed.username.strip().lower()  # as the server takes it
+            self._run("Logging in…", call, partial(self._logged_in, username), again=self.log_in)
 
     def fetch(self, because: Mapping[str, str] = NOTHING) -> None:
         """Ask for the job to do next and for the status. `because` are the faults that made it necessary."""
@@ -112,7 +107,9 @@ class Presenter:
         def call() -> tuple[Job | None, Status]:
             return client.get_job(), client.get_status()
 
-        self._run("Asking for the next meter…", call, partial(self._fetched, because), again=self.fetch)
+        self._run(
+            "Asking for the next meter…", call, partial(self._fetched, because), again=partial(self.fetch, because)
+        )
 
     def submit(self) -> None:
         """Send what was typed, if it can be an answer.
@@ -129,14 +126,11 @@ class Presenter:
         try:
             answer = judged(Answer(job.meter.number, *typed, now, new_key()), now)
         except SubmissionError as error:
-            self._failed(error)
+            self._blame("reason" if isinstance(error, InvalidReason) else "reading", error)
             return
         if self._sending and self._sending.says_the_same_as(answer):
             answer = self._sending
-        self._sending = answer
-        self._show(notice="")
-        send = partial(self._connected.submit_and_next, answer)
-        self._run("Sending…", send, partial(self._accepted, answer), again=self.submit)
+        self._send(answer, again=self.submit)
 
     def choose(self, number: int) -> None:
         """Give an answer to the question that is asked: do what it means."""
@@ -147,7 +141,7 @@ class Presenter:
     def leave(self) -> None:
         """End the program; ask first if something is not sent yet."""
         if unsent := self._unsent:
-            self._put_question(quit_all_the_same(unsent), _nothing, self.ended)
+            self._put_question(quit_all_the_same(self._username, unsent), _nothing, self.ended)
         else:
             self.ended()
 
@@ -180,9 +174,12 @@ class Presenter:
         self._show(dialog=Dialog.LOGIN)
         self.log_in()
 
-    def _logged_in(self, full_name: str) -> None:
-        self._show(full_name=full_name, dialog=None, hint="", typed=replace(self.state.typed, password="", again=""))
+    def _logged_in(self, username: str, full_name: str) -> None:
         then, self._after_login = self._after_login, self.fetch
+        if username != self._username:
+            then = partial(self.fetch, self._set_aside())
+            self._username = username
+        self._show(full_name=full_name, dialog=None, hint="", typed=replace(self.state.typed, password="", again=""))
         then()
 
     def _fetched(self, because: Mapping[str, str], found: tuple[Job | None, Status]) -> None:
@@ -190,15 +187,19 @@ class Presenter:
         if job != self.state.job:
             self._empty_fields()
         self._show_job(job, status, faults=because)
+        if METER not in because:
+            self._offer()
 
     def _accepted(self, answer: Answer, found: Next) -> None:
         self._sending = None
-        said = f"“{answer.reason}”" if answer.value is None else str(answer.value)
+        self._outbox.remove(self._username, answer.meter)
         self._empty_fields()
-        self._show_job(found.job, found.status, notice=f"Accepted {said} for {answer.meter}")
+        self._show_job(found.job, found.status, notice=f"Accepted {said_in(answer)} for {answer.meter}")
 
     def _failed(self, error: Error) -> None:
         if isinstance(error, SubmissionError):
+            if self._sending in self._outbox.of(self._username) and not isinstance(error, MeterLeased):
+                self._outbox.remove(self._username, self._sending.meter)
             self._sending = None  # it was refused, so nothing came of it
         match error:
             case LoginError():
@@ -256,11 +257,36 @@ class Presenter:
     def _is_slow(self) -> None:
         self._show(slow=True)
 
+    def _send(self, answer: Answer, again: Callable[[], None]) -> None:
+        self._sending = answer
+        self._show(notice="")
+        send = partial(self._connected.submit_and_next, answer)
+        self._run("Sending…", send, partial(self._accepted, answer), again=again)
+
+    def _set_aside(self) -> Mapping[str, str]:
+        """Keep what the reader before has not sent, out of the fields; return what to say of it."""
+        answer, self._sending = self._sending, None
+        self._empty_fields()
+        self._show(notice="")
+        if not answer:
+            return NOTHING
+        self._outbox.put(self._username, answer)
+        return {ANYWHERE: kept_for(self._username, self.state.full_name, answer)}
+
+    def _offer(self) -> None:
+        """Ask the reader about what was kept."""
+        for answer in self._outbox.of(self._username)[:1]:
+            self._put_question(send_now(answer), partial(self._send_kept, answer), _nothing)
+
+    def _send_kept(self, answer: Answer) -> None:
+        self._send(answer, again=partial(self._send_kept, answer))
+
     @property
-    def _unsent(self) -> list[str]:
-        """What is lost with the window, in words."""
+    def _unsent(self) -> list[tuple[str, str]]:
+        """What is lost with the window: readers and meters."""
         job = self.state.job
-        return [f"Your reading of {job.meter.number}"] if job and self.state.typed.answer else []
+        typed_for = [(self._username, job.meter.number)] if job and self.state.typed.answer else []
+        return list(dict.fromkeys(typed_for + self._outbox.meters()))
 
     def _ask_which(self, reading: int | str | None, reason: str) -> None:
         def go_on_with(**kept: str) -> None:

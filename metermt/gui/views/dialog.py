@@ -37,13 +37,19 @@ class FormDialog:
         self._waiting.grid(sticky="ew", pady=(GAP, 0))
         self._turn = 0
         self._is_in_front = False
+        self._before = ""  # what had the keyboard before it was shown
         self._last: tk.Misc = self.window  # what had the keyboard last; Tk itself forgets that while nothing is shown
         self.window.bind("<FocusIn>", self._remember)
 
     def hide(self) -> None:
-        """Take it away, and let the window be used."""
+        """Take it away, and let the window be used.
+
+        What had the keyboard before has it again, unless something else has taken it.
+        """
         self._is_in_front = False
         if self.window.state() != "withdrawn":
+            if self._before and f"{self._root.tk.call('focus')}.".startswith(f"{self.window}."):
+                self._root.tk.call("focus", self._before)
             self.window.grab_release()
             self.window.withdraw()
 
@@ -56,6 +62,7 @@ class FormDialog:
         """Put it over the middle of the window, and keep the keyboard and the mouse in it."""
         self._is_in_front = True
         if self.window.state() == "withdrawn":
+            self._before = str(self._root.tk.call("focus"))
             self._root.update_idletasks()
             width, height = self.window.winfo_reqwidth(), self.window.winfo_reqheight()
             x = self._root.winfo_rootx() + max(0, (self._root.winfo_width() - width) // 2)

@@ -16,7 +16,7 @@ class QuestionDialog(FormDialog):
     """Asks questions of one kind. Enter gives the first answer unless another one has the keyboard."""
 
     def __init__(self, root: tk.Tk, presenter: Presenter, asking: Asking) -> None:
-        super().__init__(root, asking.heading, presenter.edit, partial(presenter.choose, 0))
+        super().__init__(root, asking.heading, presenter.edit, partial(presenter.choose, asking.escape))
         self._hint.configure(style="TLabel", width=_WIDTH)
         self._buttons = [
             self.form.add_button(
@@ -27,20 +27,12 @@ class QuestionDialog(FormDialog):
         for left, right in pairwise(self._buttons):
             left.bind("<Right>", lambda _event, to=right: to.focus_set())  # type: ignore[misc]
             right.bind("<Left>", lambda _event, to=left: to.focus_set())  # type: ignore[misc]
-        self._before = ""  # what had the keyboard before
 
     def show(self) -> None:
         """Put it over the window."""
         if self.window.state() == "withdrawn":
-            self._before = str(self._root.tk.call("focus"))
             self._last = self._buttons[0]
         super().show()
-
-    def hide(self) -> None:
-        """Take it away, and give the keyboard back to what had it, unless something else has taken it."""
-        if self._before and f"{self._root.tk.call('focus')}.".startswith(f"{self.window}."):
-            self._root.tk.call("focus", self._before)
-        super().hide()
 
     def draw(self, state: State) -> None:
         """Show the question."""
