@@ -130,6 +130,14 @@ def test_after_the_last_reading_all_is_done_until_there_is_more(reading, manager
     assert (reading.state.screen, reading.state.job.meter.number) == (Screen.READING, "G5250")
 
 
+def test_without_jobs_nothing_is_said_to_be_done(presenter, manager):
+    manager.desk.store.write(lambda tx: tx.jobs.close_cycle("2026-11"))
+    log_in(presenter)
+    assert (presenter.state.screen, presenter.state.status) == (Screen.DONE, Status(0, 0))
+    assert presenter.state.end[0] == "Nothing to read"
+    assert "no cycle is open" in presenter.state.end[1]
+
+
 def test_a_refused_reading_stays_and_is_blamed_until_it_is_changed(reading):
     submit(reading, "598312")
     assert "too long" in reading.state.faults["reading"]

@@ -77,6 +77,17 @@ class State:
         return bool(self.doing) or self.keys_refused
 
     @property
+    def end(self) -> tuple[str, str]:
+        """What to say when there is no meter to read: in short, and in full.
+
+        The server says that it has none for this reader, and how many have been read, but not why there is none.
+        """
+        if self.status and self.status.total:
+            return "All jobs done", "Nothing is left to read."
+        causes = "No routes have been imported, no cycle is open, or other readers have all the meters."
+        return "Nothing to read", causes
+
+    @property
     def can_submit(self) -> bool:
         """There is a reading or a real reason."""
         return self.screen is Screen.READING and not self.is_locked and self.typed.answer is not None

@@ -38,8 +38,9 @@ class MessageView(ttk.Frame):
         """Show the state."""
         done = state.screen is Screen.DONE
         fault = "" if state.dialog else state.faults.get(ANYWHERE, "")
-        self._heading.draw("All jobs done" if done else "MeterMT")
-        self._text.draw("" if fault else state.doing or ("Nothing is left to read." if done else ""))
+        heading, text = state.end if done else ("MeterMT", "")
+        self._heading.draw(heading)
+        self._text.draw("" if fault else state.doing or text)
         self._fault.draw(fault)
         if state.doing and not state.dialog:
             self._progress.grid()
