@@ -7,6 +7,8 @@ from typing import NamedTuple
 
 from metermt.model import Answer
 
+_SHORT = 40  # characters of a reason that are enough to know it again
+
 
 class Choice(NamedTuple):
     """An answer. Alt with the underlined letter gives it."""
@@ -30,7 +32,7 @@ class Asking(Enum):
 
 def said_in(answer: Answer) -> str:
     """Return what was said of the meter, in short."""
-    return f"“{answer.reason}”" if answer.value is None else str(answer.value)
+    return _short(answer.reason) if answer.value is None else str(answer.value)
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +45,9 @@ class Question:
 
 def which_is_it(reading: int | str | None, reason: str) -> Question:
     """Ask about a reading that came together with a reason why there is none."""
-    return Question(Asking.WHICH, f"You typed a reading, {reading}, and “{reason}”, which says that there is none.")
+    return Question(
+        Asking.WHICH, f"You typed a reading, {reading}, and {_short(reason)}, which says that there is none."
+    )
 
 
 def send_now(answer: Answer) -> Question:
@@ -62,6 +66,10 @@ def kept_for(username: str, full_name: str, answer: Answer) -> str:
     """Return what to say when somebody else logs in than the reader whose answer was not sent."""
     reading = f"The reading of {answer.meter} by {full_name} was not sent"
     return f"{reading}. It is kept in this window until {username} logs in here again"
+
+
+def _short(reason: str) -> str:
+    return f"“{reason if len(reason) <= _SHORT else reason[: _SHORT - 1] + '…'}”"
 
 
 def _whose(reader: str, username: str) -> str:

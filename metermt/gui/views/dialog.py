@@ -49,7 +49,7 @@ class FormDialog:
         self._is_in_front = False
         if self.window.state() != "withdrawn":
             if self._before and f"{self._root.tk.call('focus')}.".startswith(f"{self.window}."):
-                self._root.tk.call("focus", self._before)
+                self._root.tk.call("focus", "-force", self._before)
             self.window.grab_release()
             self.window.withdraw()
 
@@ -79,7 +79,10 @@ class FormDialog:
     def _take_over(self, event: "tk.Event[tk.Misc]") -> None:
         if event.widget is self.window and self._is_in_front and self.window.grab_status() is None:
             self.window.grab_set()  # neither this nor the next works before it can be seen
-            self.take_keyboard()
+            if self._before:  # this program had the keyboard, and keeps it where no window manager sees to that
+                self._last.focus_force()
+            else:
+                self.take_keyboard()
 
     def _remember(self, event: "tk.Event[tk.Misc]") -> None:
         if event.widget is self.window:

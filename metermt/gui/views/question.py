@@ -6,7 +6,7 @@ from itertools import pairwise
 
 from metermt.gui.presenter import Presenter
 from metermt.gui.questions import Asking
-from metermt.gui.state import State
+from metermt.gui.state import NOTHING, State
 from metermt.gui.views.dialog import FormDialog
 
 _WIDTH = 46  # characters in a line: as in the other dialogs
@@ -38,3 +38,5 @@ class QuestionDialog(FormDialog):
         """Show the question."""
         if state.question:
             self._hint.draw(state.question.text)
+        self._waiting.draw(state.waiting)
+        self.form.draw(state.typed, NOTHING, locked=False)
