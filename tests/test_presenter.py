@@ -11,7 +11,8 @@ from metermt.client import connect
 from metermt.errors import Error, ServerLost, StoreAway
 from metermt.gui.opening import Opening
 from metermt.gui.presenter import Presenter
-from metermt.gui.state import Dialog, Screen, Typed
+from metermt.gui.state import Dialog, Screen
+from metermt.gui.typed import Typed
 from metermt.manager import Manager
 from metermt.model import Status
 from metermt.store.memory import MemoryStore
@@ -99,6 +100,8 @@ def test_a_wrong_password_is_blamed_emptied_and_asked_for_again(presenter):
         ("17", "", (17, "")),
         ("", "No access", (None, "No access")),
         ("17", "lid broken", (17, "lid broken")),
+        (" 05983 ", "Read", (5983, "")),
+        ("1234.5", "Read", ("1234.5", "")),
     ],
 )
 def test_an_answer_is_a_reading_or_a_reason_or_both(reading, reason, answer):
@@ -127,12 +130,64 @@ def test_after_the_last_reading_all_is_done_until_there_is_more(reading, manager
     assert (reading.state.screen, reading.state.job.meter.number) == (Screen.READING, "G5250")
 
 
+def test_without_jobs_nothing_is_said_to_be_done(presenter, manager):
+    manager.desk.store.write(lambda tx: tx.jobs.close_cycle("2026-11"))
+    log_in(presenter)
+    assert (presenter.state.screen, presenter.state.status) == (Screen.DONE, Status(0, 0))
+    assert presenter.state.end[0] == "Nothing to read"
+    assert "no cycle is open" in presenter.state.end[1]
+
+
 def test_a_refused_reading_stays_and_is_blamed_until_it_is_changed(reading):
     submit(reading, "598312")
     assert "too long" in reading.state.faults["reading"]
     assert (reading.state.typed.reading, reading.state.focus) == ("598312", "reading")
     reading.edit("reading", "59831")
     assert not reading.state.faults
+
+
+@pytest.mark.parametrize(
+    ("reason", "choice", "sent"),
+    [
+        ("No access", 1, [("G5248", 5983, "")]),
+        ("no access, dog loose", 2, [("G5248", None, "no access, dog loose")]),
+        ("Refused entry", 0, []),
+    ],
+)
+def test_a_reading_with_a_reason_why_there_is_none_is_asked_about(reading, manager, reason, choice, sent):
+    submit(reading, "5983", reason)
+    assert f"a reading, 5983, and “{reason}”, which says that there is none" in reading.state.question.text
+    assert readings_in(manager.desk.store) == []
+    reading.choose(choice)
+    assert reading.state.question is None
+    kept = [record.answer for record in readings_in(manager.desk.store)]
+    assert [(answer.meter, answer.value, answer.reason) for answer in kept] == sent
+    if not sent:
+        assert (reading.state.typed.reading, reading.state.typed.reason) == ("5983", reason)
+
+
+def test_a_reading_below_zero_is_not_dropped_for_a_reason(reading):
+    submit(reading, "-77", "lid broken")
+    assert "a reading, -77, and “lid broken”" in reading.state.question.text
+    reading.choose(1)
+    assert "-77 is below zero" in reading.state.faults["reading"]
+
+
+@pytest.mark.parametrize(
+    ("typed", "fault"),
+    [
+        ("1234.5", "Invalid reading: '1234.5' is not a whole number"),
+        ("12 345", "Invalid reading: '12 345' is not a whole number"),
+        ("5983q", "Invalid reading: '5983q' is not a whole number"),
+        ("1" * 21, f"Invalid reading: {'1' * 21!r} is not a whole number"),
+        ("-77", "Invalid reading: -77 is below zero; give a reason if there is none"),
+    ],
+)
+def test_what_is_no_whole_number_is_not_sent_and_stays_as_it_was_typed(reading, manager, typed, fault):
+    submit(reading, typed)
+    assert reading.state.faults == {"reading": fault}
+    assert (reading.state.typed.reading, reading.state.focus) == (typed, "reading")
+    assert readings_in(manager.desk.store) == []
 
 
 def test_a_refused_reason_is_blamed(reading):
@@ -147,6 +202,27 @@ def test_a_meter_that_somebody_else_has_read_is_left_with_a_word(reading, manage
     submit(reading, "5983")
     assert reading.state.faults == {"meter": "Meter G5248 was already read this cycle by adam"}
     assert (reading.state.job.meter.number, reading.state.typed.reading) == ("G5249", "")
+
+
+def test_a_refused_reading_and_refused_keys_are_both_told(reading, monkeypatch):
+    client = reading._connected
+    real = client.submit_and_next
+    monkeypatch.setattr(client, "submit_and_next", lambda answer: (reading.refuse_key(), real(answer))[1])
+    submit(reading, "598312")
+    assert "too long" in reading.state.faults["reading"]
+    assert "was not taken. Press Enter" in reading.state.faults["reading"]
+    assert not reading.state.can_submit
+    reading.unlock()
+    assert (reading.state.can_submit, reading.state.typed.reading) == (True, "598312")
+
+
+def test_keys_that_were_refused_at_the_last_reading_lock_nothing(reading, manager, monkeypatch):
+    client = reading._connected
+    real = client.submit_and_next
+    submit(reading, "1")
+    monkeypatch.setattr(client, "submit_and_next", lambda answer: (reading.refuse_key(), real(answer))[1])
+    submit(reading, "2")
+    assert (reading.state.screen, reading.state.keys_refused) == (Screen.DONE, False)
 
 
 def test_an_answer_that_was_lost_is_sent_again_under_its_key(reading, proxy, manager):
@@ -187,6 +263,91 @@ def test_an_expired_login_is_asked_for_again_and_the_submission_goes_on(reading,
     assert "expired" in reading.state.hint
     log_in(reading)
     assert (reading.state.dialog, reading.state.notice) == (None, "Accepted 5983 for G5248")
+
+
+def test_what_was_typed_is_never_sent_by_somebody_else_and_kept_for_its_reader(reading, manager, clock_of_today):
+    clock_of_today.move(hours=13)
+    submit(reading, "5983", "lid broken")
+    reading.edit("username", "adam")
+    log_in(reading, "adam")
+    state = reading.state
+    assert (state.title, state.job.meter.number, state.typed.reading, state.typed.reason) == (
+        "Meter — Adam Ong",
+        "G5248",
+        "",
+        "Read",
+    )
+    assert state.faults[""] == (
+        "The reading of G5248 by Carol Dent was not sent. It is kept in this window until carol logs in here again"
+    )
+    assert readings_in(manager.desk.store) == []
+    typed_at = clock_of_today.now
+
+    clock_of_today.move(hours=13)
+    submit(reading, "1")
+    reading.edit("username", "Carol ")
+    log_in(reading)
+    assert reading.state.question.text == "Your reading of G5248, 5983, was kept here and not sent."
+    reading.choose(0)
+    assert (reading.state.notice, reading.state.status) == ("Accepted 5983 for G5248", Status(1, 1))
+    (kept,) = readings_in(manager.desk.store)
+    assert (kept.username, kept.answer.value, kept.answer.reason) == ("carol", 5983, "lid broken")
+    assert kept.answer.when < typed_at
+    assert reading._outbox.meters() == [("adam", "G5248")]
+
+
+def test_what_is_kept_for_readers_is_asked_about_when_somebody_quits(reading, clock_of_today):
+    ended = []
+    reading.ended = lambda: ended.append(True)
+    clock_of_today.move(hours=13)
+    submit(reading, "5983")
+    reading.edit("username", "adam")
+    log_in(reading, "adam")
+    reading.leave()
+    assert reading.state.question.text == "Carol's reading of G5248 was not sent. Quit all the same?"
+    reading.choose(0)
+    reading.edit("reading", "1")
+    reading.leave()
+    assert reading.state.question.text == (
+        "Your reading of G5248 and carol's reading of G5248 were not sent. Quit all the same?"
+    )
+    assert not ended
+    reading.choose(1)
+    assert ended
+
+
+def test_what_was_kept_and_is_not_sent_now_is_offered_again_and_goes_when_it_is_typed_anew(reading, clock_of_today):
+    clock_of_today.move(hours=13)
+    submit(reading, "5983")
+    reading.edit("username", "adam")
+    log_in(reading, "adam")
+    clock_of_today.move(hours=13)
+    submit(reading, "1")
+    reading.edit("username", "carol")
+    log_in(reading)
+    reading.choose(1)
+    assert (reading.state.question, reading.state.typed.reading) == (None, "")
+    reading.fetch()
+    reading.choose(1)
+    submit(reading, "5984")
+    assert reading.state.notice == "Accepted 5984 for G5248"
+    assert reading._outbox.of("carol") == []
+
+
+def test_a_kept_reading_that_is_refused_is_told_and_gone(reading, manager, clock_of_today):
+    clock_of_today.move(hours=13)
+    submit(reading, "5983")
+    reading.edit("username", "adam")
+    log_in(reading, "adam")
+    submit(reading, "6000")
+    clock_of_today.move(hours=13)
+    submit(reading, "1")
+    reading.edit("username", "carol")
+    log_in(reading)
+    reading.choose(0)
+    assert reading.state.faults == {"meter": "Meter G5248 was already read this cycle by adam"}
+    assert reading.state.question is None
+    assert reading._outbox.of("carol") == []
 
 
 def test_a_server_that_is_not_there_can_be_tried_again():

@@ -5,6 +5,7 @@ import threading
 import time
 from itertools import pairwise
 
+import pytest
 from conftest import wait_until
 from window_fixtures import *  # noqa: F403 - the fixtures
 from window_fixtures import JOBS, opening_for, readings_in
@@ -96,9 +97,76 @@ def test_a_reason_alone_is_submitted_and_read_is_none(reader, database):
     assert not reader.is_enabled("Submit")
 
 
-def test_letters_cannot_be_typed_into_the_reading(reader):
-    reader.type("a5b9 c8.3d")
-    assert reader.window.reading.reading.entry.get() == "5983"
+def test_what_is_typed_as_a_reason_replaces_the_one_that_stands_there_by_itself(reader):
+    entry = reader.window.reading.reason.entry
+    x, y, width, _height = entry.bbox(3)
+    for event in ("<Button-1>", "<ButtonRelease-1>"):  # behind its last letter
+        entry.event_generate(event, x=x + width, y=y)
+    entry.focus_set()
+    assert entry.selection_get() == "Read"
+    reader.type("Dog loose")
+    assert entry.get() == "Dog loose"
+    entry.set("Read")
+    entry.selection_clear()
+    entry.icursor("end")
+    reader.type("Dog")
+    assert entry.get() == "Dog"
+    entry.set("No access")
+    entry.icursor("end")
+    reader.type(" today")
+    assert entry.get() == "No access today"
+
+
+def test_a_reading_with_no_access_is_asked_about_and_answered_with_the_keyboard(reader, database):
+    reader.type("5983")
+    reader.press("Alt-e")
+    reader.type("No access")
+    reader.press("Return")
+    reader.wait_until(lambda: reader.focused == "Back", "the question has the keyboard")
+    reader.see_everything()
+    assert "You typed a reading, 5983, and “No access”, which says that there is none." in reader.texts()
+    reader.press("Return")
+    reader.wait_until(lambda: reader.focused == "reason", "the reason can be changed")
+    reader.press("Return")
+    reader.wait_until(lambda: reader.focused == "Back", "it is asked again")
+    reader.press("Escape")
+    reader.wait_until(lambda: reader.focused == "reason", "Escape goes back, too")
+    assert readings_in(database) == []
+    reader.press("Return")
+    reader.wait_until(lambda: reader.focused == "Back", "it is asked once more")
+    reader.press("Right", "Tab")
+    assert reader.focused == "Send reason"
+    reader.press("Left", "Return")
+    reader.wait_for("Accepted 5983 for G5248")
+    assert readings_in(database) == [("G5248", 5983, "")]
+    reader.type("17")
+    reader.press("Alt-e")
+    reader.type("No access")
+    reader.press("Alt-s")
+    reader.wait_until(lambda: reader.focused == "Back", "it is asked of every meter")
+    reader.press("Alt-e")
+    reader.wait_for("Accepted “No access” for G5249")
+    assert readings_in(database)[1:] == [("G5249", None, "No access")]
+
+
+def test_the_reading_is_kept_as_it_was_typed_and_submit_says_what_is_wrong_with_it(reader, database):
+    entry = reader.window.reading.reading.entry
+    for typed in ("1234.5", "-77", "a5b9 c8"):
+        reader.type(typed)
+        assert entry.get() == typed
+        reader.press("Return")
+        reader.wait_for(f"Invalid reading: {typed}" if typed == "-77" else f"'{typed}' is not a whole number")
+        assert (entry.get(), reader.focused) == (typed, "reading")  # and selected, so that typing replaces it
+    assert readings_in(database) == []
+
+
+def test_a_reading_that_was_pasted_with_a_blank_in_it_is_kept_and_refused(reader, database):
+    reader.root.clipboard_clear()
+    reader.root.clipboard_append("12 345")
+    reader.press("Control-v", "Return")
+    reader.wait_for("Invalid reading: '12 345' is not a whole number")
+    assert reader.window.reading.reading.entry.get() == "12 345"
+    assert readings_in(database) == []
 
 
 def test_a_refused_reading_stays_and_the_fault_is_told_below_it(reader, database):
@@ -184,25 +252,147 @@ def test_the_window_lives_while_the_server_is_frozen_and_goes_on_when_it_wakes(r
     assert "Waiting for the server…" not in reader.texts()
 
 
+def test_no_key_is_half_taken_while_a_reading_is_sent(reader, server, database):
+    entry = reader.window.reading.reading.entry
+    server.send(signal.SIGSTOP)
+    reader.type("5983")
+    reader.press("Return")
+    assert entry.instate(["disabled"])
+    reader.type("38")
+    assert entry.get() == "5983"
+    server.send(signal.SIGCONT)
+    reader.wait_for("Accepted 5983 for G5248")
+    reader.type("125")  # the rest of what was begun too early
+    assert entry.get() == ""
+    reader.wait_for("What you typed while the window was busy was not taken. Press Enter")
+    assert not reader.is_enabled("Submit")
+    assert entry.instate(["disabled", "!invalid"])  # else it would not look locked
+    reader.see_everything()
+
+    reader.press("Return")
+    reader.wait_for("was not taken: type the whole reading")
+    reader.type("38125")
+    reader.press("Return")
+    reader.wait_for("Accepted 38125 for G5249")
+    assert readings_in(database) == [("G5248", 5983, ""), ("G5249", 38125, "")]
+
+
+def test_a_second_enter_while_a_reading_is_sent_is_no_key_of_a_number(reader, server):
+    server.send(signal.SIGSTOP)
+    reader.type("5983")
+    reader.press("Return", "Return", "Tab", "Shift-Tab")
+    server.send(signal.SIGCONT)
+    reader.wait_for("Accepted 5983 for G5248")
+    reader.type("38125")
+    assert reader.window.reading.reading.entry.get() == "38125"
+
+
 def test_quit_works_while_a_call_hangs(reader, server):
     server.send(signal.SIGSTOP)
     reader.type("5983")
     reader.press("Return")
     started = time.monotonic()
-    reader.press("Alt-q")
+    reader.press("Alt-q", "Alt-u")
     assert time.monotonic() - started < 3
     assert reader.window._closed
     server.send(signal.SIGCONT)
     wait_until(lambda: "background" not in {thread.name for thread in threading.enumerate()}, "the thread has ended")
 
 
-def test_an_expired_login_is_asked_for_again_and_what_was_typed_is_sent(reader, database):
+@pytest.mark.parametrize("keys", [["Alt-q"], ["Tab", "Tab", "Tab", "Return"]])
+def test_quit_asks_when_something_typed_is_not_sent_and_enter_stays(reader, keys):
     reader.type("5983")
+    field = reader.focused
+    reader.press(*keys)
+    reader.wait_until(lambda: reader.focused == "Stay", "the question has the keyboard")
+    assert "Your reading of G5248 was not sent. Quit all the same?" in reader.texts()
+    reader.see_everything()
+    reader.press("Alt-q")  # as when it is held down
+    reader.press("Return")
+    reader.wait_until(lambda: reader.focused in (field, "Quit"), "the window has the keyboard again")
+    assert not reader.window._closed
+    assert reader.window.reading.reading.entry.get() == "5983"
+    reader.press("Alt-q")
+    reader.wait_until(lambda: reader.focused == "Stay", "it asks again")
+    reader.press("Right", "Return")
+    assert reader.window._closed
 
+
+def test_escape_in_a_dialog_asks_when_something_typed_is_not_sent(reader, database):
+    reader.type("5983")
+    expire_login(reader, database)
+    reader.press("Return")
+    reader.wait_until(lambda: reader.focused == "password", "a password is asked for")
+    reader.press("Escape")
+    reader.wait_until(lambda: reader.focused == "Stay", "the question has the keyboard")
+    reader.press("Escape")
+    reader.wait_until(lambda: reader.focused == "password", "the password is asked for again")
+    reader.type("carol")
+    reader.press("Return")
+    reader.wait_for("Accepted 5983 for G5248")
+
+
+def test_quit_does_not_ask_when_nothing_is_unsent(reader):
+    reader.press("Alt-q")
+    assert reader.window._closed
+
+
+def test_what_was_typed_is_kept_for_its_reader_when_somebody_else_logs_in(reader, database):
+    def let_in(name):
+        reader.wait_until(lambda: reader.focused == "password", "a password is asked for")
+        reader.press("Alt-u")
+        reader.type(name)
+        reader.press("Alt-p")
+        reader.type(name)
+        reader.press("Return")
+
+    reader.type("5983")
+    expire_login(reader, database, "carol")
+    reader.press("Return")
+    let_in("adam")
+    reader.wait_for("The reading of G5248 by Carol Dent was not sent. It is kept in this window until carol logs in")
+    reader.see_everything()
+    reader.wait_until(lambda: reader.focused == "reading", "adam can read")
+    assert reader.root.focus_get().get() == ""
+    reader.type("17")
+    reader.press("Return")
+    reader.wait_for("Accepted 17 for G5249")
+    assert readings_in(database) == [("G5249", 17, "")]
+
+    expire_login(reader, database, "adam")
+    reader.type("18")
+    reader.press("Return")
+    let_in("carol")
+    reader.wait_for("Your reading of G5248, 5983, was kept here and not sent.")
+    reader.see_everything()
+    reader.wait_until(lambda: reader.focused == "Send", "the question has the keyboard")
+    reader.press("Return")
+    reader.wait_for("Accepted 5983 for G5248")
+    assert readings_in(database) == [("G5248", 5983, ""), ("G5249", 17, "")]
+
+
+def test_a_question_about_quitting_goes_when_the_reading_is_accepted(reader, server):
+    server.send(signal.SIGSTOP)
+    reader.type("5983")
+    reader.press("Return", "Alt-q")
+    reader.wait_until(lambda: reader.focused == "Stay", "the question has the keyboard")
+    server.send(signal.SIGCONT)
+    reader.wait_for("Accepted 5983 for G5248")
+    reader.wait_until(lambda: reader.focused == "reading", "the next meter can be read")
+    assert "Stay" not in reader.texts()
+
+
+def expire_login(reader, database, name="carol"):
+    """Let the server forget who has logged in."""
     with SqliteStore(database, create=False) as store:
-        store.write(lambda tx: tx.sessions.end(tx.sessions.of(["carol"])))
+        store.write(lambda tx: tx.sessions.end(tx.sessions.of([name])))
     until = time.monotonic() + 1.1  # so long a server trusts what it knows
     reader.wait_until(lambda: time.monotonic() > until, "the server looks again")
+
+
+def test_an_expired_login_is_asked_for_again_and_what_was_typed_is_sent(reader, database):
+    reader.type("5983")
+    expire_login(reader, database)
     reader.press("Return")
     reader.wait_for("Your login has expired")
     reader.wait_until(lambda: reader.focused == "password", "a password is asked for")

@@ -6,7 +6,7 @@ from servers import make_database
 from window_fixtures import *  # noqa: F403 - the fixtures
 from window_fixtures import JOBS, opening_for
 
-from metermt.gui.state import REASONS
+from metermt.gui.typed import REASONS
 
 
 @pytest.mark.parametrize(
@@ -47,6 +47,35 @@ def test_letters_become_smaller_where_a_long_text_has_no_room_else(open_window, 
     reader.wait_for("Accepted 5983 for G5248")
     reader.see_everything()
     assert reader.letters == 2 * usual
+
+
+@pytest.mark.parametrize("display", ["800x480"], indirect=True)
+@pytest.mark.parametrize("zoom", [1.0, 2.0])
+def test_a_long_reason_neither_widens_the_window_nor_pushes_anything_out(
+    open_window, servers, tmp_path, demo_accounts, zoom
+):
+    long = make_job("G5248", route="Harbour", sequence=10, address="2 Harbour Road", instructions="Ring twice. " * 16)
+    database = make_database(tmp_path / "long.db", demo_accounts, [long, *JOBS[1:]])
+    reader = open_window(opening_for(servers.start("--database", database)))
+    reader.window.theme.zoom_to(zoom)
+    reader.log_in()
+    reader.see_everything()
+    width = reader.root.winfo_width()
+    reason = reader.window.reading.reason.entry
+    reason.set("No access" + "x" * 77)
+    reader.see_everything_but(reason)
+    assert reader.root.winfo_width() == width
+    reader.type("5983")
+    reader.press("Return")
+    reader.wait_until(lambda: reader.focused == "Back", "it is asked which it is")
+    assert f"“No access{'x' * 30}…”" in " ".join(reader.texts())
+    reader.see_everything_but(reason)
+    reader.press("Alt-e")
+    reader.wait_for("Accepted “")
+    assert f"Accepted “No access{'x' * 30}…” for G5248" in reader.texts()
+    reader.see_everything()
+    assert "Submit" in reader.texts()
+    assert reader.root.winfo_width() <= 800
 
 
 def test_a_window_that_is_too_small_grows(reader):

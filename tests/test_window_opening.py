@@ -100,7 +100,10 @@ def test_an_empty_database_is_given_its_first_account(open_window, tmp_path):
     person.press("Alt-u")
     person.type("carol")
     person.press("Return")
-    person.wait_for("All jobs done")
+    person.wait_for("Nothing to read")
+    assert "No routes have been imported" in " ".join(person.texts())
+    assert "All jobs done" not in person.texts()
+    person.see_everything()
     assert person.root.title() == "Meter — Carol Dent"
     with SqliteStore(database, create=False) as store:
         assert store.read(lambda tx: tx.accounts.users()) == [User("carol", "Carol Dent", role=Role.ADMIN)]

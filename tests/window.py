@@ -60,7 +60,7 @@ class Person:
 
     def type(self, text):
         """Type a text into whatever has the keyboard."""
-        self.press(*({" ": "space", ".": "period"}.get(character, character) for character in text))
+        self.press(*({" ": "space", ".": "period", "-": "minus"}.get(character, character) for character in text))
 
     def wait_until(self, condition, what):
         """Use the window's own loop until the condition holds; fail after the deadline."""
@@ -104,10 +104,15 @@ class Person:
 
     def see_everything(self):
         """Wait until nothing is cut off; fail with what is."""
+        self.see_everything_but()
+
+    def see_everything_but(self, *scrolled):
+        """Wait until nothing is cut off but these fields, whose texts are too long for them; fail with what is."""
         cut_off = []
 
         def nothing():
-            cut_off[:] = [_describe(widget) for widget in self.widgets() if not _is_whole(widget)]
+            seen = (widget for widget in self.widgets() if widget not in scrolled)
+            cut_off[:] = [_describe(widget) for widget in seen if not _is_whole(widget)]
             return not cut_off
 
         self.wait_until(nothing, cut_off)

@@ -10,11 +10,13 @@ from metermt.gui.background import Background
 from metermt.gui.fitting import Fitting
 from metermt.gui.opening import Opening
 from metermt.gui.presenter import Presenter
+from metermt.gui.questions import Asking
 from metermt.gui.state import Dialog, Screen, State
 from metermt.gui.theme import Theme
 from metermt.gui.views.dialog import FormDialog
 from metermt.gui.views.login import LoginDialog
 from metermt.gui.views.message import MessageView
+from metermt.gui.views.question import QuestionDialog
 from metermt.gui.views.reading import ReadingView
 from metermt.gui.views.statusline import StatusLine
 from metermt.localserver import LocalServer
@@ -37,7 +39,6 @@ class Window:
         except tk.TclError as error:
             raise SettingError(f"Cannot open a window: {error}") from error
         self.root.withdraw()
-        self.root.protocol("WM_DELETE_WINDOW", self.close)
         widest, highest = self.root.maxsize()
         self.root.geometry(f"{min(_WIDTH, widest)}x{min(_HEIGHT, highest)}")
         self.root.report_callback_exception = self.report
@@ -49,6 +50,8 @@ class Window:
         self.theme = Theme(self.root)
         self._make_views()
         self.presenter.changed = self._draw
+        self.presenter.ended = self.close
+        self.root.protocol("WM_DELETE_WINDOW", self.presenter.leave)
         self._draw(self.presenter.state)
         self.root.deiconify()
 
@@ -81,25 +84,27 @@ class Window:
         self._shown: object = None
         self._status = StatusLine(self.root)
         self._status.pack(side="bottom", fill="x")
-        self.message = MessageView(self.root, self.presenter, self.close)
-        self.reading = ReadingView(self.root, self.presenter, self.close)
-        self._dialogs: dict[Dialog, FormDialog] = {}
+        self.message = MessageView(self.root, self.presenter)
+        self.reading = ReadingView(self.root, self.presenter)
+        self._dialogs: dict[Dialog | Asking, FormDialog] = {}
         Fitting(self.root, self.theme)
         self.root.bind("<FocusIn>", self._keyboard_came)
 
     def _draw(self, state: State) -> None:
         self.root.title(state.title)
-        shown = (state.screen, state.dialog, state.job)
+        shown = (state.screen, state.front, state.job)
         if shown != self._shown:  # what was too high for the screen is gone
             self._shown = shown
             self.theme.restore()
         self._put(self.reading if state.screen is Screen.READING else self.message, state)
         self._status.draw(state)
         for kind, dialog in self._dialogs.items():
-            if kind is not state.dialog:
+            if kind is state.dialog and kind is not state.front:
+                dialog.stand_back()
+            elif kind is not state.front:
                 dialog.hide()
-        if state.dialog:
-            dialog = self._dialog(state.dialog)
+        if state.front:
+            dialog = self._dialog(state.front)
             dialog.draw(state)
             dialog.show()
 
@@ -110,20 +115,22 @@ class Window:
             view.pack(fill="both", expand=True)
         view.draw(state)
 
-    def _dialog(self, kind: Dialog) -> FormDialog:
+    def _dialog(self, kind: Dialog | Asking) -> FormDialog:
         if kind not in self._dialogs:
-            if kind is Dialog.LOGIN:
-                self._dialogs[kind] = LoginDialog(self.root, self.presenter, self.close)
+            if isinstance(kind, Asking):
+                self._dialogs[kind] = QuestionDialog(self.root, self.presenter, kind)
+            elif kind is Dialog.LOGIN:
+                self._dialogs[kind] = LoginDialog(self.root, self.presenter)
             else:
                 from metermt.gui.views.account import AccountDialog  # noqa: PLC0415 - needed once in a lifetime
 
-                self._dialogs[kind] = AccountDialog(self.root, self.presenter, self.close)
+                self._dialogs[kind] = AccountDialog(self.root, self.presenter)
             Fitting(self._dialogs[kind].window, self.theme)
         return self._dialogs[kind]
 
     def _keyboard_came(self, event: "tk.Event[tk.Misc]") -> None:
-        if event.widget is self.root and self.presenter.state.dialog:  # somebody clicked on the window behind it
-            self._dialog(self.presenter.state.dialog).take_keyboard()
+        if event.widget is self.root and self.presenter.state.front:  # somebody clicked on the window behind it
+            self._dialog(self.presenter.state.front).take_keyboard()
 
     def _beat(self) -> None:
         self.root.after(_BEAT, self._beat)

@@ -5,12 +5,9 @@ from dataclasses import dataclass, field
 from enum import Enum, auto
 from types import MappingProxyType
 
-from metermt.errors import UserError
-from metermt.model import Job, Status, User
-
-READ = "Read"
-"""The reason that is none: there is a reading."""
-REASONS = (READ, "Refused entry", "No access", "Failed to find meter")
+from metermt.gui.questions import Asking, Question
+from metermt.gui.typed import Typed
+from metermt.model import Job, Status
 
 ANYWHERE = ""
 """Where a fault stands that no single field has caused."""
@@ -36,47 +33,13 @@ class Dialog(Enum):
 
 
 @dataclass(frozen=True, slots=True)
-class Typed:
-    """What stands in the fields, named as they are."""
-
-    username: str = ""
-    password: str = ""
-    full_name: str = ""
-    again: str = ""
-    reading: str = ""
-    reason: str = READ
-
-    @property
-    def answer(self) -> tuple[int | None, str] | None:
-        """The reading, None without one, and the reason, empty without one. None if there is neither."""
-        reason = self.reason.strip()
-        if reason.lower() == READ.lower():
-            reason = ""
-        if self.reading:
-            return int(self.reading), reason
-        return (None, reason) if reason else None
-
-    @property
-    def account_faults(self) -> dict[str, str]:
-        """What is wrong with a new account, by field. Empty fields are not wrong, only not filled yet."""
-        faults = {}
-        for name, trial in (("username", (self.username, "-")), ("full_name", ("a", self.full_name or "-"))):
-            try:
-                if getattr(self, name):
-                    User(*trial)
-            except UserError as error:
-                faults[name] = str(error)
-        if self.again and not self.password.startswith(self.again):
-            faults["again"] = "This is not the same password"
-        return faults
-
-
-@dataclass(frozen=True, slots=True)
 class State:
     """All that can be seen, apart from fonts and colours."""
 
     screen: Screen = Screen.WELCOME
     dialog: Dialog | None = None
+    question: Question | None = None
+    """It stands before everything else."""
     typed: Typed = field(default_factory=Typed)
     full_name: str = ""
     job: Job | None = None
@@ -90,6 +53,8 @@ class State:
     can_retry: bool = False
     doing: str = ""
     """What is being waited for; empty when nothing is."""
+    keys_refused: bool = False
+    """Keys were pressed while the fields took nothing. What follows may be the rest of a number, and is not taken."""
     slow: bool = False
     """It takes so long that the reader wants to be told."""
     focus: str = ""
@@ -102,9 +67,30 @@ class State:
         return f"Meter — {self.full_name}" if self.full_name else "Meter"
 
     @property
+    def front(self) -> Dialog | Asking | None:
+        """What stands in front of the window, and must be answered first."""
+        return self.question.asking if self.question else self.dialog
+
+    @property
+    def is_locked(self) -> bool:
+        """The fields for the reading and the reason take nothing."""
+        return bool(self.doing) or self.keys_refused
+
+    @property
+    def end(self) -> tuple[str, str]:
+        """What to say when there is no meter to read: in short, and in full.
+
+        The server says that it has none for this reader, and how many have been read, but not why there is none.
+        """
+        if self.status and self.status.total:
+            return "All jobs done", "Nothing is left to read."
+        causes = "No routes have been imported, no cycle is open, or other readers have all the meters."
+        return "Nothing to read", causes
+
+    @property
     def can_submit(self) -> bool:
         """There is a reading or a real reason."""
-        return self.screen is Screen.READING and not self.doing and self.typed.answer is not None
+        return self.screen is Screen.READING and not self.is_locked and self.typed.answer is not None
 
     @property
     def can_log_in(self) -> bool:

@@ -1,7 +1,6 @@
 """The first account of a database that has none."""
 
 import tkinter as tk
-from collections.abc import Callable
 from dataclasses import replace
 
 from metermt.gui.presenter import Presenter
@@ -14,8 +13,8 @@ from metermt.passwords import SHORT
 class AccountDialog(FormDialog):
     """Asks for user name, full name, and the password twice."""
 
-    def __init__(self, root: tk.Tk, presenter: Presenter, leave: Callable[[], None]) -> None:
-        super().__init__(root, "Create the first account", presenter.edit, leave, columns=2)
+    def __init__(self, root: tk.Tk, presenter: Presenter) -> None:
+        super().__init__(root, "Create the first account", presenter.edit, presenter.leave, columns=2)
         for spec in (
             FieldSpec(name="username", label="User name", hint="Small letters, like carol"),
             FieldSpec(name="full_name", label="Full name"),
@@ -24,7 +23,7 @@ class AccountDialog(FormDialog):
         ):
             self.form.add_field(spec)
         self._create = self.form.add_button("Create", presenter.create_account, main=True)
-        self.form.add_button("Quit", leave)
+        self.form.add_button("Quit", presenter.leave)
         for field in self.form.fields.values():
             field.entry.bind("<Return>", lambda _event: self._create.invoke())
 

@@ -36,33 +36,53 @@ class FormDialog:
         self._waiting = WrappedLabel(frame, "Muted.TLabel")
         self._waiting.grid(sticky="ew", pady=(GAP, 0))
         self._turn = 0
+        self._is_in_front = False
+        self._before = ""  # what had the keyboard before it was shown
         self._last: tk.Misc = self.window  # what had the keyboard last; Tk itself forgets that while nothing is shown
         self.window.bind("<FocusIn>", self._remember)
 
     def hide(self) -> None:
-        """Take it away, and let the window be used."""
+        """Take it away, and let the window be used.
+
+        What had the keyboard before has it again, unless something else has taken it.
+        """
+        self._is_in_front = False
         if self.window.state() != "withdrawn":
+            if self._before and f"{self._root.tk.call('focus')}.".startswith(f"{self.window}."):
+                self._root.tk.call("focus", "-force", self._before)
             self.window.grab_release()
             self.window.withdraw()
 
+    def stand_back(self) -> None:
+        """Let a question be answered before it."""
+        self._is_in_front = False
+        self.window.grab_release()
+
     def show(self) -> None:
         """Put it over the middle of the window, and keep the keyboard and the mouse in it."""
+        self._is_in_front = True
         if self.window.state() == "withdrawn":
+            self._before = str(self._root.tk.call("focus"))
             self._root.update_idletasks()
             width, height = self.window.winfo_reqwidth(), self.window.winfo_reqheight()
             x = self._root.winfo_rootx() + max(0, (self._root.winfo_width() - width) // 2)
             y = self._root.winfo_rooty() + max(0, (self._root.winfo_height() - height) // 3)
             self.window.geometry(f"+{x}+{y}")
             self.window.deiconify()
+        elif self.window.winfo_viewable() and self.window.grab_status() is None:  # it stood behind a question
+            self.window.grab_set()
 
     def take_keyboard(self) -> None:
         """Give the keyboard to the field that had it last."""
         self._last.focus_set()
 
     def _take_over(self, event: "tk.Event[tk.Misc]") -> None:
-        if event.widget is self.window and self.window.grab_status() is None:
+        if event.widget is self.window and self._is_in_front and self.window.grab_status() is None:
             self.window.grab_set()  # neither this nor the next works before it can be seen
-            self.take_keyboard()
+            if self._before:  # this program had the keyboard, and keeps it where no window manager sees to that
+                self._last.focus_force()
+            else:
+                self.take_keyboard()
 
     def _remember(self, event: "tk.Event[tk.Misc]") -> None:
         if event.widget is self.window:

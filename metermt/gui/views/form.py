@@ -61,7 +61,11 @@ class WrappedLabel(ttk.Label):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FieldSpec:
-    """What a field is. `name` is that of what is typed into it; with `choices` it offers them, and takes others too."""
+    """What a field is.
+
+    `name` is that of what is typed into it; with `choices` it offers them, and takes others too. `default` is what
+    stands there when nothing was typed: typing replaces it.
+    """
 
     name: str
     label: str
@@ -69,6 +73,7 @@ class FieldSpec:
     font: str = BODY
     secret: bool = False
     choices: Sequence[str] = ()
+    default: str = ""
     hint: str = ""
 
 
@@ -87,6 +92,10 @@ class Field:
         self.entry.bind("<FocusOut>", lambda _event: self.entry.selection_clear())
         if spec.secret:
             self.entry.configure(show=_DOT)
+        self._default = spec.default
+        if spec.default:
+            for event in ("<ButtonRelease-1>", "<Key>", "<<Paste>>"):  # a selected text is replaced by what comes next
+                self.entry.bind(event, self._select_default, add="+")
         self.fault = WrappedLabel(parent, f"Fault.{ground}TLabel")
         self._hint = spec.hint
         self._styles = {False: f"Muted.{ground}TLabel", True: f"Fault.{ground}TLabel"}
@@ -105,13 +114,20 @@ class Field:
         self.entry.selection_range(0, "end")
         self.entry.icursor("end")
 
+    def _select_default(self, _event: "tk.Event[tk.Misc]") -> None:
+        if self._text.get() == self._default:
+            self.entry.selection_range(0, "end")
+
     def draw(self, text: str, fault: str, *, locked: bool) -> None:
         """Show what was typed and what is wrong with it."""
         if self._text.get() != text:
             self._text.set(text)
         self.fault.configure(style=self._styles[bool(fault)])
         self.fault.draw(fault or self._hint)
-        self.entry.state([("" if locked else "!") + "readonly", ("" if fault else "!") + "invalid"])
+        # The theme's pictures of a fault, and of a field under the mouse, would hide that it is locked.
+        self.entry.state(
+            ["disabled", "!invalid", "!hover"] if locked else ["!disabled", "invalid" if fault else "!invalid"]
+        )
 
 
 class Form(ttk.Frame):
@@ -141,9 +157,11 @@ class Form(ttk.Frame):
         field.place(row=4 * row, column=column, padx=(GAP if column else 0, GAP if column < last else 0))
         self.rowconfigure(4 * row + 3, minsize=GAP)
 
-    def add_button(self, text: str, action: Callable[[], None], *, main: bool = False) -> ttk.Button:
+    def add_button(
+        self, text: str, action: Callable[[], None], *, underline: int = 0, main: bool = False
+    ) -> ttk.Button:
         """Add a button to the right of the others."""
-        button = make_button(self._buttons, text, action, main=main)
+        button = make_button(self._buttons, text, action, underline=underline, main=main)
         button.pack(side="left", padx=(GAP, 0))
         return button
 

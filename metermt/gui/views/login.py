@@ -1,7 +1,6 @@
 """Who is there?"""
 
 import tkinter as tk
-from collections.abc import Callable
 
 from metermt.gui.presenter import Presenter
 from metermt.gui.state import State
@@ -12,12 +11,12 @@ from metermt.gui.views.form import FieldSpec
 class LoginDialog(FormDialog):
     """Asks for user name and password."""
 
-    def __init__(self, root: tk.Tk, presenter: Presenter, leave: Callable[[], None]) -> None:
-        super().__init__(root, "Log in", presenter.edit, leave)
+    def __init__(self, root: tk.Tk, presenter: Presenter) -> None:
+        super().__init__(root, "Log in", presenter.edit, presenter.leave)
         self.form.add_field(FieldSpec(name="username", label="User name"))
         self.form.add_field(FieldSpec(name="password", label="Password", secret=True))
         self._ok = self.form.add_button("OK", presenter.log_in, main=True)
-        self.form.add_button("Quit", leave)
+        self.form.add_button("Quit", presenter.leave)
         for field in self.form.fields.values():
             field.entry.bind("<Return>", lambda _event: self._ok.invoke())
 

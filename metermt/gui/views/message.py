@@ -1,7 +1,6 @@
 """A word that fills the window while there is no meter to read."""
 
 import tkinter as tk
-from collections.abc import Callable
 from tkinter import ttk
 
 from metermt.gui.presenter import Presenter
@@ -13,7 +12,7 @@ from metermt.gui.views.form import WrappedLabel, make_button
 class MessageView(ttk.Frame):
     """What is going on, what went wrong, and what can be done about it."""
 
-    def __init__(self, parent: tk.Misc, presenter: Presenter, leave: Callable[[], None]) -> None:
+    def __init__(self, parent: tk.Misc, presenter: Presenter) -> None:
         super().__init__(parent, padding=3 * GAP)
         self._turn = 0
         self.columnconfigure(0, weight=1)
@@ -32,15 +31,16 @@ class MessageView(ttk.Frame):
         buttons = ttk.Frame(self)
         buttons.grid(row=5, column=0, pady=(3 * GAP, 0))
         self.retry = make_button(buttons, "Retry", presenter.retry, underline=2, main=True)
-        for button in (self.retry, make_button(buttons, "Quit", leave)):
+        for button in (self.retry, make_button(buttons, "Quit", presenter.leave)):
             button.pack(side="left", padx=GAP // 2)
 
     def draw(self, state: State) -> None:
         """Show the state."""
         done = state.screen is Screen.DONE
         fault = "" if state.dialog else state.faults.get(ANYWHERE, "")
-        self._heading.draw("All jobs done" if done else "MeterMT")
-        self._text.draw("" if fault else state.doing or ("Nothing is left to read." if done else ""))
+        heading, text = state.end if done else ("MeterMT", "")
+        self._heading.draw(heading)
+        self._text.draw("" if fault else state.doing or text)
         self._fault.draw(fault)
         if state.doing and not state.dialog:
             self._progress.grid()
@@ -49,6 +49,6 @@ class MessageView(ttk.Frame):
             self._progress.stop()
             self._progress.grid_remove()
         self.retry.state(["!disabled" if state.can_retry and not state.dialog else "disabled"])
-        if state.focus_turn != self._turn and not state.dialog:
+        if state.focus_turn != self._turn and not state.front:
             self._turn = state.focus_turn
             self.retry.focus_set()

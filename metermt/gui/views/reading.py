@@ -1,25 +1,24 @@
 """The meter to read, and the answer to it."""
 
-import re
 import tkinter as tk
-from collections.abc import Callable
 from tkinter import ttk
 
 from metermt.gui.presenter import Presenter
-from metermt.gui.state import ANYWHERE, METER, REASONS, State
+from metermt.gui.state import ANYWHERE, METER, State
 from metermt.gui.theme import ENTRY, GAP
+from metermt.gui.typed import READ, REASONS
 from metermt.gui.views.form import Field, FieldSpec, WrappedLabel, make_button
 from metermt.model import KINDS, MAX_DIALS, Job
 
-_MOST_DIGITS = 20  # more than any register has, and a number that every part can carry
 _WHEEL = ("<MouseWheel>", "<Button-4>", "<Button-5>")
 
 
 class ReadingView(ttk.Frame):
     """The meter, the fields for reading and reason, and the buttons."""
 
-    def __init__(self, parent: tk.Misc, presenter: Presenter, leave: Callable[[], None]) -> None:
+    def __init__(self, parent: tk.Misc, presenter: Presenter) -> None:
         super().__init__(parent, style="Sheet.TFrame", padding=(3 * GAP, GAP))
+        self._presenter = presenter
         self._turn = 0
         self.columnconfigure(0, weight=1)
         self.columnconfigure(1, weight=1)
@@ -34,10 +33,9 @@ class ReadingView(ttk.Frame):
 
         reading = FieldSpec(name="reading", label="Reading", font=ENTRY)
         self.reading = Field(self, reading, presenter.edit, ground="Sheet.")
-        self.reading.entry.configure(width=MAX_DIALS, validate="key")
-        self.reading.entry.configure(validatecommand=(self.register(_can_be_a_reading), "%P"))
+        self.reading.entry.configure(width=MAX_DIALS)
         self.reading.place(row=8, fault_span=2)
-        reason = FieldSpec(name="reason", label="Reason", underline=1, choices=REASONS)
+        reason = FieldSpec(name="reason", label="Reason", underline=1, choices=REASONS, default=READ)
         self.reason = Field(self, reason, presenter.edit, ground="Sheet.")
         self.reason.entry.configure(width=max(map(len, REASONS)))
         self.reason.entry.bind("<Configure>", self._keep_reasons_whole, add="+")
@@ -50,10 +48,15 @@ class ReadingView(ttk.Frame):
         buttons.grid(row=12, column=0, columnspan=2, sticky="w", pady=(GAP, 0))
         self.submit = make_button(buttons, "Submit", presenter.submit, main=True)
         self.retry = make_button(buttons, "Retry", presenter.retry, underline=2)
-        for button in (self.submit, make_button(buttons, "Quit", leave)):
+        for button in (self.submit, make_button(buttons, "Quit", presenter.leave)):
             button.pack(side="left", padx=(0, GAP))
+        self._is_locked = False
         for field in (self.reading, self.reason):
-            field.entry.bind("<Return>", lambda _event: self.submit.invoke())
+            field.entry.bind("<Key>", self._key_pressed, add="+")
+            for command in ("<Alt-Key>", "<Control-Key>"):  # these type nothing
+                field.entry.bind(command, lambda _event: None)
+            field.entry.bind("<Return>", lambda _event: self._enter())
+            field.entry.bind("<Button-1>", lambda _event: presenter.unlock())
 
     def draw(self, state: State) -> None:
         """Show the state."""
@@ -61,14 +64,15 @@ class ReadingView(ttk.Frame):
             self._draw_job(state.job)
         self._trouble_with_meter.draw(state.faults.get(METER, ""))
         for field in (self.reading, self.reason):
-            field.draw(getattr(state.typed, field.name), state.faults.get(field.name, ""), locked=bool(state.doing))
+            field.draw(getattr(state.typed, field.name), state.faults.get(field.name, ""), locked=state.is_locked)
+        self._is_locked = state.is_locked
         self._trouble.draw(state.faults.get(ANYWHERE, ""))
         self.submit.state(["!disabled" if state.can_submit else "disabled"])
         if state.can_retry:
             self.retry.pack(after=self.submit, side="left", padx=(0, GAP))
         else:
             self.retry.pack_forget()
-        if state.focus_turn != self._turn and not state.dialog:
+        if state.focus_turn != self._turn and not state.front:
             self._turn = state.focus_turn
             for field in (self.reading, self.reason):
                 if field.name == state.focus:
@@ -82,6 +86,17 @@ class ReadingView(ttk.Frame):
         self._route.draw(" · ".join(filter(None, (route, kind))))
         self._instructions.draw(job.meter.instructions)
 
+    def _key_pressed(self, event: "tk.Event[tk.Misc]") -> None:
+        if self._is_locked and event.char.isprintable() and event.char:
+            self._presenter.refuse_key()
+
+    def _enter(self) -> None:
+        """Submit. Where keys were refused it is the first Enter after them, and ends that."""
+        if self._presenter.state.keys_refused:
+            self._presenter.unlock()
+        else:
+            self.submit.invoke()
+
     def _keep_reasons_whole(self, _event: "tk.Event[tk.Misc]") -> None:
         """Where there is little room it is the other field that becomes narrower."""
         self.columnconfigure(1, minsize=self.reason.entry.winfo_reqwidth() + 2 * GAP)
@@ -90,7 +105,3 @@ class ReadingView(ttk.Frame):
         label = WrappedLabel(self, style, padding=padding)
         label.grid(row=row, column=0, columnspan=2, sticky="ew", pady=(0, GAP // 2))
         return label
-
-
-def _can_be_a_reading(text: str) -> bool:
-    return re.fullmatch(rf"[0-9]{{0,{_MOST_DIGITS}}}", text) is not None
