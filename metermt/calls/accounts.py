@@ -1,6 +1,7 @@
 """Who may log in, and as what: for admins."""
 
 from dataclasses import dataclass, replace
+from typing import Any
 
 from metermt.calls.desk import Desk
 from metermt.calls.sessions import end_sessions
@@ -8,6 +9,7 @@ from metermt.calls.table import Ask, Turn, Weight, call
 from metermt.errors import UserError
 from metermt.model import Account, Role, User
 from metermt.passwords import hash_password
+from metermt.rules.lockout import locked_until
 from metermt.store.base import Tx
 
 
@@ -35,6 +37,14 @@ class NewPassword:
 
 
 @dataclass(frozen=True, slots=True)
+class NewName:
+    """A user's full name from now on."""
+
+    username: str
+    full_name: str
+
+
+@dataclass(frozen=True, slots=True)
 class NewRole:
     """A user's role from now on."""
 
@@ -42,10 +52,34 @@ class NewRole:
     role: Role
 
 
+@dataclass(frozen=True, slots=True)
+class UserState:
+    """A user, and how their logins are. Times are in seconds since 1970, UTC."""
+
+    user: User
+    locked_until: float | None = None
+    """Until when the right password does not help at some address; None when it does everywhere."""
+    used_at: float | None = None
+    """When one of their sessions was used last; None when that is not known any more."""
+
+
 @call(Role.ADMIN, Weight.READ)
 def list_users(turn: Turn, ask: Ask[None]) -> list[User]:  # noqa: ARG001 - it is told nothing
     """Return all users, sorted by name."""
     return turn.tx.accounts.users()
+
+
+@call(Role.ADMIN, Weight.READ)
+def list_user_states(turn: Turn, ask: Ask[None]) -> list[UserState]:  # noqa: ARG001 - it is told nothing
+    """Return all users, sorted by name, and how their logins are."""
+    users = turn.tx.accounts.users()
+    used_at = turn.tx.sessions.last_used(user.username for user in users)
+    window, most = turn.policy.login_window.total_seconds(), turn.policy.login_failures
+    locked: dict[str, float] = {}
+    for (username, _), failures in turn.tx.sessions.failed_since(turn.now - window).items():
+        if until := locked_until(failures, turn.now, most=most, window=window):
+            locked[username] = max(until, locked.get(username, until))
+    return [UserState(user, locked.get(user.username), used_at.get(user.username)) for user in users]
 
 
 @call(Role.ADMIN, Weight.READ)
@@ -64,15 +98,16 @@ def add_user(desk: Desk, ask: Ask[NewUser]) -> None:
 
 @call(Role.ADMIN, Weight.LONG)
 def set_password(desk: Desk, ask: Ask[NewPassword]) -> None:
-    """Give a user a new password, and end their sessions; what these hold is left to their reader.
+    """Give a user a new password, end their sessions, and forget their failed logins.
 
-    Raises `UserError`.
+    What the sessions hold is left to their reader. Who is disabled stays so. Raises `UserError`.
     """
     username, password_hash = ask.request.username, hash_password(ask.request.password)
 
     def work(tx: Tx) -> set[str]:
         turn = desk.turn(tx)
         turn.tx.accounts.put([replace(_account(turn, username), password_hash=password_hash)])
+        turn.tx.sessions.forget_failures([username])
         end_sessions(turn, turn.tx.sessions.of([username]), free_jobs=False)
         return turn.ended
 
@@ -82,17 +117,32 @@ def set_password(desk: Desk, ask: Ask[NewPassword]) -> None:
 @call(Role.ADMIN, Weight.WRITE)
 def set_role(turn: Turn, ask: Ask[NewRole]) -> None:
     """Give a user another role, from their next call on. Raises `UserError`."""
-    account = _account(turn, ask.request.username)
-    turn.tx.accounts.put([replace(account, user=replace(account.user, role=ask.request.role))])
-    turn.ended.update(turn.tx.sessions.of([ask.request.username]))  # to be read again
+    _change(turn, ask.request.username, role=ask.request.role)
+
+
+@call(Role.ADMIN, Weight.WRITE)
+def rename_user(turn: Turn, ask: Ask[NewName]) -> None:
+    """Give a user another full name. Raises `UserError`."""
+    _change(turn, ask.request.username, full_name=ask.request.full_name)
+
+
+@call(Role.ADMIN, Weight.WRITE)
+def unlock_user(turn: Turn, ask: Ask[Username]) -> None:
+    """Forget the failed logins of a user, so that they need not wait any longer. Raises `UserError`."""
+    turn.tx.sessions.forget_failures([_account(turn, ask.request.username).user.username])
 
 
 @call(Role.ADMIN, Weight.WRITE)
 def disable_user(turn: Turn, ask: Ask[Username]) -> None:
     """Let a user in no more, end their sessions, and free their jobs. Their readings stay. Raises `UserError`."""
-    account = _account(turn, ask.request.username)
-    turn.tx.accounts.put([replace(account, user=replace(account.user, disabled=True))])
+    _change(turn, ask.request.username, disabled=True)
     end_sessions(turn, turn.tx.sessions.of([ask.request.username]), free_jobs=True)
+
+
+@call(Role.ADMIN, Weight.WRITE)
+def enable_user(turn: Turn, ask: Ask[Username]) -> None:
+    """Let a user in again who was disabled; the password is the old one. Raises `UserError`."""
+    _change(turn, ask.request.username, disabled=False)
 
 
 def add_accounts(turn: Turn, accounts: list[Account]) -> None:
@@ -100,6 +150,13 @@ def add_accounts(turn: Turn, accounts: list[Account]) -> None:
     for username in turn.tx.accounts.find([account.user.username for account in accounts]):
         raise UserError(f"There is a user {username!r} already")
     turn.tx.accounts.put(accounts)
+
+
+def _change(turn: Turn, username: str, **changes: Any) -> None:
+    """Change what is known of a user. Raises `UserError`."""
+    account = _account(turn, username)
+    turn.tx.accounts.put([replace(account, user=replace(account.user, **changes))])
+    turn.ended.update(turn.tx.sessions.of([username]))  # to be read again
 
 
 def _account(turn: Turn, username: str) -> Account:

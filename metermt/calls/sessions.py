@@ -13,6 +13,7 @@ from metermt.calls.table import Ask, Turn, Weight, call
 from metermt.errors import LoginError, TooManyFailures
 from metermt.model import Account, Role, Session, is_username
 from metermt.passwords import verify_password
+from metermt.rules.lockout import locked_until
 from metermt.version import PROTOCOL, VERSION
 
 # Hashing takes 64 MiB and some 100 ms of several cores. A whole crew that logs in at once waits here, and leaves one
@@ -110,8 +111,8 @@ def end_sessions(turn: Turn, keys: list[str], *, free_jobs: bool) -> None:
 def _check_failures(desk: Desk, name: str, address: str) -> None:
     now, window = desk.clock(), desk.policy.login_window.total_seconds()
     failures = desk.store.read(lambda tx: tx.sessions.failures(name, address, now - window))
-    if len(failures) >= desk.policy.login_failures:
-        seconds = failures[-desk.policy.login_failures] + window - now
+    if until := locked_until(failures, now, most=desk.policy.login_failures, window=window):
+        seconds = until - now
         raise TooManyFailures(
             f"Too many failed logins for {name!r} from your address: try again in {ceil(seconds / 60)} minutes",
             seconds=ceil(seconds),

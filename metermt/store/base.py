@@ -23,6 +23,8 @@ T_co = TypeVar("T_co", covariant=True)
 
 Key = tuple[str, str]
 """A user name and the key of a submission of that user."""
+Origin = tuple[str, str]
+"""A user name as it was typed, and the address that it was typed at."""
 
 
 class KnownJob(NamedTuple):
@@ -83,12 +85,24 @@ class Sessions(ABC):
         """Return the keys of all sessions of these users, ended ones that still hold jobs included."""
 
     @abstractmethod
+    def last_used(self, usernames: Iterable[str]) -> dict[str, float]:
+        """Return when a session of each of these users was used last, by user name, as far as any is remembered."""
+
+    @abstractmethod
     def forget(self, idle_since: float) -> None:
         """Forget those not used since then, and those that have ended, unless they hold jobs."""
 
     @abstractmethod
     def failures(self, username: str, address: str, since: float) -> list[float]:
         """Return when this name failed to log in from this address after `since`, oldest first."""
+
+    @abstractmethod
+    def failed_since(self, since: float) -> dict[Origin, list[float]]:
+        """Return when anybody failed to log in after `since`, oldest first, by name and address."""
+
+    @abstractmethod
+    def forget_failures(self, usernames: Iterable[str]) -> None:
+        """Forget the failed logins of these names, from wherever."""
 
     @abstractmethod
     def add_failure(self, username: str, address: str, at: float, forget_before: float) -> None:

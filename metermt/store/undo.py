@@ -80,6 +80,9 @@ class Ordered(Generic[Row]):
     def __contains__(self, row: Row) -> bool:
         return self._find(row)[1]
 
+    def __iter__(self) -> Iterator[Row]:
+        return iter(self._rows)
+
     def first(self, most: int) -> list[Row]:
         """Return the first rows."""
         return self._rows[:most]
