@@ -1,14 +1,14 @@
-"""Who may log in, and as what: for admins."""
+"""Who may log in, and as what: for admins; and a password of one's own."""
 
 from dataclasses import dataclass, replace
 from typing import Any
 
+from metermt.calls.credentials import hashed, is_right, verified
 from metermt.calls.desk import Desk
 from metermt.calls.sessions import end_sessions
 from metermt.calls.table import Ask, Turn, Weight, call
-from metermt.errors import UserError
+from metermt.errors import LoginError, SessionError, TooManyFailures, UserError
 from metermt.model import Account, Role, User
-from metermt.passwords import hash_password
 from metermt.rules.lockout import locked_until
 from metermt.store.base import Tx
 
@@ -34,6 +34,14 @@ class NewPassword:
 
     username: str
     password: str
+
+
+@dataclass(frozen=True, slots=True)
+class ChangedPassword:
+    """The password of who asks, and what it is to be from now on."""
+
+    old: str
+    new: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,7 +100,7 @@ def find_user(turn: Turn, ask: Ask[Username]) -> User:
 def add_user(desk: Desk, ask: Ask[NewUser]) -> None:
     """Let somebody in. Raises `UserError` if the name is taken, or the password cannot be used."""
     user = ask.request.user
-    account = Account(user, hash_password(ask.request.password))
+    account = Account(user, hashed(ask.request.password))
     desk.store.write(lambda tx: add_accounts(desk.turn(tx), [account]))
 
 
@@ -102,7 +110,7 @@ def set_password(desk: Desk, ask: Ask[NewPassword]) -> None:
 
     What the sessions hold is left to their reader. Who is disabled stays so. Raises `UserError`.
     """
-    username, password_hash = ask.request.username, hash_password(ask.request.password)
+    username, password_hash = ask.request.username, hashed(ask.request.password)
 
     def work(tx: Tx) -> set[str]:
         turn = desk.turn(tx)
@@ -112,6 +120,42 @@ def set_password(desk: Desk, ask: Ask[NewPassword]) -> None:
         return turn.ended
 
     desk.sessions.forget(desk.store.write(work))
+
+
+@call(Role.READER, Weight.LONG)
+def change_password(desk: Desk, ask: Ask[ChangedPassword]) -> None:
+    """Change the password of who asks, and end their other sessions; what these hold is left to their reader.
+
+    A wrong old password counts as a failed login. Asking again for what was done is harmless, as when the first answer
+    was lost. Raises `LoginError`, its subclass `TooManyFailures`, or `UserError` if the new one cannot be used.
+    """
+    own, new = ask.reader, ask.request.new
+    try:
+        old_hash = verified(desk, own.username, ask.caller.address, ask.request.old).password_hash
+    except TooManyFailures:
+        raise
+    except LoginError:
+        if is_right(desk, own.username, new):
+            return
+        raise LoginError("The old password is wrong") from None
+    new_hash = hashed(new)
+
+    def work(tx: Tx) -> set[str] | None:
+        turn = desk.turn(tx)
+        account = _account(turn, own.username)
+        if account.user.disabled or own.key not in tx.sessions.find([own.key]):
+            raise SessionError
+        if account.password_hash != old_hash:
+            return None
+        tx.accounts.put([replace(account, password_hash=new_hash)])
+        end_sessions(turn, [key for key in tx.sessions.of([own.username]) if key != own.key], free_jobs=False)
+        return turn.ended
+
+    ended = desk.store.write(work)
+    if ended is None:  # it was changed meanwhile: look again
+        change_password.function(desk, ask)
+    else:
+        desk.sessions.forget(ended)
 
 
 @call(Role.ADMIN, Weight.WRITE)

@@ -1,24 +1,16 @@
 """Logging in and out, and the first words between two programs."""
 
-import os
 import secrets
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from math import ceil
-from threading import BoundedSemaphore
 
+from metermt.calls.credentials import verified
 from metermt.calls.desk import Desk
 from metermt.calls.known import key_of
 from metermt.calls.table import Ask, Turn, Weight, call
-from metermt.errors import LoginError, TooManyFailures
-from metermt.model import Account, Role, Session, is_username
-from metermt.passwords import verify_password
-from metermt.rules.lockout import locked_until
+from metermt.errors import LoginError
+from metermt.model import Role, Session, is_username
 from metermt.version import PROTOCOL, VERSION
-
-# Hashing takes 64 MiB and some 100 ms of several cores. A whole crew that logs in at once waits here, and leaves one
-# core to those who read. No lock is held meanwhile.
-_hashing = BoundedSemaphore(max(1, (os.cpu_count() or 1) - 1))
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,11 +74,7 @@ def login(desk: Desk, ask: Ask[Login]) -> LoggedIn:
         raise LoginError(f"Your certificate is for {certified}: log in by that name")
     if not is_username(name):
         name = ascii(name)[:64]  # nobody's, but its failures are counted like those of any other
-    with _hashing:
-        _check_failures(desk, name, ask.caller.address)
-        if not _is_right(desk.store.read(lambda tx: tx.accounts.find([name])).get(name), password):
-            _remember_failure(desk, name, ask.caller.address)
-            raise LoginError
+    verified(desk, name, ask.caller.address, password)
     session_id = secrets.token_urlsafe(32)
     session = desk.store.write(lambda tx: _opened(desk.turn(tx), key_of(session_id), name))
     desk.sessions.learn([session], desk.clock())
@@ -106,29 +94,6 @@ def end_sessions(turn: Turn, keys: list[str], *, free_jobs: bool) -> None:
         turn.tx.leases.end_of(keys)
     turn.tx.sessions.end(keys)
     turn.ended.update(keys)
-
-
-def _check_failures(desk: Desk, name: str, address: str) -> None:
-    now, window = desk.clock(), desk.policy.login_window.total_seconds()
-    failures = desk.store.read(lambda tx: tx.sessions.failures(name, address, now - window))
-    if until := locked_until(failures, now, most=desk.policy.login_failures, window=window):
-        seconds = until - now
-        raise TooManyFailures(
-            f"Too many failed logins for {name!r} from your address: try again in {ceil(seconds / 60)} minutes",
-            seconds=ceil(seconds),
-        )
-
-
-def _remember_failure(desk: Desk, name: str, address: str) -> None:
-    now = desk.clock()
-    forget_before = now - desk.policy.login_window.total_seconds()
-    desk.store.write(lambda tx: tx.sessions.add_failure(name, address, now, forget_before))
-
-
-def _is_right(account: Account | None, password: str) -> bool:
-    """Tell whether this lets the user in; whoever there is or is not, it takes as long."""
-    usable = account is not None and not account.user.disabled
-    return verify_password(account.password_hash if account and usable else None, password)
 
 
 def _opened(turn: Turn, key: str, username: str) -> Session:
