@@ -3,13 +3,15 @@
 import secrets
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import partial
 
 from metermt.calls.credentials import verified
 from metermt.calls.desk import Desk
 from metermt.calls.known import key_of
 from metermt.calls.table import Ask, Turn, Weight, call
 from metermt.errors import LoginError
-from metermt.model import Role, Session, is_username
+from metermt.model import Account, Role, Session, is_username
+from metermt.store.base import Tx
 from metermt.version import PROTOCOL, VERSION
 
 
@@ -74,9 +76,11 @@ def login(desk: Desk, ask: Ask[Login]) -> LoggedIn:
         raise LoginError(f"Your certificate is for {certified}: log in by that name")
     if not is_username(name):
         name = ascii(name)[:64]  # nobody's, but its failures are counted like those of any other
-    verified(desk, name, ask.caller.address, password)
     session_id = secrets.token_urlsafe(32)
-    session = desk.store.write(lambda tx: _opened(desk.turn(tx), key_of(session_id), name))
+    session = None
+    while session is None:  # nearly always once: again if the password was changed meanwhile
+        account = verified(desk, name, ask.caller.address, password)
+        session = desk.store.write(partial(_opened, desk, key_of(session_id), account))
     desk.sessions.learn([session], desk.clock())
     desk.sessions.shown(ask.caller, session.key)
     return LoggedIn(session_id, session.user.full_name)
@@ -96,11 +100,17 @@ def end_sessions(turn: Turn, keys: list[str], *, free_jobs: bool) -> None:
     turn.ended.update(keys)
 
 
-def _opened(turn: Turn, key: str, username: str) -> Session:
-    """Return a new session. Raises `LoginError` if the user is gone or disabled by now."""
-    account = turn.tx.accounts.find([username]).get(username)
+def _opened(desk: Desk, key: str, verified_as: Account, tx: Tx) -> Session | None:
+    """Return a new session; None if the password that was verified is not the one of the account any more.
+
+    Raises `LoginError` if the user is gone or disabled by now.
+    """
+    turn, username = desk.turn(tx), verified_as.user.username
+    account = tx.accounts.find([username]).get(username)
     if account is None or account.user.disabled:
         raise LoginError
+    if account.password_hash != verified_as.password_hash:
+        return None
     turn.tx.sessions.forget(turn.now - turn.policy.session_idle.total_seconds())
     session = Session(key, account.user, turn.now, turn.server)
     turn.tx.sessions.add([session])

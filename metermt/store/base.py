@@ -42,6 +42,10 @@ class Accounts(ABC):
         """Return those of these accounts that there are, by user name."""
 
     @abstractmethod
+    def disabled(self, usernames: Iterable[str]) -> set[str]:
+        """Return which of these users are disabled."""
+
+    @abstractmethod
     def users(self) -> list[User]:
         """Return all users, sorted by name."""
 
@@ -268,6 +272,12 @@ class Tx:
     leases: Leases
     readings: Readings
     servers: Servers
+
+    def foresee(self, steps: Callable[[], object]) -> None:
+        """Say which steps will be asked again for what they find, so that a store that is far away may find it along.
+
+        What they return here means nothing.
+        """
 
     def gather(
         self, now: float, keys: Collection[Key] = (), meters: Collection[str] = (), wishes: Sequence[Wish] = ()

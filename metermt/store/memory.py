@@ -38,6 +38,9 @@ class _Accounts(Accounts):
     def find(self, usernames: Iterable[str]) -> dict[str, Account]:
         return found_in(self._facts.accounts, usernames)
 
+    def disabled(self, usernames: Iterable[str]) -> set[str]:
+        return {name for name, account in self.find(usernames).items() if account.user.disabled}
+
     def users(self) -> list[User]:
         return [account.user for _, account in sorted(self._facts.accounts.items())]
 
