@@ -145,6 +145,12 @@ def test_all_sessions_of_a_user_are_told_whatever_they_do(crew):
 # --- the last use
 
 
+def test_uses_after_a_time_are_set_back(crew):
+    crew.sessions.note({"carol-1": T0 + 100, "adam-1": T0 + 100.5}, SERVER)
+    crew.sessions.set_back(T0 + 100, T0 + 7)
+    assert [crew.sessions.find(ALL)[key].used_at for key in ALL] == [T0 + 7, T0, T0 + 100, T0]
+
+
 def test_the_last_use_of_a_user_is_that_of_the_session_used_last(crew):
     crew.sessions.note({"carol-1": T0 + 7.5, "carol-2": T0 + 3}, SERVER)
     assert crew.sessions.last_used(["carol", "adam", "eric", "adam"]) == {"carol": T0 + 7.5, "adam": T0}
@@ -241,6 +247,14 @@ def test_failed_logins_of_everybody_are_told_by_name_and_address(steps):
         ("nobody 🐋", ""): [8.0],
     }
     assert steps.sessions.failed_since(8.0) == {}
+
+
+def test_failed_logins_after_a_time_are_forgotten(steps):
+    for username, at in (("carol", 5.0), ("carol", 7.0), ("adam", 7.5), ("carol", 9.0)):
+        steps.sessions.add_failure(username, "", at, 0)
+    steps.sessions.forget_failures_after(7.0)
+    assert steps.sessions.failed_since(0) == {("carol", ""): [5.0, 7.0]}
+    assert steps.sessions.failures("carol", "", 0) == [5.0, 7.0]
 
 
 def test_failed_logins_are_forgotten_by_name_from_wherever(steps):

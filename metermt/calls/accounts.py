@@ -9,6 +9,7 @@ from metermt.calls.sessions import end_sessions
 from metermt.calls.table import Ask, Turn, Weight, call
 from metermt.errors import LoginError, SessionError, TooManyFailures, UserError
 from metermt.model import Account, Role, User
+from metermt.rules.clocks import can_have_been
 from metermt.rules.lockout import locked_until
 from metermt.store.base import Tx
 
@@ -81,7 +82,8 @@ def list_users(turn: Turn, ask: Ask[None]) -> list[User]:  # noqa: ARG001 - it i
 def list_user_states(turn: Turn, ask: Ask[None]) -> list[UserState]:  # noqa: ARG001 - it is told nothing
     """Return all users, sorted by name, and how their logins are."""
     users = turn.tx.accounts.users()
-    used_at = turn.tx.sessions.last_used(user.username for user in users)
+    last_used = turn.tx.sessions.last_used(user.username for user in users)
+    used_at = {username: at for username, at in last_used.items() if can_have_been(at, turn.now)}
     window, most = turn.policy.login_window.total_seconds(), turn.policy.login_failures
     locked: dict[str, float] = {}
     for (username, _), failures in turn.tx.sessions.failed_since(turn.now - window).items():

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import partial
 
+from metermt.calls.clocks import set_right
 from metermt.calls.credentials import verified
 from metermt.calls.desk import Desk
 from metermt.calls.known import key_of
@@ -111,6 +112,7 @@ def _opened(desk: Desk, key: str, verified_as: Account, tx: Tx) -> Session | Non
         raise LoginError
     if account.password_hash != verified_as.password_hash:
         return None
+    set_right(turn)
     turn.tx.sessions.forget(turn.now - turn.policy.session_idle.total_seconds())
     session = Session(key, account.user, turn.now, turn.server)
     turn.tx.sessions.add([session])

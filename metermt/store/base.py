@@ -89,6 +89,10 @@ class Sessions(ABC):
         """Return the keys of all sessions of these users, ended ones that still hold jobs included."""
 
     @abstractmethod
+    def set_back(self, after: float, to: float) -> None:
+        """Say of the sessions that were used after a time that they were last used at another one."""
+
+    @abstractmethod
     def last_used(self, usernames: Iterable[str]) -> dict[str, float]:
         """Return when a session of each of these users was used last, by user name, as far as any is remembered."""
 
@@ -107,6 +111,10 @@ class Sessions(ABC):
     @abstractmethod
     def forget_failures(self, usernames: Iterable[str]) -> None:
         """Forget the failed logins of these names, from wherever."""
+
+    @abstractmethod
+    def forget_failures_after(self, at: float) -> None:
+        """Forget the failed logins of anybody from after that time."""
 
     @abstractmethod
     def add_failure(self, username: str, address: str, at: float, forget_before: float) -> None:
@@ -180,6 +188,10 @@ class Leases(ABC):
     @abstractmethod
     def put(self, leases: Iterable[Lease]) -> None:
         """Lease open jobs, whoever held them."""
+
+    @abstractmethod
+    def shorten(self, after: float, to: float) -> None:
+        """Let the leases that end after a time end at another one."""
 
     @abstractmethod
     def end_of(self, sessions: Iterable[str]) -> None:

@@ -1,7 +1,9 @@
 """Who is logged in, and who has failed to, in memory."""
 
+import sys
 from collections.abc import Iterable, Mapping
 from itertools import count
+from math import inf
 
 from metermt.model import Session
 from metermt.store.base import Origin, Sessions
@@ -53,6 +55,11 @@ class MemorySessions(Sessions):
         keys = sorted(key for username in set(usernames) for key in facts.logins_of.of(username))
         return [key for key in keys if not facts.logins[key].ended or facts.held_by.of(key)]
 
+    def set_back(self, after: float, to: float) -> None:
+        for key, login in self._facts.logins.items():
+            if login.used_at > after:
+                self._put(key, login._replace(used_at=to))
+
     def last_used(self, usernames: Iterable[str]) -> dict[str, float]:
         facts = self._facts
         keys = {username: facts.logins_of.of(username) for username in usernames}
@@ -69,20 +76,25 @@ class MemorySessions(Sessions):
 
     def failed_since(self, since: float) -> dict[Origin, list[float]]:
         found: dict[Origin, list[float]] = {}
-        for at, _, username, address in self._failures:
-            if at > since:
-                found.setdefault((username, address), []).append(at)
+        for at, _, username, address in self._failures_after(since):
+            found.setdefault((username, address), []).append(at)
         return found
 
     def forget_failures(self, usernames: Iterable[str]) -> None:
         names = set(usernames)
-        self._forget(failure for failure in list(self._failures) if failure[2] in names)
+        self._forget(failure for failure in self._failures_after(-inf) if failure[2] in names)
+
+    def forget_failures_after(self, at: float) -> None:
+        self._forget(self._failures_after(at))
 
     def add_failure(self, username: str, address: str, at: float, forget_before: float) -> None:
         self._forget(self._failures.before((forget_before, 0, "", "")))
         number = next(self._failure_ids)
         self._failures.add((at, number, username, address))
         self._failures_of.add((username, address), (at, number))
+
+    def _failures_after(self, at: float) -> list[_Failure]:
+        return self._failures.after((at, sys.maxsize, "", ""))
 
     def _forget(self, failures: Iterable[_Failure]) -> None:
         for failure in failures:

@@ -158,6 +158,10 @@ class _Leases(Leases):
         for lease in leases:
             self._facts.put_lease(lease)
 
+    def shorten(self, after: float, to: float) -> None:
+        for _, job_id in self._facts.expiries.after((after, sys.maxsize)):
+            self._facts.put_lease(replace(self._facts.leases[job_id], until=to))
+
     def end_of(self, sessions: Iterable[str]) -> None:
         for key in sessions:
             for job_id in self._facts.held_by.of(key):

@@ -80,9 +80,6 @@ class Ordered(Generic[Row]):
     def __contains__(self, row: Row) -> bool:
         return self._find(row)[1]
 
-    def __iter__(self) -> Iterator[Row]:
-        return iter(self._rows)
-
     def first(self, most: int) -> list[Row]:
         """Return the first rows."""
         return self._rows[:most]
@@ -90,6 +87,10 @@ class Ordered(Generic[Row]):
     def before(self, row: Row) -> list[Row]:
         """Return the rows that are less than this one, which may be shorter than they are."""
         return self._rows[: bisect_left(self._rows, row)]
+
+    def after(self, row: Row) -> list[Row]:
+        """Return the rows that are not less than this one, which may be shorter than they are."""
+        return self._rows[bisect_left(self._rows, row) :]
 
     def add(self, row: Row) -> None:
         """Add a row, unless it is there."""

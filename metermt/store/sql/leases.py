@@ -50,6 +50,9 @@ class SqlLeases(Steps, Leases):
         self._sql.insert("leases", _COLUMNS, rows, _REPLACE)
         self._sql.update("jobs", ("leased",), ("id", "leased"), [(1, row[0], 0) for row in rows])
 
+    def shorten(self, after: float, to: float) -> None:
+        self._sql.rows("UPDATE leases SET until = ? WHERE until > ?", to, after)
+
     def end_of(self, sessions: Iterable[str]) -> None:
         self._end(self._sql.rows_among("SELECT job FROM leases WHERE session {among}", sessions))
 

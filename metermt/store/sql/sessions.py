@@ -51,6 +51,9 @@ class SqlSessions(Steps, Sessions):
     def of(self, usernames: Iterable[str]) -> list[str]:
         return [key for (key,) in self._sql.rows_among(_OF, usernames)]
 
+    def set_back(self, after: float, to: float) -> None:
+        self._sql.rows("UPDATE sessions SET used_at = ? WHERE used_at > ?", to, after)
+
     def last_used(self, usernames: Iterable[str]) -> dict[str, float]:
         return dict(self._sql.rows_among(_LAST_USED, usernames))
 
@@ -69,6 +72,9 @@ class SqlSessions(Steps, Sessions):
 
     def forget_failures(self, usernames: Iterable[str]) -> None:
         self._sql.delete("login_failures", "username", usernames)
+
+    def forget_failures_after(self, at: float) -> None:
+        self._sql.rows("DELETE FROM login_failures WHERE at > ?", at)
 
     def add_failure(self, username: str, address: str, at: float, forget_before: float) -> None:
         self._sql.rows("DELETE FROM login_failures WHERE at < ?", forget_before)
