@@ -5,7 +5,7 @@ from typing import NamedTuple, TypeVar
 
 from metermt.model import Account, Job, Lease, Reading, Server
 from metermt.safedict import ThreadSafeDict, _MeterDict
-from metermt.store.base import KnownJob
+from metermt.store.gathered import KnownJob
 from metermt.store.undo import Groups, Ordered, Undo
 
 K = TypeVar("K")

@@ -11,20 +11,10 @@ from typing import TypeVar
 from metermt.errors import StoreError
 from metermt.model import Account, Job, JobState, Lease, Reading, RouteProgress, Server, Standing, Status, User
 from metermt.safedict import ThreadSafeDict, _MeterDict
-from metermt.store.base import (
-    Accounts,
-    Begun,
-    Jobs,
-    Key,
-    KnownJob,
-    Leases,
-    Over,
-    Readings,
-    Servers,
-    Store,
-    Tx,
-)
+from metermt.store.base import Accounts, Jobs, Leases, Readings, Servers, Store, Tx
+from metermt.store.begun import Begun, Over
 from metermt.store.facts import Cycle, Facts, found_in
+from metermt.store.gathered import Key, KnownJob
 from metermt.store.logins import MemorySessions
 from metermt.store.undo import Ordered
 

@@ -10,7 +10,8 @@ from psycopg import errors
 
 from metermt.model import Account, Job, Lease, Reading, Standing
 from metermt.rules.handout import Wish
-from metermt.store.base import Facts, Key, KnownJob, Tx
+from metermt.store.base import Tx
+from metermt.store.gathered import Facts, Key, KnownJob
 from metermt.store.postgres.keeping import Keeping
 from metermt.store.postgres.sql import CLOSING, PostgresSql, as_json
 from metermt.store.sql import accounts as in_accounts
