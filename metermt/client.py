@@ -13,7 +13,7 @@ from threading import Lock
 from types import NoneType
 from typing import Any, Self, TypeVar
 
-from metermt.calls import readings, rounds, sessions
+from metermt.calls import accounts, readings, rounds, sessions
 from metermt.calls.readings import Next
 from metermt.calls.table import MAX_ITEMS, Call
 from metermt.errors import (
@@ -133,6 +133,13 @@ class MeterClient:
             pass
         finally:
             self._session_id = ""
+
+    def change_password(self, old: str, new: str) -> None:
+        """Change the password of who is logged in, and end their other sessions.
+
+        A wrong `old` one counts as a failed login. Raises `LoginError`, or `UserError` if the new one cannot be used.
+        """
+        self._call(accounts.change_password, accounts.ChangedPassword(old, new))
 
     def hello(self) -> sessions.Welcome:
         """Return the versions of the server, and its time."""

@@ -16,7 +16,7 @@ from typing import Self
 
 from metermt.calls.desk import Desk
 from metermt.config import PORT, SERVICE, DatabasePlace, Limits, check_port
-from metermt.demo import add_town
+from metermt.demo import add_town, check_no_town
 from metermt.discovery import Registry, announced
 from metermt.errors import InternalError, SettingError
 from metermt.heartbeat import heartbeat
@@ -41,7 +41,8 @@ class ServerSettings:
     """What a server is told. Raises `SettingError`.
 
     `database` is None for one in a temporary folder, which is removed at the end. `demo` adds the users and the meters
-    of a made-up town, as `metermt.demo.add_town` does. With a `registry` the server can be found there by its `name`.
+    of a made-up town, as `metermt.demo.add_town` does, to a database that has no others. With a `registry` the server
+    can be found there by its `name`.
     """
 
     host: str = "localhost"
@@ -67,8 +68,9 @@ class ServerSettings:
 class RunningServer:
     """A database, a desk and a listener that work together, until `stop`.
 
-    Making one raises `ListenError` or `StoreError` if it cannot start. `port` is the true port; the `store`
-    stays open until the block of its `with` ends. `failed` is called, in any thread, when the server cannot go on.
+    Making one raises `ListenError`, `StoreError` or `SettingError` if it cannot start. `port` is the true port; the
+    `store` stays open until the block of its `with` ends. `failed` is called, in any thread, when the server cannot go
+    on.
     """
 
     def __init__(self, settings: ServerSettings, failed: Callable[[], None] = lambda: None) -> None:
@@ -84,6 +86,8 @@ class RunningServer:
             self._desk.server = f"{socket.gethostname()}/{settings.host}:{self.port}"
             if settings.demo:
                 add_town(self._desk)
+            else:
+                check_no_town(self._desk)
             self._heartbeat = opened.enter_context(ExitStack())
             self._heartbeat.enter_context(heartbeat(self._desk))
             self._server.start()

@@ -94,7 +94,7 @@ def crew_server(servers, crew_database, demo_accounts):
     """A server on that database, with the demo's users in it."""
     with SqliteStore(crew_database) as store:
         store.write(lambda tx: _add_missing(tx, demo_accounts))
-    return servers.start("--demo", "--no-dump", "--database", crew_database)
+    return servers.start("--database", crew_database)
 
 
 def _add_missing(tx, accounts):

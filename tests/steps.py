@@ -5,8 +5,8 @@ from collections import Counter
 from metermt.model import Lease
 
 READING = {
-    *("find", "users", "of", "failures", "cycles", "standings", "free", "progress"),
-    *("held", "left", "by_key", "tallies", "all"),
+    *("find", "disabled", "users", "of", "last_used", "failures", "failed_since"),
+    *("cycles", "standings", "free", "progress", "held", "left", "by_key", "tallies", "all"),
 }
 
 

@@ -11,7 +11,7 @@ import sys
 
 import pexpect
 import pytest
-from conftest import DEADLINE
+from conftest import DEADLINE, make_job
 from servers import METERMT, ROOT, Servers, make_database
 
 from metermt.model import Answer
@@ -28,6 +28,8 @@ PROMPTS = {
     "Reason": ("Username [adam]: ", "carol", "Password: ", "carol", "Reading for meter", ""),
 }
 """What is answered before each prompt."""
+STREET = [make_job(f"G{40_000 + n}", route="Mill Lane", sequence=n, address=f"{n} Mill Lane") for n in range(1, 201)]
+"""Jobs enough for every test."""
 AT_ONCE = 3.0  # seconds that a busy machine may take for what happens at once
 CTRL_C, CTRL_D = "\x03", "\x04"
 
@@ -133,10 +135,10 @@ def open_console(open_terminal):
 
 @pytest.fixture(scope="module")
 def demo_server(tmp_path_factory, demo_accounts):
-    """A demo server for the tests that need nothing more than some meters."""
+    """A server with the demo's users for the tests that need nothing more than some meters."""
     folder = tmp_path_factory.mktemp("demo")
     with Servers(folder) as servers:
-        yield servers.start("--demo", "--database", make_database(folder / "metermt.db", demo_accounts))
+        yield servers.start("--database", make_database(folder / "metermt.db", demo_accounts, STREET))
 
 
 @pytest.fixture
@@ -165,7 +167,7 @@ def deaf_socket(port=0):
 
 
 def masked(text):
-    """Hide what the demo's meters are called and where they hang, and the port."""
+    """Hide what the meters are called and where they hang, and the port."""
     text = re.sub(r"^Route .*, stop \d+: .*$", "Route #, stop #: #", text, flags=re.MULTILINE)
     return re.sub(r"localhost:\d+", "localhost:#", re.sub(r"\b[EG]\d{5,6}\b", "#", text))
 

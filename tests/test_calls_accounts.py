@@ -1,13 +1,15 @@
 """Who may log in, and as what."""
 
+from dataclasses import replace
+
 import pytest
-from conftest import CYCLE, dump, make_job
-from readers import Reader, as_office, log_in, readings_in
+from conftest import CYCLE, NOW, dump, make_job
+from readers import Reader, as_office, fail_to_log_in, is_shut_out, log_in, readings_in
 
 from metermt.calls import accounts, office
-from metermt.calls.accounts import NewPassword, NewRole, NewUser, Username
+from metermt.calls.accounts import NewName, NewPassword, NewRole, NewUser, Username, UserState
 from metermt.calls.desk import Desk
-from metermt.errors import LoginError, RoleError, UserError
+from metermt.errors import LoginError, RoleError, SessionError, UserError
 from metermt.model import Role, RouteProgress, User
 from metermt.passwords import verify_password
 
@@ -57,6 +59,9 @@ def test_users_are_listed_by_name(desk):
         (accounts.set_password, NewPassword("dora", "a horse")),
         (accounts.set_role, NewRole("dora", Role.ADMIN)),
         (accounts.disable_user, Username("dora")),
+        (accounts.enable_user, Username("dora")),
+        (accounts.unlock_user, Username("dora")),
+        (accounts.rename_user, NewName("dora", "Dora Ek")),
     ],
     ids=lambda value: getattr(value, "name", ""),
 )
@@ -84,6 +89,69 @@ def test_a_disabled_users_readings_stay(desk, carol):
     assert as_office(desk, office.list_routes) == [RouteProgress(CYCLE, "North", 1, 5)]
 
 
+def test_who_is_enabled_again_can_log_in_with_the_old_password(desk, carol):
+    as_office(desk, accounts.disable_user, Username("carol"))
+    assert type(log_in(desk)) is LoginError
+    as_office(desk, accounts.enable_user, Username("carol"))
+    assert log_in(desk).full_name == "Carol Dent"
+    with pytest.raises(SessionError):
+        carol.status()
+
+
+def test_a_new_full_name_is_told_at_the_next_login_and_the_rest_stays(desk, carol):
+    before = account_of(desk, "carol")
+    as_office(desk, accounts.rename_user, NewName("carol", "Carol Dent-Ong"))
+    assert log_in(desk).full_name == "Carol Dent-Ong"
+    assert account_of(desk, "carol") == replace(before, user=User("carol", "Carol Dent-Ong"))
+    assert carol.meter() == "M00000"
+
+
+@pytest.mark.parametrize("full_name", ["", "  ", "Carol\n", "x" * 201])
+def test_a_full_name_that_cannot_be_used_changes_nothing(desk, full_name):
+    before = dump(desk.store)
+    with pytest.raises(UserError, match="full name"):
+        as_office(desk, accounts.rename_user, NewName("carol", full_name))
+    assert dump(desk.store) == before
+
+
+def test_who_is_unlocked_need_not_wait_at_any_address(desk):
+    for address in ("10.0.0.1", "10.0.0.2"):
+        fail_to_log_in(desk, 10, address=address)
+    fail_to_log_in(desk, 10, "adam")
+    as_office(desk, accounts.unlock_user, Username("carol"))
+    assert not is_shut_out(desk)
+    assert not is_shut_out(desk, address="10.0.0.2")
+    assert is_shut_out(desk, "adam")
+
+
+def test_a_new_password_ends_the_wait_after_wrong_ones(desk):
+    fail_to_log_in(desk, 10)
+    assert is_shut_out(desk)
+    as_office(desk, accounts.set_password, NewPassword("carol", "a new horse"))
+    assert log_in(desk, password="a new horse").full_name == "Carol Dent"
+
+
+def test_the_office_sees_who_has_to_wait_and_who_was_there_last(desk, clock):
+    start = NOW.timestamp()
+    fail_to_log_in(desk, 10, "eric", "10.0.0.1")
+    clock.move(minutes=5)
+    fail_to_log_in(desk, 9, "adam")
+    fail_to_log_in(desk, 10, "eric", "10.0.0.2")
+    fail_to_log_in(desk, 10, "nobody")
+    Reader(desk, "carol")
+    clock.move(minutes=5)
+    Reader(desk, "carol")
+    as_office(desk, accounts.disable_user, Username("gwenda"))
+    assert as_office(desk, accounts.list_user_states) == [
+        UserState(User("adam", "Adam Ong")),
+        UserState(User("carol", "Carol Dent"), used_at=start + 600),
+        UserState(User("eric", "Eric Lund"), locked_until=start + 1200),
+        UserState(User("gwenda", "Gwenda Pryce", disabled=True)),
+    ]
+    clock.move(minutes=10)
+    assert as_office(desk, accounts.list_user_states)[2].locked_until is None
+
+
 # --- roles
 
 CALLS_OF_THE_OFFICE = {
@@ -93,6 +161,10 @@ CALLS_OF_THE_OFFICE = {
     accounts.set_password: (NewPassword("carol", "a horse"), Role.ADMIN),
     accounts.set_role: (NewRole("carol", Role.ADMIN), Role.ADMIN),
     accounts.disable_user: (Username("adam"), Role.ADMIN),
+    accounts.enable_user: (Username("adam"), Role.ADMIN),
+    accounts.unlock_user: (Username("adam"), Role.ADMIN),
+    accounts.rename_user: (NewName("adam", "Adam Other"), Role.ADMIN),
+    accounts.list_user_states: (None, Role.ADMIN),
     office.import_jobs: (office.Import(CYCLE, [make_job("G1")]), Role.ADMIN),
     office.close_cycle: (office.Cycle(CYCLE), Role.ADMIN),
     office.list_routes: (None, Role.SUPERVISOR),

@@ -110,6 +110,24 @@ def test_neither_session_ids_nor_passwords_stand_in_the_database(sqlite_store, c
     assert b"$argon2id$" in kept, "otherwise this looks in the wrong place"
 
 
+@pytest.mark.parametrize(("typed", "logs_in"), [("carol", False), ("a new horse", True)])
+def test_a_password_that_was_changed_while_it_was_verified_lets_nobody_in(desk, hasher, monkeypatch, typed, logs_in):
+    """Whatever was verified, what counts is the password of the account when the session begins."""
+    desk.store.write(lambda tx: tx.accounts.put([make_account("carol", "Carol Dent", hasher.hash(typed))]))
+    new_hash, verify = hasher.hash("a new horse"), hasher.verify
+
+    def verify_and_lose_time(*args):
+        monkeypatch.setattr(hasher, "verify", verify)
+        is_right = verify(*args)
+        desk.store.write(lambda tx: tx.accounts.put([make_account("carol", "Carol Dent", new_hash)]))
+        return is_right
+
+    monkeypatch.setattr(hasher, "verify", verify_and_lose_time)
+    outcome = log_in(desk, password=typed)
+    assert outcome.full_name == "Carol Dent" if logs_in else type(outcome) is LoginError
+    assert bool(desk.store.read(lambda tx: tx.sessions.of(["carol"]))) == logs_in
+
+
 # --- the first words
 
 

@@ -14,7 +14,7 @@ from servers import fill, listening
 from metermt import Answer, Job, MeterClient, connect, new_key
 from metermt.calls.desk import Desk
 from metermt.calls.readings import Next
-from metermt.errors import InvalidReading, InvalidTime, UnknownMeter
+from metermt.errors import InvalidReading, InvalidTime, LoginError, UnknownMeter
 from metermt.model import Status
 from metermt.store.memory import MemoryStore
 from metermt.version import PROTOCOL, VERSION
@@ -43,6 +43,17 @@ def test_a_whole_conversation_with_a_server_in_a_process_of_its_own(servers, dat
         assert client.get_jobs(1000) == []
         assert 0 < client.ping() < 10
         client.logout()
+
+
+def test_a_reader_changes_the_password_and_goes_on(client):
+    with pytest.raises(LoginError, match="The old password is wrong"):
+        client.change_password("guess", "a new horse")
+    client.change_password("carol", "a new horse")
+    assert client.get_job().meter.number == "M00000"
+    with MeterClient(client.host, client.port) as other:
+        with pytest.raises(LoginError):
+            other.login("carol", "carol")
+        assert other.login("carol", "a new horse") == "Carol Dent"
 
 
 def test_a_job_has_all_that_a_reader_needs(client):

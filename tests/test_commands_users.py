@@ -1,14 +1,15 @@
 """`metermt users`: who may log in."""
 
+import re
 import subprocess
 import time
 
 import pytest
 from commands import METERMT, PASSWORD, assert_done, assert_refused, dump_of, ended
-from conftest import add_readers, refusal_of, wait_until
+from conftest import add_readers, make_account, refusal_of, wait_until
 
 from metermt.client import connect
-from metermt.errors import LoginError, SessionError
+from metermt.errors import LoginError, SessionError, TooManyFailures
 from metermt.manager import Manager
 from metermt.model import Role, Status
 from metermt.passwords import verify_password
@@ -92,12 +93,35 @@ def test_a_short_password_is_taken_with_a_warning(invoke, database_path):
     assert_password(database_path, "carol", "horse")
 
 
-def test_users_are_listed_by_name_and_those_disabled_are_marked(metermt, database_path):
+def test_users_are_listed_by_name_with_what_is_known_of_their_logins(metermt, database_path):
+    now = time.time()
     with SqliteStore(database_path) as store:
         add_readers(store, "gwenda", "al", "carol")
+        store.write(lambda tx: tx.accounts.put([make_account("eric", role=Role.SUPERVISOR)]))
+        for _ in range(10):
+            store.write(lambda tx: tx.sessions.add_failure("eric", "10.0.0.1", now - 60, 0))
+            store.write(lambda tx: tx.sessions.add_failure("carol", "10.0.0.1", now - 60, 0))
+        store.write(lambda tx: tx.sessions.note({"al-1": now - 3600}, "here"))
+        store.write(lambda tx: tx.sessions.end(["carol-1", "carol-2", "gwenda-1", "gwenda-2"]))
+        store.write(lambda tx: tx.sessions.forget(0))
     metermt("users", "disable", "carol")
 
-    assert_done(metermt("users", "list"), "al      Al\ncarol   Carol  (disabled)\ngwenda  Gwenda\n")
+    until, used = (time.strftime("%Y-%m-%d %H:%M", time.localtime(at)) for at in (now + 14 * 60, now - 3600))
+    assert_done(
+        metermt("users", "list"),
+        f"user    full name  role        {'state':39}  last use\n"
+        f"al      Al         reader      {'':39}  {used}\n"
+        f"carol   Carol      reader      disabled, locked until {until}\n"
+        f"eric    Eric       supervisor  locked until {until}\n"
+        "gwenda  Gwenda     reader\n",
+    )
+
+
+def told_of(metermt):
+    """Return what `users list` says of each user, without the last use."""
+    _, *lines = metermt("users", "list").stdout.splitlines()
+    rows = [[word for word in re.split(r"  +", line) if not re.match(r"\d{4}-", word)] for line in lines]
+    return {username: words for username, *words in rows}
 
 
 def test_users_who_may_do_more_than_read_are_marked(metermt, crew_database):
@@ -109,11 +133,13 @@ def test_users_who_may_do_more_than_read_are_marked(metermt, crew_database):
     assert_done(metermt("users", "role", "carol", "admin"), "Changed the role of carol to admin.\n")
     metermt("users", "disable", "carol")
 
-    assert metermt("users", "list").stdout == (
-        "carol   Carol  (admin, disabled)\neric    Eric\ngwenda  Gwenda Pryce  (supervisor)\n"
-    )
+    assert told_of(metermt) == {
+        "carol": ["Carol", "admin", "disabled"],
+        "eric": ["Eric", "reader"],
+        "gwenda": ["Gwenda Pryce", "supervisor"],
+    }
     assert_done(metermt("users", "role", "carol", "reader"), "Changed the role of carol to reader.\n")
-    assert "carol   Carol  (disabled)\n" in metermt("users", "list").stdout
+    assert told_of(metermt)["carol"] == ["Carol", "reader", "disabled"]
 
 
 def test_a_user_is_a_reader_unless_told_otherwise(invoke, database_path):
@@ -161,6 +187,48 @@ def test_a_disabled_user_cannot_log_in(invoke, database_path):
         Manager(store).login("carol", PASSWORD)
 
 
+def test_a_user_who_was_disabled_is_enabled_again(invoke, database_path):
+    invoke("users", "add", "carol", "--name", "Carol", "--password-stdin", stdin=PASSWORD)
+    invoke("users", "disable", "carol")
+
+    assert_done(invoke("users", "enable", "carol"), "Enabled carol.\n")
+
+    with SqliteStore(database_path) as store:
+        assert Manager(store).login("carol", PASSWORD)[1] == "Carol"
+
+
+def test_a_new_password_of_a_disabled_user_says_that_they_are_disabled(invoke, crew_database):
+    invoke("users", "disable", "carol")
+
+    finished = invoke("users", "passwd", "carol", "--password-stdin", stdin=PASSWORD)
+
+    assert (finished.returncode, finished.stdout) == (0, "Changed the password of carol.\n")
+    assert finished.stderr == "carol is disabled: the new password is good after 'metermt users enable'.\n"
+    assert told_of(invoke)["carol"] == ["Carol", "reader", "disabled"]
+
+
+def test_a_user_gets_another_full_name(invoke, crew_database):
+    assert_done(invoke("users", "rename", "carol", " Carol Dent-Ong "), "carol is Carol Dent-Ong from now on.\n")
+
+    assert told_of(invoke)["carol"] == ["Carol Dent-Ong", "reader"]
+
+
+@pytest.mark.parametrize("command", [("unlock", "carol"), ("passwd", "carol", "--password-stdin")])
+def test_who_had_to_wait_can_log_in_at_once(invoke, database_path, command):
+    invoke("users", "add", "carol", "--name", "Carol", "--password-stdin", stdin=PASSWORD)
+    with SqliteStore(database_path) as store:
+        for _ in range(10):
+            store.write(lambda tx: tx.sessions.add_failure("carol", "", time.time(), 0))
+        with pytest.raises(TooManyFailures):
+            Manager(store).login("carol", PASSWORD)
+
+    done = "Unlocked carol.\n" if command[0] == "unlock" else "Changed the password of carol.\n"
+    assert_done(invoke("users", *command, stdin=PASSWORD), done)
+
+    with SqliteStore(database_path) as store:
+        assert Manager(store).login("carol", PASSWORD)[1] == "Carol"
+
+
 @pytest.mark.parametrize(
     ("arguments", "stdin", "words"),
     [
@@ -181,6 +249,10 @@ def test_a_disabled_user_cannot_log_in(invoke, database_path):
         (("passwd", "carol"), "", "The password is empty: choose one"),
         (("passwd", "carol"), "\n", "The password is empty: choose one"),
         (("disable", "adam"), None, "There is no user 'adam'"),
+        (("enable", "adam"), None, "There is no user 'adam'"),
+        (("unlock", "adam"), None, "There is no user 'adam'"),
+        (("rename", "adam", "Adam"), None, "There is no user 'adam'"),
+        (("rename", "carol", " "), None, "User 'carol' needs a full name"),
         (("role", "adam", "admin"), None, "There is no user 'adam'"),
     ],
 )

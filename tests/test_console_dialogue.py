@@ -6,7 +6,19 @@ import time
 
 import pytest
 from servers import METERMT
-from terminals import AT_ONCE, CLIENT_CONSOLE, CONSOLES, CTRL_C, CTRL_D, PROMPTS, deaf_socket, masked, piped, read_some
+from terminals import (
+    AT_ONCE,
+    CLIENT_CONSOLE,
+    CONSOLES,
+    CTRL_C,
+    CTRL_D,
+    PROMPTS,
+    STREET,
+    deaf_socket,
+    masked,
+    piped,
+    read_some,
+)
 
 from metermt.client import connect
 
@@ -32,7 +44,7 @@ Reason for meter #: \n\
 
 
 def test_the_dialogue_in_a_terminal(servers, make_walk, open_console):
-    server = servers.start("--demo", "--database", make_walk())
+    server = servers.start("--dump", "--database", make_walk(*STREET))
     terminal = open_console(server)
     with connect(port=server.port) as adam:
         adam.login("adam", "adam")
@@ -55,7 +67,7 @@ def test_the_dialogue_in_a_terminal(servers, make_walk, open_console):
 
 
 def test_the_same_dialogue_line_by_line_through_a_pipe(servers, make_walk):
-    server = servers.start("--demo", "--database", make_walk())
+    server = servers.start("--database", make_walk(*STREET))
     with connect(port=server.port) as adam:
         adam.login("adam", "adam")
         read_some(adam, 17)

@@ -7,10 +7,10 @@ import pytest
 from conftest import CYCLE, Clock, dump, import_jobs, make_account, make_job
 from readers import Reader, as_office
 
-from metermt.calls import office
+from metermt.calls import accounts, office
 from metermt.calls.desk import Desk
-from metermt.demo import USERS, add_town
-from metermt.passwords import verify_password
+from metermt.demo import USERS, add_town, check_no_town
+from metermt.errors import SettingError
 from metermt.store.memory import MemoryStore
 
 NUMBER = re.compile(r"G[4-9]\d{4}|E[4-9]\d{4}|E[1-9]\d{5}")
@@ -71,21 +71,68 @@ def test_it_is_added_once(town, clock):
     assert dump(town.store) == before
 
 
-def test_users_who_are_known_are_left_alone(store, clock):
-    store.write(lambda tx: tx.accounts.put([make_account("carol", "Carol Other", "hash")]))
-    add_town(Desk(store, clock=clock))
-    users = store.read(lambda tx: tx.accounts.users())
-    assert [user.full_name for user in users] == ["Adam Ong", "Carol Other", "Eric Lund", "Gwenda Pryce"]
-    accounts = store.read(lambda tx: tx.accounts.find(USERS))
-    assert accounts["carol"].password_hash == "hash"
-    assert verify_password(accounts["adam"].password_hash, "adam")
+def test_users_who_were_added_or_changed_are_left_alone(town):
+    changed = [make_account("carol", "Carol Other", "hash"), make_account("dora")]
+    town.store.write(lambda tx: tx.accounts.put(changed))
+    before = dump(town.store)
+    add_town(town)
+    assert dump(town.store) == before
 
 
-def test_no_meters_are_added_beside_routes(store, clock):
-    job = make_job("W7")
-    import_jobs(store, CYCLE, [job])
+def test_no_meters_are_added_beside_routes(town, clock):
+    as_office(town, office.close_cycle, office.Cycle(CYCLE))
+    job = make_job("W7", "2026-12")
+    import_jobs(town.store, "2026-12", [job])
+    clock.move(days=20)
+    add_town(town)
+    assert jobs_in(town.store) == [job]
+
+
+@pytest.mark.parametrize("there", ["users", "jobs", "a user of that name"])
+def test_it_is_not_added_to_what_others_have_made(store, clock, there):
+    if there == "jobs":
+        import_jobs(store, CYCLE, [make_job("W7")])
+    else:
+        store.write(lambda tx: tx.accounts.put([make_account("dora" if there == "users" else "carol")]))
+    before = dump(store)
+    with pytest.raises(SettingError, match="which has users or cycles of its own: choose another --database"):
+        add_town(Desk(store, clock=clock))
+    assert dump(store) == before
+
+
+def test_a_town_that_was_cut_off_half_way_is_completed(store, clock, monkeypatch):
+    def cut_off(*_args):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("metermt.demo.add_accounts", cut_off)
+    with pytest.raises(KeyboardInterrupt):
+        add_town(Desk(store, clock=clock))
+    monkeypatch.undo()
     add_town(Desk(store, clock=clock))
-    assert jobs_in(store) == [job]
+    assert Reader(Desk(store, clock=clock)).meter()
+    assert len(jobs_in(store)) == 999
+
+
+def test_its_users_are_let_in_by_a_demo_only_also_when_its_meters_were_read(town):
+    as_office(town, office.close_cycle, office.Cycle(CYCLE))
+    with pytest.raises(SettingError, match="was made by --demo, and lets anybody in as adam, carol, eric, gwenda"):
+        check_no_town(town)
+
+
+def test_a_town_whose_users_have_passwords_of_their_own_or_are_disabled_may_be_served(town):
+    as_office(town, accounts.disable_user, accounts.Username("adam"))
+    for username in ("carol", "eric"):
+        as_office(town, accounts.set_password, accounts.NewPassword(username, "a horse"))
+    with pytest.raises(SettingError, match="lets anybody in as gwenda: "):
+        check_no_town(town)
+    as_office(town, accounts.disable_user, accounts.Username("gwenda"))
+    check_no_town(town)
+
+
+def test_whoever_chose_such_a_password_elsewhere_is_not_of_the_town(store, clock, demo_accounts):
+    store.write(lambda tx: tx.accounts.put(demo_accounts))
+    import_jobs(store, CYCLE, [make_job("G40000")])
+    check_no_town(Desk(store, clock=clock))
 
 
 def test_a_cycle_that_was_closed_stays_closed(town, clock):

@@ -7,7 +7,7 @@ from datetime import datetime
 
 import pytest
 from conftest import start
-from servers import METERMT_SERVE, SERVER_PY
+from servers import METERMT_SERVE, SERVER_PY, run_to_end
 
 from metermt.client import MeterClient
 from metermt.errors import InvalidTime
@@ -81,8 +81,29 @@ def test_the_demo_prints_its_readings_at_the_end_sorted_by_meter(servers):
     assert server.errors == ""
 
 
-@pytest.mark.parametrize(("options", "dumps"), [((), False), (("--dump",), True), (("--demo", "--no-dump"), False)])
-def test_readings_are_printed_for_the_demo_or_when_asked_for(options, dumps, servers, database):
+def test_the_demo_prints_no_readings_if_told_so(servers):
+    server = servers.start("--demo", "--no-dump")
+    with MeterClient("localhost", server.port) as client:
+        client.login("carol", "carol")
+        client.submit_reading(client.get_job().meter.number, 12, "", WHEN)
+    assert server.stop() == 0
+    assert len(server.output.splitlines()) == 2
+
+
+def test_a_demo_is_served_from_a_database_of_its_own_and_that_is_served_as_a_demo_only(servers, database, tmp_path):
+    refused = run_to_end("--demo", "--database", database)
+    assert refused.returncode == 1
+    assert f"--demo would let anybody into {database}, which has users or cycles of its own" in refused.stderr
+
+    for _ in range(2):
+        assert servers.start("--demo", "--database", tmp_path / "demo.db").stop() == 0
+    refused = run_to_end("--database", tmp_path / "demo.db")
+    assert refused.returncode == 1
+    assert f"{tmp_path / 'demo.db'} was made by --demo, and lets anybody in as adam, carol, eric" in refused.stderr
+
+
+@pytest.mark.parametrize(("options", "dumps"), [((), False), (("--dump",), True), (("--no-dump",), False)])
+def test_readings_are_printed_when_asked_for(options, dumps, servers, database):
     server = servers.start("--database", database, *options)
     with MeterClient("localhost", server.port) as client:
         client.login("carol", "carol")

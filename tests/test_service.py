@@ -90,6 +90,7 @@ def test_every_result_is_plain(root):
         "submit_and_next": root.submit_and_next(session, one),
         "submit_readings": root.submit_readings(session, answers(("M00002", 1), ("M00003", 1))),
         "get_status": root.get_status(session),
+        "change_password": root.change_password(session, '{"old": "carol", "new": "a new horse"}'),
         "ping": root.ping(),
         "logout": root.logout(session),
     }

@@ -17,6 +17,7 @@ def a_readers_day(store, done):
     def round_of(tx, usernames):
         sessions = [f"{username}-1" for username in usernames]
         tx.sessions.find(sessions)
+        tx.accounts.disabled(usernames)
         tx.sessions.note(dict.fromkeys(sessions, T0), SERVER)
         tx.readings.by_key([(username, f"today-{username}") for username in usernames])
         tx.leases.end_expired(T0)
@@ -45,7 +46,13 @@ def a_readers_day(store, done):
         tx.sessions.of(["carol"])
         tx.sessions.end(["carol-1"])
         tx.sessions.forget(T0 - 1)
+        tx.sessions.last_used(["adam", "carol"])
         tx.sessions.failures("carol", "10.0.0.1", 0)
+        tx.sessions.failed_since(0)
+        tx.sessions.forget_failures(["carol"])
+        tx.sessions.set_back(T0 + 1, T0)
+        tx.sessions.forget_failures_after(T0 + 1)
+        tx.leases.shorten(LEASED_UNTIL, T0)
         tx.sessions.add_failure("carol", "10.0.0.1", T0, T0 - 1)
 
     assert store.write(lambda tx: round_of(tx, ["carol"])) == meters[1:2], "the first is leased"

@@ -63,6 +63,40 @@ def test_a_disabled_user_is_still_found(crew):
     assert [user.disabled for user in crew.accounts.users()] == [False, True]
 
 
+def test_those_who_are_disabled_are_told_apart(steps):
+    disabled = [Account(replace(make_account(name).user, disabled=True), "a hash") for name in ("carol", "eric")]
+    steps.accounts.put([make_account("adam"), *disabled])
+    assert steps.accounts.disabled(["adam", "carol", "gwenda", "carol"]) == {"carol"}
+    assert steps.accounts.disabled(["eric"]) == {"eric"}
+    assert steps.accounts.disabled(["adam"]) == steps.accounts.disabled([]) == set()
+
+
+def test_what_is_foreseen_is_found_as_it_would_be_otherwise(store):
+    store.write(lambda tx: tx.accounts.put([make_account("carol")]))
+
+    def work(tx):
+        tx.foresee(lambda: tx.accounts.disabled(["carol", "adam"]))
+        tx.foresee(tx.accounts.users)
+        tx.jobs.cycles()
+        return tx.accounts.disabled(["adam", "carol"]), tx.accounts.find(["carol"])
+
+    for run in (store.read, store.write):
+        assert run(work) == (set(), {"carol": make_account("carol")})
+
+
+def test_what_is_changed_after_it_was_foreseen_is_found_as_it_is(store):
+    store.write(lambda tx: tx.accounts.put([make_account("carol"), make_account("adam")]))
+
+    def work(tx):
+        tx.foresee(lambda: tx.accounts.disabled(["adam", "carol"]))
+        tx.jobs.cycles()
+        carol = tx.accounts.find(["carol"])["carol"]
+        tx.accounts.put([replace(carol, user=replace(carol.user, disabled=True))])
+        return tx.accounts.disabled(["adam", "carol"])
+
+    assert store.write(work) == {"carol"}
+
+
 def test_thousands_are_put_and_found_in_one_step(steps):
     """More than a statement can have parameters."""
     names = [f"reader{number:05}" for number in range(40_000)]

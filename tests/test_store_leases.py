@@ -138,6 +138,17 @@ def test_a_lease_whose_time_is_over_is_told_until_it_has_ended(crew):
     assert (crew.standing("M00000").leased_to, crew.standing("M00000").leased_until) == ("carol", T0 - 60)
 
 
+def test_leases_that_end_after_a_time_are_shortened(crew):
+    crew.lease("carol-1", "M00000", "M00001", until=T0 + 1000)
+    crew.lease("adam-1", "M00002", until=T0 + 500)
+    crew.leases.shorten(T0 + 500, T0 + 60)
+    assert [crew.standing(f"M0000{number}").leased_until for number in range(3)] == [T0 + 60, T0 + 60, T0 + 500]
+    assert crew.held("carol-1", "adam-1") == {"carol-1": ["M00000", "M00001"], "adam-1": ["M00002"]}
+    assert crew.free() == ["M00003", "M00004"]
+    crew.leases.end_expired(T0 + 60)
+    assert crew.free() == ["M00000", "M00001", "M00003", "M00004"]
+
+
 def test_all_leases_of_sessions_can_be_ended(crew):
     crew.lease("carol-1", "M00000", "M00003", until=LEASED_UNTIL)
     crew.lease("carol-2", "M00001", until=LEASED_UNTIL)

@@ -142,6 +142,28 @@ def test_all_sessions_of_a_user_are_told_whatever_they_do(crew):
     assert crew.sessions.of(["eric"]) == []
 
 
+# --- the last use
+
+
+def test_uses_after_a_time_are_set_back(crew):
+    crew.sessions.note({"carol-1": T0 + 100, "adam-1": T0 + 100.5}, SERVER)
+    crew.sessions.set_back(T0 + 100, T0 + 7)
+    assert [crew.sessions.find(ALL)[key].used_at for key in ALL] == [T0 + 7, T0, T0 + 100, T0]
+
+
+def test_the_last_use_of_a_user_is_that_of_the_session_used_last(crew):
+    crew.sessions.note({"carol-1": T0 + 7.5, "carol-2": T0 + 3}, SERVER)
+    assert crew.sessions.last_used(["carol", "adam", "eric", "adam"]) == {"carol": T0 + 7.5, "adam": T0}
+    assert crew.sessions.last_used([]) == {}
+
+
+def test_the_last_use_is_known_until_the_session_is_forgotten(crew):
+    crew.sessions.end(["carol-1", "carol-2"])
+    assert crew.sessions.last_used(["carol"]) == {"carol": T0}
+    crew.sessions.forget(idle_since=T0 - 1)
+    assert crew.sessions.last_used(["carol"]) == {}
+
+
 # --- what is forgotten
 
 
@@ -211,6 +233,37 @@ def test_old_failures_of_anybody_are_forgotten(steps):
     steps.sessions.add_failure("eric", "", 9.0, 7.0)
     told = {name: steps.sessions.failures(name, "", 0) for name in ("adam", "carol", "eric", "gwenda")}
     assert told == {"adam": [], "carol": [8.0], "eric": [9.0], "gwenda": [7.0]}
+
+
+def test_failed_logins_of_everybody_are_told_by_name_and_address(steps):
+    for username, address, at in (
+        *(("carol", "10.0.0.1", 7.5), ("carol", "10.0.0.1", 5.0), ("carol", "10.0.0.2", 6.0)),
+        *(("nobody 🐋", "", 8.0), ("adam", "", 4.0)),
+    ):
+        steps.sessions.add_failure(username, address, at, 0)
+    assert steps.sessions.failed_since(4.0) == {
+        ("carol", "10.0.0.1"): [5.0, 7.5],
+        ("carol", "10.0.0.2"): [6.0],
+        ("nobody 🐋", ""): [8.0],
+    }
+    assert steps.sessions.failed_since(8.0) == {}
+
+
+def test_failed_logins_after_a_time_are_forgotten(steps):
+    for username, at in (("carol", 5.0), ("carol", 7.0), ("adam", 7.5), ("carol", 9.0)):
+        steps.sessions.add_failure(username, "", at, 0)
+    steps.sessions.forget_failures_after(7.0)
+    assert steps.sessions.failed_since(0) == {("carol", ""): [5.0, 7.0]}
+    assert steps.sessions.failures("carol", "", 0) == [5.0, 7.0]
+
+
+def test_failed_logins_are_forgotten_by_name_from_wherever(steps):
+    for username, address in (("carol", "10.0.0.1"), ("carol", "10.0.0.2"), ("adam", "10.0.0.1"), ("eric", "")):
+        steps.sessions.add_failure(username, address, 5.0, 0)
+    steps.sessions.forget_failures(["carol", "eric", "nobody"])
+    steps.sessions.forget_failures([])
+    assert steps.sessions.failed_since(0) == {("adam", "10.0.0.1"): [5.0]}
+    assert steps.sessions.failures("carol", "10.0.0.1", 0) == []
 
 
 # --- sets of none and of many

@@ -1,13 +1,16 @@
-"""Who may log in, and as what: for admins."""
+"""Who may log in, and as what: for admins; and a password of one's own."""
 
 from dataclasses import dataclass, replace
+from typing import Any
 
+from metermt.calls.credentials import hashed, is_right, verified
 from metermt.calls.desk import Desk
 from metermt.calls.sessions import end_sessions
 from metermt.calls.table import Ask, Turn, Weight, call
-from metermt.errors import UserError
+from metermt.errors import LoginError, SessionError, TooManyFailures, UserError
 from metermt.model import Account, Role, User
-from metermt.passwords import hash_password
+from metermt.rules.clocks import can_have_been
+from metermt.rules.lockout import locked_until
 from metermt.store.base import Tx
 
 
@@ -35,6 +38,22 @@ class NewPassword:
 
 
 @dataclass(frozen=True, slots=True)
+class ChangedPassword:
+    """The password of who asks, and what it is to be from now on."""
+
+    old: str
+    new: str
+
+
+@dataclass(frozen=True, slots=True)
+class NewName:
+    """A user's full name from now on."""
+
+    username: str
+    full_name: str
+
+
+@dataclass(frozen=True, slots=True)
 class NewRole:
     """A user's role from now on."""
 
@@ -42,10 +61,35 @@ class NewRole:
     role: Role
 
 
+@dataclass(frozen=True, slots=True)
+class UserState:
+    """A user, and how their logins are. Times are in seconds since 1970, UTC."""
+
+    user: User
+    locked_until: float | None = None
+    """Until when the right password does not help at some address; None when it does everywhere."""
+    used_at: float | None = None
+    """When one of their sessions was used last; None when that is not known any more."""
+
+
 @call(Role.ADMIN, Weight.READ)
 def list_users(turn: Turn, ask: Ask[None]) -> list[User]:  # noqa: ARG001 - it is told nothing
     """Return all users, sorted by name."""
     return turn.tx.accounts.users()
+
+
+@call(Role.ADMIN, Weight.READ)
+def list_user_states(turn: Turn, ask: Ask[None]) -> list[UserState]:  # noqa: ARG001 - it is told nothing
+    """Return all users, sorted by name, and how their logins are."""
+    users = turn.tx.accounts.users()
+    last_used = turn.tx.sessions.last_used(user.username for user in users)
+    used_at = {username: at for username, at in last_used.items() if can_have_been(at, turn.now)}
+    window, most = turn.policy.login_window.total_seconds(), turn.policy.login_failures
+    locked: dict[str, float] = {}
+    for (username, _), failures in turn.tx.sessions.failed_since(turn.now - window).items():
+        if until := locked_until(failures, turn.now, most=most, window=window):
+            locked[username] = max(until, locked.get(username, until))
+    return [UserState(user, locked.get(user.username), used_at.get(user.username)) for user in users]
 
 
 @call(Role.ADMIN, Weight.READ)
@@ -58,41 +102,93 @@ def find_user(turn: Turn, ask: Ask[Username]) -> User:
 def add_user(desk: Desk, ask: Ask[NewUser]) -> None:
     """Let somebody in. Raises `UserError` if the name is taken, or the password cannot be used."""
     user = ask.request.user
-    account = Account(user, hash_password(ask.request.password))
+    account = Account(user, hashed(ask.request.password))
     desk.store.write(lambda tx: add_accounts(desk.turn(tx), [account]))
 
 
 @call(Role.ADMIN, Weight.LONG)
 def set_password(desk: Desk, ask: Ask[NewPassword]) -> None:
-    """Give a user a new password, and end their sessions; what these hold is left to their reader.
+    """Give a user a new password, end their sessions, and forget their failed logins.
 
-    Raises `UserError`.
+    What the sessions hold is left to their reader. Who is disabled stays so. Raises `UserError`.
     """
-    username, password_hash = ask.request.username, hash_password(ask.request.password)
+    username, password_hash = ask.request.username, hashed(ask.request.password)
 
     def work(tx: Tx) -> set[str]:
         turn = desk.turn(tx)
         turn.tx.accounts.put([replace(_account(turn, username), password_hash=password_hash)])
+        turn.tx.sessions.forget_failures([username])
         end_sessions(turn, turn.tx.sessions.of([username]), free_jobs=False)
         return turn.ended
 
     desk.sessions.forget(desk.store.write(work))
 
 
+@call(Role.READER, Weight.LONG)
+def change_password(desk: Desk, ask: Ask[ChangedPassword]) -> None:
+    """Change the password of who asks, and end their other sessions; what these hold is left to their reader.
+
+    A wrong old password counts as a failed login. Asking again for what was done is harmless, as when the first answer
+    was lost. Raises `LoginError`, its subclass `TooManyFailures`, or `UserError` if the new one cannot be used.
+    """
+    own, new = ask.reader, ask.request.new
+    try:
+        old_hash = verified(desk, own.username, ask.caller.address, ask.request.old).password_hash
+    except TooManyFailures:
+        raise
+    except LoginError:
+        if is_right(desk, own.username, new):
+            return
+        raise LoginError("The old password is wrong") from None
+    new_hash = hashed(new)
+
+    def work(tx: Tx) -> set[str] | None:
+        turn = desk.turn(tx)
+        account = _account(turn, own.username)
+        if account.user.disabled or own.key not in tx.sessions.find([own.key]):
+            raise SessionError
+        if account.password_hash != old_hash:
+            return None
+        tx.accounts.put([replace(account, password_hash=new_hash)])
+        end_sessions(turn, [key for key in tx.sessions.of([own.username]) if key != own.key], free_jobs=False)
+        return turn.ended
+
+    ended = desk.store.write(work)
+    if ended is None:  # it was changed meanwhile: look again
+        change_password.function(desk, ask)
+    else:
+        desk.sessions.forget(ended)
+
+
 @call(Role.ADMIN, Weight.WRITE)
 def set_role(turn: Turn, ask: Ask[NewRole]) -> None:
     """Give a user another role, from their next call on. Raises `UserError`."""
-    account = _account(turn, ask.request.username)
-    turn.tx.accounts.put([replace(account, user=replace(account.user, role=ask.request.role))])
-    turn.ended.update(turn.tx.sessions.of([ask.request.username]))  # to be read again
+    _change(turn, ask.request.username, role=ask.request.role)
+
+
+@call(Role.ADMIN, Weight.WRITE)
+def rename_user(turn: Turn, ask: Ask[NewName]) -> None:
+    """Give a user another full name. Raises `UserError`."""
+    _change(turn, ask.request.username, full_name=ask.request.full_name)
+
+
+@call(Role.ADMIN, Weight.WRITE)
+def unlock_user(turn: Turn, ask: Ask[Username]) -> None:
+    """Forget the failed logins of a user, so that they need not wait any longer. Raises `UserError`."""
+    turn.tx.sessions.forget_failures([_account(turn, ask.request.username).user.username])
 
 
 @call(Role.ADMIN, Weight.WRITE)
 def disable_user(turn: Turn, ask: Ask[Username]) -> None:
     """Let a user in no more, end their sessions, and free their jobs. Their readings stay. Raises `UserError`."""
-    account = _account(turn, ask.request.username)
-    turn.tx.accounts.put([replace(account, user=replace(account.user, disabled=True))])
+    _change(turn, ask.request.username, disabled=True)
     end_sessions(turn, turn.tx.sessions.of([ask.request.username]), free_jobs=True)
+
+
+@call(Role.ADMIN, Weight.WRITE)
+def enable_user(turn: Turn, ask: Ask[Username]) -> None:
+    """Let a user in again who was disabled; the password is the old one. Raises `UserError`."""
+    _change(turn, ask.request.username, disabled=False)
 
 
 def add_accounts(turn: Turn, accounts: list[Account]) -> None:
@@ -100,6 +196,13 @@ def add_accounts(turn: Turn, accounts: list[Account]) -> None:
     for username in turn.tx.accounts.find([account.user.username for account in accounts]):
         raise UserError(f"There is a user {username!r} already")
     turn.tx.accounts.put(accounts)
+
+
+def _change(turn: Turn, username: str, **changes: Any) -> None:
+    """Change what is known of a user. Raises `UserError`."""
+    account = _account(turn, username)
+    turn.tx.accounts.put([replace(account, user=replace(account.user, **changes))])
+    turn.ended.update(turn.tx.sessions.of([username]))  # to be read again
 
 
 def _account(turn: Turn, username: str) -> Account:

@@ -6,12 +6,13 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, TypeVar
 
-from metermt.calls.known import KnownSessions
+from metermt.calls.known import KnownSessions, key_of
 from metermt.calls.table import Ask, Call, Caller, Turn, Weight
 from metermt.errors import Error, RoleError, SessionError, StoreAway, StoreError, StoreRefused
 from metermt.model import Session
 from metermt.policy import Policy
-from metermt.store.base import Begun, Store, Tx
+from metermt.store.base import Store, Tx
+from metermt.store.begun import Begun
 
 Q = TypeVar("Q")
 R = TypeVar("R")
@@ -94,6 +95,7 @@ class Desk:
     def _answer_alone(self, ask: Ask[Any]) -> Outcome:
         try:
             if ask.call.least:
+                self.sessions.forget([key_of(ask.session_id)])  # nobody is trusted with what takes long
                 work = Work(self, [ask])
                 self.store.read(work.identify)
                 work.remember()
@@ -121,6 +123,8 @@ class Work:
     def __call__(self, tx: Tx) -> list[Outcome]:
         """Answer them."""
         turn = self.identify(tx)
+        trusted = self._trusted() if self._writes else set()
+        tx.foresee(lambda: tx.accounts.disabled(trusted))
         if self._due and self._writes:
             tx.sessions.note(self._due, turn.server)
         outcomes: list[Outcome] = [None] * len(self.asks)
@@ -135,6 +139,12 @@ class Work:
             answers = call.answered(turn, [self.asks[place] for place in places])
             for place, answer in zip(places, answers, strict=True):
                 outcomes[place] = answer
+        if disabled := tx.accounts.disabled(trusted):
+            # Then nothing of this turn may be kept. Whoever is left is answered in a transaction without them.
+            self._desk.sessions.forget(
+                ask.session.key for ask in self.asks if ask.session and ask.session.username in disabled
+            )
+            raise SessionError
         self._ended = turn.ended
         return outcomes
 
@@ -144,6 +154,11 @@ class Work:
         self._now = turn.now
         self._read, self._due = self._desk.sessions.identify(turn, self.asks)
         return turn
+
+    def _trusted(self) -> set[str]:
+        """Return the users whose sessions were not read in this transaction."""
+        read = {session.key for session in self._read}
+        return {ask.session.username for ask in self.asks if ask.session and ask.session.key not in read}
 
     def outcomes(self, run: Callable[[], list[Outcome]]) -> list[Outcome]:
         """Return what comes of the requests when this is run. Raises what only one of several can have caused."""

@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 
 from metermt.calls.table import Ask, Caller, Turn
 from metermt.model import Session
+from metermt.rules.clocks import can_have_been
 
 _TRUSTED_SECONDS = 1.0  # a session ended by another process is found out after this long
 _NOTED_SHARE = 100  # a session's last use is written down when it is older than this part of the idle time
@@ -64,7 +65,8 @@ class KnownSessions:
                 continue
             for ask in asks_of[key]:
                 ask.session = session
-            if session.used_at < turn.now - idle / _NOTED_SHARE or session.server != turn.server:
+            is_recent = session.used_at >= turn.now - idle / _NOTED_SHARE and can_have_been(session.used_at, turn.now)
+            if not is_recent or session.server != turn.server:
                 due[session.key] = turn.now
         return read.values(), due
 

@@ -1,7 +1,11 @@
 """The servers that share a store: each says now and then that it is alive, and clears up after those that are not."""
 
+from dataclasses import replace
+
+from metermt.calls.clocks import set_right
 from metermt.calls.table import Ask, Turn, Weight, call
 from metermt.model import Role, Server
+from metermt.rules.clocks import can_have_been
 from metermt.version import VERSION
 
 BEAT_SECONDS = 3.0
@@ -19,9 +23,14 @@ def list_servers(turn: Turn, ask: Ask[None]) -> list[Server]:  # noqa: ARG001 - 
 def say_alive(turn: Turn, readers: int) -> None:
     """Note that this server is alive, with so many readers.
 
-    What is held by sessions that were connected to a server that has died is left to their readers.
+    What is held by sessions that were connected to a server that has died is left to their readers. What a clock has
+    left behind that was wrong is set right.
     """
+    set_right(turn)
     turn.tx.servers.note(Server(turn.server, VERSION, readers, turn.now))
+    for server in turn.tx.servers.all():
+        if not can_have_been(server.seen_at, turn.now):
+            turn.tx.servers.note(replace(server, seen_at=turn.now))
     dead = [server.name for server in turn.tx.servers.all() if server.seen_at < turn.now - DEAD_SECONDS]
     for name in dead:
         turn.tx.sessions.leave_all(name)

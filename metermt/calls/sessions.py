@@ -1,23 +1,19 @@
 """Logging in and out, and the first words between two programs."""
 
-import os
 import secrets
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from math import ceil
-from threading import BoundedSemaphore
+from functools import partial
 
+from metermt.calls.clocks import set_right
+from metermt.calls.credentials import verified
 from metermt.calls.desk import Desk
 from metermt.calls.known import key_of
 from metermt.calls.table import Ask, Turn, Weight, call
-from metermt.errors import LoginError, TooManyFailures
+from metermt.errors import LoginError
 from metermt.model import Account, Role, Session, is_username
-from metermt.passwords import verify_password
+from metermt.store.base import Tx
 from metermt.version import PROTOCOL, VERSION
-
-# Hashing takes 64 MiB and some 100 ms of several cores. A whole crew that logs in at once waits here, and leaves one
-# core to those who read. No lock is held meanwhile.
-_hashing = BoundedSemaphore(max(1, (os.cpu_count() or 1) - 1))
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,13 +77,11 @@ def login(desk: Desk, ask: Ask[Login]) -> LoggedIn:
         raise LoginError(f"Your certificate is for {certified}: log in by that name")
     if not is_username(name):
         name = ascii(name)[:64]  # nobody's, but its failures are counted like those of any other
-    with _hashing:
-        _check_failures(desk, name, ask.caller.address)
-        if not _is_right(desk.store.read(lambda tx: tx.accounts.find([name])).get(name), password):
-            _remember_failure(desk, name, ask.caller.address)
-            raise LoginError
     session_id = secrets.token_urlsafe(32)
-    session = desk.store.write(lambda tx: _opened(desk.turn(tx), key_of(session_id), name))
+    session = None
+    while session is None:  # nearly always once: again if the password was changed meanwhile
+        account = verified(desk, name, ask.caller.address, password)
+        session = desk.store.write(partial(_opened, desk, key_of(session_id), account))
     desk.sessions.learn([session], desk.clock())
     desk.sessions.shown(ask.caller, session.key)
     return LoggedIn(session_id, session.user.full_name)
@@ -107,34 +101,18 @@ def end_sessions(turn: Turn, keys: list[str], *, free_jobs: bool) -> None:
     turn.ended.update(keys)
 
 
-def _check_failures(desk: Desk, name: str, address: str) -> None:
-    now, window = desk.clock(), desk.policy.login_window.total_seconds()
-    failures = desk.store.read(lambda tx: tx.sessions.failures(name, address, now - window))
-    if len(failures) >= desk.policy.login_failures:
-        seconds = failures[-desk.policy.login_failures] + window - now
-        raise TooManyFailures(
-            f"Too many failed logins for {name!r} from your address: try again in {ceil(seconds / 60)} minutes",
-            seconds=ceil(seconds),
-        )
+def _opened(desk: Desk, key: str, verified_as: Account, tx: Tx) -> Session | None:
+    """Return a new session; None if the password that was verified is not the one of the account any more.
 
-
-def _remember_failure(desk: Desk, name: str, address: str) -> None:
-    now = desk.clock()
-    forget_before = now - desk.policy.login_window.total_seconds()
-    desk.store.write(lambda tx: tx.sessions.add_failure(name, address, now, forget_before))
-
-
-def _is_right(account: Account | None, password: str) -> bool:
-    """Tell whether this lets the user in; whoever there is or is not, it takes as long."""
-    usable = account is not None and not account.user.disabled
-    return verify_password(account.password_hash if account and usable else None, password)
-
-
-def _opened(turn: Turn, key: str, username: str) -> Session:
-    """Return a new session. Raises `LoginError` if the user is gone or disabled by now."""
-    account = turn.tx.accounts.find([username]).get(username)
+    Raises `LoginError` if the user is gone or disabled by now.
+    """
+    turn, username = desk.turn(tx), verified_as.user.username
+    account = tx.accounts.find([username]).get(username)
     if account is None or account.user.disabled:
         raise LoginError
+    if account.password_hash != verified_as.password_hash:
+        return None
+    set_right(turn)
     turn.tx.sessions.forget(turn.now - turn.policy.session_idle.total_seconds())
     session = Session(key, account.user, turn.now, turn.server)
     turn.tx.sessions.add([session])

@@ -36,7 +36,11 @@ from metermt.transport.tls import ServerTls
     " at the end."
     "  [default: metermt.db in your data folder; with --demo, :memory:]",
 )
-@click.option("--demo", is_flag=True, help="Let adam, carol, eric and gwenda in, and add the meters of a made-up town.")
+@click.option(
+    "--demo",
+    is_flag=True,
+    help="Let adam, carol, eric and gwenda in, and add the meters of a made-up town; in a database of its own only.",
+)
 @click.option("--tls", is_flag=True, help="Encrypt, with the certificate that 'metermt tls init' made.")
 @click.option(
     "--tls-folder",

@@ -1,21 +1,28 @@
 """`metermt users`: who may log in."""
 
 import sys
+from datetime import UTC, datetime
 
 import click
 
 from metermt.calls.accounts import (
+    NewName,
     NewPassword,
     NewRole,
     NewUser,
     Username,
+    UserState,
     add_user,
     disable_user,
+    enable_user,
     find_user,
-    list_users,
+    list_user_states,
+    rename_user,
     set_password,
     set_role,
+    unlock_user,
 )
+from metermt.cli.columns import print_columns
 from metermt.cli.common import MeterGroup, database_option
 from metermt.cli.office import office
 from metermt.config import DatabasePlace
@@ -53,25 +60,31 @@ def add(username: str, full_name: str, role: str, *, password_stdin: bool, datab
         if opened.store.read(lambda tx: tx.accounts.find([username])):  # before a password is typed twice for nothing
             raise UserError(f"There is a user {username!r} already")
         opened.ask(add_user, NewUser(user, _new_password(from_stdin=password_stdin)))
-    click.echo(f"Added {username}, {user.full_name}{_in_brackets(user)}.")
+    in_brackets = f" ({role})" if user.role is not Role.READER else ""
+    click.echo(f"Added {username}, {user.full_name}{in_brackets}.")
 
 
 @users.command(name="list")
 @database_option
 def list_(database: DatabasePlace) -> None:
-    """List the users.
+    """List the users: what they may do, who is disabled or has to wait, and who was there last.
+
+    Times are local. The last use of a login is forgotten some time after the login has ended.
 
     \b
     Example:
         metermt users list
     """
     with office(database, create=False) as opened:
-        found = opened.ask(list_users, None)
+        found = opened.ask(list_user_states, None)
     if not found:
         click.echo("No users: add some with 'metermt users add'.", err=True)
-    width = max((len(user.username) for user in found), default=0)
-    for user in found:
-        click.echo(f"{user.username:{width}}  {user.full_name} {_in_brackets(user)}".rstrip())
+        return
+    rows = [
+        (state.user.username, state.user.full_name, state.user.role.value, _in_words(state), _local(state.used_at))
+        for state in found
+    ]
+    print_columns([("user", "full name", "role", "state", "last use"), *rows])
 
 
 @users.command(short_help="Give a user a new password.")
@@ -79,14 +92,16 @@ def list_(database: DatabasePlace) -> None:
 @_password_stdin
 @database_option
 def passwd(username: str, *, password_stdin: bool, database: DatabasePlace) -> None:
-    """Give a user a new password, and log them out everywhere.
+    """Give a user a new password, and log them out everywhere; their failed logins are forgotten.
 
     \b
     Example:
         metermt users passwd carol
     """
     with office(database, create=False) as opened:
-        opened.ask(find_user, Username(username))  # before a password is typed twice for nothing
+        user = opened.ask(find_user, Username(username))  # before a password is typed twice for nothing
+        if user.disabled:
+            click.echo(f"{username} is disabled: the new password is good after 'metermt users enable'.", err=True)
         opened.ask(set_password, NewPassword(username, _new_password(from_stdin=password_stdin)))
     click.echo(f"Changed the password of {username}.")
 
@@ -122,11 +137,60 @@ def disable(username: str, database: DatabasePlace) -> None:
     click.echo(f"Disabled {username}.")
 
 
-def _in_brackets(user: User) -> str:
-    """Return what is to be told of a user who is not just a reader, with a blank before it."""
-    words = [user.role.value] if user.role is not Role.READER else []
-    words += ["disabled"] if user.disabled else []
-    return f" ({', '.join(words)})" if words else ""
+@users.command(short_help="Let a user in again.")
+@click.argument("username", metavar="NAME")
+@database_option
+def enable(username: str, database: DatabasePlace) -> None:
+    """Let a user in again who was disabled; the password is the old one.
+
+    \b
+    Example:
+        metermt users enable carol
+    """
+    with office(database, create=False) as opened:
+        opened.ask(enable_user, Username(username))
+    click.echo(f"Enabled {username}.")
+
+
+@users.command(short_help="Let a user try again at once.")
+@click.argument("username", metavar="NAME")
+@database_option
+def unlock(username: str, database: DatabasePlace) -> None:
+    """Let a user try again at once who had to wait after too many wrong passwords.
+
+    \b
+    Example:
+        metermt users unlock carol
+    """
+    with office(database, create=False) as opened:
+        opened.ask(unlock_user, Username(username))
+    click.echo(f"Unlocked {username}.")
+
+
+@users.command(short_help="Give a user another full name.")
+@click.argument("username", metavar="NAME")
+@click.argument("full_name", metavar='"FULL NAME"')
+@database_option
+def rename(username: str, full_name: str, database: DatabasePlace) -> None:
+    """Say how a user is greeted; the name to log in by stays.
+
+    \b
+    Example:
+        metermt users rename carol "Carol Dent-Ong"
+    """
+    with office(database, create=False) as opened:
+        opened.ask(rename_user, NewName(username, full_name.strip()))
+    click.echo(f"{username} is {full_name.strip()} from now on.")
+
+
+def _in_words(state: UserState) -> str:
+    words = ["disabled"] if state.user.disabled else []
+    words += [f"locked until {_local(state.locked_until)}"] if state.locked_until else []
+    return ", ".join(words)
+
+
+def _local(at: float | None) -> str:
+    return datetime.fromtimestamp(at, UTC).astimezone().strftime("%Y-%m-%d %H:%M") if at else ""
 
 
 def _new_password(*, from_stdin: bool) -> str:

@@ -9,27 +9,21 @@ import time
 from abc import ABC, abstractmethod
 from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
-from concurrent.futures import Future
 from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
-from typing import Generic, NamedTuple, Self, TypeVar
+from typing import Self, TypeVar
 
 from metermt.model import Account, Job, Lease, Reading, RouteProgress, Server, Session, Standing, Status, User
 from metermt.rules.handout import Wish
+from metermt.store.begun import Begun
+from metermt.store.gathered import Facts, Key, KnownJob, Offer
 
 T = TypeVar("T")
 T_co = TypeVar("T_co", covariant=True)
 
-Key = tuple[str, str]
-"""A user name and the key of a submission of that user."""
-
-
-class KnownJob(NamedTuple):
-    """A job with its id."""
-
-    id: int
-    job: Job
+Origin = tuple[str, str]
+"""A user name as it was typed, and the address that it was typed at."""
 
 
 class Accounts(ABC):
@@ -38,6 +32,10 @@ class Accounts(ABC):
     @abstractmethod
     def find(self, usernames: Iterable[str]) -> dict[str, Account]:
         """Return those of these accounts that there are, by user name."""
+
+    @abstractmethod
+    def disabled(self, usernames: Iterable[str]) -> set[str]:
+        """Return which of these users are disabled."""
 
     @abstractmethod
     def users(self) -> list[User]:
@@ -83,12 +81,32 @@ class Sessions(ABC):
         """Return the keys of all sessions of these users, ended ones that still hold jobs included."""
 
     @abstractmethod
+    def set_back(self, after: float, to: float) -> None:
+        """Say of the sessions that were used after a time that they were last used at another one."""
+
+    @abstractmethod
+    def last_used(self, usernames: Iterable[str]) -> dict[str, float]:
+        """Return when a session of each of these users was used last, by user name, as far as any is remembered."""
+
+    @abstractmethod
     def forget(self, idle_since: float) -> None:
         """Forget those not used since then, and those that have ended, unless they hold jobs."""
 
     @abstractmethod
     def failures(self, username: str, address: str, since: float) -> list[float]:
         """Return when this name failed to log in from this address after `since`, oldest first."""
+
+    @abstractmethod
+    def failed_since(self, since: float) -> dict[Origin, list[float]]:
+        """Return when anybody failed to log in after `since`, oldest first, by name and address."""
+
+    @abstractmethod
+    def forget_failures(self, usernames: Iterable[str]) -> None:
+        """Forget the failed logins of these names, from wherever."""
+
+    @abstractmethod
+    def forget_failures_after(self, at: float) -> None:
+        """Forget the failed logins of anybody from after that time."""
 
     @abstractmethod
     def add_failure(self, username: str, address: str, at: float, forget_before: float) -> None:
@@ -164,6 +182,10 @@ class Leases(ABC):
         """Lease open jobs, whoever held them."""
 
     @abstractmethod
+    def shorten(self, after: float, to: float) -> None:
+        """Let the leases that end after a time end at another one."""
+
+    @abstractmethod
     def end_of(self, sessions: Iterable[str]) -> None:
         """End all leases of these sessions."""
 
@@ -214,36 +236,6 @@ class Servers(ABC):
         """Forget servers."""
 
 
-class Offer(NamedTuple):
-    """Jobs that may be handed out."""
-
-    held: Mapping[str, list[KnownJob]]
-    """What sessions hold, by their keys."""
-    left: Mapping[str, list[KnownJob]]
-    """What is left to users, by their names."""
-    free: list[KnownJob]
-
-    def without(self, jobs: Collection[int]) -> "Offer":
-        """Return what is left of it when these jobs, by their ids, are done."""
-        held, left = ({name: _without(jobs, known) for name, known in of.items()} for of in (self.held, self.left))
-        return Offer(held, left, _without(jobs, self.free))
-
-
-def _without(jobs: Collection[int], known: list[KnownJob]) -> list[KnownJob]:
-    return [one for one in known if one.id not in jobs]
-
-
-class Facts(NamedTuple):
-    """What answers are judged by, and jobs are handed out by."""
-
-    by_key: dict[Key, Reading]
-    standings: list[Standing]
-    offer: Offer
-    """Enough for all wishes, if there is, even when each answer ends one of the leases in it."""
-    tallies: Mapping[str, Status]
-    """Of all who answer and wish for something."""
-
-
 @dataclass(slots=True)
 class Tx:
     """A transaction: the steps that it can take, by what they are about."""
@@ -254,6 +246,12 @@ class Tx:
     leases: Leases
     readings: Readings
     servers: Servers
+
+    def foresee(self, steps: Callable[[], object]) -> None:
+        """Say which steps will be asked again for what they find, so that a store that is far away may find it along.
+
+        What they return here means nothing.
+        """
 
     def gather(
         self, now: float, keys: Collection[Key] = (), meters: Collection[str] = (), wishes: Sequence[Wish] = ()
@@ -290,38 +288,6 @@ class Tx:
             self.readings.count(done)
         if leases:
             self.leases.put(leases)
-
-
-class Begun(ABC, Generic[T_co]):
-    """A transaction that was begun, and may not be over yet."""
-
-    @abstractmethod
-    def wait(self, seconds: float) -> bool:
-        """Wait until it is over, no longer than so many seconds; return whether it is. It may be asked again."""
-
-    @abstractmethod
-    def result(self) -> T_co:
-        """Return what its work returned, or raise what it, or the store, raised. To be called when it is over."""
-
-
-class Over(Begun[T_co]):
-    """A transaction that was over at once."""
-
-    def __init__(self, transaction: Callable[[], T_co]) -> None:
-        """Do what returns or raises what the transaction does."""
-        self._outcome: Future[T_co] = Future()
-        try:
-            self._outcome.set_result(transaction())
-        except Exception as error:  # noqa: BLE001 - it is raised where the outcome is asked for
-            self._outcome.set_exception(error)
-
-    def wait(self, seconds: float) -> bool:  # noqa: ARG002 - there is nothing to wait for
-        """Return True."""
-        return True
-
-    def result(self) -> T_co:
-        """Return what came of it, or raise that."""
-        return self._outcome.result()
 
 
 class Store(ABC):

@@ -9,32 +9,16 @@ from threading import RLock
 from typing import TypeVar
 
 from metermt.errors import StoreError
-from metermt.model import Account, Job, JobState, Lease, Reading, RouteProgress, Server, Session, Standing, Status, User
+from metermt.model import Account, Job, JobState, Lease, Reading, RouteProgress, Server, Standing, Status, User
 from metermt.safedict import ThreadSafeDict, _MeterDict
-from metermt.store.base import (
-    Accounts,
-    Begun,
-    Jobs,
-    Key,
-    KnownJob,
-    Leases,
-    Over,
-    Readings,
-    Servers,
-    Sessions,
-    Store,
-    Tx,
-)
-from metermt.store.facts import Cycle, Facts, Login
-from metermt.store.undo import Groups, Ordered
+from metermt.store.base import Accounts, Jobs, Leases, Readings, Servers, Store, Tx
+from metermt.store.begun import Begun, Over
+from metermt.store.facts import Cycle, Facts, found_in
+from metermt.store.gathered import Key, KnownJob
+from metermt.store.logins import MemorySessions
+from metermt.store.undo import Ordered
 
-K = TypeVar("K")
 T = TypeVar("T")
-V = TypeVar("V")
-
-
-def _found(table: ThreadSafeDict[K, V], keys: Iterable[K]) -> dict[K, V]:
-    return {key: table[key] for key in keys if key in table}
 
 
 class _Accounts(Accounts):
@@ -42,7 +26,10 @@ class _Accounts(Accounts):
         self._facts = facts
 
     def find(self, usernames: Iterable[str]) -> dict[str, Account]:
-        return _found(self._facts.accounts, usernames)
+        return found_in(self._facts.accounts, usernames)
+
+    def disabled(self, usernames: Iterable[str]) -> set[str]:
+        return {name for name, account in self.find(usernames).items() if account.user.disabled}
 
     def users(self) -> list[User]:
         return [account.user for _, account in sorted(self._facts.accounts.items())]
@@ -50,69 +37,6 @@ class _Accounts(Accounts):
     def put(self, accounts: Iterable[Account]) -> None:
         for account in accounts:
             self._facts.undo.put(self._facts.accounts, account.user.username, account)
-
-
-class _Sessions(Sessions):
-    def __init__(self, facts: Facts) -> None:
-        self._facts = facts
-        self._failures: Ordered[tuple[float, int, str, str]] = Ordered(facts.undo)  # when, which, name, address
-        self._failures_of: Groups[tuple[str, str], tuple[float, int]] = Groups(facts.undo)  # by name and address
-        self._failure_ids = count(1)  # tell apart what happened at the same time
-
-    def find(self, keys: Iterable[str]) -> dict[str, Session]:
-        return {
-            key: Session(key, self._facts.accounts[login.username].user, login.used_at, login.server)
-            for key, login in self._living(keys)
-        }
-
-    def add(self, sessions: Iterable[Session]) -> None:
-        for session in sessions:
-            self._put(session.key, Login(session.username, session.used_at, session.server, ended=False))
-            self._facts.logins_of.add(session.username, session.key)
-
-    def note(self, used: Mapping[str, float], server: str) -> None:
-        for key, login in self._living(used):
-            self._put(key, login._replace(used_at=used[key], server=server))
-
-    def leave(self, keys: Iterable[str], server: str) -> None:
-        for key, login in self._living(keys):
-            if login.server == server:
-                self._put(key, login._replace(server=None))
-
-    def leave_all(self, server: str) -> None:
-        self.leave(self._facts.logins, server)
-
-    def end(self, keys: Iterable[str]) -> None:
-        for key, login in self._living(keys):
-            self._put(key, login._replace(server=None, ended=True))
-
-    def of(self, usernames: Iterable[str]) -> list[str]:
-        facts = self._facts
-        keys = sorted(key for username in set(usernames) for key in facts.logins_of.of(username))
-        return [key for key in keys if not facts.logins[key].ended or facts.held_by.of(key)]
-
-    def forget(self, idle_since: float) -> None:
-        for key, login in self._facts.logins.items():
-            if (login.ended or login.used_at < idle_since) and not self._facts.held_by.of(key):
-                self._facts.undo.drop(self._facts.logins, key)
-                self._facts.logins_of.discard(login.username, key)
-
-    def failures(self, username: str, address: str, since: float) -> list[float]:
-        return [at for at, _ in sorted(self._failures_of.of((username, address))) if at > since]
-
-    def add_failure(self, username: str, address: str, at: float, forget_before: float) -> None:
-        for old in self._failures.before((forget_before, 0, "", "")):
-            self._failures.discard(old)
-            self._failures_of.discard(old[2:], old[:2])
-        number = next(self._failure_ids)
-        self._failures.add((at, number, username, address))
-        self._failures_of.add((username, address), (at, number))
-
-    def _living(self, keys: Iterable[str]) -> list[tuple[str, Login]]:
-        return [(key, login) for key, login in _found(self._facts.logins, keys).items() if not login.ended]
-
-    def _put(self, key: str, login: Login) -> None:
-        self._facts.undo.put(self._facts.logins, key, login)
 
 
 class _Jobs(Jobs):
@@ -142,7 +66,7 @@ class _Jobs(Jobs):
 
     def find(self, cycle: str, meters: Iterable[str]) -> dict[str, Job]:
         there = self._facts.cycles.get(cycle)
-        found = _found(there.ids, meters) if there else {}
+        found = found_in(there.ids, meters) if there else {}
         return {meter: self._facts.jobs[job_id] for meter, job_id in found.items()}
 
     def add(self, jobs: Iterable[Job]) -> None:
@@ -170,7 +94,7 @@ class _Jobs(Jobs):
         return [
             self._standing(job_id)
             for _, cycle in self._facts.open_cycles()
-            for job_id in _found(cycle.ids, asked).values()
+            for job_id in found_in(cycle.ids, asked).values()
         ]
 
     def free(self, most: int) -> list[KnownJob]:
@@ -224,6 +148,10 @@ class _Leases(Leases):
         for lease in leases:
             self._facts.put_lease(lease)
 
+    def shorten(self, after: float, to: float) -> None:
+        for _, job_id in self._facts.expiries.after((after, sys.maxsize)):
+            self._facts.put_lease(replace(self._facts.leases[job_id], until=to))
+
     def end_of(self, sessions: Iterable[str]) -> None:
         for key in sessions:
             for job_id in self._facts.held_by.of(key):
@@ -245,7 +173,7 @@ class _Readings(Readings):
         self._by_key: ThreadSafeDict[Key, Reading] = ThreadSafeDict()
 
     def by_key(self, keys: Iterable[Key]) -> dict[Key, Reading]:
-        return _found(self._by_key, keys)
+        return found_in(self._by_key, keys)
 
     def add(self, readings: Sequence[tuple[int, Reading]]) -> None:
         facts = self._facts
@@ -293,7 +221,7 @@ class _Servers(Servers):
         return [server for _, server in sorted(self._facts.servers.items())]
 
     def forget(self, names: Iterable[str]) -> None:
-        for name in _found(self._facts.servers, names):
+        for name in found_in(self._facts.servers, names):
             self._facts.undo.drop(self._facts.servers, name)
 
 
@@ -305,7 +233,7 @@ class MemoryStore(Store):
         facts = Facts()
         self._undo = facts.undo
         self._tx = Tx(
-            _Accounts(facts), _Sessions(facts), _Jobs(facts), _Leases(facts), _Readings(facts), _Servers(facts)
+            _Accounts(facts), MemorySessions(facts), _Jobs(facts), _Leases(facts), _Readings(facts), _Servers(facts)
         )
 
     def read(self, work: Callable[[Tx], T]) -> T:

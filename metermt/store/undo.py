@@ -88,6 +88,10 @@ class Ordered(Generic[Row]):
         """Return the rows that are less than this one, which may be shorter than they are."""
         return self._rows[: bisect_left(self._rows, row)]
 
+    def after(self, row: Row) -> list[Row]:
+        """Return the rows that are not less than this one, which may be shorter than they are."""
+        return self._rows[bisect_left(self._rows, row) :]
+
     def add(self, row: Row) -> None:
         """Add a row, unless it is there."""
         if row not in self:

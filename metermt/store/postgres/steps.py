@@ -3,14 +3,15 @@
 Nothing that another server may want is locked between two statements but free jobs, which it skips.
 """
 
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from types import MappingProxyType
 
 from psycopg import errors
 
 from metermt.model import Account, Job, Lease, Reading, Standing
 from metermt.rules.handout import Wish
-from metermt.store.base import Facts, Key, KnownJob, Tx
+from metermt.store.base import Tx
+from metermt.store.gathered import Facts, Key, KnownJob
 from metermt.store.postgres.keeping import Keeping
 from metermt.store.postgres.sql import CLOSING, PostgresSql, as_json
 from metermt.store.sql import accounts as in_accounts
@@ -43,6 +44,10 @@ class PostgresTx(Tx):
         self.readings = PostgresReadings(sql, self._keeping)
         self.servers = SqlServers(sql)
 
+    def foresee(self, steps: Callable[[], object]) -> None:
+        with self._sql.ahead():
+            steps()
+
     def gather(
         self, now: float, keys: Collection[Key] = (), meters: Collection[str] = (), wishes: Sequence[Wish] = ()
     ) -> Facts:
@@ -65,6 +70,7 @@ class PostgresAccounts(SqlAccounts):
     def __init__(self, sql: PostgresSql) -> None:
         super().__init__(sql)
         self._missing: set[str] = set()
+        self._disabled: dict[str, bool] = {}  # as it was changed here, perhaps after it was foreseen
         self._find = f"{in_accounts.FIND} ORDER BY username FOR NO KEY UPDATE" if sql.writes else in_accounts.FIND
 
     def find(self, usernames: Iterable[str]) -> dict[str, Account]:
@@ -73,12 +79,21 @@ class PostgresAccounts(SqlAccounts):
         self._missing |= asked - found.keys()
         return found
 
+    def disabled(self, usernames: Iterable[str]) -> set[str]:
+        asked = set(usernames)
+        found = super().disabled(asked)
+        return {username for username in asked if self._disabled.get(username, username in found)}
+
     def put(self, accounts: Iterable[Account]) -> None:
         there = list(accounts)
         # One that was looked for and not found may have been added since: that is for a rule to say, so run it again.
         new = [in_accounts.row_of(one) for one in there if one.user.username in self._missing]
         self._sql.insert("users", in_accounts.COLUMNS, new)
-        super().put(one for one in there if one.user.username not in self._missing)
+        if changed := [one for one in there if one.user.username not in self._missing]:
+            # What others decide about these users is kept before this, or decided after it.
+            self._sql.rows("SELECT pg_advisory_xact_lock(?)", CLOSING)
+        super().put(changed)
+        self._disabled |= {one.user.username: one.user.disabled for one in there}
         self._missing -= {one.user.username for one in there}
 
 

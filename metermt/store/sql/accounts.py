@@ -9,6 +9,7 @@ from metermt.store.sql.dialect import Row, Steps
 
 COLUMNS = ("username", "full_name", "password_hash", "disabled", "role")
 FIND = "SELECT username, full_name, disabled, role, password_hash FROM users WHERE username {among}"
+_DISABLED = "SELECT username FROM users WHERE username {among} AND disabled = 1"
 _ALL = "SELECT username, full_name, disabled, role FROM users ORDER BY username"
 _REPLACE = (
     "ON CONFLICT (username) DO UPDATE SET full_name = excluded.full_name, password_hash = excluded.password_hash,"
@@ -21,6 +22,9 @@ class SqlAccounts(Steps, Accounts):
 
     def find(self, usernames: Iterable[str]) -> dict[str, Account]:
         return {row[0]: account_of(row) for row in self._sql.rows_among(FIND, usernames)}
+
+    def disabled(self, usernames: Iterable[str]) -> set[str]:
+        return {username for (username,) in self._sql.rows_among(_DISABLED, usernames)}
 
     def users(self) -> list[User]:
         return [user_of(*row) for row in self._sql.rows(_ALL)]

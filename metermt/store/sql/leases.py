@@ -3,7 +3,8 @@
 from collections.abc import Iterable, Mapping
 
 from metermt.model import Lease
-from metermt.store.base import KnownJob, Leases
+from metermt.store.base import Leases
+from metermt.store.gathered import KnownJob
 from metermt.store.sql.dialect import Row, Steps
 from metermt.store.sql.jobs import JOB, job_of
 
@@ -49,6 +50,9 @@ class SqlLeases(Steps, Leases):
         rows = [(lease.job, lease.username, lease.session, lease.until) for lease in leases]
         self._sql.insert("leases", _COLUMNS, rows, _REPLACE)
         self._sql.update("jobs", ("leased",), ("id", "leased"), [(1, row[0], 0) for row in rows])
+
+    def shorten(self, after: float, to: float) -> None:
+        self._sql.rows("UPDATE leases SET until = ? WHERE until > ?", to, after)
 
     def end_of(self, sessions: Iterable[str]) -> None:
         self._end(self._sql.rows_among("SELECT job FROM leases WHERE session {among}", sessions))
