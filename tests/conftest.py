@@ -40,8 +40,8 @@ HUGE = 10**5000  # more digits than Python turns into a text
 LINE_BREAKERS = "\x00\n\r\t\x1b\x7f\x85\x9b\u2028\u2029\ud800\udfff"
 
 # The machine may be busy, and a fresh checkout has hypothesis make its tables of characters first: how long an example
-# takes to make or to run says nothing about what is tested. Each run tries other examples, so a third of the usual number
-# keeps the suite short.
+# takes to make or to run says nothing about what is tested. Each run tries other examples, so a third of the usual
+# number keeps the suite short.
 hypothesis.settings.register_profile(
     "metermt", deadline=None, max_examples=30, suppress_health_check=[hypothesis.HealthCheck.too_slow]
 )
