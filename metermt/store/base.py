@@ -192,9 +192,10 @@ class Readings(ABC):
 
     @abstractmethod
     def all(self, cycle: str | None) -> Iterator[tuple[Job, Reading]]:
-        """Yield the readings of one cycle, or of every one, with their jobs: by cycle, meter and time of arrival.
+        """Yield the readings of one cycle, or of every one, with their jobs.
 
-        To be used up before the transaction ends.
+        In the order of `Job.place`, those of one job in that of their arrival. To be used up before the transaction
+        ends.
         """
 
 

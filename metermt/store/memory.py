@@ -275,11 +275,11 @@ class _Readings(Readings):
                 facts.jobs[there.ids[meter]],
                 reading if reading is there.readings[meter] else replace(reading, counts=False),
             )
-            for name, there in sorted(facts.cycles.items())
+            for name, there in facts.cycles.items()
             if cycle in (None, name)
-            for meter, reading in sorted(there.history, key=lambda pair: pair[0])
+            for meter, reading in there.history
         ]
-        return iter(found)
+        return iter(sorted(found, key=lambda pair: pair[0].place))
 
 
 class _Servers(Servers):

@@ -16,6 +16,7 @@ from metermt.store.postgres.sql import CLOSING, PostgresSql, as_json
 from metermt.store.sql import accounts as in_accounts
 from metermt.store.sql import jobs as in_sql
 from metermt.store.sql.accounts import SqlAccounts
+from metermt.store.sql.dialect import Row
 from metermt.store.sql.jobs import JOB, SqlJobs, job_of
 from metermt.store.sql.leases import SqlLeases
 from metermt.store.sql.readings import READING, SqlReadings, reading_of
@@ -184,7 +185,7 @@ class PostgresReadings(SqlReadings):
         self._keeping.keep(done=more)
 
     def all(self, cycle: str | None) -> Iterator[tuple[Job, Reading]]:
-        last = ("", "")
+        last: Row = ("", "", -1, "")
         while True:
             rows = self._sql.rows(_PAGE_OF_CYCLE if cycle else _PAGE_OF_ALL, *last, *([cycle] if cycle else []))
             if not rows:
@@ -193,13 +194,15 @@ class PostgresReadings(SqlReadings):
                 self._postgres.end()  # and with it the snapshot: whoever is given these rows may take their time
             for counts, *columns in rows:
                 yield job_of(*columns[:10]), reading_of(*columns[10:], counts=bool(counts))
-            *_, (_, *job_and_reading) = rows
-            last = job_and_reading[5], job_and_reading[0]
+            *_, (_, meter, _, _, _, _, cycle_read, route, sequence, *_) = rows
+            last = cycle_read, route, sequence, meter
 
 
 _PAGE_OF_ALL = f"""
     SELECT jobs.reading = readings.id, {JOB}, {READING} FROM (
-        SELECT * FROM jobs WHERE (cycle, meter) > (?, ?) AND reading IS NOT NULL ORDER BY cycle, meter LIMIT {_PAGE}
-    ) AS jobs JOIN readings ON readings.job = jobs.id ORDER BY jobs.cycle, jobs.meter, readings.id
+        SELECT * FROM jobs WHERE (cycle, route, sequence, meter) > (?, ?, ?, ?) AND reading IS NOT NULL
+        ORDER BY cycle, route, sequence, meter LIMIT {_PAGE}
+    ) AS jobs JOIN readings ON readings.job = jobs.id
+    ORDER BY jobs.cycle, jobs.route, jobs.sequence, jobs.meter, readings.id
 """
 _PAGE_OF_CYCLE = _PAGE_OF_ALL.replace("reading IS NOT NULL", "reading IS NOT NULL AND cycle = ?")
