@@ -299,6 +299,27 @@ class RouteProgress:
 
 
 @dataclass(frozen=True, slots=True)
+class Unread:
+    """A job that has not been read: it is open, or missed if its cycle is closed."""
+
+    cycle: str
+    route: str
+    sequence: int
+    meter: str
+    """The number of the meter."""
+    address: str
+    leased_to: str | None = None
+    """Who was handed it last, None for nobody."""
+    leased_until: float = 0.0
+    """Seconds since 1970, UTC; 0 for a job that was handed to nobody."""
+
+    @property
+    def place(self) -> tuple[str, str, int, str]:
+        """`Job.place`."""
+        return self.cycle, self.route, self.sequence, self.meter
+
+
+@dataclass(frozen=True, slots=True)
 class ImportCount:
     """What became of imported jobs."""
 

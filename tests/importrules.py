@@ -21,7 +21,7 @@ FLOORS = (
             *("safedict", "routefile", "signing", "wholefile", "terminal"),
         ),
     ),
-    ("floor 2, store.base", ("store.base",)),
+    ("floor 2, store.base", ("store.begun", "store.gathered", "store.base")),
     ("floor 2, the stores", ("store",)),
     ("floor 2, which store", ("store.opening", "store.copying")),
     ("floor 3, the table of calls", ("calls.table",)),

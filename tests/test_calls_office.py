@@ -7,7 +7,7 @@ from conftest import CYCLE, dump, import_jobs, make_job, make_jobs
 from readers import as_office, readings_in
 
 from metermt.calls import office
-from metermt.errors import RouteError
+from metermt.errors import RouteError, UnknownMeter
 from metermt.model import Answer, ImportCount, JobState, RouteProgress
 
 
@@ -95,6 +95,57 @@ def test_what_cannot_be_imported_changes_nothing(desk, jobs, cycle, words):
     with pytest.raises(RouteError, match=f"^{words}$"):
         import_(desk, jobs, cycle)
     assert dump(desk.store) == before
+
+
+# --- removing
+
+
+def test_a_removed_meter_is_handed_out_no_more_and_its_reading_is_refused(desk, carol):
+    assert carol.meter() == "M00000"
+    as_office(desk, office.remove_jobs, office.Removal(CYCLE, ["M00000", "M00003"]))
+    assert isinstance(carol.submit_many([Answer("M00000", 5)])[0], UnknownMeter)
+    assert carol.meters(9) == ["M00001", "M00002", "M00004"]
+
+
+@pytest.mark.parametrize(
+    ("meters", "cycle", "words"),
+    [
+        (["M00001", "M00000"], CYCLE, "Meter M00000 was read in 2026-11, by carol: it stays in the cycle"),
+        (["M00001", "G9"], CYCLE, "There is no meter 'G9' in cycle 2026-11"),
+        (["M00001"], "2026-09", "Cycle 2026-09 is closed, and stays what it was"),
+        (["M00001"], "2026-10", "There is no cycle '2026-10': there are 2026-09, 2026-11"),
+    ],
+    ids=["read", "no such meter", "closed", "no such cycle"],
+)
+def test_what_cannot_be_removed_changes_nothing(desk, carol, meters, cycle, words):
+    carol.submit("M00000")
+    import_jobs(desk.store, "2026-09", [make_job("M00001", "2026-09")])
+    as_office(desk, office.close_cycle, office.Cycle("2026-09"))
+    before = dump(desk.store)
+    with pytest.raises(RouteError) as caught:
+        as_office(desk, office.remove_jobs, office.Removal(cycle, meters))
+    assert str(caught.value) == words
+    assert dump(desk.store) == before
+
+
+# --- reopening
+
+
+def test_what_was_missed_is_handed_out_again_when_a_cycle_is_reopened(desk, carol):
+    carol.submit("M00000")
+    as_office(desk, office.close_cycle, office.Cycle(CYCLE))
+    assert (carol.meter(), carol.status().total) == (None, 0)
+    assert as_office(desk, office.reopen_cycle, office.Cycle(CYCLE)) == 4
+    assert (carol.meter(), carol.status().total) == ("M00001", 1)
+
+
+@pytest.mark.parametrize(
+    ("cycle", "words"),
+    [(CYCLE, "Cycle 2026-11 is open already"), ("2026-10", "There is no cycle '2026-10': only 2026-11")],
+)
+def test_only_a_closed_cycle_can_be_reopened(desk, cycle, words):
+    with pytest.raises(RouteError, match=f"^{words}$"):
+        as_office(desk, office.reopen_cycle, office.Cycle(cycle))
 
 
 # --- closing

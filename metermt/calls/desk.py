@@ -11,7 +11,8 @@ from metermt.calls.table import Ask, Call, Caller, Turn, Weight
 from metermt.errors import Error, RoleError, SessionError, StoreAway, StoreError, StoreRefused
 from metermt.model import Session
 from metermt.policy import Policy
-from metermt.store.base import Begun, Store, Tx
+from metermt.store.base import Store, Tx
+from metermt.store.begun import Begun
 
 Q = TypeVar("Q")
 R = TypeVar("R")

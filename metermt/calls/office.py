@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from metermt.calls.table import Ask, Turn, Weight, call
 from metermt.errors import RouteError
 from metermt.model import ImportCount, Job, Role, RouteProgress, check_cycle
+from metermt.rules.cycles import check_there_is
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,6 +22,14 @@ class Cycle:
     """Which cycle a call is about."""
 
     cycle: str
+
+
+@dataclass(frozen=True, slots=True)
+class Removal:
+    """Meters that are not to be read in a cycle."""
+
+    cycle: str
+    meters: list[str]
 
 
 @call(Role.ADMIN, Weight.WRITE, is_large=lambda _request: True)
@@ -59,6 +68,38 @@ def close_cycle(turn: Turn, ask: Ask[Cycle]) -> int:
     if not turn.tx.jobs.cycles().get(ask.request.cycle, False):
         raise RouteError(f"There is no open cycle {ask.request.cycle!r}")
     return turn.tx.jobs.close_cycle(ask.request.cycle)
+
+
+@call(Role.ADMIN, Weight.WRITE, is_large=lambda _request: True)
+def reopen_cycle(turn: Turn, ask: Ask[Cycle]) -> int:
+    """Open a closed cycle again: what was missed is to be read, and its readings count in the status.
+
+    Returns the number of jobs that are open again. Raises `RouteError` if there is no such cycle, or it is open.
+    """
+    cycle, cycles = ask.request.cycle, turn.tx.jobs.cycles()
+    check_there_is(cycle, cycles)
+    if cycles[cycle]:
+        raise RouteError(f"Cycle {cycle} is open already")
+    return turn.tx.jobs.reopen_cycle(cycle)
+
+
+@call(Role.ADMIN, Weight.WRITE, is_large=lambda _request: True)
+def remove_jobs(turn: Turn, ask: Ask[Removal]) -> None:
+    """Take meters that were not read out of an open cycle, whoever holds them; a reading sent later is refused.
+
+    Raises `RouteError`, and removes nothing, if the cycle is closed, or one of the meters was read or is not in it.
+    """
+    cycle, cycles = ask.request.cycle, turn.tx.jobs.cycles()
+    check_there_is(cycle, cycles)
+    if not cycles[cycle]:
+        raise RouteError(f"Cycle {cycle} is closed, and stays what it was")
+    there = {one.meter: one for one in turn.tx.jobs.standings(set(ask.request.meters)) if one.cycle == cycle}
+    for meter in ask.request.meters:
+        if meter not in there:
+            raise RouteError(f"There is no meter {meter!r} in cycle {cycle}")
+        if there[meter].read_by:
+            raise RouteError(f"Meter {meter} was read in {cycle}, by {there[meter].read_by}: it stays in the cycle")
+    turn.tx.jobs.remove([standing.job for standing in there.values()])
 
 
 @call(Role.SUPERVISOR, Weight.READ)

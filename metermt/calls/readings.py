@@ -17,7 +17,7 @@ from metermt.model import Answer, Job, JobState, Lease, Reading, Role, Standing,
 from metermt.rules.answers import judged
 from metermt.rules.handout import Wish
 from metermt.rules.standings import check_fits, check_same_answer, job_meant
-from metermt.store.base import Offer
+from metermt.store.gathered import Offer
 
 _FEW = 64  # answers; more are not answered in a turn with those of others
 

@@ -7,7 +7,7 @@ from metermt.calls.table import MAX_ITEMS, Ask, Turn, Weight, call_of_many
 from metermt.errors import CallError, Error
 from metermt.model import Job, Lease, Role
 from metermt.rules.handout import Wish, shared_out
-from metermt.store.base import Offer
+from metermt.store.gathered import Offer
 
 _FEW = 20  # jobs; who wants more is not answered in a turn with others
 

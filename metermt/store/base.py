@@ -9,27 +9,17 @@ import time
 from abc import ABC, abstractmethod
 from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
-from concurrent.futures import Future
 from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
-from typing import Generic, NamedTuple, Self, TypeVar
+from typing import Self, TypeVar
 
-from metermt.model import Account, Job, Lease, Reading, RouteProgress, Server, Session, Standing, Status, User
+from metermt.model import Account, Job, Lease, Reading, RouteProgress, Server, Session, Standing, Status, Unread, User
 from metermt.rules.handout import Wish
+from metermt.store.begun import Begun
+from metermt.store.gathered import Facts, Key, KnownJob, Offer
 
 T = TypeVar("T")
-T_co = TypeVar("T_co", covariant=True)
-
-Key = tuple[str, str]
-"""A user name and the key of a submission of that user."""
-
-
-class KnownJob(NamedTuple):
-    """A job with its id."""
-
-    id: int
-    job: Job
 
 
 class Accounts(ABC):
@@ -111,6 +101,10 @@ class Jobs(ABC):
         """Close a cycle: its open jobs are missed, and leased to nobody. Return how many these are."""
 
     @abstractmethod
+    def reopen_cycle(self, cycle: str) -> int:
+        """Open a closed cycle again: its missed jobs are open. Return how many these are."""
+
+    @abstractmethod
     def find(self, cycle: str, meters: Iterable[str]) -> dict[str, Job]:
         """Return those jobs of a cycle that there are, by the number of the meter."""
 
@@ -121,6 +115,17 @@ class Jobs(ABC):
     @abstractmethod
     def change(self, jobs: Iterable[Job]) -> None:
         """Replace what is known of jobs; who holds or has read them is kept."""
+
+    @abstractmethod
+    def remove(self, jobs: Iterable[int]) -> None:
+        """Remove jobs that have no readings, by id, whoever holds them."""
+
+    @abstractmethod
+    def unread(self, cycle: str, most: int, after: tuple[str, int, str] = ("", -1, "")) -> list[Unread]:
+        """Return the first jobs of a cycle without a reading, by route, sequence and meter, from after such a place.
+
+        A lease whose time is over still is one, until `Leases.end_expired`.
+        """
 
     @abstractmethod
     def standings(self, meters: Iterable[str]) -> list[Standing]:
@@ -162,6 +167,14 @@ class Leases(ABC):
     @abstractmethod
     def put(self, leases: Iterable[Lease]) -> None:
         """Lease open jobs, whoever held them."""
+
+    @abstractmethod
+    def of_routes(self, routes: Iterable[str]) -> list[int]:
+        """Return the ids of the jobs of these routes that are leased, in order."""
+
+    @abstractmethod
+    def end(self, jobs: Iterable[int]) -> None:
+        """End the leases of these jobs, by id, as far as there are any."""
 
     @abstractmethod
     def end_of(self, sessions: Iterable[str]) -> None:
@@ -215,36 +228,6 @@ class Servers(ABC):
         """Forget servers."""
 
 
-class Offer(NamedTuple):
-    """Jobs that may be handed out."""
-
-    held: Mapping[str, list[KnownJob]]
-    """What sessions hold, by their keys."""
-    left: Mapping[str, list[KnownJob]]
-    """What is left to users, by their names."""
-    free: list[KnownJob]
-
-    def without(self, jobs: Collection[int]) -> "Offer":
-        """Return what is left of it when these jobs, by their ids, are done."""
-        held, left = ({name: _without(jobs, known) for name, known in of.items()} for of in (self.held, self.left))
-        return Offer(held, left, _without(jobs, self.free))
-
-
-def _without(jobs: Collection[int], known: list[KnownJob]) -> list[KnownJob]:
-    return [one for one in known if one.id not in jobs]
-
-
-class Facts(NamedTuple):
-    """What answers are judged by, and jobs are handed out by."""
-
-    by_key: dict[Key, Reading]
-    standings: list[Standing]
-    offer: Offer
-    """Enough for all wishes, if there is, even when each answer ends one of the leases in it."""
-    tallies: Mapping[str, Status]
-    """Of all who answer and wish for something."""
-
-
 @dataclass(slots=True)
 class Tx:
     """A transaction: the steps that it can take, by what they are about."""
@@ -291,38 +274,6 @@ class Tx:
             self.readings.count(done)
         if leases:
             self.leases.put(leases)
-
-
-class Begun(ABC, Generic[T_co]):
-    """A transaction that was begun, and may not be over yet."""
-
-    @abstractmethod
-    def wait(self, seconds: float) -> bool:
-        """Wait until it is over, no longer than so many seconds; return whether it is. It may be asked again."""
-
-    @abstractmethod
-    def result(self) -> T_co:
-        """Return what its work returned, or raise what it, or the store, raised. To be called when it is over."""
-
-
-class Over(Begun[T_co]):
-    """A transaction that was over at once."""
-
-    def __init__(self, transaction: Callable[[], T_co]) -> None:
-        """Do what returns or raises what the transaction does."""
-        self._outcome: Future[T_co] = Future()
-        try:
-            self._outcome.set_result(transaction())
-        except Exception as error:  # noqa: BLE001 - it is raised where the outcome is asked for
-            self._outcome.set_exception(error)
-
-    def wait(self, seconds: float) -> bool:  # noqa: ARG002 - there is nothing to wait for
-        """Return True."""
-        return True
-
-    def result(self) -> T_co:
-        """Return what came of it, or raise that."""
-        return self._outcome.result()
 
 
 class Store(ABC):

@@ -1,12 +1,20 @@
 """What the store in memory keeps, and which of it changes together."""
 
 from collections.abc import Iterable
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
 from metermt.model import Account, Job, Lease, Reading, Server
 from metermt.safedict import ThreadSafeDict, _MeterDict
-from metermt.store.base import KnownJob
+from metermt.store.gathered import KnownJob
 from metermt.store.undo import Groups, Ordered, Undo
+
+K = TypeVar("K")
+V = TypeVar("V")
+
+
+def those_in(table: ThreadSafeDict[K, V], keys: Iterable[K]) -> dict[K, V]:
+    """Return what stands under those of these keys that there are."""
+    return {key: table[key] for key in keys if key in table}
 
 
 class Login(NamedTuple):

@@ -10,7 +10,8 @@ from psycopg import errors
 
 from metermt.model import Account, Job, Lease, Reading, Standing
 from metermt.rules.handout import Wish
-from metermt.store.base import Facts, Key, KnownJob, Tx
+from metermt.store.base import Tx
+from metermt.store.gathered import Facts, Key, KnownJob
 from metermt.store.postgres.keeping import Keeping
 from metermt.store.postgres.sql import CLOSING, PostgresSql, as_json
 from metermt.store.sql import accounts as in_accounts
@@ -92,8 +93,19 @@ class PostgresJobs(SqlJobs):
         self._keeping = keeping
 
     def close_cycle(self, cycle: str) -> int:
-        self._sql.rows("SELECT pg_advisory_xact_lock(?)", CLOSING)
+        self._wait_for_all_who_write()
         return super().close_cycle(cycle)
+
+    def reopen_cycle(self, cycle: str) -> int:
+        self._wait_for_all_who_write()
+        return super().reopen_cycle(cycle)
+
+    def remove(self, jobs: Iterable[int]) -> None:
+        ids = list(jobs)
+        self._wait_for_all_who_write()
+        if len(self._sql.rows_among(_STILL_UNREAD, ids)) < len(ids):
+            raise errors.SerializationFailure("a job has been read or removed meanwhile")
+        super().remove(ids)
 
     def standings(self, meters: Iterable[str]) -> list[Standing]:
         found = []
@@ -110,7 +122,12 @@ class PostgresJobs(SqlJobs):
             raise errors.SerializationFailure("the last free jobs are locked, by who may not take them")
         return [KnownJob(row[0], job_of(*row[1:])) for row in rows]
 
+    def _wait_for_all_who_write(self) -> None:
+        """Be the only one who writes, until the transaction ends; what others have kept is seen from here on."""
+        self._sql.rows("SELECT pg_advisory_xact_lock(?)", CLOSING)
 
+
+_STILL_UNREAD = "SELECT id FROM jobs WHERE id {among} AND reading IS NULL"
 _FREE = f"{in_sql.FREE} FOR UPDATE OF jobs SKIP LOCKED"
 _STANDINGS = in_sql.STANDINGS.replace("SELECT ", "SELECT jobs.reading, jobs.leased, ", 1)
 
@@ -126,9 +143,9 @@ class PostgresLeases(SqlLeases):
         self._keeping.gathered.clear()
         self._sql.rows(_END_EXPIRED, now)
 
-    def end_of(self, sessions: Iterable[str]) -> None:
+    def end(self, jobs: Iterable[int]) -> None:
         self._keeping.gathered.clear()
-        super().end_of(sessions)
+        super().end(jobs)
 
     def held(self, most: Mapping[str, int]) -> dict[str, list[KnownJob]]:
         held: dict[str, list[KnownJob]] = {}

@@ -16,7 +16,8 @@ from psycopg import errors
 from psycopg_pool import ConnectionPool
 
 from metermt.errors import StoreAway, StoreError
-from metermt.store.base import Begun, Store, Tx
+from metermt.store.base import Store, Tx
+from metermt.store.begun import Begun
 from metermt.store.postgres.connection import Connection
 from metermt.store.postgres.database import open_database, settings_of, shown, translated
 from metermt.store.postgres.patience import Patience

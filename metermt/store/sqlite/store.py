@@ -9,7 +9,8 @@ from typing import TypeVar
 import apsw
 
 from metermt.errors import StoreError
-from metermt.store.base import Begun, Over, Store, Tx
+from metermt.store.base import Store, Tx
+from metermt.store.begun import Begun, Over
 from metermt.store.sql.steps import transaction_on
 from metermt.store.sqlite.backup import back_up
 from metermt.store.sqlite.database import StoreErrors, connect, open_database

@@ -1,0 +1,46 @@
+"""What is gathered of a store: what answers are judged by, and jobs are handed out by."""
+
+from collections.abc import Collection, Mapping
+from typing import NamedTuple
+
+from metermt.model import Job, Reading, Standing, Status
+
+Key = tuple[str, str]
+"""A user name and the key of a submission of that user."""
+
+
+class KnownJob(NamedTuple):
+    """A job with its id."""
+
+    id: int
+    job: Job
+
+
+class Offer(NamedTuple):
+    """Jobs that may be handed out."""
+
+    held: Mapping[str, list[KnownJob]]
+    """What sessions hold, by their keys."""
+    left: Mapping[str, list[KnownJob]]
+    """What is left to users, by their names."""
+    free: list[KnownJob]
+
+    def without(self, jobs: Collection[int]) -> "Offer":
+        """Return what is left of it when these jobs, by their ids, are done."""
+        held, left = ({name: _without(jobs, known) for name, known in of.items()} for of in (self.held, self.left))
+        return Offer(held, left, _without(jobs, self.free))
+
+
+def _without(jobs: Collection[int], known: list[KnownJob]) -> list[KnownJob]:
+    return [one for one in known if one.id not in jobs]
+
+
+class Facts(NamedTuple):
+    """What answers are judged by, and jobs are handed out by."""
+
+    by_key: dict[Key, Reading]
+    standings: list[Standing]
+    offer: Offer
+    """Enough for all wishes, if there is, even when each answer ends one of the leases in it."""
+    tallies: Mapping[str, Status]
+    """Of all who answer and wish for something."""
