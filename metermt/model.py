@@ -2,7 +2,8 @@
 
 import re
 import unicodedata
-from dataclasses import dataclass
+from collections import Counter
+from dataclasses import dataclass, field
 from datetime import date, datetime
 from enum import StrEnum
 from functools import lru_cache
@@ -326,6 +327,16 @@ class ImportCount:
     added: int = 0
     changed: int = 0
     unchanged: int = 0
+    kept: int = 0
+    """Jobs that were read already, and stay what they were though the import says otherwise."""
+    elsewhere: dict[str, int] = field(default_factory=dict)
+    """How many of the meters are to be read in another open cycle, too, by its name."""
 
     def __add__(self, other: "ImportCount") -> "ImportCount":
-        return ImportCount(self.added + other.added, self.changed + other.changed, self.unchanged + other.unchanged)
+        return ImportCount(
+            self.added + other.added,
+            self.changed + other.changed,
+            self.unchanged + other.unchanged,
+            self.kept + other.kept,
+            dict(Counter(self.elsewhere) + Counter(other.elsewhere)),
+        )

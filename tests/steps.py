@@ -6,7 +6,7 @@ from metermt.model import Lease
 
 READING = {
     *("find", "users", "of", "failures", "cycles", "standings", "free", "progress"),
-    *("held", "left", "by_key", "tallies", "all", "unread", "of_routes"),
+    *("held", "left", "by_key", "tallies", "all", "unread", "of_routes", "on_routes"),
 }
 
 

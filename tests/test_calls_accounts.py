@@ -96,6 +96,7 @@ CALLS_OF_THE_OFFICE = {
     office.import_jobs: (office.Import(CYCLE, [make_job("G1")]), Role.ADMIN),
     office.close_cycle: (office.Cycle(CYCLE), Role.ADMIN),
     office.list_routes: (None, Role.SUPERVISOR),
+    office.list_meters: (office.Routes(CYCLE, ["North"]), Role.SUPERVISOR),
     office.reopen_cycle: (office.Cycle("2026-10"), Role.ADMIN),
     office.remove_jobs: (office.Removal(CYCLE, ["M00000"]), Role.ADMIN),
     unread.list_missing: (unread.Missing(), Role.SUPERVISOR),

@@ -339,6 +339,21 @@ def test_a_job_whose_lease_is_over_is_free_once_that_has_ended(crew):
     assert crew.free()[0] == "M00000"
 
 
+# --- what is on a route
+
+
+def test_the_meters_of_routes_come_in_the_order_of_the_walk_read_or_not(crew):
+    import_jobs(crew.store, CYCLE, [make_job("A1", sequence=9), make_job("A2", route="East"), make_job("A3", route="")])
+    import_jobs(crew.store, OTHER_CYCLE, [make_job("X1", OTHER_CYCLE)])
+    crew.record(make_reading("M00001"))
+    north = [*(job.meter.number for job in make_jobs(5)), "A1"]
+    assert crew.jobs.on_routes(CYCLE, ["North"]) == north
+    assert crew.jobs.on_routes(CYCLE, ["North", "West", "East", "North"]) == ["A2", *north]
+    assert crew.jobs.on_routes(CYCLE, []) == crew.jobs.on_routes("2020-01", ["North"]) == []
+    crew.jobs.close_cycle(CYCLE)
+    assert crew.jobs.on_routes(CYCLE, ["North"]) == north
+
+
 # --- how far routes are
 
 

@@ -15,6 +15,16 @@ class Import:
 
     cycle: str
     jobs: list[Job]
+    dry_run: bool = False
+    """Whether it is only to be told what would become of them."""
+
+
+@dataclass(frozen=True, slots=True)
+class Routes:
+    """Some routes of one cycle."""
+
+    cycle: str
+    routes: list[str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,27 +46,40 @@ class Removal:
 def import_jobs(turn: Turn, ask: Ask[Import]) -> ImportCount:
     """Add jobs of one cycle, which is opened if it is new.
 
-    A job that stands already is brought up to date; who holds or has read it is kept. Raises `RouteError` if the cycle
-    was closed.
+    A job that stands already is brought up to date, and who holds it is kept; one that was read stays what it was.
+    Raises `RouteError` if the cycle was closed.
     """
     cycle, jobs = check_cycle(ask.request.cycle), ask.request.jobs
     if not turn.tx.jobs.cycles().get(cycle, True):
         raise RouteError(f"Cycle {cycle} is closed: import into a new one")
     if strange := next((job for job in jobs if job.cycle != cycle), None):
         raise RouteError(f"Meter {strange.meter.number} is to be read in {strange.cycle}, not in {cycle}")
-    turn.tx.jobs.open_cycle(cycle)
-    there = turn.tx.jobs.find(cycle, [job.meter.number for job in jobs])
+    numbers = {job.meter.number for job in jobs}
+    there, standings = turn.tx.jobs.find(cycle, numbers), turn.tx.jobs.standings(numbers)
+    read = {standing.meter for standing in standings if standing.cycle == cycle and standing.read_by}
     new: dict[str, Job] = {}
     changed: dict[str, Job] = {}
     count: Counter[str] = Counter()
     for job in jobs:
         number = job.meter.number
         known = new.get(number) or changed.get(number) or there.get(number)
+        if number in read:
+            count["unchanged" if known == job else "kept"] += 1
+            continue
         count["added" if known is None else "unchanged" if known == job else "changed"] += 1
         (changed if number in there else new)[number] = job
-    turn.tx.jobs.add(new.values())
-    turn.tx.jobs.change([job for number, job in changed.items() if job != there[number]])
-    return ImportCount(**count)
+    if not ask.request.dry_run:
+        turn.tx.jobs.open_cycle(cycle)
+        turn.tx.jobs.add(new.values())
+        turn.tx.jobs.change([job for number, job in changed.items() if job != there[number]])
+    elsewhere = Counter(standing.cycle for standing in standings if standing.cycle != cycle)
+    return ImportCount(**count, elsewhere=dict(elsewhere))
+
+
+@call(Role.SUPERVISOR, Weight.READ, is_large=lambda _request: True)
+def list_meters(turn: Turn, ask: Ask[Routes]) -> list[str]:
+    """Return the numbers of all meters on some routes of a cycle, in the order of the walk."""
+    return turn.tx.jobs.on_routes(ask.request.cycle, ask.request.routes)
 
 
 @call(Role.ADMIN, Weight.WRITE, is_large=lambda _request: True)

@@ -121,6 +121,10 @@ class Jobs(ABC):
         """Remove jobs that have no readings, by id, whoever holds them."""
 
     @abstractmethod
+    def on_routes(self, cycle: str, routes: Iterable[str]) -> list[str]:
+        """Return the numbers of the meters on some routes of a cycle, by route, sequence and meter."""
+
+    @abstractmethod
     def unread(self, cycle: str, most: int, after: tuple[str, int, str] = ("", -1, "")) -> list[Unread]:
         """Return the first jobs of a cycle without a reading, by route, sequence and meter, from after such a place.
 

@@ -80,6 +80,11 @@ class MemoryJobs(Jobs):
             facts.undo.drop(cycle.ids, job.meter.number)
             facts.undo.drop(facts.jobs, job_id)
 
+    def on_routes(self, cycle: str, routes: Iterable[str]) -> list[str]:
+        asked, there = set(routes), self._facts.cycles.get(cycle)
+        jobs = [self._facts.jobs[job_id] for job_id in there.ids.values()] if there else []
+        return [meter for *_, meter in sorted(job.place for job in jobs if job.route in asked)]
+
     def unread(self, cycle: str, most: int, after: tuple[str, int, str] = ("", -1, "")) -> list[Unread]:
         there = self._facts.cycles.get(cycle)
         ids = [there.ids[meter] for meter, reading in there.readings.items() if reading is None] if there else []

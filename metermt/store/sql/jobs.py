@@ -31,6 +31,7 @@ FREE = (
     " AND (SELECT closed FROM cycles WHERE cycles.cycle = jobs.cycle) = 0"
     " ORDER BY jobs.cycle, jobs.route, jobs.sequence, jobs.meter LIMIT ?"
 )
+_ON_ROUTES = "SELECT meter FROM jobs WHERE route {among} AND cycle = ? ORDER BY route, sequence, meter"
 _UNREAD = (
     "SELECT jobs.cycle, jobs.route, jobs.sequence, jobs.meter, jobs.address, leases.username, coalesce(leases.until, 0)"
     " FROM jobs LEFT JOIN leases ON leases.job = jobs.id WHERE jobs.cycle = ? AND jobs.reading IS NULL"
@@ -83,6 +84,9 @@ class SqlJobs(Steps, Jobs):
         ids = list(jobs)
         self._sql.delete("leases", "job", ids)
         self._sql.delete("jobs", "id", ids)
+
+    def on_routes(self, cycle: str, routes: Iterable[str]) -> list[str]:
+        return [meter for (meter,) in self._sql.rows_among(_ON_ROUTES, routes, cycle)]
 
     def unread(self, cycle: str, most: int, after: tuple[str, int, str] = ("", -1, "")) -> list[Unread]:
         return [Unread(*row) for row in self._sql.rows(_UNREAD, cycle, *after, most)]
