@@ -50,12 +50,15 @@ def import_jobs(turn: Turn, ask: Ask[Import]) -> ImportCount:
     Raises `RouteError` if the cycle was closed.
     """
     cycle, jobs = check_cycle(ask.request.cycle), ask.request.jobs
-    if not turn.tx.jobs.cycles().get(cycle, True):
+    cycles = turn.tx.jobs.cycles()
+    if not cycles.get(cycle, True):
         raise RouteError(f"Cycle {cycle} is closed: import into a new one")
     if strange := next((job for job in jobs if job.cycle != cycle), None):
         raise RouteError(f"Meter {strange.meter.number} is to be read in {strange.cycle}, not in {cycle}")
     numbers = {job.meter.number for job in jobs}
-    there, standings = turn.tx.jobs.find(cycle, numbers), turn.tx.jobs.standings(numbers)
+    there = turn.tx.jobs.find(cycle, numbers)
+    others_are_open = any(is_open for other, is_open in cycles.items() if other != cycle)
+    standings = turn.tx.jobs.standings(numbers) if there or others_are_open else []
     read = {standing.meter for standing in standings if standing.cycle == cycle and standing.read_by}
     new: dict[str, Job] = {}
     changed: dict[str, Job] = {}
