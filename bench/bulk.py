@@ -95,7 +95,7 @@ def import_seconds(file: Path, database: Path | str) -> float:
 
 def export_seconds(file: Path, database: Path | str) -> float:
     """Return how long a command takes that writes all readings to a file."""
-    return _seconds_of("readings", "export", str(file), "--database", str(database))
+    return _seconds_of("readings", "export", str(file), "--force", "--database", str(database))
 
 
 def _summary(what: str, number: int, rates: list[float]) -> dict[str, Any]:

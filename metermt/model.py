@@ -2,7 +2,8 @@
 
 import re
 import unicodedata
-from dataclasses import dataclass
+from collections import Counter
+from dataclasses import dataclass, field
 from datetime import date, datetime
 from enum import StrEnum
 from functools import lru_cache
@@ -299,12 +300,43 @@ class RouteProgress:
 
 
 @dataclass(frozen=True, slots=True)
+class Unread:
+    """A job that has not been read: it is open, or missed if its cycle is closed."""
+
+    cycle: str
+    route: str
+    sequence: int
+    meter: str
+    """The number of the meter."""
+    address: str
+    leased_to: str | None = None
+    """Who was handed it last, None for nobody."""
+    leased_until: float = 0.0
+    """Seconds since 1970, UTC; 0 for a job that was handed to nobody."""
+
+    @property
+    def place(self) -> tuple[str, str, int, str]:
+        """`Job.place`."""
+        return self.cycle, self.route, self.sequence, self.meter
+
+
+@dataclass(frozen=True, slots=True)
 class ImportCount:
     """What became of imported jobs."""
 
     added: int = 0
     changed: int = 0
     unchanged: int = 0
+    kept: int = 0
+    """Jobs that were read already, and stay what they were though the import says otherwise."""
+    elsewhere: dict[str, int] = field(default_factory=dict)
+    """How many of the meters are to be read in another open cycle, too, by its name."""
 
     def __add__(self, other: "ImportCount") -> "ImportCount":
-        return ImportCount(self.added + other.added, self.changed + other.changed, self.unchanged + other.unchanged)
+        return ImportCount(
+            self.added + other.added,
+            self.changed + other.changed,
+            self.unchanged + other.unchanged,
+            self.kept + other.kept,
+            dict(Counter(self.elsewhere) + Counter(other.elsewhere)),
+        )

@@ -64,6 +64,15 @@ class RouteFile:
         """How far reading has come, in bytes of `size`; None for what has no size, such as a pipe."""
         return self._bytes.tell() if self._bytes.seekable() else None
 
+    @property
+    def routes(self) -> list[str]:
+        """The routes of the jobs that were read so far."""
+        return list(self._places)
+
+    def __contains__(self, meter: str) -> bool:
+        """Tell whether there was a job for the meter of this number so far."""
+        return meter in self._lines_of
+
     def jobs(self) -> Iterator[Job | BadRow]:
         """Yield a job, or a `BadRow`, for each row that is not empty."""
         while True:

@@ -99,7 +99,7 @@ class Company:
     def _export(self, number: int) -> None:
         path = self._folder / "readings.csv"  # each takes the place of the one before
         acknowledged = self._crowd.acknowledged
-        said = self._metermt("readings", "export", path, "--cycle", CYCLE).stderr
+        said = self._metermt("readings", "export", path, "--cycle", CYCLE, "--all", "--force").stderr
         with path.open(encoding="utf-8", newline="") as file:
             rows = list(csv.DictReader(file))
         readings = [(row["key"], row["meter"], int(row["reading"])) for row in rows]

@@ -23,8 +23,8 @@ def write(tmp_path):
 def import_routes(database_path):
     """Run `metermt routes import` on a file."""
 
-    def import_routes(path, *, stdin="", cycle=CYCLE):
-        command = (METERMT, "routes", "import", path, "--cycle", cycle, "--database", database_path)
+    def import_routes(path, *options, stdin="", cycle=CYCLE):
+        command = (METERMT, "routes", "import", path, *options, "--cycle", cycle, "--database", database_path)
         return subprocess.run(command, input=stdin, capture_output=True, encoding="utf-8", timeout=60)
 
     return import_routes

@@ -5,7 +5,7 @@ from collections import Counter
 from metermt.model import Lease
 
 READING = {
-    *("find", "disabled", "users", "of", "last_used", "failures", "failed_since"),
+    *("find", "disabled", "users", "of", "last_used", "failures", "failed_since", "unread", "of_routes", "on_routes"),
     *("cycles", "standings", "free", "progress", "held", "left", "by_key", "tallies", "all"),
 }
 

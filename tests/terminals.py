@@ -175,7 +175,10 @@ def masked(text):
 def exported(database):
     """Return the rows that ops get from the database."""
     export = subprocess.run(
-        [*METERMT, "readings", "export", "-", "--database", str(database)], capture_output=True, text=True, check=True
+        [*METERMT, "readings", "export", "-", "--all", "--database", str(database)],
+        capture_output=True,
+        text=True,
+        check=True,
     )
     return list(csv.DictReader(io.StringIO(export.stdout)))
 

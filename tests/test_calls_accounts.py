@@ -3,10 +3,10 @@
 from dataclasses import replace
 
 import pytest
-from conftest import CYCLE, NOW, dump, make_job
+from conftest import CYCLE, NOW, dump, import_jobs, make_job
 from readers import Reader, as_office, fail_to_log_in, is_shut_out, log_in, readings_in
 
-from metermt.calls import accounts, office
+from metermt.calls import accounts, office, unread
 from metermt.calls.accounts import NewName, NewPassword, NewRole, NewUser, Username, UserState
 from metermt.calls.desk import Desk
 from metermt.errors import LoginError, RoleError, SessionError, UserError
@@ -168,6 +168,11 @@ CALLS_OF_THE_OFFICE = {
     office.import_jobs: (office.Import(CYCLE, [make_job("G1")]), Role.ADMIN),
     office.close_cycle: (office.Cycle(CYCLE), Role.ADMIN),
     office.list_routes: (None, Role.SUPERVISOR),
+    office.list_meters: (office.Routes(CYCLE, ["North"]), Role.SUPERVISOR),
+    office.reopen_cycle: (office.Cycle("2026-10"), Role.ADMIN),
+    office.remove_jobs: (office.Removal(CYCLE, ["M00000"]), Role.ADMIN),
+    unread.list_missing: (unread.Missing(), Role.SUPERVISOR),
+    unread.release_jobs: (unread.Release(route="North"), Role.SUPERVISOR),
 }
 
 
@@ -175,6 +180,8 @@ CALLS_OF_THE_OFFICE = {
 @pytest.mark.parametrize("role", Role)
 def test_each_call_is_for_its_role_and_those_above(desk, call, role):
     request, least = CALLS_OF_THE_OFFICE[call]
+    import_jobs(desk.store, "2026-10", [make_job("W1", "2026-10")])
+    as_office(desk, office.close_cycle, office.Cycle("2026-10"))
     as_office(desk, accounts.set_role, NewRole("carol", role))
     carol = Reader(desk)
     before = dump(desk.store)

@@ -7,7 +7,7 @@ from conftest import CYCLE, dump, import_jobs, make_job, make_jobs
 from readers import as_office, readings_in
 
 from metermt.calls import office
-from metermt.errors import RouteError
+from metermt.errors import RouteError, UnknownMeter
 from metermt.model import Answer, ImportCount, JobState, RouteProgress
 
 
@@ -29,7 +29,7 @@ def states(desk, *meters):
 
 def test_jobs_are_added_to_a_new_cycle_and_to_one_that_is_open(desk):
     assert import_(desk, [make_job("G1", "2026-12")], "2026-12") == ImportCount(added=1)
-    assert import_(desk, [make_job("G1"), make_job("G2")]) == ImportCount(added=2)
+    assert import_(desk, [make_job("G2"), make_job("G3")]) == ImportCount(added=2)
     assert as_office(desk, office.list_routes) == [
         RouteProgress(CYCLE, "North", 0, 7),
         RouteProgress("2026-12", "North", 0, 1),
@@ -61,13 +61,52 @@ def test_a_newer_file_brings_a_job_up_to_date(desk, change):
     assert job_of(desk, "M00000") == newer
 
 
-def test_who_holds_or_has_read_a_changed_job_is_kept(desk, carol, adam):
+def test_who_holds_a_changed_job_keeps_it(desk, carol):
     carol.meter()
-    adam.submit("M00001")
-    import_(desk, [make_job(meter, route="A", address="7 Hill Road") for meter in ("M00000", "M00001")])
+    newer = make_job("M00000", route="South", address="7 Hill Road")
+    import_(desk, [newer])
     assert carol.meter() == "M00000"
-    assert states(desk, "M00000", "M00001") == {"M00000": JobState.OPEN, "M00001": JobState.DONE}
-    assert as_office(desk, office.list_routes) == [RouteProgress(CYCLE, "A", 1, 2), RouteProgress(CYCLE, "North", 0, 3)]
+    assert job_of(desk, "M00000") == newer
+
+
+def test_a_job_that_was_read_stays_what_it_was(desk, carol):
+    carol.submit("M00000")
+    newer = make_job("M00000", route="South", address="7 Hill Road", previous=7)
+    assert import_(desk, [newer, *make_jobs(2), newer]) == ImportCount(unchanged=2, kept=2)
+    assert job_of(desk, "M00000") == make_jobs(1)[0]
+    assert states(desk, "M00000") == {"M00000": JobState.DONE}
+
+
+def test_a_dry_run_tells_the_same_and_changes_nothing(desk, carol):
+    carol.submit("M00000")
+    jobs = [make_job("M00000", address="7 Hill Road"), make_job("M00001", address="7 Hill Road"), make_job("G1")]
+    before = dump(desk.store)
+    told = as_office(desk, office.import_jobs, office.Import(CYCLE, jobs, dry_run=True))
+    assert told == ImportCount(added=1, changed=1, kept=1)
+    new = [make_job("G1", "2026-12"), make_job("M00001", "2026-12")]
+    told = as_office(desk, office.import_jobs, office.Import("2026-12", new, dry_run=True))
+    assert told == ImportCount(added=2, elsewhere={CYCLE: 1})
+    assert dump(desk.store) == before
+    assert import_(desk, jobs) == ImportCount(added=1, changed=1, kept=1)
+
+
+def test_meters_of_other_open_cycles_are_told_by_cycle(desk):
+    import_jobs(desk.store, "2026-09", [make_job("M00000", "2026-09")])
+    as_office(desk, office.close_cycle, office.Cycle("2026-09"))
+    import_jobs(desk.store, "2026-10", [make_job("M00001", "2026-10")])
+    count = import_(desk, make_jobs(3, "2026-12"), "2026-12")
+    assert count == ImportCount(added=3, elsewhere={"2026-10": 1, CYCLE: 3})
+    assert count + ImportCount(kept=1, elsewhere={CYCLE: 2}) == ImportCount(
+        added=3, kept=1, elsewhere={"2026-10": 1, CYCLE: 5}
+    )
+
+
+def test_the_meters_of_routes_are_told_in_the_order_of_the_walk(desk, carol):
+    import_(desk, [make_job("A1", sequence=9), make_job("S1", route="South"), make_job("E1", route="East")])
+    carol.submit("M00000")
+    north = [*(job.meter.number for job in make_jobs(5)), "A1"]
+    assert as_office(desk, office.list_meters, office.Routes(CYCLE, ["South", "North", "West"])) == [*north, "S1"]
+    assert as_office(desk, office.list_meters, office.Routes("2026-12", ["North"])) == []
 
 
 def test_a_meter_that_stands_twice_in_one_import_is_the_last_of_them(desk):
@@ -95,6 +134,57 @@ def test_what_cannot_be_imported_changes_nothing(desk, jobs, cycle, words):
     with pytest.raises(RouteError, match=f"^{words}$"):
         import_(desk, jobs, cycle)
     assert dump(desk.store) == before
+
+
+# --- removing
+
+
+def test_a_removed_meter_is_handed_out_no_more_and_its_reading_is_refused(desk, carol):
+    assert carol.meter() == "M00000"
+    as_office(desk, office.remove_jobs, office.Removal(CYCLE, ["M00000", "M00003"]))
+    assert isinstance(carol.submit_many([Answer("M00000", 5)])[0], UnknownMeter)
+    assert carol.meters(9) == ["M00001", "M00002", "M00004"]
+
+
+@pytest.mark.parametrize(
+    ("meters", "cycle", "words"),
+    [
+        (["M00001", "M00000"], CYCLE, "Meter M00000 was read in 2026-11, by carol: it stays in the cycle"),
+        (["M00001", "G9"], CYCLE, "There is no meter 'G9' in cycle 2026-11"),
+        (["M00001"], "2026-09", "Cycle 2026-09 is closed, and stays what it was"),
+        (["M00001"], "2026-10", "There is no cycle '2026-10': there are 2026-09, 2026-11"),
+    ],
+    ids=["read", "no such meter", "closed", "no such cycle"],
+)
+def test_what_cannot_be_removed_changes_nothing(desk, carol, meters, cycle, words):
+    carol.submit("M00000")
+    import_jobs(desk.store, "2026-09", [make_job("M00001", "2026-09")])
+    as_office(desk, office.close_cycle, office.Cycle("2026-09"))
+    before = dump(desk.store)
+    with pytest.raises(RouteError) as caught:
+        as_office(desk, office.remove_jobs, office.Removal(cycle, meters))
+    assert str(caught.value) == words
+    assert dump(desk.store) == before
+
+
+# --- reopening
+
+
+def test_what_was_missed_is_handed_out_again_when_a_cycle_is_reopened(desk, carol):
+    carol.submit("M00000")
+    as_office(desk, office.close_cycle, office.Cycle(CYCLE))
+    assert (carol.meter(), carol.status().total) == (None, 0)
+    assert as_office(desk, office.reopen_cycle, office.Cycle(CYCLE)) == 4
+    assert (carol.meter(), carol.status().total) == ("M00001", 1)
+
+
+@pytest.mark.parametrize(
+    ("cycle", "words"),
+    [(CYCLE, "Cycle 2026-11 is open already"), ("2026-10", "There is no cycle '2026-10': only 2026-11")],
+)
+def test_only_a_closed_cycle_can_be_reopened(desk, cycle, words):
+    with pytest.raises(RouteError, match=f"^{words}$"):
+        as_office(desk, office.reopen_cycle, office.Cycle(cycle))
 
 
 # --- closing

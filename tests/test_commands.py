@@ -114,6 +114,9 @@ ARGUMENTS = {
     ("users", "role"): ("carol", "admin"),
     ("routes", "import"): ("november.csv", "--cycle", CYCLE),
     ("routes", "close"): ("--cycle", CYCLE),
+    ("routes", "reopen"): (CYCLE,),
+    ("routes", "release"): ("North",),
+    ("routes", "remove"): ("G1", "--cycle", CYCLE),
     ("readings", "export"): ("-",),
     ("backup",): ("copy.db",),
 }

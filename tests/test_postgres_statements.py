@@ -4,7 +4,7 @@ import re
 
 import psycopg
 import pytest
-from conftest import make_jobs, make_reading, run_together
+from conftest import CYCLE, make_jobs, make_reading, run_together
 from readers import Reader
 from servers import fill
 from steps import record
@@ -37,6 +37,12 @@ def plans_on(connection):
     return plans
 
 
+def plans_of(store):
+    """Return the plans on the connections of a store that one thread has used: its pool may have made a second one."""
+    with store._pool.connection() as one, store._pool.connection() as other:
+        return plans_on(one) | plans_on(other)
+
+
 def walks_in(plan):
     """Return the steps of a plan that go through a whole table or index."""
     steps = re.split(r"\n(?=.*->)", plan)
@@ -62,14 +68,28 @@ def test_statements_look_rows_up_by_indexes(postgres_url, demo_accounts, hasher,
                 connection.execute("VACUUM ANALYZE")
         a_readers_day(Desk(store))
 
-        with store._pool.connection() as connection:
-            plans = plans_on(connection)
+        plans = plans_of(store)
 
     assert len(plans) > 10
     for sql, plan in plans.items():
         assert not walks_in(plan), f"{sql}\n{plan}"
     for index in ("jobs_free", "readings_key", "leases_of", "leases_until"):
         assert any(index in plan for plan in plans.values()), f"no statement uses {index}"
+
+
+@pytest.mark.parametrize("cycle", [None, CYCLE])
+def test_a_page_of_an_export_is_looked_up_in_an_index_of_that_order(postgres_url, demo_accounts, cycle):
+    with PostgresStore(postgres_url) as store:
+        fill(store, demo_accounts, make_jobs(3000))
+        store.write(lambda tx: record(tx, [make_reading(f"M{number:05}", "adam") for number in range(3000)]))
+        with psycopg.connect(postgres_url, autocommit=True) as connection:
+            connection.execute("VACUUM ANALYZE")
+    with PostgresStore(postgres_url) as store:
+        assert len(store.read(lambda tx: list(tx.readings.all(cycle)))) == 3000
+
+        ((sql, plan),) = [(sql, plan) for sql, plan in plans_of(store).items() if "LIMIT" in sql]
+    assert re.search(r"jobs_read.*\n *Index Cond: .*ROW\(cycle, route, sequence, meter\) >", plan), f"{sql}\n{plan}"
+    assert "Seq Scan" not in plan, f"{sql}\n{plan}"
 
 
 def test_as_many_readers_as_there_are_jobs_get_one_each_from_two_servers(postgres_url, demo_accounts, hasher):

@@ -7,12 +7,16 @@ import pexpect
 import pytest
 from commands import METERMT
 from conftest import CYCLE, DEADLINE, add_readers, dump, make_reading
+from databases import limited_file_size
 from readers import as_office
 from routefiles import COLUMNS, ROW, table
 from steps import Steps
 
 from metermt.calls import office
 from metermt.calls.desk import Desk
+from metermt.cli.rejects import Rejects
+from metermt.errors import RouteError
+from metermt.routefile import BadRow
 from metermt.store.sqlite.store import SqliteStore
 
 pytest_plugins = ["routefile_fixtures"]
@@ -100,7 +104,7 @@ def test_rows_set_aside_stand_beside_the_file_with_line_reason_and_all_their_col
     imported = import_routes(write(SPOILED))
 
     rejected = tmp_path / "november.rejected.csv"
-    assert imported.returncode == 0
+    assert imported.returncode == 3
     assert imported.stdout == f"Cycle {CYCLE}: 2 added, 0 changed, 0 unchanged.\n"
     assert imported.stderr == f"3 rows set aside, with line and reason, in {rejected}\n"
     assert rows_of(rejected) == [
@@ -185,23 +189,114 @@ def test_a_closed_cycle_takes_no_more_routes(write, import_routes, unread_jobs, 
 
 
 def test_a_rejects_file_that_cannot_be_made_is_an_error_before_anything_is_imported(write, import_routes, tmp_path):
-    rejected = tmp_path / "november.rejected.csv"
-    rejected.mkdir()
+    path = write("meter,route\nG1,North\n,North\n", "n" * 250 + ".csv")
 
-    imported = import_routes(write("meter,route\nG1,North\n,North\n"))
+    imported = import_routes(path)
 
     assert (imported.returncode, imported.stdout) == (1, "")
-    assert imported.stderr == f"Error: Cannot write {rejected}: Is a directory\n"
+    assert imported.stderr == f"Error: Cannot write {path.with_suffix('.rejected.csv')}: File name too long\n"
 
 
-def test_a_rejects_file_on_a_full_disk_is_an_error(write, import_routes, tmp_path):
-    rejected = tmp_path / "november.rejected.csv"
-    rejected.symlink_to("/dev/full")
+def test_a_rejects_file_on_a_full_disk_is_an_error(tmp_path):
+    path = tmp_path / "november.csv"
+    with pytest.raises(RouteError) as caught, limited_file_size(10), Rejects(path, ["meter", "route"]) as rejects:
+        rejects.add(BadRow(3, "The meter is missing", ["", "North"]))
+    assert str(caught.value) == f"Cannot write {tmp_path / 'november.rejected.csv'}: File too large"
 
-    imported = import_routes(write("meter,route\nG1,North\n,North\n"))
 
-    assert imported.returncode == 1
-    assert imported.stderr == f"Error: Cannot write {rejected}: No space left on device\n"
+def test_a_rejects_file_that_is_there_is_left_as_it_is(write, import_routes, tmp_path):
+    first = tmp_path / "november.rejected.csv"
+    first.write_text("somebody is mending this\n")
+    (tmp_path / "november.rejected-2.csv").symlink_to("nowhere")
+    path = write("meter,route\nG1,North\n,North\n")
+
+    imported = import_routes(path)
+
+    third = tmp_path / "november.rejected-3.csv"
+    assert imported.stderr == f"1 row set aside, with line and reason, in {third}\n"
+    assert rows_of(third)[1] == ["3", "The meter is missing", "", "North"]
+    assert first.read_text() == "somebody is mending this\n"
+
+
+# --- a dry run
+
+
+def test_a_dry_run_says_what_would_happen_and_changes_nothing(carol, write, import_routes, database_path, tmp_path):
+    import_routes(write("meter,route\nG1,North\nG9,North\n"))
+    with SqliteStore(database_path) as store:
+        before = dump(store)
+    files = set(tmp_path.iterdir())
+
+    imported = import_routes(
+        write("meter,route,address,dials\nG1,North,1 Hill Lane,\nG2,North,,\nG3,North,,x\n"), "--dry-run"
+    )
+
+    assert imported.stdout == f"Cycle {CYCLE} would have: 1 added, 1 changed, 0 unchanged.\n"
+    assert imported.stderr == (
+        "1 meter of these routes is in the cycle, and not in the file: G9\n"
+        "1 row would be set aside:\n"
+        "  line 4: Invalid dials 'x': use a whole number from 0\n"
+    )
+    assert imported.returncode == 3
+    assert set(tmp_path.iterdir()) == files
+    with SqliteStore(database_path) as store:
+        assert dump(store) == before
+
+
+def test_a_dry_run_needs_no_database_and_makes_none(write, import_routes, database_path):
+    imported = import_routes(write("meter,route\nG1,North\n"), "--dry-run")
+
+    assert (imported.returncode, imported.stdout) == (
+        0,
+        f"Cycle {CYCLE} would have: 1 added, 0 changed, 0 unchanged.\n",
+    )
+    assert not database_path.exists()
+
+
+# --- what may be a mistake
+
+
+def test_a_new_cycle_that_is_named_unlike_the_others_is_warned_of(write, import_routes):
+    path = write("meter,route\nG1,North\n")
+    import_routes(path, cycle="2026-11")
+
+    imported = import_routes(write("meter,route\nG2,North\n"), cycle="12-2026")
+
+    assert imported.returncode == 0
+    assert imported.stderr == "Warning: the new cycle 12-2026 is named unlike the others, such as 2026-11\n"
+
+
+def test_meters_that_are_in_another_open_cycle_are_warned_of(write, import_routes):
+    import_routes(write("meter,route\nG1,North\nG2,North\n"), cycle="2026-10")
+
+    imported = import_routes(write("meter,route\nG1,North\nG2,North\nG3,North\n"))
+
+    assert imported.returncode == 0
+    assert imported.stderr == "Warning: 2 meters of the file are to be read in 2026-10, too, which is open\n"
+
+
+def test_a_job_that_was_read_stays_what_it_was(carol, write, import_routes, database_path):
+    import_routes(write("meter,route,address\nG1,North,1 Hill Lane\n"))
+    with SqliteStore(database_path) as store:
+        Steps(store).record(make_reading("G1"))
+        before = dump(store)
+
+    imported = import_routes(write("meter,route,address\nG1,North,2 Hill Lane\n"))
+
+    assert imported.stdout == (f"Cycle {CYCLE}: 0 added, 0 changed, 0 unchanged, 1 read already and left as it was.\n")
+    with SqliteStore(database_path) as store:
+        assert dump(store) == before
+
+
+def test_meters_of_the_routes_that_are_not_in_the_file_are_told_up_to_ten(write, import_routes):
+    import_routes(write(many_rows(20) + "W1,South\n"))
+
+    imported = import_routes(write("meter,route,dials\nG0,North,\nG1,North,five\n"))
+
+    names = ", ".join(f"G{number}" for number in range(2, 12))
+    assert imported.stderr.splitlines()[0] == (
+        f"18 meters of these routes are in the cycle, and not in the file: {names}, …"
+    )
 
 
 # --- the progress bar

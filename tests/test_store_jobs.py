@@ -5,8 +5,9 @@ from datetime import date
 
 import pytest
 from conftest import CYCLE, LEASED_UNTIL, MANY, OTHER_CYCLE, dump, import_jobs, make_job, make_jobs, make_reading
+from steps import Failure
 
-from metermt.model import JobState, RouteProgress, Standing
+from metermt.model import JobState, RouteProgress, Standing, Unread
 
 WHOLE = {
     "kind": "E",
@@ -86,6 +87,27 @@ def test_jobs_of_a_closed_cycle_are_left_to_nobody(crew):
 def test_jobs_of_a_closed_cycle_are_still_found(crew):
     crew.jobs.close_cycle(CYCLE)
     assert crew.jobs.find(CYCLE, ["M00001"]) == {"M00001": make_jobs(2)[1]}
+
+
+def test_a_reopened_cycle_is_as_it_was_before_it_was_closed_but_for_leases(crew):
+    crew.record(make_reading("M00000"))
+    before = dump(crew.store)
+    crew.lease("carol-1", "M00001", until=LEASED_UNTIL)
+    crew.jobs.close_cycle(CYCLE)
+    assert crew.jobs.reopen_cycle(CYCLE) == 4
+    assert dump(crew.store) == before
+    assert crew.free() == ["M00001", "M00002", "M00003", "M00004"]
+    assert crew.standing("M00001").state is JobState.OPEN
+
+
+def test_reopening_leaves_open_and_other_cycles_as_they_are(crew):
+    import_jobs(crew.store, OTHER_CYCLE, [make_job("X1", OTHER_CYCLE)])
+    crew.jobs.close_cycle(OTHER_CYCLE)
+    crew.lease("carol-1", "M00001", until=LEASED_UNTIL)
+    before = dump(crew.store)
+    assert crew.jobs.reopen_cycle(CYCLE) == 0
+    assert crew.jobs.reopen_cycle("2020-01") == 0
+    assert dump(crew.store) == before
 
 
 # --- adding
@@ -179,6 +201,68 @@ def test_a_done_job_that_changed_keeps_its_reading(crew):
     assert "M00000" not in crew.free()
 
 
+# --- removing
+
+
+def test_a_removed_job_is_gone_with_its_lease_and_can_be_added_again(crew):
+    before = dump(crew.store)
+    crew.lease("carol-1", "M00001", until=LEASED_UNTIL)
+    ids = [crew.standing(meter).job for meter in ("M00001", "M00003")]
+    crew.jobs.remove(ids)
+    assert crew.free() == ["M00000", "M00002", "M00004"]
+    assert crew.held("carol-1") == {}
+    assert crew.jobs.standings(["M00001", "M00003"]) == []
+    assert crew.jobs.find(CYCLE, ["M00001", "M00000"]) == {"M00000": make_jobs(1)[0]}
+    assert crew.jobs.progress() == [RouteProgress(CYCLE, "North", 0, 3)]
+    crew.jobs.add([make_jobs(4)[1], make_jobs(4)[3]])
+    assert dump(crew.store) == before
+
+
+def test_the_job_of_a_meter_in_another_cycle_stays_when_one_is_removed(crew):
+    import_jobs(crew.store, OTHER_CYCLE, make_jobs(1, OTHER_CYCLE))
+    crew.jobs.remove([crew.jobs.standings(["M00000"])[0].job])
+    assert [standing.cycle for standing in crew.jobs.standings(["M00000"])] == [OTHER_CYCLE]
+
+
+def test_a_removal_in_a_transaction_that_fails_has_not_happened(crew):
+    crew.lease("carol-1", "M00000", until=LEASED_UNTIL)
+    before = dump(crew.store)
+    job = crew.standing("M00000").job
+
+    def work(tx):
+        tx.jobs.remove([job])
+        raise Failure
+
+    with pytest.raises(Failure):
+        crew.store.write(work)
+    assert dump(crew.store) == before
+
+
+# --- which are not read
+
+
+def test_unread_jobs_come_in_the_order_of_the_walk_with_who_holds_them(crew):
+    import_jobs(crew.store, CYCLE, [make_job("A1", route="South", address="2 Hill Lane"), make_job("Z1", route="")])
+    crew.record(make_reading("M00000"))
+    crew.lease("adam-1", "M00002", until=LEASED_UNTIL)
+    walk = [
+        Unread(CYCLE, "", 0, "Z1", ""),
+        Unread(CYCLE, "North", 1, "M00001", ""),
+        Unread(CYCLE, "North", 2, "M00002", "", "adam", LEASED_UNTIL),
+        Unread(CYCLE, "North", 3, "M00003", ""),
+        Unread(CYCLE, "North", 4, "M00004", ""),
+        Unread(CYCLE, "South", 0, "A1", "2 Hill Lane"),
+    ]
+    assert crew.jobs.unread(CYCLE, MANY) == walk
+    for number in range(len(walk)):
+        assert crew.jobs.unread(CYCLE, number) == walk[:number]
+        assert crew.jobs.unread(CYCLE, MANY, walk[number].place[1:]) == walk[number + 1 :]
+    crew.jobs.close_cycle(CYCLE)
+    assert [one.meter for one in crew.jobs.unread(CYCLE, MANY)] == [one.meter for one in walk]
+    assert all(one.leased_to is None for one in crew.jobs.unread(CYCLE, MANY))
+    assert crew.jobs.unread("2020-01", MANY) == []
+
+
 # --- how jobs stand
 
 
@@ -255,6 +339,21 @@ def test_a_job_whose_lease_is_over_is_free_once_that_has_ended(crew):
     assert crew.free()[0] == "M00000"
 
 
+# --- what is on a route
+
+
+def test_the_meters_of_routes_come_in_the_order_of_the_walk_read_or_not(crew):
+    import_jobs(crew.store, CYCLE, [make_job("A1", sequence=9), make_job("A2", route="East"), make_job("A3", route="")])
+    import_jobs(crew.store, OTHER_CYCLE, [make_job("X1", OTHER_CYCLE)])
+    crew.record(make_reading("M00001"))
+    north = [*(job.meter.number for job in make_jobs(5)), "A1"]
+    assert crew.jobs.on_routes(CYCLE, ["North"]) == north
+    assert crew.jobs.on_routes(CYCLE, ["North", "West", "East", "North"]) == ["A2", *north]
+    assert crew.jobs.on_routes(CYCLE, []) == crew.jobs.on_routes("2020-01", ["North"]) == []
+    crew.jobs.close_cycle(CYCLE)
+    assert crew.jobs.on_routes(CYCLE, ["North"]) == north
+
+
 # --- how far routes are
 
 
@@ -278,6 +377,7 @@ def test_steps_about_no_jobs_are_harmless(crew):
     before = dump(crew.store)
     crew.jobs.add([])
     crew.jobs.change([])
+    crew.jobs.remove([])
     assert crew.jobs.find(CYCLE, []) == {}
     assert crew.jobs.standings([]) == []
     assert crew.jobs.free(0) == []

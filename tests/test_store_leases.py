@@ -166,6 +166,24 @@ def test_what_is_left_by_sessions_that_have_ended_can_be_ended_too(crew):
     assert crew.free()[0] == "M00000"
 
 
+def test_the_leases_of_jobs_can_be_ended(crew):
+    crew.lease("carol-1", "M00000", "M00003", until=LEASED_UNTIL)
+    crew.lease("adam-1", "M00002", until=LEASED_UNTIL)
+    crew.leases.end([crew.standing(meter).job for meter in ("M00001", "M00002", "M00003")])
+    assert crew.held("adam-1", "carol-1") == {"carol-1": ["M00000"]}
+    assert crew.free() == ["M00001", "M00002", "M00003", "M00004"]
+
+
+def test_leased_jobs_are_found_by_their_routes(crew):
+    ids = import_jobs(crew.store, CYCLE, [make_job("S1", route="South"), make_job("E1", route="East")])
+    crew.lease("carol-1", "M00003", "S1", until=LEASED_UNTIL)
+    crew.lease("adam-1", "M00000", "E1", until=T0 - 60)
+    north = sorted(crew.standing(meter).job for meter in ("M00000", "M00003"))
+    assert crew.leases.of_routes(["North"]) == north
+    assert crew.leases.of_routes(["South", "North", "West", "South"]) == [*north, ids["S1"]]
+    assert crew.leases.of_routes([]) == []
+
+
 def test_a_job_that_was_free_again_can_be_leased_again(crew):
     for session in ("carol-1", "adam-1", "carol-2"):
         crew.lease(session, "M00000", until=T0 + 60)
@@ -182,6 +200,7 @@ def test_steps_about_no_leases_are_harmless(crew):
     before = dump(crew.store)
     crew.leases.put([])
     crew.leases.end_of([])
+    crew.leases.end([])
     crew.leases.end_expired(0)
     assert crew.leases.held({}) == {}
     assert crew.leases.left({}) == {}

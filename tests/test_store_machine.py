@@ -61,6 +61,9 @@ STEPS = st.one_of(
     st.tuples(st.just("fail"), NAMES_OF_ANYBODY, MINUTES, MINUTES),
     st.tuples(st.just("open_cycle"), CYCLES),
     st.tuples(st.just("close_cycle"), CLOSING),
+    st.tuples(st.just("reopen_cycle"), CLOSING),
+    st.tuples(st.just("remove_unread"), few(METERS)),
+    st.tuples(st.just("release"), few(METERS), st.sampled_from(["North", "South", ""])),
     st.tuples(st.just("import_jobs"), CYCLES, few(JOBS, unique_by=lambda row: row[0])),
     st.tuples(st.just("hand_out"), WHICH, st.integers(1, 3), MINUTES),
     st.tuples(st.just("lease"), few(st.tuples(METERS, WHICH, MINUTES), unique_by=lambda row: row[0])),
@@ -128,6 +131,21 @@ class Transaction:
 
     def close_cycle(self, cycle):
         return self.tx.jobs.close_cycle(cycle)
+
+    def reopen_cycle(self, cycle):
+        return self.tx.jobs.reopen_cycle(cycle)
+
+    def remove_unread(self, meters):
+        """Remove the open jobs of meters that have never been read."""
+        self.tx.jobs.remove(
+            standing.job for standing in self.tx.jobs.standings(meters) if standing.state is JobState.OPEN
+        )
+
+    def release(self, meters, route):
+        """End the leases of meters, and those of a route."""
+        standings = self.tx.jobs.standings(meters)
+        self.tx.leases.end([standing.job for standing in standings if standing.leased_to])
+        self.tx.leases.end(self.tx.leases.of_routes([route]))
 
     def import_jobs(self, cycle, rows):
         if not self.tx.jobs.cycles().get(cycle, True):
@@ -198,6 +216,7 @@ class Transaction:
             [known.job for known in self.tx.jobs.free(most)],
             self.tx.readings.tallies(usernames),
             list(self.tx.readings.all(CYCLE)),
+            [self.tx.jobs.unread(cycle, 1 + most) for cycle in ("2026-10", CYCLE)],
         )
 
     # --- which sessions are meant

@@ -1,10 +1,22 @@
 """What every store promises: what was read."""
 
+import random
 from dataclasses import replace
 from datetime import timedelta
 
 import pytest
-from conftest import CYCLE, LEASED_UNTIL, NOW, OTHER_CYCLE, dump, import_jobs, make_job, make_jobs, make_reading
+from conftest import (
+    CYCLE,
+    LEASED_UNTIL,
+    NOW,
+    OTHER_CYCLE,
+    add_readers,
+    dump,
+    import_jobs,
+    make_job,
+    make_jobs,
+    make_reading,
+)
 from steps import record
 
 from metermt.model import JobState, RouteProgress, Status
@@ -48,7 +60,7 @@ def test_every_field_of_a_reading_is_kept(crew, value, reason, key):
     assert crew.readings.all(None)[0][1].answer.when.tzinfo is not None
 
 
-def test_readings_come_by_cycle_meter_and_time_of_arrival(two_cycles):
+def test_readings_come_by_cycle_place_and_time_of_arrival(two_cycles):
     for value, (meter, cycle) in enumerate(
         [
             ("M00002", OTHER_CYCLE),
@@ -72,6 +84,26 @@ def test_readings_come_by_cycle_meter_and_time_of_arrival(two_cycles):
     assert all(job.cycle == reading.cycle for job, reading in two_cycles.readings.all(None))
     assert two_cycles.readings.all(CYCLE) == two_cycles.readings.all(None)[:3]
     assert two_cycles.readings.all("2020-01") == []
+
+
+def test_readings_come_in_the_order_of_the_walk(steps):
+    add_readers(steps.store, "carol")
+    walk = [
+        make_job("Z9", CYCLE, "", 9),
+        make_job("Z1", CYCLE, "North", 3),
+        make_job("A-1", CYCLE, "North", 20),
+        make_job("A9", CYCLE, "North", 20),
+        make_job("B1", CYCLE, "South", 0),
+        make_job("A0", CYCLE, "north", 0),
+        make_job("A9", OTHER_CYCLE, "East", 0),
+    ]
+    shuffled = random.Random(1).sample(walk, len(walk))
+    for cycle in (OTHER_CYCLE, CYCLE):
+        import_jobs(steps.store, cycle, [job for job in shuffled if job.cycle == cycle])
+    for job in shuffled:
+        steps.record(make_reading(job.meter.number, cycle=job.cycle))
+    assert [job for job, _ in steps.readings.all(None)] == walk
+    assert [job for job, _ in steps.readings.all(CYCLE)] == walk[:-1]
 
 
 def test_who_stops_listening_to_readings_hinders_nobody(crew):

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from metermt.calls.table import Ask, Turn, Weight, call
 from metermt.errors import RouteError
 from metermt.model import ImportCount, Job, Role, RouteProgress, check_cycle
+from metermt.rules.cycles import check_there_is
 
 
 @dataclass(frozen=True, slots=True)
@@ -14,6 +15,16 @@ class Import:
 
     cycle: str
     jobs: list[Job]
+    dry_run: bool = False
+    """Whether it is only to be told what would become of them."""
+
+
+@dataclass(frozen=True, slots=True)
+class Routes:
+    """Some routes of one cycle."""
+
+    cycle: str
+    routes: list[str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,31 +34,55 @@ class Cycle:
     cycle: str
 
 
+@dataclass(frozen=True, slots=True)
+class Removal:
+    """Meters that are not to be read in a cycle."""
+
+    cycle: str
+    meters: list[str]
+
+
 @call(Role.ADMIN, Weight.WRITE, is_large=lambda _request: True)
 def import_jobs(turn: Turn, ask: Ask[Import]) -> ImportCount:
     """Add jobs of one cycle, which is opened if it is new.
 
-    A job that stands already is brought up to date; who holds or has read it is kept. Raises `RouteError` if the cycle
-    was closed.
+    A job that stands already is brought up to date, and who holds it is kept; one that was read stays what it was.
+    Raises `RouteError` if the cycle was closed.
     """
     cycle, jobs = check_cycle(ask.request.cycle), ask.request.jobs
-    if not turn.tx.jobs.cycles().get(cycle, True):
+    cycles = turn.tx.jobs.cycles()
+    if not cycles.get(cycle, True):
         raise RouteError(f"Cycle {cycle} is closed: import into a new one")
     if strange := next((job for job in jobs if job.cycle != cycle), None):
         raise RouteError(f"Meter {strange.meter.number} is to be read in {strange.cycle}, not in {cycle}")
-    turn.tx.jobs.open_cycle(cycle)
-    there = turn.tx.jobs.find(cycle, [job.meter.number for job in jobs])
+    numbers = {job.meter.number for job in jobs}
+    there = turn.tx.jobs.find(cycle, numbers)
+    others_are_open = any(is_open for other, is_open in cycles.items() if other != cycle)
+    standings = turn.tx.jobs.standings(numbers) if there or others_are_open else []
+    read = {standing.meter for standing in standings if standing.cycle == cycle and standing.read_by}
     new: dict[str, Job] = {}
     changed: dict[str, Job] = {}
     count: Counter[str] = Counter()
     for job in jobs:
         number = job.meter.number
         known = new.get(number) or changed.get(number) or there.get(number)
+        if number in read:
+            count["unchanged" if known == job else "kept"] += 1
+            continue
         count["added" if known is None else "unchanged" if known == job else "changed"] += 1
         (changed if number in there else new)[number] = job
-    turn.tx.jobs.add(new.values())
-    turn.tx.jobs.change([job for number, job in changed.items() if job != there[number]])
-    return ImportCount(**count)
+    if not ask.request.dry_run:
+        turn.tx.jobs.open_cycle(cycle)
+        turn.tx.jobs.add(new.values())
+        turn.tx.jobs.change([job for number, job in changed.items() if job != there[number]])
+    elsewhere = Counter(standing.cycle for standing in standings if standing.cycle != cycle)
+    return ImportCount(**count, elsewhere=dict(elsewhere))
+
+
+@call(Role.SUPERVISOR, Weight.READ, is_large=lambda _request: True)
+def list_meters(turn: Turn, ask: Ask[Routes]) -> list[str]:
+    """Return the numbers of all meters on some routes of a cycle, in the order of the walk."""
+    return turn.tx.jobs.on_routes(ask.request.cycle, ask.request.routes)
 
 
 @call(Role.ADMIN, Weight.WRITE, is_large=lambda _request: True)
@@ -59,6 +94,38 @@ def close_cycle(turn: Turn, ask: Ask[Cycle]) -> int:
     if not turn.tx.jobs.cycles().get(ask.request.cycle, False):
         raise RouteError(f"There is no open cycle {ask.request.cycle!r}")
     return turn.tx.jobs.close_cycle(ask.request.cycle)
+
+
+@call(Role.ADMIN, Weight.WRITE, is_large=lambda _request: True)
+def reopen_cycle(turn: Turn, ask: Ask[Cycle]) -> int:
+    """Open a closed cycle again: what was missed is to be read, and its readings count in the status.
+
+    Returns the number of jobs that are open again. Raises `RouteError` if there is no such cycle, or it is open.
+    """
+    cycle, cycles = ask.request.cycle, turn.tx.jobs.cycles()
+    check_there_is(cycle, cycles)
+    if cycles[cycle]:
+        raise RouteError(f"Cycle {cycle} is open already")
+    return turn.tx.jobs.reopen_cycle(cycle)
+
+
+@call(Role.ADMIN, Weight.WRITE, is_large=lambda _request: True)
+def remove_jobs(turn: Turn, ask: Ask[Removal]) -> None:
+    """Take meters that were not read out of an open cycle, whoever holds them; a reading sent later is refused.
+
+    Raises `RouteError`, and removes nothing, if the cycle is closed, or one of the meters was read or is not in it.
+    """
+    cycle, cycles = ask.request.cycle, turn.tx.jobs.cycles()
+    check_there_is(cycle, cycles)
+    if not cycles[cycle]:
+        raise RouteError(f"Cycle {cycle} is closed, and stays what it was")
+    there = {one.meter: one for one in turn.tx.jobs.standings(set(ask.request.meters)) if one.cycle == cycle}
+    for meter in ask.request.meters:
+        if meter not in there:
+            raise RouteError(f"There is no meter {meter!r} in cycle {cycle}")
+        if there[meter].read_by:
+            raise RouteError(f"Meter {meter} was read in {cycle}, by {there[meter].read_by}: it stays in the cycle")
+    turn.tx.jobs.remove([standing.job for standing in there.values()])
 
 
 @call(Role.SUPERVISOR, Weight.READ)

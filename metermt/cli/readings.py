@@ -1,6 +1,5 @@
 """`metermt readings`: what was read."""
 
-import csv
 import os
 import sys
 from pathlib import Path
@@ -10,8 +9,10 @@ import click
 
 from metermt.cli.common import MeterGroup, database_option
 from metermt.cli.office import office
+from metermt.cli.spreadsheet import Spreadsheet
 from metermt.config import DatabasePlace
-from metermt.errors import StoreError
+from metermt.errors import SettingError, StoreError
+from metermt.rules.cycles import check_there_is
 from metermt.store.base import Tx
 from metermt.wholefile import whole_file
 
@@ -19,6 +20,7 @@ COLUMNS = (
     *("cycle", "route", "sequence", "meter", "kind", "address", "previous", "previous_date"),
     *("reading", "reason", "read_at", "reader", "recorded_at", "counts", "key"),
 )
+_OWNER_ONLY = 0o600  # the file has addresses, and who was where and when
 
 
 @click.group(cls=MeterGroup)
@@ -29,9 +31,25 @@ def readings() -> None:
 @readings.command()
 @click.argument("file", type=click.Path(path_type=Path, allow_dash=True))
 @click.option("--cycle", help="Only this reading period, for example 2026-11.  [default: all]")
+@click.option("--all", "superseded_too", is_flag=True, help="Also readings that their reader has corrected since.")
+@click.option("--local-time", is_flag=True, help="Times in the zone of this machine, with the offset.  [default: UTC]")
+@click.option("--excel", is_flag=True, help="For a double click: a byte order mark, and ; between the columns.")
+@click.option("--force", is_flag=True, help="Replace FILE if it is there.")
 @database_option
-def export(file: Path, cycle: str | None, database: DatabasePlace) -> None:
-    """Write every reading to FILE, a CSV in UTF-8; - is standard output.
+def export(
+    file: Path,
+    cycle: str | None,
+    superseded_too: bool,
+    local_time: bool,
+    excel: bool,
+    force: bool,
+    database: DatabasePlace,
+) -> None:
+    """Write the readings to FILE, a CSV in UTF-8; - is standard output.
+
+    A row is the reading that counts of a meter in a cycle. Rows come by cycle, route, sequence and meter.
+    FILE can be read by you only. A text that begins with = + - @ has an apostrophe before it, or a
+    spreadsheet would run it as a formula.
 
     \b
     Columns:
@@ -40,25 +58,34 @@ def export(file: Path, cycle: str | None, database: DatabasePlace) -> None:
         previous, previous_date
         reading                  the register; empty when there is only a reason
         reason                   why there is no reading, or a remark
-        read_at                  when the reader stood at the meter, UTC
+        read_at                  when the reader stood at the meter
         reader                   the user name
-        recorded_at              when the server accepted it, UTC
-        counts                   1, or 0 if the same reader has corrected it since
+        recorded_at              when the server accepted it
+        counts                   1, or 0 if it was corrected since (--all)
         key                      the client's id of the submission
 
     \b
     Example:
-        metermt readings export november-read.csv --cycle 2026-11
+        metermt readings export november-read.csv --cycle 2026-11 --excel
     """
+
+    def write(out: IO[str]) -> int:
+        sheet = Spreadsheet(out, for_excel=excel, local_time=local_time)
+        return opened.store.read(lambda tx: _write(sheet, tx, cycle, superseded_too))
+
     with office(database, create=False) as opened:
+        if cycle is not None:
+            check_there_is(cycle, opened.store.read(lambda tx: tx.jobs.cycles()))
         try:
             if str(file) == "-":
                 out = click.open_file("-", "w", encoding="utf-8")
-                count = opened.store.read(lambda tx: _write(out, tx, cycle))
+                count = write(out)
                 out.flush()
             else:
-                with whole_file(file) as out:
-                    count = opened.store.read(lambda tx: _write(out, tx, cycle))
+                if file.is_file() and not force:
+                    raise SettingError(f"{file} is there already: choose another name, or replace it with --force")
+                with whole_file(file, _OWNER_ONLY) as out:
+                    count = write(out)
         except BrokenPipeError:
             raise  # whoever read has had enough, which click knows how to end
         except OSError as error:
@@ -69,18 +96,19 @@ def export(file: Path, cycle: str | None, database: DatabasePlace) -> None:
     click.echo(f"{count} {'reading' if count == 1 else 'readings'} written to {where}", err=True)
 
 
-def _write(out: IO[str], tx: Tx, cycle: str | None) -> int:
-    writer = csv.writer(out)
-    writer.writerow(COLUMNS)
+def _write(sheet: Spreadsheet, tx: Tx, cycle: str | None, superseded_too: bool) -> int:
+    sheet.write(COLUMNS)
     count = 0
-    for count, (job, reading) in enumerate(tx.readings.all(cycle), start=1):  # noqa: B007 - the last one is the answer
+    for job, reading in tx.readings.all(cycle):
+        if not (reading.counts or superseded_too):
+            continue
+        count += 1
         meter, said = job.meter, reading.answer
-        writer.writerow(
+        sheet.write(
             (
                 *(job.cycle, job.route, job.sequence, meter.number, meter.kind, meter.address),
                 *(job.previous, job.previous_date, said.value, said.reason),
-                *(f"{said.when:%Y-%m-%dT%H:%M:%SZ}", reading.username, f"{reading.recorded_at:%Y-%m-%dT%H:%M:%SZ}"),
-                *(int(reading.counts), said.key),
+                *(said.when, reading.username, reading.recorded_at, int(reading.counts), said.key),
             )
         )
     return count

@@ -14,13 +14,12 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Self, TypeVar
 
-from metermt.model import Account, Job, Lease, Reading, RouteProgress, Server, Session, Standing, Status, User
+from metermt.model import Account, Job, Lease, Reading, RouteProgress, Server, Session, Standing, Status, Unread, User
 from metermt.rules.handout import Wish
 from metermt.store.begun import Begun
 from metermt.store.gathered import Facts, Key, KnownJob, Offer
 
 T = TypeVar("T")
-T_co = TypeVar("T_co", covariant=True)
 
 Origin = tuple[str, str]
 """A user name as it was typed, and the address that it was typed at."""
@@ -129,6 +128,10 @@ class Jobs(ABC):
         """Close a cycle: its open jobs are missed, and leased to nobody. Return how many these are."""
 
     @abstractmethod
+    def reopen_cycle(self, cycle: str) -> int:
+        """Open a closed cycle again: its missed jobs are open. Return how many these are."""
+
+    @abstractmethod
     def find(self, cycle: str, meters: Iterable[str]) -> dict[str, Job]:
         """Return those jobs of a cycle that there are, by the number of the meter."""
 
@@ -139,6 +142,21 @@ class Jobs(ABC):
     @abstractmethod
     def change(self, jobs: Iterable[Job]) -> None:
         """Replace what is known of jobs; who holds or has read them is kept."""
+
+    @abstractmethod
+    def remove(self, jobs: Iterable[int]) -> None:
+        """Remove jobs that have no readings, by id, whoever holds them."""
+
+    @abstractmethod
+    def on_routes(self, cycle: str, routes: Iterable[str]) -> list[str]:
+        """Return the numbers of the meters on some routes of a cycle, by route, sequence and meter."""
+
+    @abstractmethod
+    def unread(self, cycle: str, most: int, after: tuple[str, int, str] = ("", -1, "")) -> list[Unread]:
+        """Return the first jobs of a cycle without a reading, by route, sequence and meter, from after such a place.
+
+        A lease whose time is over still is one, until `Leases.end_expired`.
+        """
 
     @abstractmethod
     def standings(self, meters: Iterable[str]) -> list[Standing]:
@@ -186,6 +204,14 @@ class Leases(ABC):
         """Let the leases that end after a time end at another one."""
 
     @abstractmethod
+    def of_routes(self, routes: Iterable[str]) -> list[int]:
+        """Return the ids of the jobs of these routes that are leased, in order."""
+
+    @abstractmethod
+    def end(self, jobs: Iterable[int]) -> None:
+        """End the leases of these jobs, by id, as far as there are any."""
+
+    @abstractmethod
     def end_of(self, sessions: Iterable[str]) -> None:
         """End all leases of these sessions."""
 
@@ -214,9 +240,10 @@ class Readings(ABC):
 
     @abstractmethod
     def all(self, cycle: str | None) -> Iterator[tuple[Job, Reading]]:
-        """Yield the readings of one cycle, or of every one, with their jobs: by cycle, meter and time of arrival.
+        """Yield the readings of one cycle, or of every one, with their jobs.
 
-        To be used up before the transaction ends.
+        In the order of `Job.place`, those of one job in that of their arrival. To be used up before the transaction
+        ends.
         """
 
 

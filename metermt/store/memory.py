@@ -9,14 +9,14 @@ from threading import RLock
 from typing import TypeVar
 
 from metermt.errors import StoreError
-from metermt.model import Account, Job, JobState, Lease, Reading, RouteProgress, Server, Standing, Status, User
-from metermt.safedict import ThreadSafeDict, _MeterDict
-from metermt.store.base import Accounts, Jobs, Leases, Readings, Servers, Store, Tx
+from metermt.model import Account, Job, Lease, Reading, Server, Status, User
+from metermt.safedict import ThreadSafeDict
+from metermt.store.base import Accounts, Leases, Readings, Servers, Store, Tx
 from metermt.store.begun import Begun, Over
-from metermt.store.facts import Cycle, Facts, found_in
+from metermt.store.facts import Facts, found_in
 from metermt.store.gathered import Key, KnownJob
 from metermt.store.logins import MemorySessions
-from metermt.store.undo import Ordered
+from metermt.store.memory_jobs import MemoryJobs
 
 T = TypeVar("T")
 
@@ -37,97 +37,6 @@ class _Accounts(Accounts):
     def put(self, accounts: Iterable[Account]) -> None:
         for account in accounts:
             self._facts.undo.put(self._facts.accounts, account.user.username, account)
-
-
-class _Jobs(Jobs):
-    def __init__(self, facts: Facts) -> None:
-        self._facts = facts
-        self._ids = count(1)
-
-    def cycles(self) -> dict[str, bool]:
-        return {name: cycle.is_open for name, cycle in sorted(self._facts.cycles.items())}
-
-    def open_cycle(self, cycle: str) -> None:
-        if cycle not in self._facts.cycles:
-            there = Cycle(True, ThreadSafeDict(), _MeterDict(), [], Ordered(self._facts.undo))
-            self._facts.undo.put(self._facts.cycles, cycle, there)
-
-    def close_cycle(self, cycle: str) -> int:
-        facts = self._facts
-        there = facts.cycles.get(cycle)
-        if there is None or not there.is_open:
-            return 0
-        for job_id in facts.leases:
-            if facts.jobs[job_id].cycle == cycle:
-                facts.end_lease(job_id)
-        facts.undo.put(facts.cycles, cycle, there._replace(is_open=False))
-        _, done = there.readings.status("")
-        return len(there.readings) - done
-
-    def find(self, cycle: str, meters: Iterable[str]) -> dict[str, Job]:
-        there = self._facts.cycles.get(cycle)
-        found = found_in(there.ids, meters) if there else {}
-        return {meter: self._facts.jobs[job_id] for meter, job_id in found.items()}
-
-    def add(self, jobs: Iterable[Job]) -> None:
-        facts = self._facts
-        for job in jobs:
-            cycle, job_id = facts.cycles[job.cycle], next(self._ids)
-            facts.undo.put(facts.jobs, job_id, job)
-            facts.undo.put(cycle.ids, job.meter.number, job_id)
-            facts.undo.put(cycle.readings, job.meter.number, None)
-            cycle.free.add(job.place)
-
-    def change(self, jobs: Iterable[Job]) -> None:
-        facts = self._facts
-        for job in jobs:
-            cycle = facts.cycles[job.cycle]
-            job_id = cycle.ids[job.meter.number]
-            old = facts.jobs[job_id]
-            facts.undo.put(facts.jobs, job_id, job)
-            if old.place in cycle.free:
-                cycle.free.discard(old.place)
-                cycle.free.add(job.place)
-
-    def standings(self, meters: Iterable[str]) -> list[Standing]:
-        asked = list(meters)
-        return [
-            self._standing(job_id)
-            for _, cycle in self._facts.open_cycles()
-            for job_id in found_in(cycle.ids, asked).values()
-        ]
-
-    def free(self, most: int) -> list[KnownJob]:
-        facts = self._facts
-        free: list[KnownJob] = []
-        for _, cycle in facts.open_cycles():
-            ids = [cycle.ids[meter] for *_, meter in cycle.free.first(most - len(free))]
-            free += [KnownJob(job_id, facts.jobs[job_id]) for job_id in ids]
-        return free
-
-    def progress(self) -> list[RouteProgress]:
-        tallies: dict[tuple[str, str], list[int]] = {}
-        for name, cycle in self._facts.open_cycles():
-            for meter, reading in cycle.readings.items():
-                if route := self._facts.jobs[cycle.ids[meter]].route:
-                    tally = tallies.setdefault((name, route), [0, 0])
-                    tally[0] += reading is not None
-                    tally[1] += 1
-        return [RouteProgress(*place, *tally) for place, tally in sorted(tallies.items())]
-
-    def _standing(self, job_id: int) -> Standing:
-        job, lease = self._facts.jobs[job_id], self._facts.leases.get(job_id)
-        reading = self._facts.cycles[job.cycle].readings[job.meter.number]
-        return Standing(
-            job=job_id,
-            meter=job.meter.number,
-            cycle=job.cycle,
-            dials=job.meter.dials,
-            state=JobState.DONE if reading else JobState.OPEN,
-            read_by=reading.username if reading else None,
-            leased_to=lease.username if lease else None,
-            leased_until=lease.until if lease else 0.0,
-        )
 
 
 class _Leases(Leases):
@@ -152,10 +61,16 @@ class _Leases(Leases):
         for _, job_id in self._facts.expiries.after((after, sys.maxsize)):
             self._facts.put_lease(replace(self._facts.leases[job_id], until=to))
 
+    def of_routes(self, routes: Iterable[str]) -> list[int]:
+        asked = set(routes)
+        return sorted(job_id for job_id in self._facts.leases if self._facts.jobs[job_id].route in asked)
+
+    def end(self, jobs: Iterable[int]) -> None:
+        for job_id in jobs:
+            self._facts.end_lease(job_id)
+
     def end_of(self, sessions: Iterable[str]) -> None:
-        for key in sessions:
-            for job_id in self._facts.held_by.of(key):
-                self._facts.end_lease(job_id)
+        self.end({job_id for key in sessions for job_id in self._facts.held_by.of(key)})
 
     def _left_to(self, username: str) -> set[int]:
         facts = self._facts
@@ -203,11 +118,11 @@ class _Readings(Readings):
                 facts.jobs[there.ids[meter]],
                 reading if reading is there.readings[meter] else replace(reading, counts=False),
             )
-            for name, there in sorted(facts.cycles.items())
+            for name, there in facts.cycles.items()
             if cycle in (None, name)
-            for meter, reading in sorted(there.history, key=lambda pair: pair[0])
+            for meter, reading in there.history
         ]
-        return iter(found)
+        return iter(sorted(found, key=lambda pair: pair[0].place))
 
 
 class _Servers(Servers):
@@ -233,7 +148,12 @@ class MemoryStore(Store):
         facts = Facts()
         self._undo = facts.undo
         self._tx = Tx(
-            _Accounts(facts), MemorySessions(facts), _Jobs(facts), _Leases(facts), _Readings(facts), _Servers(facts)
+            _Accounts(facts),
+            MemorySessions(facts),
+            MemoryJobs(facts),
+            _Leases(facts),
+            _Readings(facts),
+            _Servers(facts),
         )
 
     def read(self, work: Callable[[Tx], T]) -> T:

@@ -17,6 +17,7 @@ from metermt.store.postgres.sql import CLOSING, PostgresSql, as_json
 from metermt.store.sql import accounts as in_accounts
 from metermt.store.sql import jobs as in_sql
 from metermt.store.sql.accounts import SqlAccounts
+from metermt.store.sql.dialect import Row
 from metermt.store.sql.jobs import JOB, SqlJobs, job_of
 from metermt.store.sql.leases import SqlLeases
 from metermt.store.sql.readings import READING, SqlReadings, reading_of
@@ -106,11 +107,22 @@ class PostgresJobs(SqlJobs):
         self._keeping = keeping
 
     def close_cycle(self, cycle: str) -> int:
-        self._sql.rows("SELECT pg_advisory_xact_lock(?)", CLOSING)
+        self._wait_for_all_who_write()
         return super().close_cycle(cycle)
 
     def find(self, cycle: str, meters: Iterable[str]) -> dict[str, Job]:
         return {row[0]: job_of(*row) for row in self._sql.rows(_FIND, list(meters), cycle)}
+
+    def reopen_cycle(self, cycle: str) -> int:
+        self._wait_for_all_who_write()
+        return super().reopen_cycle(cycle)
+
+    def remove(self, jobs: Iterable[int]) -> None:
+        ids = list(jobs)
+        self._wait_for_all_who_write()
+        if len(self._sql.rows_among(_STILL_UNREAD, ids)) < len(ids):
+            raise errors.SerializationFailure("a job has been read or removed meanwhile")
+        super().remove(ids)
 
     def standings(self, meters: Iterable[str]) -> list[Standing]:
         found = []
@@ -127,6 +139,10 @@ class PostgresJobs(SqlJobs):
             raise errors.SerializationFailure("the last free jobs are locked, by who may not take them")
         return [KnownJob(row[0], job_of(*row[1:])) for row in rows]
 
+    def _wait_for_all_who_write(self) -> None:
+        """Be the only one who writes, until the transaction ends; what others have kept is seen from here on."""
+        self._sql.rows("SELECT pg_advisory_xact_lock(?)", CLOSING)
+
 
 # One after the other, as an import asks for thousands, of a cycle that was empty when this was planned. OFFSET 0, or it
 # would be made a join, which may begin with the jobs.
@@ -134,6 +150,7 @@ _FIND = f"""
     SELECT found.* FROM unnest(?::text[]) AS wanted(meter)
     CROSS JOIN LATERAL (SELECT {JOB} FROM jobs WHERE cycle = ? AND meter = wanted.meter OFFSET 0) AS found
 """
+_STILL_UNREAD = "SELECT id FROM jobs WHERE id {among} AND reading IS NULL"
 _FREE = f"{in_sql.FREE} FOR UPDATE OF jobs SKIP LOCKED"
 _STANDINGS = in_sql.STANDINGS.replace("SELECT ", "SELECT jobs.reading, jobs.leased, ", 1)
 
@@ -149,9 +166,9 @@ class PostgresLeases(SqlLeases):
         self._keeping.gathered.clear()
         self._sql.rows(_END_EXPIRED, now)
 
-    def end_of(self, sessions: Iterable[str]) -> None:
+    def end(self, jobs: Iterable[int]) -> None:
         self._keeping.gathered.clear()
-        super().end_of(sessions)
+        super().end(jobs)
 
     def held(self, most: Mapping[str, int]) -> dict[str, list[KnownJob]]:
         held: dict[str, list[KnownJob]] = {}
@@ -208,7 +225,7 @@ class PostgresReadings(SqlReadings):
         self._keeping.keep(done=more)
 
     def all(self, cycle: str | None) -> Iterator[tuple[Job, Reading]]:
-        last = ("", "")
+        last: Row = ("", "", -1, "")
         while True:
             rows = self._sql.rows(_PAGE_OF_CYCLE if cycle else _PAGE_OF_ALL, *last, *([cycle] if cycle else []))
             if not rows:
@@ -217,13 +234,15 @@ class PostgresReadings(SqlReadings):
                 self._postgres.end()  # and with it the snapshot: whoever is given these rows may take their time
             for counts, *columns in rows:
                 yield job_of(*columns[:10]), reading_of(*columns[10:], counts=bool(counts))
-            *_, (_, *job_and_reading) = rows
-            last = job_and_reading[5], job_and_reading[0]
+            *_, (_, meter, _, _, _, _, cycle_read, route, sequence, *_) = rows
+            last = cycle_read, route, sequence, meter
 
 
 _PAGE_OF_ALL = f"""
     SELECT jobs.reading = readings.id, {JOB}, {READING} FROM (
-        SELECT * FROM jobs WHERE (cycle, meter) > (?, ?) AND reading IS NOT NULL ORDER BY cycle, meter LIMIT {_PAGE}
-    ) AS jobs JOIN readings ON readings.job = jobs.id ORDER BY jobs.cycle, jobs.meter, readings.id
+        SELECT * FROM jobs WHERE (cycle, route, sequence, meter) > (?, ?, ?, ?) AND reading IS NOT NULL
+        ORDER BY cycle, route, sequence, meter LIMIT {_PAGE}
+    ) AS jobs JOIN readings ON readings.job = jobs.id
+    ORDER BY jobs.cycle, jobs.route, jobs.sequence, jobs.meter, readings.id
 """
 _PAGE_OF_CYCLE = _PAGE_OF_ALL.replace("reading IS NOT NULL", "reading IS NOT NULL AND cycle = ?")

@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from datetime import date
 from typing import Any
 
-from metermt.model import Job, JobState, Meter, RouteProgress, Standing
+from metermt.model import Job, JobState, Meter, RouteProgress, Standing, Unread
 from metermt.store.base import Jobs
 from metermt.store.gathered import KnownJob
 from metermt.store.sql.dialect import Row, Steps
@@ -30,6 +30,12 @@ FREE = (
     f"SELECT jobs.id, {JOB} FROM jobs WHERE jobs.state = 'open' AND jobs.leased = 0"
     " AND (SELECT closed FROM cycles WHERE cycles.cycle = jobs.cycle) = 0"
     " ORDER BY jobs.cycle, jobs.route, jobs.sequence, jobs.meter LIMIT ?"
+)
+_ON_ROUTES = "SELECT meter FROM jobs WHERE route {among} AND cycle = ? ORDER BY route, sequence, meter"
+_UNREAD = (
+    "SELECT jobs.cycle, jobs.route, jobs.sequence, jobs.meter, jobs.address, leases.username, coalesce(leases.until, 0)"
+    " FROM jobs LEFT JOIN leases ON leases.job = jobs.id WHERE jobs.cycle = ? AND jobs.reading IS NULL"
+    " AND (jobs.route, jobs.sequence, jobs.meter) > (?, ?, ?) ORDER BY jobs.route, jobs.sequence, jobs.meter LIMIT ?"
 )
 _PROGRESS = (
     "SELECT jobs.cycle, jobs.route, count(*) FILTER (WHERE jobs.state = 'done'), count(*)"
@@ -57,6 +63,13 @@ class SqlJobs(Steps, Jobs):
         sql.rows("UPDATE cycles SET closed = 1 WHERE cycle = ?", cycle)
         return int(missed)
 
+    def reopen_cycle(self, cycle: str) -> int:
+        sql = self._sql
+        [(missed,)] = sql.rows("SELECT count(*) FROM jobs WHERE cycle = ? AND state = 'missed'", cycle)
+        sql.rows("UPDATE jobs SET state = 'open' WHERE cycle = ? AND state = 'missed'", cycle)
+        sql.rows("UPDATE cycles SET closed = 0 WHERE cycle = ?", cycle)
+        return int(missed)
+
     def find(self, cycle: str, meters: Iterable[str]) -> dict[str, Job]:
         return {row[0]: job_of(*row) for row in self._sql.rows_among(_FIND, meters, cycle)}
 
@@ -66,6 +79,17 @@ class SqlJobs(Steps, Jobs):
     def change(self, jobs: Iterable[Job]) -> None:
         rows = ((*_row_of(job), job.cycle, job.meter.number) for job in jobs)
         self._sql.update("jobs", _COLUMNS, ("cycle", "meter"), rows)
+
+    def remove(self, jobs: Iterable[int]) -> None:
+        ids = list(jobs)
+        self._sql.delete("leases", "job", ids)
+        self._sql.delete("jobs", "id", ids)
+
+    def on_routes(self, cycle: str, routes: Iterable[str]) -> list[str]:
+        return [meter for (meter,) in self._sql.rows_among(_ON_ROUTES, routes, cycle)]
+
+    def unread(self, cycle: str, most: int, after: tuple[str, int, str] = ("", -1, "")) -> list[Unread]:
+        return [Unread(*row) for row in self._sql.rows(_UNREAD, cycle, *after, most)]
 
     def standings(self, meters: Iterable[str]) -> list[Standing]:
         return [standing_of(*row) for row in self._sql.rows_among(STANDINGS, meters)]

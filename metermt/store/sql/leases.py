@@ -17,6 +17,9 @@ _HELD = (
     f"SELECT leases.session, leases.job, {JOB} FROM leases CROSS JOIN jobs"
     " WHERE leases.session = ? AND jobs.id = leases.job ORDER BY leases.job LIMIT ?"
 )
+_OF_ROUTES = (
+    "SELECT leases.job FROM leases JOIN jobs ON jobs.id = leases.job WHERE jobs.route {among} ORDER BY leases.job"
+)
 _LEFT = (
     "SELECT username, key FROM sessions WHERE username {among} AND server IS NULL"
     " AND EXISTS (SELECT 1 FROM leases WHERE leases.session = sessions.key)"
@@ -27,7 +30,7 @@ class SqlLeases(Steps, Leases):
     """The table `leases`; `jobs.leased` tells that there is one, for the index of free jobs."""
 
     def end_expired(self, now: float) -> None:
-        self._end(self._sql.rows("SELECT job FROM leases WHERE until <= ?", now))
+        self.end(job for (job,) in self._sql.rows("SELECT job FROM leases WHERE until <= ?", now))
 
     def held(self, most: Mapping[str, int]) -> dict[str, list[KnownJob]]:
         held: dict[str, list[KnownJob]] = {}
@@ -54,11 +57,13 @@ class SqlLeases(Steps, Leases):
     def shorten(self, after: float, to: float) -> None:
         self._sql.rows("UPDATE leases SET until = ? WHERE until > ?", to, after)
 
-    def end_of(self, sessions: Iterable[str]) -> None:
-        self._end(self._sql.rows_among("SELECT job FROM leases WHERE session {among}", sessions))
+    def of_routes(self, routes: Iterable[str]) -> list[int]:
+        return [job for (job,) in self._sql.rows_among(_OF_ROUTES, routes)]
 
-    def _end(self, rows: list[Row]) -> None:
-        if rows:
-            jobs = [job for (job,) in rows]
-            self._sql.delete("leases", "job", jobs)
-            self._sql.update("jobs", ("leased",), ("id",), [(0, job) for job in jobs])
+    def end(self, jobs: Iterable[int]) -> None:
+        if ids := list(jobs):
+            self._sql.delete("leases", "job", ids)
+            self._sql.update("jobs", ("leased",), ("id",), [(0, job) for job in ids])
+
+    def end_of(self, sessions: Iterable[str]) -> None:
+        self.end(job for (job,) in self._sql.rows_among("SELECT job FROM leases WHERE session {among}", sessions))

@@ -19,7 +19,7 @@ _BY_KEY = (
     " WHERE readings.key {among} AND readings.key IS NOT NULL AND jobs.id = readings.job"
 )
 _ALL = f"SELECT jobs.reading = readings.id, {JOB}, {READING} FROM jobs CROSS JOIN readings WHERE readings.job = jobs.id"
-_IN_ORDER = "ORDER BY jobs.cycle, jobs.meter, readings.id"
+_IN_ORDER = "ORDER BY jobs.cycle, jobs.route, jobs.sequence, jobs.meter, readings.id"
 _EVERY = f"{_ALL} {_IN_ORDER}"
 _OF_CYCLE = f"{_ALL} AND jobs.cycle = ? {_IN_ORDER}"
 _OPEN_TALLIES = "FROM cycles CROSS JOIN tallies WHERE cycles.closed = 0 AND tallies.cycle = cycles.cycle"

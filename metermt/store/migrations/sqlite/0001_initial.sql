@@ -65,6 +65,9 @@ CREATE TABLE jobs (
     UNIQUE (cycle, meter)
 ) STRICT;
 CREATE INDEX jobs_free ON jobs (cycle, route, sequence, meter) WHERE state = 'open' AND leased = 0;
+-- For exports. Of all jobs, so that neither handing one out nor a reading writes to it. UNIQUE, as (cycle, meter) is: so
+-- SQLite knows that the readings of one job come in order, and sorts nothing.
+CREATE UNIQUE INDEX jobs_in_order ON jobs (cycle, route, sequence, meter);
 
 CREATE TABLE leases (
     job      INTEGER PRIMARY KEY REFERENCES jobs,

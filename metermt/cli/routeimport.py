@@ -1,0 +1,131 @@
+"""`metermt routes import`."""
+
+from collections.abc import Collection, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import click
+
+from metermt.calls.office import Import, Routes, import_jobs, list_meters
+from metermt.cli.common import MeterCommand, database_option
+from metermt.cli.office import Office, office
+from metermt.cli.progress import ProgressBar
+from metermt.cli.rejects import Rejects
+from metermt.config import DatabasePlace, is_url
+from metermt.errors import RouteError
+from metermt.model import ImportCount, Job
+from metermt.routefile import BadRow, RouteFile
+from metermt.rules.cycles import is_unlike
+from metermt.store.memory import MemoryStore
+
+_BATCH = 2000  # jobs in one transaction: some 40 ms, so that a running server's readers do not notice
+_ROUTES = 200  # whose meters are asked for at once
+_NAMED = 10  # meters that a message names
+_SET_ASIDE = 3  # the exit status when all went well but for some rows
+
+
+@click.command(name="import", cls=MeterCommand, short_help="Import a route file.")
+@click.argument("file", type=click.Path(path_type=Path))
+@click.option("--cycle", required=True, help="The reading period, for example 2026-11.")
+@click.option("--dry-run", is_flag=True, help="Only say what would happen.")
+@database_option
+def import_(file: Path, cycle: str, dry_run: bool, database: DatabasePlace) -> None:
+    """Import a route file: the meters to be read in a cycle, in the order of the walk.
+
+    FILE is a CSV, UTF-8, with commas or semicolons. Its first line names the columns, in any order: meter and route,
+    and if you have them kind (E, G or W), sequence, address, dials, previous, previous_date (like 2026-10-31) and
+    instructions. Rows that cannot be used are set aside, with line and reason, in a new file beside it; mend and
+    import that. Importing a file again changes nothing; importing a newer one brings the jobs up to date, but for
+    those that were read.
+
+    The exit status is 3 if rows were set aside, and 1 if nothing could be imported.
+
+    \b
+    Example:
+        metermt routes import november.csv --cycle 2026-11
+    """
+    with RouteFile(file, cycle) as route_file, _office(database, dry_run) as opened:
+        if route_file.ignored:
+            click.echo(f"Columns not used: {', '.join(route_file.ignored)}", err=True)
+        _warn_of_its_name(cycle, opened.store.read(lambda tx: tx.jobs.cycles()))
+        total = ImportCount()
+        with Rejects(file, route_file.columns, dry_run=dry_run) as rejects:
+            for jobs in _batches(route_file, rejects):
+                total += opened.ask(import_jobs, Import(cycle, jobs, dry_run))
+        left_out = [
+            meter
+            for meter in _meters_on(opened, cycle, route_file.routes)
+            if meter not in route_file and meter not in rejects.meters
+        ]
+    if {"line", "reason"} <= set(route_file.columns):
+        left_out = []  # rows that were set aside and mended are a part of their routes only
+    _tell(cycle, total, left_out, dry_run)
+    if rejects.count:
+        _tell_of_rejects(rejects, dry_run)
+        if total == ImportCount():
+            raise RouteError("No row of the file can be used")
+        click.get_current_context().exit(_SET_ASIDE)
+
+
+@contextmanager
+def _office(database: DatabasePlace, dry_run: bool) -> Iterator[Office]:
+    """Open a database; a dry run makes none, and does as if an empty one were there."""
+    if dry_run and not is_url(database) and not Path(database).exists():
+        with MemoryStore() as store:
+            yield Office(store)
+    else:
+        with office(database, create=not dry_run) as opened:
+            yield opened
+
+
+def _warn_of_its_name(cycle: str, cycles: Collection[str]) -> None:
+    if cycle not in cycles and is_unlike(cycle, cycles):
+        click.echo(f"Warning: the new cycle {cycle} is named unlike the others, such as {max(cycles)}", err=True)
+
+
+def _meters_on(opened: Office, cycle: str, routes: list[str]) -> Iterator[str]:
+    for first in range(0, len(routes), _ROUTES):
+        yield from opened.ask(list_meters, Routes(cycle, routes[first : first + _ROUTES]))
+
+
+def _tell(cycle: str, total: ImportCount, left_out: list[str], dry_run: bool) -> None:
+    counts = [f"{total.added} added", f"{total.changed} changed", f"{total.unchanged} unchanged"]
+    if total.kept:
+        counts.append(f"{total.kept} read already and left as {'it was' if total.kept == 1 else 'they were'}")
+    click.echo(f"Cycle {cycle}{' would have' if dry_run else ''}: {', '.join(counts)}.")
+    for other, count in sorted(total.elsewhere.items()):
+        meters = "meter of the file is" if count == 1 else "meters of the file are"
+        click.echo(f"Warning: {count} {meters} to be read in {other}, too, which is open", err=True)
+    if left_out:
+        meters = "meter of these routes is" if len(left_out) == 1 else "meters of these routes are"
+        names = ", ".join(left_out[:_NAMED]) + (", …" if len(left_out) > _NAMED else "")
+        click.echo(f"{len(left_out)} {meters} in the cycle, and not in the file: {names}", err=True)
+
+
+def _tell_of_rejects(rejects: Rejects, dry_run: bool) -> None:
+    rows = "row" if rejects.count == 1 else "rows"
+    if not dry_run:
+        click.echo(f"{rejects.count} {rows} set aside, with line and reason, in {rejects.path}", err=True)
+        return
+    click.echo(f"{rejects.count} {rows} would be set aside:", err=True)
+    for row in rejects.first:
+        click.echo(f"  line {row.line}: {row.reason}", err=True)
+    if rejects.count > len(rejects.first):
+        click.echo("  …", err=True)
+
+
+def _batches(route_file: RouteFile, rejects: Rejects) -> Iterator[list[Job]]:
+    jobs: list[Job] = []
+    with ProgressBar("Importing") as show:
+        for row_number, row in enumerate(route_file.jobs(), start=1):
+            if isinstance(row, BadRow):
+                rejects.add(row)
+            else:
+                jobs.append(row)
+            if len(jobs) == _BATCH:
+                yield jobs
+                jobs = []
+            if row_number % _BATCH == 0 and (bytes_read := route_file.bytes_read) is not None:
+                show(row_number, bytes_read, route_file.size)
+        if jobs:
+            yield jobs

@@ -1,0 +1,28 @@
+"""Whether a cycle is there, and whether its name is like those of the others. Pure functions over names."""
+
+import re
+from collections.abc import Collection
+
+from metermt.errors import RouteError
+
+_SHOWN = 12  # cycles that an error names: a year
+
+
+def check_there_is(cycle: str, cycles: Collection[str]) -> None:
+    """Raise `RouteError`, which names the cycles that there are, the last ones if there are many."""
+    if cycle in cycles:
+        return
+    if not cycles:
+        raise RouteError(f"There is no cycle {cycle!r}, and no other: import a route file first")
+    names = ", ".join(sorted(cycles)[-_SHOWN:])
+    there_are = f"the last of {len(cycles)} are" if len(cycles) > _SHOWN else "there are" if len(cycles) > 1 else "only"
+    raise RouteError(f"There is no cycle {cycle!r}: {there_are} {names}")
+
+
+def is_unlike(cycle: str, others: Collection[str]) -> bool:
+    """Tell whether a name is made unlike all the others, as `11-2026` is beside `2026-11`."""
+    return bool(others) and _shape(cycle) not in map(_shape, others)
+
+
+def _shape(name: str) -> str:
+    return re.sub("[A-Za-z]", "a", re.sub("[0-9]", "0", name))
