@@ -21,7 +21,7 @@ FLOORS = (
             *("safedict", "routefile", "signing", "partfile", "wholefile", "terminal"),
         ),
     ),
-    ("floor 2, store.base", ("store.base", "store.begun", "store.gathered")),
+    ("floor 2, store.base", ("store.base", "store.groups", "store.begun", "store.gathered")),
     ("floor 2, the stores", ("store",)),
     ("floor 2, which store", ("store.opening", "store.copying")),
     ("floor 3, the table of calls", ("calls.table",)),

@@ -6,8 +6,8 @@ from itertools import count
 from math import inf
 
 from metermt.model import Session
-from metermt.store.base import Origin, Sessions
 from metermt.store.facts import Facts, Login, found_in
+from metermt.store.groups import Origin, Sessions
 from metermt.store.undo import Groups, Ordered
 
 _Failure = tuple[float, int, str, str]

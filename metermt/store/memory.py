@@ -3,7 +3,6 @@
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
-from itertools import count
 from pathlib import Path
 from threading import RLock
 from typing import TypeVar
@@ -11,10 +10,11 @@ from typing import TypeVar
 from metermt.errors import StoreError
 from metermt.model import Account, Job, Lease, Reading, Server, Status, User
 from metermt.safedict import ThreadSafeDict
-from metermt.store.base import Accounts, Leases, Readings, Servers, Store, Tx
+from metermt.store.base import Store, Tx
 from metermt.store.begun import Begun, Over
 from metermt.store.facts import Facts, found_in
 from metermt.store.gathered import Key, KnownJob
+from metermt.store.groups import Accounts, Leases, Readings, Servers
 from metermt.store.logins import MemorySessions
 from metermt.store.memory_jobs import MemoryJobs
 

@@ -5,9 +5,9 @@ from itertools import count
 
 from metermt.model import Job, JobState, RouteProgress, Standing, Unread
 from metermt.safedict import ThreadSafeDict, _MeterDict
-from metermt.store.base import Jobs
 from metermt.store.facts import Cycle, Facts, found_in
 from metermt.store.gathered import KnownJob
+from metermt.store.groups import Jobs
 from metermt.store.undo import Ordered
 
 

@@ -5,8 +5,8 @@ from datetime import date
 from typing import Any
 
 from metermt.model import Job, JobState, Meter, RouteProgress, Standing, Unread
-from metermt.store.base import Jobs
 from metermt.store.gathered import KnownJob
+from metermt.store.groups import Jobs
 from metermt.store.sql.dialect import Row, Steps
 
 _COLUMNS = (

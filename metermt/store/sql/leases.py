@@ -3,9 +3,9 @@
 from collections.abc import Iterable, Mapping
 
 from metermt.model import Lease
-from metermt.store.base import Leases
 from metermt.store.gathered import KnownJob
-from metermt.store.sql.dialect import Row, Steps
+from metermt.store.groups import Leases
+from metermt.store.sql.dialect import Steps
 from metermt.store.sql.jobs import JOB, job_of
 
 _COLUMNS = ("job", "username", "session", "until")

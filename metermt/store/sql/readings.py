@@ -6,8 +6,8 @@ from functools import lru_cache
 from typing import Any, cast
 
 from metermt.model import Answer, Job, Reading, Status
-from metermt.store.base import Readings
 from metermt.store.gathered import Key
+from metermt.store.groups import Readings
 from metermt.store.sql.dialect import Row, Steps
 from metermt.store.sql.jobs import JOB, job_of
 

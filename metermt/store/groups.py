@@ -1,0 +1,253 @@
+"""The steps that a transaction can take, in groups: in each, what is found and kept of one kind of facts.
+
+They are **set-shaped**: they take many and return many, so that one answer and a thousand cost as many statements. Points
+in time are aware `datetime`s in UTC, or seconds since 1970 where only lengths of time count. A job is known by an id,
+which its store gives it in the order of import. Any step may raise `StoreError`.
+"""
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+
+from metermt.model import Account, Job, Lease, Reading, RouteProgress, Server, Session, Standing, Status, Unread, User
+from metermt.store.gathered import Key, KnownJob
+
+Origin = tuple[str, str]
+"""A user name as it was typed, and the address that it was typed at."""
+
+
+class Accounts(ABC):
+    """Who there is."""
+
+    @abstractmethod
+    def find(self, usernames: Iterable[str]) -> dict[str, Account]:
+        """Return those of these accounts that there are, by user name."""
+
+    @abstractmethod
+    def disabled(self, usernames: Iterable[str]) -> set[str]:
+        """Return which of these users are disabled."""
+
+    @abstractmethod
+    def users(self) -> list[User]:
+        """Return all users, sorted by name."""
+
+    @abstractmethod
+    def put(self, accounts: Iterable[Account]) -> None:
+        """Add accounts; one whose name is there already replaces it."""
+
+
+class Sessions(ABC):
+    """Who is logged in, and who has failed to."""
+
+    @abstractmethod
+    def find(self, keys: Iterable[str]) -> dict[str, Session]:
+        """Return those of these sessions that have not ended, by key."""
+
+    @abstractmethod
+    def add(self, sessions: Iterable[Session]) -> None:
+        """Remember new sessions."""
+
+    @abstractmethod
+    def note(self, used: Mapping[str, float], server: str) -> None:
+        """Remember when sessions were last used, by key, and that their readers are connected to this server.
+
+        Those that are unknown or have ended stay so.
+        """
+
+    @abstractmethod
+    def leave(self, keys: Iterable[str], server: str) -> None:
+        """Remember that nobody is connected with these sessions, as far as this server was the last."""
+
+    @abstractmethod
+    def leave_all(self, server: str) -> None:
+        """Do so for all sessions of a server."""
+
+    @abstractmethod
+    def end(self, keys: Iterable[str]) -> None:
+        """End sessions. What they hold is left to their readers."""
+
+    @abstractmethod
+    def of(self, usernames: Iterable[str]) -> list[str]:
+        """Return the keys of all sessions of these users, ended ones that still hold jobs included."""
+
+    @abstractmethod
+    def set_back(self, after: float, to: float) -> None:
+        """Say of the sessions that were used after a time that they were last used at another one."""
+
+    @abstractmethod
+    def last_used(self, usernames: Iterable[str]) -> dict[str, float]:
+        """Return when a session of each of these users was used last, by user name, as far as any is remembered."""
+
+    @abstractmethod
+    def forget(self, idle_since: float) -> None:
+        """Forget those not used since then, and those that have ended, unless they hold jobs."""
+
+    @abstractmethod
+    def failures(self, username: str, address: str, since: float) -> list[float]:
+        """Return when this name failed to log in from this address after `since`, oldest first."""
+
+    @abstractmethod
+    def failed_since(self, since: float) -> dict[Origin, list[float]]:
+        """Return when anybody failed to log in after `since`, oldest first, by name and address."""
+
+    @abstractmethod
+    def forget_failures(self, usernames: Iterable[str]) -> None:
+        """Forget the failed logins of these names, from wherever."""
+
+    @abstractmethod
+    def forget_failures_after(self, at: float) -> None:
+        """Forget the failed logins of anybody from after that time."""
+
+    @abstractmethod
+    def add_failure(self, username: str, address: str, at: float, forget_before: float) -> None:
+        """Remember a wrong password, and forget those of anybody from before `forget_before`."""
+
+
+class Jobs(ABC):
+    """What is to be read."""
+
+    @abstractmethod
+    def cycles(self) -> dict[str, bool]:
+        """Return all cycles by name, in order, and whether each is open."""
+
+    @abstractmethod
+    def open_cycle(self, cycle: str) -> None:
+        """Add a cycle, unless it is there."""
+
+    @abstractmethod
+    def close_cycle(self, cycle: str) -> int:
+        """Close a cycle: its open jobs are missed, and leased to nobody. Return how many these are."""
+
+    @abstractmethod
+    def reopen_cycle(self, cycle: str) -> int:
+        """Open a closed cycle again: its missed jobs are open. Return how many these are."""
+
+    @abstractmethod
+    def find(self, cycle: str, meters: Iterable[str]) -> dict[str, Job]:
+        """Return those jobs of a cycle that there are, by the number of the meter."""
+
+    @abstractmethod
+    def add(self, jobs: Iterable[Job]) -> None:
+        """Add open jobs for meters that have none in that cycle, which there is."""
+
+    @abstractmethod
+    def change(self, jobs: Iterable[Job]) -> None:
+        """Replace what is known of jobs; who holds or has read them is kept."""
+
+    @abstractmethod
+    def remove(self, jobs: Iterable[int]) -> None:
+        """Remove jobs that have no readings, by id, whoever holds them."""
+
+    @abstractmethod
+    def on_routes(self, cycle: str, routes: Iterable[str]) -> list[str]:
+        """Return the numbers of the meters on some routes of a cycle, by route, sequence and meter."""
+
+    @abstractmethod
+    def unread(self, cycle: str, most: int, after: tuple[str, int, str] = ("", -1, "")) -> list[Unread]:
+        """Return the first jobs of a cycle without a reading, by route, sequence and meter, from after such a place.
+
+        A lease whose time is over still is one, until `Leases.end_expired`.
+        """
+
+    @abstractmethod
+    def standings(self, meters: Iterable[str]) -> list[Standing]:
+        """Return how the jobs of these meters in the open cycles stand, in the order of the cycles."""
+
+    @abstractmethod
+    def free(self, most: int) -> list[KnownJob]:
+        """Return the first open jobs of the open cycles that are leased to nobody, in the order of `Job.place`.
+
+        A lease whose time is over still is one, until `Leases.end_expired`.
+        """
+
+    @abstractmethod
+    def progress(self) -> list[RouteProgress]:
+        """Return how far each route of the open cycles is, sorted."""
+
+
+class Leases(ABC):
+    """Who was handed what."""
+
+    @abstractmethod
+    def end_expired(self, now: float) -> None:
+        """End the leases whose time is over."""
+
+    @abstractmethod
+    def held(self, most: Mapping[str, int]) -> dict[str, list[KnownJob]]:
+        """Return the first jobs that sessions hold, by the session's key, in the order of their ids.
+
+        A session that holds nothing is left out.
+        """
+
+    @abstractmethod
+    def left(self, most: Mapping[str, int]) -> dict[str, list[KnownJob]]:
+        """Return the first jobs held by sessions of these users that nobody is connected with, by user name.
+
+        In the order of their ids; a user of whom there are none is left out.
+        """
+
+    @abstractmethod
+    def put(self, leases: Iterable[Lease]) -> None:
+        """Lease open jobs, whoever held them."""
+
+    @abstractmethod
+    def shorten(self, after: float, to: float) -> None:
+        """Let the leases that end after a time end at another one."""
+
+    @abstractmethod
+    def of_routes(self, routes: Iterable[str]) -> list[int]:
+        """Return the ids of the jobs of these routes that are leased, in order."""
+
+    @abstractmethod
+    def end(self, jobs: Iterable[int]) -> None:
+        """End the leases of these jobs, by id, as far as there are any."""
+
+    @abstractmethod
+    def end_of(self, sessions: Iterable[str]) -> None:
+        """End all leases of these sessions."""
+
+
+class Readings(ABC):
+    """What was read."""
+
+    @abstractmethod
+    def by_key(self, keys: Iterable[Key]) -> dict[Key, Reading]:
+        """Return the readings that were submitted under these keys; `counts` means nothing in them."""
+
+    @abstractmethod
+    def add(self, readings: Sequence[tuple[int, Reading]]) -> None:
+        """Add readings to jobs, by id. Each becomes the one that counts; its job is done, and its lease has ended."""
+
+    @abstractmethod
+    def count(self, more: Mapping[tuple[str, str], int]) -> None:
+        """Add to the tallies of jobs done, by cycle and user name: each job that is done for the first time.
+
+        A store that counts by itself need not listen.
+        """
+
+    @abstractmethod
+    def tallies(self, usernames: Iterable[str]) -> dict[str, Status]:
+        """Return the status of each of these users. Costs the same however many readings there are."""
+
+    @abstractmethod
+    def all(self, cycle: str | None) -> Iterator[tuple[Job, Reading]]:
+        """Yield the readings of one cycle, or of every one, with their jobs.
+
+        In the order of `Job.place`, those of one job in that of their arrival. To be used up before the transaction
+        ends.
+        """
+
+
+class Servers(ABC):
+    """Which servers share the store."""
+
+    @abstractmethod
+    def note(self, server: Server) -> None:
+        """Remember that a server is alive, in place of what was known of it."""
+
+    @abstractmethod
+    def all(self) -> list[Server]:
+        """Return all that were not forgotten, sorted by name."""
+
+    @abstractmethod
+    def forget(self, names: Iterable[str]) -> None:
+        """Forget servers."""
