@@ -1,16 +1,12 @@
 """The window, on a real screen, used with the keyboard as a reader would."""
 
 import signal
-import threading
 import time
 from itertools import pairwise
 
-import pytest
 from conftest import wait_until
 from window_fixtures import *  # noqa: F403 - the fixtures
 from window_fixtures import JOBS, opening_for, readings_in
-
-from metermt.store.sqlite.store import SqliteStore
 
 
 def test_a_reader_logs_in_and_sees_the_first_meter(person):
@@ -285,118 +281,3 @@ def test_a_second_enter_while_a_reading_is_sent_is_no_key_of_a_number(reader, se
     reader.wait_for("Accepted 5983 for G5248")
     reader.type("38125")
     assert reader.window.reading.reading.entry.get() == "38125"
-
-
-def test_quit_works_while_a_call_hangs(reader, server):
-    server.send(signal.SIGSTOP)
-    reader.type("5983")
-    reader.press("Return")
-    started = time.monotonic()
-    reader.press("Alt-q", "Alt-u")
-    assert time.monotonic() - started < 3
-    assert reader.window._closed
-    server.send(signal.SIGCONT)
-    wait_until(lambda: "background" not in {thread.name for thread in threading.enumerate()}, "the thread has ended")
-
-
-@pytest.mark.parametrize("keys", [["Alt-q"], ["Tab", "Tab", "Tab", "Return"]])
-def test_quit_asks_when_something_typed_is_not_sent_and_enter_stays(reader, keys):
-    reader.type("5983")
-    field = reader.focused
-    reader.press(*keys)
-    reader.wait_until(lambda: reader.focused == "Stay", "the question has the keyboard")
-    assert "Your reading of G5248 was not sent. Quit all the same?" in reader.texts()
-    reader.see_everything()
-    reader.press("Alt-q")  # as when it is held down
-    reader.press("Return")
-    reader.wait_until(lambda: reader.focused in (field, "Quit"), "the window has the keyboard again")
-    assert not reader.window._closed
-    assert reader.window.reading.reading.entry.get() == "5983"
-    reader.press("Alt-q")
-    reader.wait_until(lambda: reader.focused == "Stay", "it asks again")
-    reader.press("Right", "Return")
-    assert reader.window._closed
-
-
-def test_escape_in_a_dialog_asks_when_something_typed_is_not_sent(reader, database):
-    reader.type("5983")
-    expire_login(reader, database)
-    reader.press("Return")
-    reader.wait_until(lambda: reader.focused == "password", "a password is asked for")
-    reader.press("Escape")
-    reader.wait_until(lambda: reader.focused == "Stay", "the question has the keyboard")
-    reader.press("Escape")
-    reader.wait_until(lambda: reader.focused == "password", "the password is asked for again")
-    reader.type("carol")
-    reader.press("Return")
-    reader.wait_for("Accepted 5983 for G5248")
-
-
-def test_quit_does_not_ask_when_nothing_is_unsent(reader):
-    reader.press("Alt-q")
-    assert reader.window._closed
-
-
-def test_what_was_typed_is_kept_for_its_reader_when_somebody_else_logs_in(reader, database):
-    def let_in(name):
-        reader.wait_until(lambda: reader.focused == "password", "a password is asked for")
-        reader.press("Alt-u")
-        reader.type(name)
-        reader.press("Alt-p")
-        reader.type(name)
-        reader.press("Return")
-
-    reader.type("5983")
-    expire_login(reader, database, "carol")
-    reader.press("Return")
-    let_in("adam")
-    reader.wait_for("The reading of G5248 by Carol Dent was not sent. It is kept in this window until carol logs in")
-    reader.see_everything()
-    reader.wait_until(lambda: reader.focused == "reading", "adam can read")
-    assert reader.root.focus_get().get() == ""
-    reader.type("17")
-    reader.press("Return")
-    reader.wait_for("Accepted 17 for G5249")
-    assert readings_in(database) == [("G5249", 17, "")]
-
-    expire_login(reader, database, "adam")
-    reader.type("18")
-    reader.press("Return")
-    let_in("carol")
-    reader.wait_for("Your reading of G5248, 5983, was kept here and not sent.")
-    reader.see_everything()
-    reader.wait_until(lambda: reader.focused == "Send", "the question has the keyboard")
-    reader.press("Return")
-    reader.wait_for("Accepted 5983 for G5248")
-    assert readings_in(database) == [("G5248", 5983, ""), ("G5249", 17, "")]
-
-
-def test_a_question_about_quitting_goes_when_the_reading_is_accepted(reader, server):
-    server.send(signal.SIGSTOP)
-    reader.type("5983")
-    reader.press("Return", "Alt-q")
-    reader.wait_until(lambda: reader.focused == "Stay", "the question has the keyboard")
-    server.send(signal.SIGCONT)
-    reader.wait_for("Accepted 5983 for G5248")
-    reader.wait_until(lambda: reader.focused == "reading", "the next meter can be read")
-    assert "Stay" not in reader.texts()
-
-
-def expire_login(reader, database, name="carol"):
-    """Let the server forget who has logged in."""
-    with SqliteStore(database, create=False) as store:
-        store.write(lambda tx: tx.sessions.end(tx.sessions.of([name])))
-    until = time.monotonic() + 1.1  # so long a server trusts what it knows
-    reader.wait_until(lambda: time.monotonic() > until, "the server looks again")
-
-
-def test_an_expired_login_is_asked_for_again_and_what_was_typed_is_sent(reader, database):
-    reader.type("5983")
-    expire_login(reader, database)
-    reader.press("Return")
-    reader.wait_for("Your login has expired")
-    reader.wait_until(lambda: reader.focused == "password", "a password is asked for")
-    reader.type("carol")
-    reader.press("Return")
-    reader.wait_for("Accepted 5983 for G5248")
-    assert readings_in(database) == [("G5248", 5983, "")]

@@ -1,0 +1,71 @@
+"""A presenter of a window that is not there, at a real server.
+
+A module of tests imports all of this, as of `window_fixtures`.
+"""
+
+from datetime import UTC, datetime
+
+import pytest
+from conftest import Clock, make_job
+from servers import fill
+
+from metermt.client import connect
+from metermt.errors import Error
+from metermt.gui.opening import Opening
+from metermt.gui.presenter import Presenter
+from metermt.manager import Manager
+from metermt.store.memory import MemoryStore
+
+
+class AtOnce:
+    """Runs a call where it is made, and says before that it is slow."""
+
+    def run(self, call, done, failed, slow):
+        slow()
+        try:
+            result = call()
+        except Error as error:
+            failed(error)
+        else:
+            done(result)
+
+
+@pytest.fixture
+def clock_of_today():
+    return Clock(datetime.now(UTC))
+
+
+@pytest.fixture
+def manager(demo_accounts, clock_of_today):
+    jobs = [make_job("G5248", sequence=1), make_job("G5249", sequence=2)]
+    return Manager(fill(MemoryStore(), demo_accounts, jobs), clock=clock_of_today)
+
+
+@pytest.fixture
+def desk(manager):
+    return manager.desk
+
+
+@pytest.fixture
+def presenter(proxy):
+    presenter = Presenter(Opening(lambda: connect("127.0.0.1", proxy.port, timeout=1), username="carol"), AtOnce())
+    presenter.open()
+    yield presenter
+    presenter.farewell()
+
+
+@pytest.fixture
+def reading(presenter):
+    log_in(presenter)
+    return presenter
+
+
+def log_in(presenter, password="carol"):
+    presenter.edit("password", password)
+    presenter.log_in()
+
+
+def submit(presenter, reading="", reason="Read"):
+    presenter.edit("reading", reading)
+    presenter.edit("reason", reason)
+    presenter.submit()
