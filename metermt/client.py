@@ -153,14 +153,16 @@ class MeterClient:
         reason: str = "",
         when: datetime | str | None = None,
         key: str | None = None,
+        cycle: str | None = None,
     ) -> None:
         """Send a reading of the meter of this number, or -1 and a reason why there is none.
 
         `when` is when the meter was read, now if it is None; without an offset it is in this machine's local time
         if it is a `datetime` and in the server's if it is an ISO 8601 text. `key` is one of `new_key`, made here if
-        it is None. Raises `SubmissionError`, and then the server has changed nothing.
+        it is None. `cycle` is that of the job; without it the reading is for the job that this reader was handed
+        last. Raises `SubmissionError`, and then the server has changed nothing: `CycleClosed` if that cycle is closed.
         """
-        self._call(readings.submit_reading, _to_send(Answer(meter, reading, reason, when, key)))
+        self._call(readings.submit_reading, _to_send(Answer(meter, reading, reason, when, key, cycle)))
 
     def submit_and_next(self, answer: Answer) -> Next:
         """Send an answer as `submit_reading` does; return the status and the next job, in one request."""
@@ -279,7 +281,7 @@ def _to_send(answer: Answer) -> Answer:
             when = when.astimezone(UTC)
         when = when.isoformat(timespec="seconds")
     key = new_key() if answer.key is None else answer.key
-    said = (answer.meter, answer.value, answer.reason, when, key)
+    said = (answer.meter, answer.value, answer.reason, when, key, answer.cycle)
     for part in said:
         if not (isinstance(part, _SENDABLE) or (isinstance(part, float) and isfinite(part))):  # JSON would change it
             raise CallError(f"Only numbers, texts and None can be sent to a server, not {shown(part)}")

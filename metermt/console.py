@@ -135,9 +135,9 @@ class _Dialogue:
             elif text.startswith("-"):
                 print(f"Invalid reading: {text} is below zero")
             else:
-                return Answer(meter, int(text), when=datetime.now(UTC), key=new_key())
+                return Answer(meter, int(text), when=datetime.now(UTC), key=new_key(), cycle=job.cycle)
         reason = self._terminal.ask(f"Reason for meter {meter}: ")
-        return Answer(meter, None, reason, datetime.now(UTC), new_key()) if reason else None
+        return Answer(meter, None, reason, datetime.now(UTC), new_key(), job.cycle) if reason else None
 
     def _ask_for_username(self) -> str:
         try:

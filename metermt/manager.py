@@ -49,15 +49,17 @@ class Manager:
         reading: int | None,
         reason: str = "",
         key: str | None = None,
+        cycle: str | None = None,
     ) -> None:
         """Accept a reading, or a reason why there is none.
 
         `when` is a `datetime` or an ISO 8601 text, in this machine's local time if it has no offset; None is now.
         `reading` is a whole number from 0 in the register's units, or -1 when there is only a reason. `key` is unique
-        to this submission; sending it again returns without doing anything twice. Raises `SubmissionError`, and then
+        to this submission; sending it again returns without doing anything twice. `cycle` is that of the job;
+        without it the reading is for the job that this reader was handed last. Raises `SubmissionError`, and then
         nothing was changed.
         """
-        self.desk.ask(readings.submit_reading, Answer(meter, reading, reason, when, key), session_id)
+        self.desk.ask(readings.submit_reading, Answer(meter, reading, reason, when, key, cycle), session_id)
 
     def get_status(self, session_id: str) -> Status:
         """Return how many meters of the open cycles this user has read, and all have."""

@@ -5,7 +5,7 @@ from collections import Counter
 from metermt.model import Lease
 
 READING = {
-    *("find", "users", "of", "failures", "cycles", "standings", "free", "progress"),
+    *("find", "users", "of", "failures", "cycles", "standings", "closed_hands", "free", "progress"),
     *("held", "left", "by_key", "tallies", "all"),
 }
 

@@ -4,9 +4,9 @@ import subprocess
 import threading
 
 import pytest
-from conftest import CYCLE, make_job, refusal_of, start, wait_until
+from conftest import CYCLE, OTHER_CYCLE, make_job, refusal_of, start, wait_until
 from servers import METERMT
-from terminals import CLIENT_CONSOLE, CTRL_C, PROMPTS, answers_of, piped, surroundings
+from terminals import CLIENT_CONSOLE, CTRL_C, PROMPTS, answers_of, exported, piped, surroundings
 
 from metermt.client import connect
 
@@ -184,4 +184,24 @@ def test_a_meter_whose_cycle_was_closed_gives_way_to_the_next(servers, make_walk
     terminal.type("5983")
 
     assert terminal.end() == 0
-    assert terminal.seen.endswith("\nUnknown meter 'G1': check the number on the meter\nAll jobs done\n")
+    refused = "\nCycle 2026-11 is closed: meter G1 is not read for it any more; ask for another job\n"
+    assert terminal.seen.endswith(f"{refused}All jobs done\n")
+
+
+def test_a_reading_for_a_cycle_that_was_closed_is_not_filed_for_the_next(servers, make_walk, open_console, tmp_path):
+    database = make_walk(make_job("G1"))
+    terminal = open_console(servers.start("--database", database))
+    terminal.log_in()
+    terminal.meter()
+    route = tmp_path / "december.csv"
+    route.write_text("meter,route,sequence\nG1,North,0\n", encoding="utf-8")
+    for command in (("close",), ("import", route)):
+        cycle = CYCLE if command == ("close",) else OTHER_CYCLE
+        subprocess.run([*METERMT, "routes", *command, "--cycle", cycle, "--database", database], check=True)
+    terminal.type("5983")
+    terminal.wait_for("\r\nCycle 2026-11 is closed: meter G1 is not read for it any more; ask for another job\r\n")
+    assert terminal.meter() == "G1"
+    terminal.type("6000")
+
+    assert terminal.end() == 0
+    assert [(row["cycle"], row["reading"]) for row in exported(database)] == [(OTHER_CYCLE, "6000")]

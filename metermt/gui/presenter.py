@@ -99,7 +99,7 @@ class Presenter:
         job, typed = self.state.job, self.state.typed.answer
         if not (self.state.can_submit and job and typed):
             return
-        answer = Answer(job.meter.number, *typed, datetime.now(UTC), new_key())
+        answer = Answer(job.meter.number, *typed, datetime.now(UTC), new_key(), job.cycle)
         if self._sending and self._sending.says_the_same_as(answer):
             answer = self._sending
         self._sending = answer

@@ -25,6 +25,10 @@ Key = tuple[str, str]
 """A user name and the key of a submission of that user."""
 
 
+LOOKS_BACK = 12
+"""Closed cycles that a reading may come too late for, if it does not name its own: a year of months."""
+
+
 class KnownJob(NamedTuple):
     """A job with its id."""
 
@@ -125,6 +129,13 @@ class Jobs(ABC):
     @abstractmethod
     def standings(self, meters: Iterable[str]) -> list[Standing]:
         """Return how the jobs of these meters in the open cycles stand, in the order of the cycles."""
+
+    @abstractmethod
+    def closed_hands(self, meters: Iterable[str]) -> dict[tuple[str, str], str]:
+        """Return the latest closed cycle in which a reader was the last to be handed a meter, by meter and user name.
+
+        Only the `LOOKS_BACK` latest closed cycles are looked into.
+        """
 
     @abstractmethod
     def free(self, most: int) -> list[KnownJob]:

@@ -12,6 +12,7 @@ from metermt.errors import StoreError
 from metermt.model import Account, Job, JobState, Lease, Reading, RouteProgress, Server, Session, Standing, Status, User
 from metermt.safedict import ThreadSafeDict, _MeterDict
 from metermt.store.base import (
+    LOOKS_BACK,
     Accounts,
     Begun,
     Jobs,
@@ -173,6 +174,16 @@ class _Jobs(Jobs):
             for job_id in _found(cycle.ids, asked).values()
         ]
 
+    def closed_hands(self, meters: Iterable[str]) -> dict[tuple[str, str], str]:
+        asked, handed_to = list(meters), self._facts.handed_to
+        closed = [(name, cycle) for name, cycle in sorted(self._facts.cycles.items()) if not cycle.is_open]
+        return {
+            (meter, handed_to[job_id]): name
+            for name, cycle in closed[-LOOKS_BACK:]
+            for meter, job_id in _found(cycle.ids, asked).items()
+            if job_id in handed_to
+        }
+
     def free(self, most: int) -> list[KnownJob]:
         facts = self._facts
         free: list[KnownJob] = []
@@ -203,6 +214,7 @@ class _Jobs(Jobs):
             read_by=reading.username if reading else None,
             leased_to=lease.username if lease else None,
             leased_until=lease.until if lease else 0.0,
+            handed_to=self._facts.handed_to.get(job_id),
         )
 
 

@@ -11,6 +11,7 @@ _COLUMNS = ("job", "username", "session", "until")
 _REPLACE = (
     "ON CONFLICT (job) DO UPDATE SET username = excluded.username, session = excluded.session, until = excluded.until"
 )
+_HAND = "UPDATE jobs SET leased = 1, handed_to = ? WHERE id = ? AND (leased = 0 OR handed_to IS NOT ?)"
 # Only open jobs are leased: this need not ask how a job or its cycle is.
 _HELD = (
     f"SELECT leases.session, leases.job, {JOB} FROM leases CROSS JOIN jobs"
@@ -23,7 +24,8 @@ _LEFT = (
 
 
 class SqlLeases(Steps, Leases):
-    """The table `leases`; `jobs.leased` tells that there is one, for the index of free jobs."""
+    """The table `leases`; `jobs.leased` tells that there is one, for the index of free jobs, and `jobs.handed_to`
+    whose the last one was."""
 
     def end_expired(self, now: float) -> None:
         self._end(self._sql.rows("SELECT job FROM leases WHERE until <= ?", now))
@@ -48,7 +50,7 @@ class SqlLeases(Steps, Leases):
     def put(self, leases: Iterable[Lease]) -> None:
         rows = [(lease.job, lease.username, lease.session, lease.until) for lease in leases]
         self._sql.insert("leases", _COLUMNS, rows, _REPLACE)
-        self._sql.update("jobs", ("leased",), ("id", "leased"), [(1, row[0], 0) for row in rows])
+        self._sql.rows_for_each(_HAND, [(username, job, username) for job, username, *_ in rows])
 
     def end_of(self, sessions: Iterable[str]) -> None:
         self._end(self._sql.rows_among("SELECT job FROM leases WHERE session {among}", sessions))
