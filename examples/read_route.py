@@ -31,7 +31,7 @@ def main() -> None:
         job = client.get_job()
         for _ in range(args.most):
             if job is None:
-                print("All jobs done")
+                print(client.why_no_job().in_words())
                 break
             answer = metermt.Answer(job.meter.number, value_of(job), key=metermt.new_key(), cycle=job.cycle)
             accepted = client.submit_and_next(answer)

@@ -13,7 +13,7 @@ from threading import Lock
 from types import NoneType
 from typing import Any, Self, TypeVar
 
-from metermt.calls import readings, rounds, sessions
+from metermt.calls import left, readings, rounds, sessions
 from metermt.calls.readings import Next
 from metermt.calls.table import MAX_ITEMS, Call
 from metermt.errors import (
@@ -139,8 +139,12 @@ class MeterClient:
         return self._call(sessions.hello, sessions.Hello(VERSION, PROTOCOL))
 
     def get_job(self) -> Job | None:
-        """Return the job to do next, None when all are done or in other hands. Asking twice gives the same."""
+        """Return the job to do next, None when there is none: `why_no_job` tells why. Asking twice gives the same."""
         return self._call(rounds.next_job, None)
+
+    def why_no_job(self) -> left.Left:
+        """Return what is left to be read, for a reader who was given no job; `in_words` tells it to people."""
+        return self._call(left.why_no_job, None)
 
     def get_jobs(self, n: int) -> list[Job]:
         """Return up to `n` jobs, from 1 to 1,000, to be read where there is no network."""

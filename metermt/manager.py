@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable, Sequence
 from datetime import datetime
 
-from metermt.calls import readings, rounds, sessions
+from metermt.calls import left, readings, rounds, sessions
 from metermt.calls.desk import Desk
 from metermt.demo import add_town
 from metermt.errors import Error
@@ -68,6 +68,10 @@ class Manager:
     def next_job(self, session_id: str) -> Job | None:
         """Return the job to do next, None when all are done or in other hands."""
         return self.desk.ask(rounds.next_job, None, session_id)
+
+    def why_no_job(self, session_id: str) -> left.Left:
+        """Return what is left to be read, for a reader who was given no job."""
+        return self.desk.ask(left.why_no_job, None, session_id)
 
     def get_jobs(self, session_id: str, n: int) -> list[Job]:
         """Return up to `n` jobs, to be read where there is no network. Raises `CallError` unless it is 1 to 1,000."""

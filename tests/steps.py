@@ -6,7 +6,7 @@ from metermt.model import Lease
 
 READING = {
     *("find", "users", "of", "failures", "cycles", "standings", "closed_hands", "free", "progress"),
-    *("held", "left", "by_key", "tallies", "all"),
+    *("held", "holders", "left", "by_key", "tallies", "all"),
 }
 
 

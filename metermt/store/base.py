@@ -164,6 +164,10 @@ class Leases(ABC):
         """
 
     @abstractmethod
+    def holders(self, now: float) -> dict[str, int]:
+        """Return how many jobs readers hold, by user name; those whose time is over under an empty one."""
+
+    @abstractmethod
     def left(self, most: Mapping[str, int]) -> dict[str, list[KnownJob]]:
         """Return the first jobs held by sessions of these users that nobody is connected with, by user name.
 

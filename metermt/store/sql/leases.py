@@ -17,6 +17,10 @@ _HELD = (
     f"SELECT leases.session, leases.job, {JOB} FROM leases CROSS JOIN jobs"
     " WHERE leases.session = ? AND jobs.id = leases.job ORDER BY leases.job LIMIT ?"
 )
+_HOLDERS = (
+    "SELECT holder, count(*) FROM"
+    " (SELECT CASE WHEN until > ? THEN username ELSE '' END AS holder FROM leases) AS held GROUP BY holder"
+)
 _LEFT = (
     "SELECT username, key FROM sessions WHERE username {among} AND server IS NULL"
     " AND EXISTS (SELECT 1 FROM leases WHERE leases.session = sessions.key)"
@@ -35,6 +39,9 @@ class SqlLeases(Steps, Leases):
         for session, job_id, *job in self._sql.rows_for_each(_HELD, most.items()):
             held.setdefault(session, []).append(KnownJob(job_id, job_of(*job)))
         return held
+
+    def holders(self, now: float) -> dict[str, int]:
+        return {username: int(jobs) for username, jobs in self._sql.rows(_HOLDERS, now)}
 
     def left(self, most: Mapping[str, int]) -> dict[str, list[KnownJob]]:
         sessions = self._sql.rows_among(_LEFT, most)
