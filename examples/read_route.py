@@ -31,9 +31,10 @@ def main() -> None:
         job = client.get_job()
         for _ in range(args.most):
             if job is None:
-                print("All jobs done")
+                print(client.why_no_job().in_words())
                 break
-            accepted = client.submit_and_next(metermt.Answer(job.meter.number, value_of(job), key=metermt.new_key()))
+            answer = metermt.Answer(job.meter.number, value_of(job), key=metermt.new_key(), cycle=job.cycle)
+            accepted = client.submit_and_next(answer)
             status, place = accepted.status, job.meter.address or "an unknown address"
             print(f"{job.meter.number} at {place}: {status.count} of {status.total} are yours")
             job = accepted.job

@@ -13,7 +13,7 @@ from threading import Lock
 from types import NoneType
 from typing import Any, Self, TypeVar
 
-from metermt.calls import accounts, readings, rounds, sessions
+from metermt.calls import accounts, left, readings, rounds, sessions
 from metermt.calls.readings import Next
 from metermt.calls.table import MAX_ITEMS, Call
 from metermt.errors import (
@@ -146,8 +146,12 @@ class MeterClient:
         return self._call(sessions.hello, sessions.Hello(VERSION, PROTOCOL))
 
     def get_job(self) -> Job | None:
-        """Return the job to do next, None when all are done or in other hands. Asking twice gives the same."""
+        """Return the job to do next, None when there is none: `why_no_job` tells why. Asking twice gives the same."""
         return self._call(rounds.next_job, None)
+
+    def why_no_job(self) -> left.Left:
+        """Return what is left to be read, for a reader who was given no job; `in_words` tells it to people."""
+        return self._call(left.why_no_job, None)
 
     def get_jobs(self, n: int) -> list[Job]:
         """Return up to `n` jobs, from 1 to 1,000, to be read where there is no network."""
@@ -160,14 +164,16 @@ class MeterClient:
         reason: str = "",
         when: datetime | str | None = None,
         key: str | None = None,
+        cycle: str | None = None,
     ) -> None:
         """Send a reading of the meter of this number, or -1 and a reason why there is none.
 
         `when` is when the meter was read, now if it is None; without an offset it is in this machine's local time
         if it is a `datetime` and in the server's if it is an ISO 8601 text. `key` is one of `new_key`, made here if
-        it is None. Raises `SubmissionError`, and then the server has changed nothing.
+        it is None. `cycle` is that of the job; without it the reading is for the job that this reader was handed
+        last. Raises `SubmissionError`, and then the server has changed nothing: `CycleClosed` if that cycle is closed.
         """
-        self._call(readings.submit_reading, _to_send(Answer(meter, reading, reason, when, key)))
+        self._call(readings.submit_reading, _to_send(Answer(meter, reading, reason, when, key, cycle)))
 
     def submit_and_next(self, answer: Answer) -> Next:
         """Send an answer as `submit_reading` does; return the status and the next job, in one request."""
@@ -286,7 +292,7 @@ def _to_send(answer: Answer) -> Answer:
             when = when.astimezone(UTC)
         when = when.isoformat(timespec="seconds")
     key = new_key() if answer.key is None else answer.key
-    said = (answer.meter, answer.value, answer.reason, when, key)
+    said = (answer.meter, answer.value, answer.reason, when, key, answer.cycle)
     for part in said:
         if not (isinstance(part, _SENDABLE) or (isinstance(part, float) and isfinite(part))):  # JSON would change it
             raise CallError(f"Only numbers, texts and None can be sent to a server, not {shown(part)}")

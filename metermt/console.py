@@ -47,7 +47,7 @@ def console(connect: Target) -> None:
 
 
 def read_meters(connect: Callable[[], MeterClient]) -> None:
-    """Hold the dialogue on the terminal until the reader ends it or all jobs are done.
+    """Hold the dialogue on the terminal until the reader ends it or there is no job.
 
     Raises `ConnectionFailed`, or another `Error` that ends it.
     """
@@ -82,7 +82,7 @@ class _Dialogue:
             if answer is None:
                 return
             job = self._submitted(job, answer)
-        print("All jobs done")
+        print(self._why_no_job())
 
     def _log_in(self) -> None:
         username = self._ask_for_username()
@@ -98,6 +98,12 @@ class _Dialogue:
             else:
                 print(f"Welcome, {full_name}, to Meter RPYC")
                 return
+
+    def _why_no_job(self) -> str:
+        try:
+            return self._client.why_no_job().in_words()
+        except Error:  # the server is gone by now, or too old to tell: it is no reason to end with an error
+            return "There is no job for you now."
 
     def _submitted(self, job: Job, answer: Answer) -> Job | None:
         """Send an answer; return the job to go on with, which is the same one if the answer was refused."""
@@ -135,9 +141,9 @@ class _Dialogue:
             elif text.startswith("-"):
                 print(f"Invalid reading: {text} is below zero")
             else:
-                return Answer(meter, int(text), when=datetime.now(UTC), key=new_key())
+                return Answer(meter, int(text), when=datetime.now(UTC), key=new_key(), cycle=job.cycle)
         reason = self._terminal.ask(f"Reason for meter {meter}: ")
-        return Answer(meter, None, reason, datetime.now(UTC), new_key()) if reason else None
+        return Answer(meter, None, reason, datetime.now(UTC), new_key(), job.cycle) if reason else None
 
     def _ask_for_username(self) -> str:
         try:

@@ -11,6 +11,7 @@
     │   ├── InvalidTime         unreadable, or in the future
     │   ├── InvalidKey          not a key, or a key used for another reading
     │   ├── UnknownMeter        no such meter in the open cycles
+    │   │   └── CycleClosed     its job was in a cycle that is closed
     │   ├── MeterLeased         another reader is reading this meter now
     │   └── AlreadyRead         another reader has read this meter this cycle
     ├── UserError               a user name that is unknown, taken or malformed, or a bad password
@@ -123,6 +124,12 @@ class UnknownMeter(SubmissionError):
     """No open cycle has a meter of this number."""
 
     code = "unknown-meter"
+
+
+class CycleClosed(UnknownMeter):
+    """The reading is for a job of the cycle `details["cycle"]`, which was closed before it came."""
+
+    code = "cycle-closed"
 
 
 class MeterLeased(SubmissionError):

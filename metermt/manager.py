@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable, Sequence
 from datetime import datetime
 
-from metermt.calls import readings, rounds, sessions
+from metermt.calls import left, readings, rounds, sessions
 from metermt.calls.desk import Desk
 from metermt.demo import add_town
 from metermt.errors import Error
@@ -49,15 +49,17 @@ class Manager:
         reading: int | None,
         reason: str = "",
         key: str | None = None,
+        cycle: str | None = None,
     ) -> None:
         """Accept a reading, or a reason why there is none.
 
         `when` is a `datetime` or an ISO 8601 text, in this machine's local time if it has no offset; None is now.
         `reading` is a whole number from 0 in the register's units, or -1 when there is only a reason. `key` is unique
-        to this submission; sending it again returns without doing anything twice. Raises `SubmissionError`, and then
+        to this submission; sending it again returns without doing anything twice. `cycle` is that of the job;
+        without it the reading is for the job that this reader was handed last. Raises `SubmissionError`, and then
         nothing was changed.
         """
-        self.desk.ask(readings.submit_reading, Answer(meter, reading, reason, when, key), session_id)
+        self.desk.ask(readings.submit_reading, Answer(meter, reading, reason, when, key, cycle), session_id)
 
     def get_status(self, session_id: str) -> Status:
         """Return how many meters of the open cycles this user has read, and all have."""
@@ -66,6 +68,10 @@ class Manager:
     def next_job(self, session_id: str) -> Job | None:
         """Return the job to do next, None when all are done or in other hands."""
         return self.desk.ask(rounds.next_job, None, session_id)
+
+    def why_no_job(self, session_id: str) -> left.Left:
+        """Return what is left to be read, for a reader who was given no job."""
+        return self.desk.ask(left.why_no_job, None, session_id)
 
     def get_jobs(self, session_id: str, n: int) -> list[Job]:
         """Return up to `n` jobs, to be read where there is no network. Raises `CallError` unless it is 1 to 1,000."""

@@ -155,7 +155,8 @@ class Answer:
 
     `meter` is its number. `value` is the register, None (or, by the convention of the original calls, -1) when there is
     only a reason. `when` is when the reader stood at the meter: a `datetime`, an ISO 8601 text, or None for now.
-    `key` is the client's unique id for this submission, None when it has none.
+    `key` is the client's unique id for this submission, None when it has none. `cycle` is that of the job, None when
+    the client does not say.
 
     An answer is made of whatever was said, hence `Any`: `metermt.rules.answers.judged` tells whether it can be taken,
     and what it returns has a `value` of None or from 0, a `reason` without blanks around it, and `when` in UTC.
@@ -166,17 +167,20 @@ class Answer:
     reason: str | Any = ""
     when: datetime | str | Any | None = None
     key: str | Any | None = None
+    cycle: str | Any | None = None
 
     def says_the_same_as(self, other: "Answer") -> bool:
-        """Tell whether both say the same of the same meter; times may differ."""
-        return (self.meter, self.value, self.reason) == (other.meter, other.value, other.reason)
+        """Tell whether both say the same of the same meter; times may differ, and one may leave out the cycle."""
+        same_cycle = self.cycle == other.cycle or None in (self.cycle, other.cycle)
+        return same_cycle and (self.meter, self.value, self.reason) == (other.meter, other.value, other.reason)
 
 
 @dataclass(frozen=True, slots=True)
 class Reading:
-    """One accepted answer to a job. `recorded_at` is when the server accepted it, in UTC.
+    """One accepted answer to a job of a `cycle`, which the answer itself does not repeat.
 
-    `counts` is False for a reading that its reader has corrected since.
+    `recorded_at` is when the server accepted it, in UTC. `counts` is False for a reading that its reader has corrected
+    since.
     """
 
     answer: Answer
@@ -271,9 +275,11 @@ class Standing:
     read_by: str | None
     """Whose reading counts, None without one."""
     leased_to: str | None
-    """Who was handed it last, None for nobody."""
+    """Who has its lease, None for nobody."""
     leased_until: float
-    """Seconds since 1970, UTC; 0 for a job that was handed to nobody."""
+    """Seconds since 1970, UTC; 0 without a lease."""
+    handed_to: str | None = None
+    """Who was handed it last, also when that lease has ended; None for nobody."""
 
 
 @dataclass(frozen=True, slots=True)

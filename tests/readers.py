@@ -40,14 +40,14 @@ class Reader:
         """Ask for jobs; return the numbers of their meters."""
         return [job.meter.number for job in self.ask(rounds.get_jobs, rounds.JobsWanted(n))]
 
-    def submit(self, meter, value=5, reason="", when=WHEN, key=None):
-        return self.ask(readings.submit_reading, Answer(meter, value, reason, when, key))
+    def submit(self, meter, value=5, reason="", when=WHEN, key=None, cycle=None):
+        return self.ask(readings.submit_reading, Answer(meter, value, reason, when, key, cycle))
 
     def submit_many(self, answers):
         return self.ask(readings.submit_readings, readings.Answers(answers))
 
-    def submit_and_next(self, meter, value=5, reason="", when=WHEN, key=None):
-        return self.ask(readings.submit_and_next, Answer(meter, value, reason, when, key))
+    def submit_and_next(self, meter, value=5, reason="", when=WHEN, key=None, cycle=None):
+        return self.ask(readings.submit_and_next, Answer(meter, value, reason, when, key, cycle))
 
     def status(self):
         return self.ask(readings.get_status)

@@ -6,7 +6,7 @@ from metermt.model import Lease
 
 READING = {
     *("find", "disabled", "users", "of", "last_used", "failures", "failed_since", "unread", "of_routes", "on_routes"),
-    *("cycles", "standings", "free", "progress", "held", "left", "by_key", "tallies", "all"),
+    *("cycles", "standings", "closed_hands", "free", "progress", "held", "holders", "left", "by_key", "tallies", "all"),
 }
 
 

@@ -7,10 +7,10 @@ import pytest
 from conftest import CYCLE, import_jobs, make_jobs, wait_until
 from readers import Reader, as_office
 
-from metermt.calls import accounts, office, readings, rounds, sessions
+from metermt.calls import accounts, left, office, readings, rounds, sessions
 from metermt.calls.desk import Desk
 from metermt.calls.table import CALLS, Ask, Caller, Weight
-from metermt.errors import InternalError, RoleError, SessionError, StoreError, StoreRefused, UnknownMeter
+from metermt.errors import InternalError, RoleError, SessionError, StoreAway, StoreError, StoreRefused, UnknownMeter
 from metermt.model import Answer, Role, Status
 from metermt.store.memory import MemoryStore
 
@@ -176,6 +176,46 @@ def test_a_desk_that_cannot_note_a_use_answers_all_the_same(demo_accounts, clock
         carol.hang_up()
     assert [record.levelname for record in caplog.records] == ["WARNING", "WARNING"]
     assert "The disk is full" in caplog.text
+
+
+class OutOfOrder(MemoryStore):
+    """Raises this, and keeps nothing, as soon as it is asked to keep something."""
+
+    fault = None
+
+    def write(self, work):
+        if self.fault:
+            raise self.fault
+        return super().write(work)
+
+    def begin(self, work, wake, *, keeps=True):
+        if self.fault and keeps:
+            raise self.fault
+        return super().begin(work, wake, keeps=keeps)
+
+
+@pytest.mark.parametrize(
+    "fault", [StoreError("The disk fails"), StoreAway("It is away"), RuntimeError("It was closed")]
+)
+def test_a_store_that_keeps_nothing_fails_nobody_who_only_asks(demo_accounts, clock, expected_errors, hasher, fault):
+    store = OutOfOrder()
+    store.write(lambda tx: tx.accounts.put(demo_accounts))
+    desk = Desk(store, clock=clock)
+    carol = Reader(desk)
+    store.fault = fault
+    for _ in range(2):
+        clock.move(hours=1)
+        assert carol.status() == Status(0, 0)
+        for way in WAYS.values():
+            clock.move(hours=1)
+            assert way(desk, [ask_for(carol, readings.get_status), ask_for(carol, left.why_no_job)])[0] == Status(0, 0)
+        assert carol.ask(sessions.ping) is None
+        assert carol.at(Desk(store, server="elsewhere", clock=clock)).status() == Status(0, 0)
+        with pytest.raises(type(fault)):
+            carol.meter()
+    carol.hang_up()
+    store.fault = None
+    assert (carol.meter(), carol.status()) == (None, Status(0, 0))
 
 
 def test_leaving_all_sessions_of_a_server_leaves_those_of_others(desk, carol, clock):

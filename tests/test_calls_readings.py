@@ -4,7 +4,7 @@ import time
 from datetime import UTC, datetime, timedelta, timezone
 
 import pytest
-from conftest import CYCLE, HUGE, NOW, dump, import_jobs, make_job, make_jobs
+from conftest import CYCLE, HUGE, NOW, dump, make_jobs
 from readers import WHEN, Reader, as_office, readings_in
 
 from metermt.calls import office, readings
@@ -55,6 +55,10 @@ REFUSED = {
     "a meter that is bytes": (UnknownMeter, {"meter": b"M00003"}),
     "a meter with a lone surrogate": (UnknownMeter, {"meter": "\ud800"}),
     "a meter with a null": (UnknownMeter, {"meter": "M00003\0"}),
+    "a cycle that is not there": (UnknownMeter, {"cycle": "2026-13"}),
+    "a cycle that is no text": (UnknownMeter, {"cycle": HUGE}),
+    "an empty cycle": (UnknownMeter, {"cycle": ""}),
+    "a cycle with a lone surrogate": (UnknownMeter, {"cycle": "\ud800"}),
     "a meter leased to somebody else": (MeterLeased, {"meter": "M00000"}),
     "a meter read by somebody else": (AlreadyRead, {"meter": "M00001"}),
     "a key that is no text": (InvalidKey, {"key": 7}),
@@ -175,24 +179,11 @@ def test_a_reading_may_come_after_the_lease_ended_and_in_another_session(desk, c
     assert carol.status() == Status(1, 1)
 
 
-def test_a_reading_is_for_the_oldest_unread_job_of_the_meter_and_then_for_the_latest(desk, carol):
-    import_jobs(desk.store, "2026-10", [make_job("W7", "2026-10")])
-    import_jobs(desk.store, "2026-12", [make_job("W7", "2026-12", "A")])
-    carol.submit("W7", 1)
-    carol.submit("W7", 2)
-    carol.submit("W7", 3)
-    assert [(one.cycle, one.answer.value, one.counts) for one in readings_in(desk.store)] == [
-        ("2026-10", 1, True),
-        ("2026-12", 2, False),
-        ("2026-12", 3, True),
-    ]
-
-
-def test_a_meter_that_was_missed_is_unknown(desk, carol):
-    carol.meter()
+def test_a_meter_that_was_missed_is_unknown_to_whoever_was_not_handed_it(desk, carol):
     as_office(desk, office.close_cycle, office.Cycle(CYCLE))
-    with pytest.raises(UnknownMeter):
+    with pytest.raises(UnknownMeter) as caught:
         carol.submit("M00000")
+    assert type(caught.value) is UnknownMeter
     assert carol.meter() is None
 
 

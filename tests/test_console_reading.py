@@ -4,9 +4,9 @@ import subprocess
 import threading
 
 import pytest
-from conftest import CYCLE, make_job, refusal_of, start, wait_until
+from conftest import CYCLE, OTHER_CYCLE, make_job, refusal_of, start, wait_until
 from servers import METERMT
-from terminals import CLIENT_CONSOLE, CTRL_C, PROMPTS, answers_of, piped, surroundings
+from terminals import CLIENT_CONSOLE, CTRL_C, PROMPTS, answers_of, exported, piped, surroundings
 
 from metermt.client import connect
 
@@ -39,7 +39,7 @@ def test_a_walk_from_the_first_stop_to_the_last(servers, open_console, database_
         "Accepted: you have read 2 out of 2 readings\n"
         "Route North, stop 30\nBehind the shed\nReading for meter W1: 100\n"
         "Accepted: you have read 3 out of 3 readings\n"
-        "All jobs done\n"
+        "All jobs are done.\n"
     )
     assert answers_of(database_path) == [
         ("G5248", "5983", "", "dora", "1"),
@@ -53,7 +53,7 @@ def test_a_reader_for_whom_there_is_nothing_to_do_is_told_so(servers, make_walk)
 
     done = piped("carol\ncarol\n", *CLIENT_CONSOLE, "-p", server.port)
 
-    assert done.stdout.decode().endswith("Welcome, Carol Dent, to Meter RPYC\nAll jobs done\n")
+    assert done.stdout.decode().endswith("Welcome, Carol Dent, to Meter RPYC\nNo routes have been imported.\n")
     assert (done.returncode, done.stderr) == (0, b"")
 
 
@@ -77,7 +77,7 @@ def test_what_is_no_reading_is_asked_for_again(servers, make_walk):
         prompt
         + "Reading for meter G72168: ".join(f"{typed}\n{said}\n" for typed, said in at_the_keyboard)
         + f"Reading for meter G72168: {at_the_server[0]}\n{at_the_server[1]}\n"
-        + f"{prompt}05983\nAccepted: you have read 1 out of 1 readings\nAll jobs done\n"
+        + f"{prompt}05983\nAccepted: you have read 1 out of 1 readings\nAll jobs are done.\n"
     )
     assert answers_of(database) == [("G72168", "5983", "", "carol", "1")]
 
@@ -168,7 +168,8 @@ def test_a_meter_that_another_is_reading_by_now_gives_way_to_the_next(servers, m
         refused = threading.Event()
         keeping = start(lambda: wait_until(lambda: eric.get_job() and refused.is_set(), "carol is refused"))
         terminal.type("5983")
-        terminal.wait_for("\r\nMeter G1 is being read by eric: ask for another one\r\nAll jobs done\r\n")
+        terminal.wait_for("\r\nMeter G1 is being read by eric: ask for another one\r\n")
+        terminal.wait_for("1 job is left, with another reader: 1 with eric.\r\n")
         refused.set()
         keeping()
 
@@ -184,4 +185,41 @@ def test_a_meter_whose_cycle_was_closed_gives_way_to_the_next(servers, make_walk
     terminal.type("5983")
 
     assert terminal.end() == 0
-    assert terminal.seen.endswith("\nUnknown meter 'G1': check the number on the meter\nAll jobs done\n")
+    refused = "\nCycle 2026-11 is closed: meter G1 is not read for it any more; ask for another job\n"
+    assert terminal.seen.endswith(f"{refused}No cycle is open.\n")
+
+
+def test_a_reading_for_a_cycle_that_was_closed_is_not_filed_for_the_next(servers, make_walk, open_console, tmp_path):
+    database = make_walk(make_job("G1"))
+    terminal = open_console(servers.start("--database", database))
+    terminal.log_in()
+    terminal.meter()
+    route = tmp_path / "december.csv"
+    route.write_text("meter,route,sequence\nG1,North,0\n", encoding="utf-8")
+    for command in (("close",), ("import", route)):
+        cycle = CYCLE if command == ("close",) else OTHER_CYCLE
+        subprocess.run([*METERMT, "routes", *command, "--cycle", cycle, "--database", database], check=True)
+    terminal.type("5983")
+    terminal.wait_for("\r\nCycle 2026-11 is closed: meter G1 is not read for it any more; ask for another job\r\n")
+    assert terminal.meter() == "G1"
+    terminal.type("6000")
+
+    assert terminal.end() == 0
+    assert [(row["cycle"], row["reading"]) for row in exported(database)] == [(OTHER_CYCLE, "6000")]
+
+
+def test_a_reader_without_a_job_is_told_who_has_the_rest(servers, make_walk, open_console):
+    server = servers.start("--database", make_walk(*(make_job(f"G{number}", sequence=number) for number in range(13))))
+    with connect(port=server.port) as eric, connect(port=server.port) as adam:
+        terminal = open_console(server)
+        terminal.log_in()
+        terminal.meter()
+        for client, username, jobs in ((eric, "eric", 5), (adam, "adam", 7)):
+            client.login(username, username)
+            assert len(client.get_jobs(jobs)) == jobs
+        terminal.type("5983")
+        assert terminal.end() == 0
+    assert terminal.seen.endswith(
+        "Accepted: you have read 1 out of 1 readings\n"
+        "12 jobs are left, all with other readers: 7 with adam, 5 with eric.\n"
+    )

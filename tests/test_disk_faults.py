@@ -8,18 +8,18 @@ from contextlib import contextmanager, suppress
 
 import apsw
 import pytest
-from conftest import CYCLE, DEADLINE, make_answer, make_jobs, run_together
+from conftest import CYCLE, DEADLINE, WHEN, Clock, make_answer, make_jobs, run_together
 from databases import hooked
 from faults import CHECKPOINT_PAGES, Disk
 from readers import as_office, readings_in
-from servers import ServerProcess, make_database
+from servers import ServerProcess, listening, make_database
 from whole import assert_whole, integrity_of, record, tallies_in
 
 from metermt import MeterClient
 from metermt.calls.desk import Desk
 from metermt.calls.office import Import, import_jobs, list_routes
 from metermt.errors import StoreError
-from metermt.model import ImportCount, Status
+from metermt.model import Answer, ImportCount, Status
 from metermt.store.sqlite.store import SqliteStore
 
 SUBMISSIONS = 20
@@ -37,14 +37,19 @@ class FaultyDisk(Disk):
         self.steps = {"write": 0, "sync": 0, "truncate": 0}
         self.failed = 0
         self._kind, self._n, self._fault, self._lasts = kind, n, fault, lasts
+        self._works = False
         super().__init__(self._step)
 
     def works(self):
-        self._kind = ""
+        self._works = True
+
+    def fails(self):
+        self._works = False
 
     def _step(self, kind, name, half):
         self.steps[kind] += 1
-        if kind == self._kind and (self.steps[kind] >= self._n if self._lasts else self.steps[kind] == self._n):
+        is_now = self.steps[kind] >= self._n if self._lasts else self.steps[kind] == self._n
+        if kind == self._kind and is_now and not self._works:
             self.failed += 1
             half()
             raise FAULTS[self._fault]()
@@ -231,6 +236,33 @@ def test_a_caller_is_told_what_ails_the_disk(fault, words, prepared, tmp_path):
         with pytest.raises(StoreError, match=words):
             record(store, "carol", make_answer("M00000"))
         disk.works()
+
+
+@pytest.mark.parametrize("fault", FAULTS)
+@pytest.mark.parametrize("kind", ["write", "sync"])
+def test_readers_who_only_ask_are_answered_while_the_disk_fails(kind, fault, prepared, tmp_path, expected_errors):
+    path = shutil.copyfile(prepared, tmp_path / "metermt.db")
+    clock = Clock()
+    with FaultyDisk(kind, 1, fault, lasts=True) as disk, SqliteStore(path) as store:
+        disk.works()
+        desk = Desk(store, clock=clock)
+        with listening(desk) as server, MeterClient("localhost", server.port, timeout=DEADLINE) as client:
+            client.login("carol", "carol")
+            job = client.get_job()
+            answer = Answer(job.meter.number, 5, when=WHEN, cycle=job.cycle)
+            disk.fails()
+            for _ in range(3):
+                clock.move(hours=1)  # so that the use of the session is to be noted
+                assert client.get_status() == Status(0, 0)
+                assert client.ping() < DEADLINE
+                assert not client.why_no_job().done
+            with pytest.raises(StoreError):
+                client.get_job()
+            assert client.get_status() == Status(0, 0)
+            disk.works()
+            assert client.submit_and_next(answer).status == Status(1, 1)
+    assert disk.failed
+    assert all("internal error" in record.getMessage() for record in expected_errors)
 
 
 def test_a_server_out_of_room_refuses_readings_until_there_is_some(prepared, tmp_path):

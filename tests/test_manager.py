@@ -120,4 +120,4 @@ def test_its_calls_are_those_of_the_table_and_begin_with_the_session():
     assert set(methods) <= set(CALLS)
     assert all(parameters[0] == "session_id" for name, parameters in methods.items() if name != "login")
     assert methods["login"] == ["username", "password"]
-    assert methods["submit_reading"] == ["session_id", "meter", "when", "reading", "reason", "key"]
+    assert methods["submit_reading"] == ["session_id", "meter", "when", "reading", "reason", "key", "cycle"]

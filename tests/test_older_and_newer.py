@@ -93,6 +93,13 @@ def test_what_has_no_default_is_missed(root, session):
 # --- servers of another version
 
 
+def test_what_was_added_at_the_end_is_not_told_to_a_server_that_may_not_know_it():
+    """A call of plain values takes no more of them than it knows."""
+    assert readings.submit_reading.told("s", Answer("G1", 5, "", WHEN, "k")) == ("s", "G1", WHEN, 5, "", "k")
+    assert readings.submit_reading.told("s", Answer("G1", 5, cycle="2026-11"))[-2:] == (None, "2026-11")
+    assert sessions.login.told("", sessions.Login("carol", None)) == ("carol", None)
+
+
 def told_by(server, ask):
     """Return what a client makes of a server's answer."""
     with MeterClient("127.0.0.1", server.port, timeout=5) as client:

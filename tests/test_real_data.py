@@ -95,7 +95,7 @@ class ConsoleReader:
         self._child.close(force=True)
 
     def _wait_for_a_meter(self):
-        return self._child.expect([r"Reading for meter (\w+): ", "All jobs done"]) == 0
+        return self._child.expect([r"Reading for meter (\w+): ", "All jobs are done", "left, "]) == 0
 
 
 class PlainReader:

@@ -89,6 +89,7 @@ def test_every_result_is_plain(root):
         "submit_reading": root.submit_reading(session, "M00000", WHEN, 1),
         "submit_and_next": root.submit_and_next(session, one),
         "submit_readings": root.submit_readings(session, answers(("M00002", 1), ("M00003", 1))),
+        "why_no_job": root.why_no_job(session),
         "get_status": root.get_status(session),
         "change_password": root.change_password(session, '{"old": "carol", "new": "a new horse"}'),
         "ping": root.ping(),

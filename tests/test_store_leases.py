@@ -149,6 +149,18 @@ def test_leases_that_end_after_a_time_are_shortened(crew):
     assert crew.free() == ["M00000", "M00001", "M00003", "M00004"]
 
 
+def test_what_readers_hold_is_counted_and_what_is_over_apart(crew):
+    assert crew.leases.holders(T0) == {}
+    crew.lease("carol-1", "M00000", until=LEASED_UNTIL)
+    crew.lease("carol-2", "M00001", until=LEASED_UNTIL)
+    crew.lease("adam-1", "M00002", until=LEASED_UNTIL)
+    crew.lease("adam-2", "M00003", until=10)
+    assert crew.leases.holders(9.5) == {"carol": 2, "adam": 2}
+    assert crew.leases.holders(10) == {"carol": 2, "adam": 1, "": 1}
+    crew.leases.end_expired(10)
+    assert crew.leases.holders(10) == {"carol": 2, "adam": 1}
+
+
 def test_all_leases_of_sessions_can_be_ended(crew):
     crew.lease("carol-1", "M00000", "M00003", until=LEASED_UNTIL)
     crew.lease("carol-2", "M00001", until=LEASED_UNTIL)

@@ -210,6 +210,8 @@ class Transaction:
             assert jobs == sorted(jobs, key=lambda known: known.id)
         return (
             self.tx.accounts.find(usernames),
+            self.tx.jobs.closed_hands(meters),
+            self.tx.leases.holders(self.now.timestamp()),
             {(standing.cycle, standing.meter): (standing.state, standing.leased_to) for standing in standings},
             [standing.cycle for standing in standings],
             [{of: [known.job for known in jobs] for of, jobs in found.items()} for found in (held, left)],

@@ -1,7 +1,8 @@
 """The desk: where requests are answered, one or many in one transaction."""
 
 import logging
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, TypeVar
@@ -60,7 +61,9 @@ class Desk:
         run = self.store.read if asks[0].call.weight is Weight.READ else self.store.write
         try:
             return work.outcomes(lambda: run(work))
-        except Exception:  # noqa: BLE001 - one of them has spoilt the transaction: each gets one of its own
+        except Exception as error:  # noqa: BLE001 - one of them has spoilt the transaction: each gets one of its own
+            if len(asks) == 1:
+                return [error]
             return [outcome for ask in asks for outcome in self.answer([ask])]
 
     def begin(self, asks: Sequence[Ask[Any]], wake: Callable[[], None]) -> "BegunAnswers":
@@ -84,8 +87,10 @@ class Desk:
         self.sessions.forget(gone)
 
     def note(self, work: Callable[[Tx], None]) -> None:
-        """Write down what nobody waits for; if that fails, the log says so."""
-        _Note(self.store, work).look()
+        """Write down what nobody waits for. It raises nothing: if that fails, the log says so."""
+        note = _Note(self.store, work)
+        note.begin()
+        note.look()
 
     def turn(self, tx: Tx) -> Turn:
         """Return what a call is told of the transaction that it is answered in."""
@@ -192,20 +197,33 @@ class _Note:
     """What is written down as soon as the store is ready, by whoever finds it so."""
 
     def __init__(self, store: Store, work: Callable[[Tx], None]) -> None:
+        self._store = store
+        self._work = work
         self._begun: Begun[None] | None = None
-        self._begun = store.begin(work, self.look)
+
+    def begin(self) -> None:
+        """Begin to write it down."""
+        with _only_logged():
+            self._begun = self._store.begin(self._work, self.look)
 
     def look(self) -> None:
         """Look whether it was written down, or can be now."""
-        try:
+        with _only_logged():
             if self._begun and self._begun.wait(0):
                 self._begun.result()
-        except StoreAway:  # the store has logged it
-            pass
-        except StoreError as error:
-            _log.warning("who is connected was not noted: %s", error)
-        except Exception:  # noqa: BLE001 - whatever it is, it must not end more than this
-            _log.exception("who is connected was not noted")
+
+
+@contextmanager
+def _only_logged() -> Iterator[None]:
+    """Let whatever goes wrong with a note end nothing but that note."""
+    try:
+        yield
+    except StoreAway:  # the store has logged it
+        pass
+    except StoreError as error:
+        _log.warning("who is connected was not noted: %s", error)
+    except Exception:  # noqa: BLE001 - whatever it is, it must not end more than this
+        _log.exception("who is connected was not noted")
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,8 +5,8 @@ decided.
 """
 
 from collections import Counter
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
 from itertools import islice
 from typing import Any
 
@@ -16,7 +16,7 @@ from metermt.errors import CallError, Error
 from metermt.model import Answer, Job, JobState, Lease, Reading, Role, Standing, Status
 from metermt.rules.answers import judged
 from metermt.rules.handout import Wish
-from metermt.rules.standings import check_fits, check_same_answer, job_meant
+from metermt.rules.standings import check_fits, check_same_answer, job_at_hand, job_meant
 from metermt.store.gathered import Offer
 
 _FEW = 64  # answers; more are not answered in a turn with those of others
@@ -40,7 +40,14 @@ class Next:
 @call_of_many(
     Role.READER,
     Weight.WRITE,
-    parameters={"meter": "meter", "when": "when", "reading": "value", "reason": "reason", "key": "key"},
+    parameters={
+        "meter": "meter",
+        "when": "when",
+        "reading": "value",
+        "reason": "reason",
+        "key": "key",
+        "cycle": "cycle",
+    },
 )
 def submit_reading(turn: Turn, asks: Sequence[Ask[Answer]]) -> Sequence[Error | None]:
     """Accept a reading, or a reason why there is none. A key that was used before counts once."""
@@ -123,6 +130,7 @@ class Decisions:
         self._standings: dict[str, list[Standing]] = {}  # by meter, oldest cycle first
         for standing in standings:
             self._standings.setdefault(standing.meter, []).append(standing)
+        self._look_back(sound.values())
         for place, (username, answer) in sound.items():
             try:
                 self.outcomes[place] = self._decide(username, answer)
@@ -147,14 +155,36 @@ class Decisions:
         before = self._tallies[username]
         return Status(before.count + self._done_by[username], before.total + self._done_by.total())
 
+    def _look_back(self, answers: Iterable[tuple[str, Answer]]) -> None:
+        """Look into the closed cycles if that is where answers may belong, which few do: it is one more way to go."""
+        jobs, now = self._turn.tx.jobs, self._turn.now
+        lost = [
+            answer
+            for username, answer in answers
+            if not job_at_hand(self._standings.get(answer.meter, ()), answer, username, now)
+        ]
+        unnamed = {answer.meter for answer in lost if answer.cycle is None}
+        self._closed_hands = jobs.closed_hands(unnamed) if unnamed else {}
+        named = any(answer.cycle is not None for answer in lost)
+        self._closed = {cycle for cycle, is_open in jobs.cycles().items() if not is_open} if named else set()
+
+    def _closed_cycle_of(self, username: str, answer: Answer) -> str | None:
+        """Return the closed cycle that an answer is for, None if there is none."""
+        if answer.cycle is None:
+            return self._closed_hands.get((answer.meter, username))
+        return answer.cycle if answer.cycle in self._closed else None
+
     def _decide(self, username: str, answer: Answer) -> Reading:
         """Return the reading that an answer becomes. Raises `SubmissionError`, and then nothing was decided."""
         key = (username, answer.key) if answer.key else None
         if key and (first := self._by_key.get(key)):
-            check_same_answer(first.answer, answer)
+            check_same_answer(first, answer)
             return first
-        standing = job_meant(self._standings.get(answer.meter, ()), answer, username, self._turn.now)
+        closed = self._closed_cycle_of(username, answer)
+        standing = job_meant(self._standings.get(answer.meter, ()), answer, username, self._turn.now, closed)
         check_fits(standing, answer, username, self._turn.now)
+        if answer.cycle is not None:
+            answer = replace(answer, cycle=None)
         reading = Reading(answer, username, standing.cycle, self._turn.moment)
         self._new.append((standing.job, reading))
         if standing.state is not JobState.DONE:

@@ -140,7 +140,11 @@ class Call(Generic[Q, R]):
             return session
         if self.parameters is None:
             return (*session, to_text(request))
-        return (*session, *[getattr(request, name) for name in self.parameters.values()])
+        names = list(self.parameters.values())
+        known = {name.name: name.default for name in fields(self.request)}
+        while names and known[names[-1]] is getattr(request, names[-1]) is None:  # an older server may not know it
+            names.pop()
+        return (*session, *[getattr(request, name) for name in names])
 
     def understood(self, caller: Caller, args: Sequence[Any], kwargs: Mapping[str, Any]) -> Ask[Q]:
         """Return what a client has asked for. Raises `CallError`."""

@@ -124,7 +124,7 @@ class Presenter:
             return
         now = datetime.now(UTC)
         try:
-            answer = judged(Answer(job.meter.number, *typed, now, new_key()), now)
+            answer = judged(Answer(job.meter.number, *typed, now, new_key(), job.cycle), now)
         except SubmissionError as error:
             self._blame("reason" if isinstance(error, InvalidReason) else "reading", error)
             return

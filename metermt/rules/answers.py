@@ -23,7 +23,8 @@ def judged(answer: Answer, now: datetime) -> Answer:
     """
     meter, reason = _meter_of(answer.meter), _reason_of(answer.reason)
     value = _value_of(answer.value, reason)
-    return Answer(meter, value, reason, _time_of(answer.when, now), _key_of(answer.key))
+    when, key = _time_of(answer.when, now), _key_of(answer.key)
+    return Answer(meter, value, reason, when, key, _cycle_of(answer.cycle, meter))
 
 
 def _meter_of(meter: object) -> str:
@@ -89,6 +90,12 @@ def _key_of(key: object) -> str | None:
     if key is None or (isinstance(key, str) and _KEY.fullmatch(key)):
         return key
     raise InvalidKey("Invalid key: use 1 to 64 printable ASCII characters without blanks")
+
+
+def _cycle_of(cycle: object, meter: str) -> str | None:
+    if cycle is None or isinstance(cycle, str):
+        return cycle
+    raise UnknownMeter(f"Unknown meter {meter!r} in cycle {shown(cycle)}: give the cycle of the job, like 2026-11")
 
 
 def shown(value: object) -> str:

@@ -2,25 +2,52 @@
 
 from collections.abc import Sequence
 
-from metermt.errors import AlreadyRead, InvalidKey, InvalidReading, MeterLeased, UnknownMeter
-from metermt.model import MAX_DIALS, Answer, JobState, Standing, highest
+from metermt.errors import AlreadyRead, CycleClosed, InvalidKey, InvalidReading, MeterLeased, UnknownMeter
+from metermt.model import MAX_DIALS, Answer, JobState, Reading, Standing, highest
 from metermt.rules.answers import shown
 
 
-def job_meant(standings: Sequence[Standing], answer: Answer, username: str, now: float) -> Standing:
-    """Return the job that a reader's answer is for.
+def job_at_hand(standings: Sequence[Standing], answer: Answer, username: str, now: float) -> Standing | None:
+    """Return the job in an open cycle that an answer names, or that its reader holds if it names none; else None.
 
-    `standings` are those of the meter's jobs in the open cycles, oldest first; `now` is in seconds since 1970. Of
-    several the one that the reader was handed is meant, else the oldest unread one, else the latest. Raises
-    `UnknownMeter` if there is none.
+    `standings` are those of the meter's jobs in the open cycles, oldest first; `now` is in seconds since 1970.
     """
-    if not standings:
-        raise UnknownMeter(f"Unknown meter {answer.meter!r}: check the number on the meter")
-    if len(standings) == 1:  # as in nearly every month
-        return standings[0]
+    if answer.cycle is not None:
+        return next((standing for standing in standings if standing.cycle == answer.cycle), None)
     for standing in standings:
         if standing.leased_to == username and standing.leased_until > now:
             return standing
+    return None
+
+
+def job_meant(
+    standings: Sequence[Standing], answer: Answer, username: str, now: float, closed: str | None = None
+) -> Standing:
+    """Return the job that a reader's answer is for.
+
+    It is the one at hand; else the latest that this reader was handed, or has read; else the oldest unread one, or the
+    latest. `closed` is the closed cycle that the answer names or, where it names none, the latest one in which this
+    reader was handed the meter; None if there is no such cycle. What is for a closed cycle is never taken for another
+    one. Raises `CycleClosed`, or `UnknownMeter` if there is no job.
+    """
+    if at_hand := job_at_hand(standings, answer, username, now):
+        return at_hand
+    had = None
+    if answer.cycle is None:
+        had = next((one for one in reversed(standings) if username in (one.handed_to, one.read_by)), None)
+    if had and (closed is None or closed < had.cycle):
+        return had
+    if closed is not None:
+        raise CycleClosed(
+            f"Cycle {closed} is closed: meter {answer.meter} is not read for it any more; ask for another job",
+            cycle=closed,
+        )
+    if answer.cycle is not None:
+        raise UnknownMeter(
+            f"Unknown meter {answer.meter!r} in cycle {shown(answer.cycle)}: check the number on the meter"
+        )
+    if not standings:
+        raise UnknownMeter(f"Unknown meter {answer.meter!r}: check the number on the meter")
     return next((standing for standing in standings if standing.state is not JobState.DONE), standings[-1])
 
 
@@ -45,7 +72,7 @@ def check_fits(standing: Standing, answer: Answer, username: str, now: float) ->
         )
 
 
-def check_same_answer(first: Answer, again: Answer) -> None:
+def check_same_answer(first: Reading, again: Answer) -> None:
     """Raise `InvalidKey` unless an answer under a key that was used before says what was said then."""
-    if not first.says_the_same_as(again):
-        raise InvalidKey(f"This key was used before, for a reading of {first.meter}")
+    if not first.answer.says_the_same_as(again) or again.cycle not in (None, first.cycle):
+        raise InvalidKey(f"This key was used before, for a reading of {first.answer.meter}")

@@ -47,6 +47,7 @@ class Facts:
         self.logins_of: Groups[str, str] = Groups(self.undo)  # keys by user name
         self.cycles: ThreadSafeDict[str, Cycle] = ThreadSafeDict()
         self.jobs: ThreadSafeDict[int, Job] = ThreadSafeDict()  # by id
+        self.handed_to: ThreadSafeDict[int, str] = ThreadSafeDict()  # who was handed a job last, by its id
         self.leases: ThreadSafeDict[int, Lease] = ThreadSafeDict()  # by the job's id
         self.held_by: Groups[str, int] = Groups(self.undo)  # ids of leased jobs by the session's key
         self.expiries: Ordered[tuple[float, int]] = Ordered(self.undo)  # when each lease ends, and the job's id
@@ -64,6 +65,7 @@ class Facts:
         job = self.jobs[lease.job]
         self.end_lease(lease.job)
         self.undo.put(self.leases, lease.job, lease)
+        self.undo.put(self.handed_to, lease.job, lease.username)
         self.held_by.add(lease.session, lease.job)
         self.expiries.add((lease.until, lease.job))
         self.cycles[job.cycle].free.discard(job.place)

@@ -15,6 +15,10 @@ Origin = tuple[str, str]
 """A user name as it was typed, and the address that it was typed at."""
 
 
+LOOKS_BACK = 12
+"""Closed cycles that a reading may come too late for, if it does not name its own: a year of months."""
+
+
 class Accounts(ABC):
     """Who there is."""
 
@@ -153,6 +157,13 @@ class Jobs(ABC):
         """Return how the jobs of these meters in the open cycles stand, in the order of the cycles."""
 
     @abstractmethod
+    def closed_hands(self, meters: Iterable[str]) -> dict[tuple[str, str], str]:
+        """Return the latest closed cycle in which a reader was the last to be handed a meter, by meter and user name.
+
+        Only the `LOOKS_BACK` latest closed cycles are looked into.
+        """
+
+    @abstractmethod
     def free(self, most: int) -> list[KnownJob]:
         """Return the first open jobs of the open cycles that are leased to nobody, in the order of `Job.place`.
 
@@ -177,6 +188,10 @@ class Leases(ABC):
 
         A session that holds nothing is left out.
         """
+
+    @abstractmethod
+    def holders(self, now: float) -> dict[str, int]:
+        """Return how many jobs readers hold, by user name; those whose time is over under an empty one."""
 
     @abstractmethod
     def left(self, most: Mapping[str, int]) -> dict[str, list[KnownJob]]:

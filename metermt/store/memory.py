@@ -1,6 +1,7 @@
 """The reference store: everything in thread-safe dictionaries, gone when the program ends."""
 
 import sys
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -49,6 +50,10 @@ class _Leases(Leases):
 
     def held(self, most: Mapping[str, int]) -> dict[str, list[KnownJob]]:
         return self._first({key: self._facts.held_by.of(key) for key in most}, most)
+
+    def holders(self, now: float) -> dict[str, int]:
+        leases = [lease for _, lease in self._facts.leases.items()]
+        return dict(Counter(lease.username if lease.until > now else "" for lease in leases))
 
     def left(self, most: Mapping[str, int]) -> dict[str, list[KnownJob]]:
         return self._first({username: self._left_to(username) for username in most}, most)

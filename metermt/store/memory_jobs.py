@@ -7,7 +7,7 @@ from metermt.model import Job, JobState, RouteProgress, Standing, Unread
 from metermt.safedict import ThreadSafeDict, _MeterDict
 from metermt.store.facts import Cycle, Facts, found_in
 from metermt.store.gathered import KnownJob
-from metermt.store.groups import Jobs
+from metermt.store.groups import LOOKS_BACK, Jobs
 from metermt.store.undo import Ordered
 
 
@@ -99,6 +99,16 @@ class MemoryJobs(Jobs):
             for job_id in found_in(cycle.ids, asked).values()
         ]
 
+    def closed_hands(self, meters: Iterable[str]) -> dict[tuple[str, str], str]:
+        asked, handed_to = list(meters), self._facts.handed_to
+        closed = [(name, cycle) for name, cycle in sorted(self._facts.cycles.items()) if not cycle.is_open]
+        return {
+            (meter, handed_to[job_id]): name
+            for name, cycle in closed[-LOOKS_BACK:]
+            for meter, job_id in found_in(cycle.ids, asked).items()
+            if job_id in handed_to
+        }
+
     def free(self, most: int) -> list[KnownJob]:
         facts = self._facts
         free: list[KnownJob] = []
@@ -137,4 +147,5 @@ class MemoryJobs(Jobs):
             read_by=reading.username if reading else None,
             leased_to=lease.username if lease else None,
             leased_until=lease.until if lease else 0.0,
+            handed_to=self._facts.handed_to.get(job_id),
         )

@@ -69,7 +69,9 @@ _KEEP = """
                OR (jobs.reading IS NOT DISTINCT FROM latest.was AND jobs.leased = latest.was_leased))
         RETURNING jobs.id
     ),
-    leased AS (UPDATE jobs SET leased = 1 FROM lent WHERE jobs.id = lent.job RETURNING jobs.state)
+    leased AS (
+        UPDATE jobs SET leased = 1, handed_to = lent.username FROM lent WHERE jobs.id = lent.job RETURNING jobs.state
+    )
     SELECT check_none_is_missing(
         (SELECT count(DISTINCT job) FROM new) - (SELECT count(*) FROM done)
         + (SELECT count(*) FROM lent) - (SELECT count(*) FROM leased WHERE state = 'open')

@@ -6,7 +6,7 @@ from typing import Any
 
 from metermt.model import Job, JobState, Meter, RouteProgress, Standing, Unread
 from metermt.store.gathered import KnownJob
-from metermt.store.groups import Jobs
+from metermt.store.groups import LOOKS_BACK, Jobs
 from metermt.store.sql.dialect import Row, Steps
 
 _COLUMNS = (
@@ -21,9 +21,15 @@ _STATES = {state.value: state for state in JobState}
 # CROSS JOIN, as SQLite keeps the order of its tables: the few open cycles come first, and their index gives the order.
 _OPEN_CYCLES = "FROM cycles CROSS JOIN jobs"
 STANDINGS = (
-    "SELECT jobs.id, jobs.meter, jobs.cycle, jobs.dials, jobs.state, readings.username, leases.username, leases.until"
+    "SELECT jobs.id, jobs.meter, jobs.cycle, jobs.dials, jobs.state, readings.username, leases.username, leases.until,"
+    " jobs.handed_to"
     f" {_OPEN_CYCLES} LEFT JOIN readings ON readings.id = jobs.reading LEFT JOIN leases ON leases.job = jobs.id"
     " WHERE cycles.closed = 0 AND jobs.cycle = cycles.cycle AND jobs.meter {among} ORDER BY cycles.cycle"
+)
+_CLOSED_HANDS = (
+    "SELECT jobs.meter, jobs.handed_to, jobs.cycle FROM jobs"
+    f" WHERE jobs.cycle IN (SELECT cycle FROM cycles WHERE closed = 1 ORDER BY cycle DESC LIMIT {LOOKS_BACK})"
+    " AND jobs.meter {among} AND jobs.handed_to IS NOT NULL"
 )
 # A subquery for each row, as a database might begin with any table of a join, and then had to sort all that are free.
 FREE = (
@@ -94,6 +100,10 @@ class SqlJobs(Steps, Jobs):
     def standings(self, meters: Iterable[str]) -> list[Standing]:
         return [standing_of(*row) for row in self._sql.rows_among(STANDINGS, meters)]
 
+    def closed_hands(self, meters: Iterable[str]) -> dict[tuple[str, str], str]:
+        found = sorted(self._sql.rows_among(_CLOSED_HANDS, meters))  # of one meter and reader the latest cycle last
+        return {(meter, username): cycle for meter, username, cycle in found}
+
     def free(self, most: int) -> list[KnownJob]:
         return [KnownJob(row[0], job_of(*row[1:])) for row in self._sql.rows(FREE, most)]
 
@@ -103,8 +113,8 @@ class SqlJobs(Steps, Jobs):
 
 def standing_of(*columns: Any) -> Standing:
     """Make a standing of the columns of `STANDINGS`."""
-    job, meter, cycle, dials, state, read_by, leased_to, until = columns
-    return Standing(job, meter, cycle, dials, _STATES[state], read_by, leased_to, until or 0.0)
+    job, meter, cycle, dials, state, read_by, leased_to, until, handed_to = columns
+    return Standing(job, meter, cycle, dials, _STATES[state], read_by, leased_to, until or 0.0, handed_to)
 
 
 def job_of(*columns: Any) -> Job:

@@ -12,6 +12,7 @@ _COLUMNS = ("job", "username", "session", "until")
 _REPLACE = (
     "ON CONFLICT (job) DO UPDATE SET username = excluded.username, session = excluded.session, until = excluded.until"
 )
+_HAND = "UPDATE jobs SET leased = 1, handed_to = ? WHERE id = ? AND (leased = 0 OR handed_to IS NOT ?)"
 # Only open jobs are leased: this need not ask how a job or its cycle is.
 _HELD = (
     f"SELECT leases.session, leases.job, {JOB} FROM leases CROSS JOIN jobs"
@@ -20,6 +21,10 @@ _HELD = (
 _OF_ROUTES = (
     "SELECT leases.job FROM leases JOIN jobs ON jobs.id = leases.job WHERE jobs.route {among} ORDER BY leases.job"
 )
+_HOLDERS = (
+    "SELECT holder, count(*) FROM"
+    " (SELECT CASE WHEN until > ? THEN username ELSE '' END AS holder FROM leases) AS held GROUP BY holder"
+)
 _LEFT = (
     "SELECT username, key FROM sessions WHERE username {among} AND server IS NULL"
     " AND EXISTS (SELECT 1 FROM leases WHERE leases.session = sessions.key)"
@@ -27,7 +32,10 @@ _LEFT = (
 
 
 class SqlLeases(Steps, Leases):
-    """The table `leases`; `jobs.leased` tells that there is one, for the index of free jobs."""
+    """The table `leases`.
+
+    `jobs.leased` tells that there is one, for the index of free jobs, and `jobs.handed_to` whose the last one was.
+    """
 
     def end_expired(self, now: float) -> None:
         self.end(job for (job,) in self._sql.rows("SELECT job FROM leases WHERE until <= ?", now))
@@ -37,6 +45,9 @@ class SqlLeases(Steps, Leases):
         for session, job_id, *job in self._sql.rows_for_each(_HELD, most.items()):
             held.setdefault(session, []).append(KnownJob(job_id, job_of(*job)))
         return held
+
+    def holders(self, now: float) -> dict[str, int]:
+        return {username: int(jobs) for username, jobs in self._sql.rows(_HOLDERS, now)}
 
     def left(self, most: Mapping[str, int]) -> dict[str, list[KnownJob]]:
         sessions = self._sql.rows_among(_LEFT, most)
@@ -52,7 +63,7 @@ class SqlLeases(Steps, Leases):
     def put(self, leases: Iterable[Lease]) -> None:
         rows = [(lease.job, lease.username, lease.session, lease.until) for lease in leases]
         self._sql.insert("leases", _COLUMNS, rows, _REPLACE)
-        self._sql.update("jobs", ("leased",), ("id", "leased"), [(1, row[0], 0) for row in rows])
+        self._sql.rows_for_each(_HAND, [(username, job, username) for job, username, *_ in rows])
 
     def shorten(self, after: float, to: float) -> None:
         self._sql.rows("UPDATE leases SET until = ? WHERE until > ?", to, after)

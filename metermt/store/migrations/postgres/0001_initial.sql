@@ -65,6 +65,7 @@ CREATE TABLE jobs (
     previous_date TEXT,
     state         TEXT NOT NULL DEFAULT 'open',
     leased        INTEGER NOT NULL DEFAULT 0, -- 1 while there is a lease of it
+    handed_to     TEXT COLLATE "C",           -- whose the last lease was, also when it has ended
     reading       BIGINT,                     -- the one that counts, of the table below
     UNIQUE (cycle, meter)
 );

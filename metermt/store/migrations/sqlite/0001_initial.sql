@@ -61,6 +61,7 @@ CREATE TABLE jobs (
     previous_date TEXT,
     state         TEXT NOT NULL DEFAULT 'open',
     leased        INTEGER NOT NULL DEFAULT 0,    -- 1 while there is a lease of it
+    handed_to     TEXT,                          -- whose the last lease was, also when it has ended
     reading       INTEGER REFERENCES readings,   -- the one that counts
     UNIQUE (cycle, meter)
 ) STRICT;
