@@ -100,9 +100,10 @@ def test_the_five_minutes_work_word_for_word(shell, serve, run_python, tmp_path)
     route_file, office, server, dialogue, program, plain, month_end = texts
     (tmp_path / "november.csv").write_text(route_file, encoding="utf-8")
 
-    imported, added, listed = office.splitlines()
+    imported, added, users, listed = office.splitlines()
     assert shell(imported).endswith("3 added, 0 changed, 0 unchanged.\n")
     shell(added, (": ", PASSWORD), ("Again: ", PASSWORD))
+    assert "Carol Dent" in shell(users)
     assert shell(listed) == "2026-11  Harbour  0/2\n2026-11  Hill     0/1\n"
 
     serving, ping, backup = server.splitlines()

@@ -103,6 +103,8 @@ def test_jobs_of_a_closed_cycle_are_still_found(crew):
 
 def test_a_reopened_cycle_is_as_it_was_before_it_was_closed_but_for_leases(crew):
     crew.record(make_reading("M00000"))
+    crew.lease("carol-1", "M00001", until=LEASED_UNTIL)
+    crew.leases.end_of(["carol-1"])
     before = dump(crew.store)
     crew.lease("carol-1", "M00001", until=LEASED_UNTIL)
     crew.jobs.close_cycle(CYCLE)

@@ -67,9 +67,10 @@ def add(username: str, full_name: str, role: str, *, password_stdin: bool, datab
 @users.command(name="list")
 @database_option
 def list_(database: DatabasePlace) -> None:
-    """List the users: what they may do, who is disabled or has to wait, and who was there last.
+    """List the users, and how their logins are.
 
-    Times are local. The last use of a login is forgotten some time after the login has ended.
+    What they may do, who is disabled or has to wait, and who was there last. Times are local. The last use of a login
+    is forgotten some time after the login has ended.
 
     \b
     Example:

@@ -12,10 +12,7 @@ from metermt.store.postgres.connection import Connection, Statement
 from metermt.store.sql.dialect import Row, Sql
 
 CLOSING: Final = 0x4D544331
-"""The advisory lock that all who write share.
-
-Who closes or reopens a cycle, removes jobs, or changes an account has it alone.
-"""
+"""The advisory lock that all who write share, and who closes or reopens a cycle, or removes jobs, has alone."""
 
 
 class PostgresSql(Sql):

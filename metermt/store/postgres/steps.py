@@ -73,6 +73,8 @@ class PostgresAccounts(SqlAccounts):
         self._missing: set[str] = set()
         self._disabled: dict[str, bool] = {}  # as it was changed here, perhaps after it was foreseen
         self._find = f"{in_accounts.FIND} ORDER BY username FOR NO KEY UPDATE" if sql.writes else in_accounts.FIND
+        # What is decided about users who are not disabled is kept before they are.
+        self._look = f"{_STATES} ORDER BY username FOR SHARE" if sql.writes else _STATES
 
     def find(self, usernames: Iterable[str]) -> dict[str, Account]:
         asked = set(usernames)
@@ -82,7 +84,7 @@ class PostgresAccounts(SqlAccounts):
 
     def disabled(self, usernames: Iterable[str]) -> set[str]:
         asked = set(usernames)
-        found = super().disabled(asked)
+        found = {username for username, disabled in self._sql.rows_among(self._look, asked) if disabled}
         return {username for username in asked if self._disabled.get(username, username in found)}
 
     def put(self, accounts: Iterable[Account]) -> None:
@@ -90,12 +92,12 @@ class PostgresAccounts(SqlAccounts):
         # One that was looked for and not found may have been added since: that is for a rule to say, so run it again.
         new = [in_accounts.row_of(one) for one in there if one.user.username in self._missing]
         self._sql.insert("users", in_accounts.COLUMNS, new)
-        if changed := [one for one in there if one.user.username not in self._missing]:
-            # What others decide about these users is kept before this, or decided after it.
-            self._sql.rows("SELECT pg_advisory_xact_lock(?)", CLOSING)
-        super().put(changed)
+        super().put(one for one in there if one.user.username not in self._missing)
         self._disabled |= {one.user.username: one.user.disabled for one in there}
         self._missing -= {one.user.username for one in there}
+
+
+_STATES = "SELECT username, disabled FROM users WHERE username {among}"
 
 
 class PostgresJobs(SqlJobs):
