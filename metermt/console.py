@@ -1,7 +1,6 @@
 """The console: a reader logs in and reads meter after meter, with the keyboard alone."""
 
 import getpass
-import re
 from collections.abc import Callable
 from contextlib import suppress
 from datetime import UTC, datetime
@@ -24,6 +23,7 @@ from metermt.errors import (
     UnknownMeter,
 )
 from metermt.model import Answer, Job
+from metermt.rules.answers import whole_number
 from metermt.terminal import Terminal
 
 _FAREWELL = 1.0  # seconds that logging out may take: whoever leaves does not wait for a server
@@ -136,12 +136,13 @@ class _Dialogue:
         """Return the reading or the reason that was typed, to count once; None when the reader gives neither."""
         meter = job.meter.number
         while text := self._terminal.ask(f"Reading for meter {meter}: "):
-            if not re.fullmatch(r"-?[0-9]{1,20}", text):
+            value = whole_number(text)
+            if value is None:
                 print(f"Invalid reading: {text} is not a whole number")
             elif text.startswith("-"):
                 print(f"Invalid reading: {text} is below zero")
             else:
-                return Answer(meter, int(text), when=datetime.now(UTC), key=new_key(), cycle=job.cycle)
+                return Answer(meter, value, when=datetime.now(UTC), key=new_key(), cycle=job.cycle)
         reason = self._terminal.ask(f"Reason for meter {meter}: ")
         return Answer(meter, None, reason, datetime.now(UTC), new_key(), job.cycle) if reason else None
 

@@ -28,10 +28,11 @@ def say_alive(turn: Turn, readers: int) -> None:
     """
     set_right(turn)
     turn.tx.servers.note(Server(turn.server, VERSION, readers, turn.now))
-    for server in turn.tx.servers.all():
+    servers = turn.tx.servers.all()
+    for server in servers:
         if not can_have_been(server.seen_at, turn.now):
             turn.tx.servers.note(replace(server, seen_at=turn.now))
-    dead = [server.name for server in turn.tx.servers.all() if server.seen_at < turn.now - DEAD_SECONDS]
+    dead = [server.name for server in servers if server.seen_at < turn.now - DEAD_SECONDS]
     for name in dead:
         turn.tx.sessions.leave_all(name)
     turn.tx.servers.forget(dead)

@@ -112,7 +112,7 @@ def database_option(command: F) -> F:
         default=default_database,
         envvar=DATABASE_VARIABLE,
         show_default="the one that `metermt serve` uses",
-        callback=_check_shared,
+        callback=_check_option,
         help="The database: a file, or postgresql://USER@HOST/NAME.",
     )(command)
 
@@ -156,9 +156,14 @@ def _typed(*names: str) -> list[str]:
     return [f"--{name}" for name in names if source(name) is not ParameterSource.DEFAULT]
 
 
-def _check_shared(
-    context: click.Context, parameter: click.Parameter, database: DatabasePlace | None
-) -> DatabasePlace | None:
+def check_shared(database: DatabasePlace | None) -> None:
+    """Refuse what no other program can reach."""
     if str(database) == IN_MEMORY:
         raise click.BadParameter("what a server keeps in :memory: can be reached through that server only")
+
+
+def _check_option(
+    context: click.Context, parameter: click.Parameter, database: DatabasePlace | None
+) -> DatabasePlace | None:
+    check_shared(database)
     return check_database(context, parameter, database)

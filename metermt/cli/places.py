@@ -2,16 +2,15 @@
 
 import click
 
-from metermt.cli.common import check_database
-from metermt.config import IN_MEMORY, DatabasePlace
+from metermt.cli.common import check_database, check_shared
+from metermt.config import DatabasePlace
 
 
 def check_place(
     context: click.Context, parameter: click.Parameter, place: DatabasePlace | None
 ) -> DatabasePlace | None:
     """Refuse what no other program can reach, and a password, for which the environment has no variable here."""
-    if str(place) == IN_MEMORY:
-        raise click.BadParameter("what a server keeps in :memory: can be reached through that server only")
+    check_shared(place)
     try:
         return check_database(context, parameter, place)
     except click.BadParameter as error:

@@ -1,17 +1,15 @@
 """What stands in the fields of the window."""
 
-import re
 from dataclasses import dataclass
 
 from metermt.errors import UserError
 from metermt.model import User
+from metermt.rules.answers import whole_number
 
 READ = "Read"
 """The reason that is none: there is a reading."""
 _NO_READING = ("Refused entry", "No access", "Failed to find meter")
 REASONS = (READ, *_NO_READING)
-
-_WHOLE_NUMBER = re.compile(r"-?[0-9]{1,20}")  # as the console takes it; every part can carry so many digits
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +34,8 @@ class Typed:
         if reason.lower() == READ.lower():
             reason = ""
         if reading:
-            return (int(reading) if _WHOLE_NUMBER.fullmatch(reading) else reading), reason
+            value = whole_number(reading)
+            return (reading if value is None else value), reason
         return (None, reason) if reason else None
 
     @property

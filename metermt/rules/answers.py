@@ -14,6 +14,12 @@ MAX_REASON = 500
 """Characters in a reason."""
 
 _KEY = re.compile(r"[!-~]{1,64}")
+_WHOLE_NUMBER = re.compile(r"-?[0-9]{1,20}")  # every part can carry so many digits
+
+
+def whole_number(text: str) -> int | None:
+    """Return the whole number that somebody has typed, None if it is none, or has more than 20 digits."""
+    return int(text) if _WHOLE_NUMBER.fullmatch(text) else None
 
 
 def judged(answer: Answer, now: datetime) -> Answer:

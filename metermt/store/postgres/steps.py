@@ -4,6 +4,7 @@ Nothing that another server may want is locked between two statements but free j
 """
 
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from functools import partial
 from types import MappingProxyType
 
 from psycopg import errors
@@ -52,9 +53,9 @@ class PostgresTx(Tx):
     def gather(
         self, now: float, keys: Collection[Key] = (), meters: Collection[str] = (), wishes: Sequence[Wish] = ()
     ) -> Facts:
-        with self._sql.ahead():
-            super().gather(now, keys, meters, wishes)
-        return super().gather(now, keys, meters, wishes)
+        gather = partial(super().gather, now, keys, meters, wishes)
+        self.foresee(gather)
+        return gather()
 
     def keep(
         self,

@@ -12,7 +12,7 @@ _COLUMNS = ("job", "username", "session", "until")
 _REPLACE = (
     "ON CONFLICT (job) DO UPDATE SET username = excluded.username, session = excluded.session, until = excluded.until"
 )
-_HAND = "UPDATE jobs SET leased = 1, handed_to = ? WHERE id = ? AND (leased = 0 OR handed_to IS NOT ?)"
+_HAND = "UPDATE jobs SET leased = 1, handed_to = ? WHERE id = ? AND (leased = 0 OR handed_to IS DISTINCT FROM ?)"
 # Only open jobs are leased: this need not ask how a job or its cycle is.
 _HELD = (
     f"SELECT leases.session, leases.job, {JOB} FROM leases CROSS JOIN jobs"
