@@ -1,9 +1,10 @@
 """Faults under readers at work, a few of each: `scripts/chaos` makes more of them, and more kinds."""
 
 import pytest
-from chaos_faults import FAULTS, run_on, with_link, with_servers
+from chaos_faults import FAULTS, run_on
 from chaos_history import Handed, History, Kept, Refused, Row, Sent, verdict_on
 from chaos_stage import steady_cluster
+from chaos_stages import with_link, with_servers
 from postgres import need_postgres
 
 READINGS = 5

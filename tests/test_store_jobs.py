@@ -9,7 +9,6 @@ from conftest import (
     LEASED_UNTIL,
     MANY,
     OTHER_CYCLE,
-    add_readers,
     dump,
     import_jobs,
     make_job,
@@ -19,7 +18,6 @@ from conftest import (
 from steps import Failure
 
 from metermt.model import JobState, RouteProgress, Standing, Unread
-from metermt.store.groups import LOOKS_BACK
 
 WHOLE = {
     "kind": "E",
@@ -36,92 +34,6 @@ EMPTY = {"kind": "", "dials": None, "address": "", "instructions": "", "route": 
 
 def states(steps, *meters):
     return {standing.meter: standing.state for standing in steps.jobs.standings(meters)}
-
-
-# --- cycles
-
-
-def test_cycles_are_told_in_order_with_whether_they_are_open(steps):
-    for cycle in ("2026-11", "2026-9", "2025-12", "a", "B"):
-        steps.jobs.open_cycle(cycle)
-    steps.jobs.close_cycle("2026-11")
-    told = [("2025-12", True), ("2026-11", False), ("2026-9", True), ("B", True), ("a", True)]
-    assert list(steps.jobs.cycles().items()) == told
-    assert all(type(is_open) is bool for is_open in steps.jobs.cycles().values())
-
-
-def test_a_cycle_that_is_there_already_stays_as_it_is(crew):
-    before = dump(crew.store)
-    crew.jobs.open_cycle(CYCLE)
-    assert dump(crew.store) == before
-    crew.jobs.close_cycle(CYCLE)
-    crew.jobs.open_cycle(CYCLE)
-    assert crew.jobs.cycles() == {CYCLE: False}
-
-
-def test_closing_a_cycle_tells_how_many_jobs_were_left_unread(crew):
-    crew.record(make_reading("M00000"))
-    crew.lease("carol-1", "M00001", until=LEASED_UNTIL)
-    assert crew.jobs.close_cycle(CYCLE) == 4
-
-
-def test_a_cycle_that_was_read_completely_misses_nothing(crew):
-    crew.record(*(make_reading(job.meter.number) for job in make_jobs(5)))
-    assert crew.jobs.close_cycle(CYCLE) == 0
-
-
-def test_a_cycle_without_jobs_can_be_closed(steps):
-    steps.jobs.open_cycle(CYCLE)
-    assert steps.jobs.close_cycle(CYCLE) == 0
-    assert steps.jobs.cycles() == {CYCLE: False}
-
-
-def test_a_closed_cycle_is_over(crew):
-    import_jobs(crew.store, OTHER_CYCLE, [make_job("X1", OTHER_CYCLE)])
-    crew.lease("carol-1", "M00001", "X1", until=LEASED_UNTIL)
-    crew.lease("adam-1", "M00002", until=LEASED_UNTIL)
-    crew.record(make_reading("M00000"))
-    crew.jobs.close_cycle(CYCLE)
-    assert crew.jobs.cycles() == {CYCLE: False, OTHER_CYCLE: True}
-    assert crew.free() == []
-    assert crew.held("carol-1", "adam-1") == {"carol-1": ["X1"]}
-    assert states(crew, "M00000", "M00001", "X1") == {"X1": JobState.OPEN}
-    assert crew.jobs.progress() == [RouteProgress(OTHER_CYCLE, "North", 0, 1)]
-
-
-def test_jobs_of_a_closed_cycle_are_left_to_nobody(crew):
-    crew.lease("carol-1", "M00001", until=LEASED_UNTIL)
-    crew.sessions.end(["carol-1"])
-    crew.jobs.close_cycle(CYCLE)
-    assert crew.left("carol") == {}
-
-
-def test_jobs_of_a_closed_cycle_are_still_found(crew):
-    crew.jobs.close_cycle(CYCLE)
-    assert crew.jobs.find(CYCLE, ["M00001"]) == {"M00001": make_jobs(2)[1]}
-
-
-def test_a_reopened_cycle_is_as_it_was_before_it_was_closed_but_for_leases(crew):
-    crew.record(make_reading("M00000"))
-    crew.lease("carol-1", "M00001", until=LEASED_UNTIL)
-    crew.leases.end_of(["carol-1"])
-    before = dump(crew.store)
-    crew.lease("carol-1", "M00001", until=LEASED_UNTIL)
-    crew.jobs.close_cycle(CYCLE)
-    assert crew.jobs.reopen_cycle(CYCLE) == 4
-    assert dump(crew.store) == before
-    assert crew.free() == ["M00001", "M00002", "M00003", "M00004"]
-    assert crew.standing("M00001").state is JobState.OPEN
-
-
-def test_reopening_leaves_open_and_other_cycles_as_they_are(crew):
-    import_jobs(crew.store, OTHER_CYCLE, [make_job("X1", OTHER_CYCLE)])
-    crew.jobs.close_cycle(OTHER_CYCLE)
-    crew.lease("carol-1", "M00001", until=LEASED_UNTIL)
-    before = dump(crew.store)
-    assert crew.jobs.reopen_cycle(CYCLE) == 0
-    assert crew.jobs.reopen_cycle("2020-01") == 0
-    assert dump(crew.store) == before
 
 
 # --- adding
@@ -275,87 +187,6 @@ def test_unread_jobs_come_in_the_order_of_the_walk_with_who_holds_them(crew):
     assert [one.meter for one in crew.jobs.unread(CYCLE, MANY)] == [one.meter for one in walk]
     assert all(one.leased_to is None for one in crew.jobs.unread(CYCLE, MANY))
     assert crew.jobs.unread("2020-01", MANY) == []
-
-
-# --- how jobs stand
-
-
-def test_standings_tell_all_that_an_answer_is_judged_by(crew):
-    crew.jobs.change([make_job("M00002", sequence=2, dials=None)])
-    crew.lease("adam-2", "M00002", until=LEASED_UNTIL + 0.5)
-    crew.record(make_reading("M00003", "adam"))
-    ids = {standing.meter: standing.job for standing in crew.jobs.standings(["M00002", "M00003"])}
-    assert crew.standing("M00002") == Standing(
-        ids["M00002"], "M00002", CYCLE, None, JobState.OPEN, None, "adam", LEASED_UNTIL + 0.5, "adam"
-    )
-    assert crew.standing("M00003") == Standing(ids["M00003"], "M00003", CYCLE, 5, JobState.DONE, "adam", None, 0)
-
-
-def test_who_was_handed_a_job_last_is_known_when_the_lease_has_ended(crew):
-    crew.lease("adam-1", "M00000", "M00001", "M00002", until=10)
-    crew.lease("carol-1", "M00001", "M00003", until=LEASED_UNTIL)
-    crew.leases.end_expired(10)
-    crew.leases.end_of(["carol-1"])
-    crew.record(make_reading("M00002", "carol"))
-    handed_to = [crew.standing(f"M0000{number}").handed_to for number in range(5)]
-    assert handed_to == ["adam", "carol", "adam", "carol", None]
-    assert crew.jobs.closed_hands([f"M0000{number}" for number in range(5)]) == {}
-
-
-def test_who_was_handed_a_job_last_is_known_when_its_cycle_is_closed(crew):
-    crew.lease("adam-1", "M00000", until=LEASED_UNTIL)
-    crew.lease("carol-1", "M00001", "M00002", until=LEASED_UNTIL)
-    crew.record(make_reading("M00002", "carol"), make_reading("M00003", "carol"))
-    crew.jobs.close_cycle(CYCLE)
-    import_jobs(crew.store, OTHER_CYCLE, make_jobs(2, OTHER_CYCLE))
-    for meter in ("M00000", "M00001"):
-        crew.lease("carol-1", meter, until=LEASED_UNTIL)
-    assert crew.jobs.closed_hands(["M00000", "M00001", "M00002", "M00003", "M9"]) == {
-        ("M00000", "adam"): CYCLE,
-        ("M00001", "carol"): CYCLE,
-        ("M00002", "carol"): CYCLE,
-    }
-    crew.jobs.close_cycle(OTHER_CYCLE)
-    assert crew.jobs.closed_hands(["M00000", "M00001"]) == {
-        ("M00000", "adam"): CYCLE,
-        ("M00000", "carol"): OTHER_CYCLE,
-        ("M00001", "carol"): OTHER_CYCLE,
-    }
-    assert crew.jobs.closed_hands([]) == {}
-
-
-def test_only_the_latest_closed_cycles_are_looked_into_for_who_was_handed_a_job(steps):
-    add_readers(steps.store, "carol")
-    for year in range(2000, 2001 + LOOKS_BACK):
-        import_jobs(steps.store, f"{year}", [make_job(f"M{year}", f"{year}")])
-        steps.lease("carol-1", f"M{year}", until=LEASED_UNTIL)
-        steps.jobs.close_cycle(f"{year}")
-    assert steps.jobs.closed_hands(["M2000", "M2001"]) == {("M2001", "carol"): "2001"}
-
-
-def test_standings_come_in_the_order_of_the_cycles(crew):
-    for cycle in ("2026-12", "2026-10"):
-        import_jobs(crew.store, cycle, make_jobs(3, cycle))
-    standings = crew.jobs.standings(["M00002", "M00001", "M00004"])
-    assert [standing.cycle for standing in standings] == ["2026-10"] * 2 + ["2026-11"] * 3 + ["2026-12"] * 2
-    of_one = [standing for standing in standings if standing.meter == "M00002"]
-    assert [standing.cycle for standing in of_one] == ["2026-10", "2026-11", "2026-12"]
-
-
-def test_a_meter_that_is_asked_for_twice_stands_once(crew):
-    assert len(crew.jobs.standings(["M00002", "M00001", "M00002", "M9"])) == 2
-
-
-def test_what_is_done_to_a_standing_is_not_done_to_the_store(crew):
-    before = dump(crew.store)
-
-    def decide(tx):
-        (standing,) = tx.jobs.standings(["M00000"])
-        standing.state, standing.read_by, standing.leased_to = JobState.DONE, "carol", "carol"
-        assert tx.jobs.standings(["M00000"])[0].state is JobState.OPEN
-
-    crew.store.write(decide)
-    assert dump(crew.store) == before
 
 
 # --- which are free

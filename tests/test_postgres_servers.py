@@ -1,0 +1,95 @@
+"""Two servers that answer at once on one PostgreSQL: each trap with real transactions."""
+
+import pytest
+from chaos_stage import at_odds
+from conftest import (
+    run_together,
+    start,
+)
+from postgres_faults import JOBS, THE_JOB, desk_time, outcome_of, row_held, wait_until_waiting
+from readers import Reader, readings_in
+
+from metermt.errors import AlreadyRead, Error
+from metermt.model import Answer
+
+
+@pytest.mark.parametrize("usernames", [("carol", "carol"), ("carol", "adam")], ids=["one reader", "two readers"])
+def test_two_servers_that_keep_answers_in_opposite_order_both_come_to_an_end(usernames, desks, postgres_url):
+    crew = [Reader(desk, username) for desk, username in zip(desks, usernames, strict=True)]
+    when = desk_time(desks[0])
+    answers = [Answer(f"M{number:05}", 5, when=when) for number in range(JOBS)]
+
+    told, told_other = run_together(
+        lambda: crew[0].submit_many(answers), lambda: crew[1].submit_many(list(reversed(answers)))
+    )
+
+    refused = [error for error in told + told_other if error]
+    if usernames[0] == usernames[1]:
+        assert refused == []  # the second ones are corrections
+    else:
+        assert len(refused) == JOBS
+        assert {type(error) for error in refused} == {AlreadyRead}
+    assert sum(reading.counts for reading in readings_in(desks[0].store)) == JOBS
+    assert at_odds(postgres_url) == {}
+
+
+def test_a_key_that_comes_through_two_servers_at_once_counts_once(desks, postgres_url):
+    carol = Reader(desks[0])
+    carols, when = (carol, carol.at(desks[1])), desk_time(desks[0])
+
+    for number in range(JOBS):
+        again_and_again = [
+            lambda one=one, number=number: one.submit(f"M{number:05}", when=when, key=f"key-{number}")
+            for one in carols * 2
+        ]
+        assert run_together(*again_and_again) == [None] * 4
+
+    assert [reading.answer.key for reading in readings_in(desks[0].store)] == [f"key-{n}" for n in range(JOBS)]
+    assert at_odds(postgres_url) == {}
+
+
+def test_two_servers_never_lease_one_job_to_two_readers(desks, postgres_url):
+    names = ("adam", "carol", "eric", "gwenda")
+    crew = [Reader(desk, name) for desk in desks for name in names]
+
+    handed = run_together(*(lambda reader=reader: reader.meters(4) for reader in crew))
+    handed += run_together(*(lambda reader=reader: reader.meters(8) for reader in crew))
+
+    ours = [set(first) | set(second) for first, second in zip(handed[:8], handed[8:], strict=True)]
+    assert sum(map(len, ours)) == len(set().union(*ours)) == JOBS
+    assert at_odds(postgres_url) == {}
+
+
+each_way_to_submit = pytest.mark.parametrize("submit", [Reader.submit, Reader.submit_and_next])
+
+
+@each_way_to_submit
+def test_an_answer_to_a_job_that_was_read_meanwhile_through_another_server_is_refused(submit, desks, postgres_url):
+    crew, when = (Reader(desks[0], "adam"), Reader(desks[1], "carol")), desk_time(desks[0])
+
+    with row_held(postgres_url, THE_JOB, "M00000"):
+        submitting = []
+        for number, reader in enumerate(crew):  # both find that nobody has read it, and wait to say that they did
+            submitting.append(start(lambda reader=reader: submit(reader, "M00000", when=when)))
+            wait_until_waiting(postgres_url, number + 1)
+
+    refused = [error for error in map(outcome_of, submitting) if isinstance(error, Error)]
+    assert [type(error) for error in refused] == [AlreadyRead], refused
+    assert len(readings_in(desks[0].store)) == 1
+    assert at_odds(postgres_url) == {}
+
+
+def test_a_job_that_was_read_meanwhile_through_another_server_is_not_handed_out_again(desks, postgres_url):
+    carol, when = Reader(desks[0]), desk_time(desks[0])
+    assert carol.meter() == "M00000"
+
+    with row_held(postgres_url, THE_JOB, "M00000"):
+        submitting = start(lambda: carol.submit("M00000", when=when))
+        wait_until_waiting(postgres_url, 1)
+        asking = start(lambda: carol.at(desks[1]).meter())
+        wait_until_waiting(postgres_url, 2)
+
+    assert submitting() is None
+    assert outcome_of(asking) in ("M00000", "M00001")  # it was carol's until she had read it
+    assert carol.meter() == "M00001"
+    assert at_odds(postgres_url) == {}
