@@ -23,14 +23,13 @@ from metermt.client import MeterClient
 from metermt.model import Answer
 from metermt.store.sqlite.store import SqliteStore
 
-_READERS = 32
 _BULK, _BULK_METERS = 20, 20_000  # answers a bulk, and meters that they are of
 _PAUSE = 0.01  # seconds between two writes of another program
 _processes = multiprocessing.get_context("fork")
 
 
 def measure_company(settings: Settings, system: System, folder: Path) -> dict[str, Any]:
-    """Return the rounds of 32 readers alone and in company, by turns, and what leases cost."""
+    """Return the rounds of readers alone and in company, by turns, and what leases cost."""
     database = make_database(folder / "company.db", unread=settings.meters + _BULK_METERS)
     company = {"alone": _nobody, "bulks": _bulks, "writer": _writer}
     rates: dict[str, list[float]] = {name: [] for name in company}
@@ -43,11 +42,12 @@ def measure_company(settings: Settings, system: System, folder: Path) -> dict[st
                 others(server, copy, settings),
                 _threads_watched(server) as most,
             ):
-                rates[name].append(measure_clients(system.connect, [server], _READERS, settings.seconds).rounds_per_s)
+                sample = measure_clients(system.connect, [server], settings.company, settings.seconds)
+                rates[name].append(sample.rounds_per_s)
                 # Until they have logged in, all of them have threads of their own.
                 threads[name] = max(threads[name], most(0.9 * settings.seconds))
     return {
-        "readers": _READERS,
+        "readers": settings.company,
         "leases": _leases(settings, folder),
         **{
             name: {

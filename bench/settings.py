@@ -18,6 +18,7 @@ class Settings:
     imports: int = 3  # runs of that
     idle: int = 1_000  # connections that say nothing
     logins: int = 200  # at once
+    company: int = 32  # readers whom others disturb
     ahead: int = 50  # readers with jobs leased ahead
     ahead_each: int = 1_000  # jobs that each of them has
     starts: int = 7  # of a server, and of a console
@@ -25,18 +26,19 @@ class Settings:
 
 QUICK = Settings(
     runs=1,
-    clients=(1, 64),
-    seconds=0.2,
-    meters=10_000,
-    stored=(0, 1_000, 10_000),
-    calls=20,
-    bulk=5_000,
-    imported=10_000,
+    clients=(1, 8),
+    seconds=0.1,
+    meters=4_000,
+    stored=(0, 1_000),
+    calls=10,
+    bulk=1_000,
+    imported=2_000,
     imports=1,
     idle=20,
     logins=10,
-    ahead=10,
-    ahead_each=100,
+    company=8,
+    ahead=5,
+    ahead_each=50,
     starts=1,
 )
 """Enough to see that everything works and roughly where it stands."""
