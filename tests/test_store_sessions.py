@@ -281,7 +281,7 @@ def test_steps_about_no_sessions_are_harmless(crew):
 
 
 def test_thousands_of_sessions_are_one_step(crew):
-    keys = [f"carol-{number}" for number in range(10, 10_010)]
+    keys = [f"carol-{number}" for number in range(10, 2010)]
     crew.sessions.add(map(make_session, keys))
     crew.sessions.note(dict.fromkeys(keys, T0 + 1), "there")
     assert {session.server for session in crew.sessions.find(keys).values()} == {"there"}
