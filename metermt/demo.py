@@ -10,7 +10,7 @@ from metermt.calls.office import Import, import_jobs, list_routes
 from metermt.calls.table import Caller
 from metermt.errors import SettingError
 from metermt.model import Account, Job, Meter, Role, User
-from metermt.passwords import hash_password, verify_password
+from metermt.passwords import hash_known_password, verify_password
 from metermt.store.base import Tx
 
 USERS: Final = {"adam": "Adam Ong", "carol": "Carol Dent", "eric": "Eric Lund", "gwenda": "Gwenda Pryce"}
@@ -39,7 +39,7 @@ def add_town(desk: Desk) -> None:
         desk.ask(import_jobs, Import(cycle, list(_jobs(cycle))), caller=_OFFICE)
     known = desk.store.read(lambda tx: tx.accounts.find(USERS))
     accounts = [
-        Account(User(username, full_name), hash_password(username))
+        Account(User(username, full_name), hash_known_password(username))
         for username, full_name in USERS.items()
         if username not in known
     ]
