@@ -50,7 +50,7 @@ def metermt(environment, tmp_path):
 
 
 @pytest.fixture
-def invoke(environment, tmp_path, monkeypatch):
+def invoke(environment, tmp_path, monkeypatch, hasher):
     """Do as `metermt`, in this process: for the many cases whose command another test has run for real."""
     monkeypatch.chdir(tmp_path)
 

@@ -1,9 +1,6 @@
 """Writes and imports route files: a module of tests has these fixtures when its `pytest_plugins` name this one."""
 
-import subprocess
-
 import pytest
-from commands import METERMT
 from conftest import CYCLE
 
 
@@ -20,11 +17,10 @@ def write(tmp_path):
 
 
 @pytest.fixture
-def import_routes(database_path):
-    """Run `metermt routes import` on a file."""
+def import_routes(invoke):
+    """Do as `metermt routes import` does with a file."""
 
-    def import_routes(path, *options, stdin="", cycle=CYCLE):
-        command = (METERMT, "routes", "import", path, *options, "--cycle", cycle, "--database", database_path)
-        return subprocess.run(command, input=stdin, capture_output=True, encoding="utf-8", timeout=60)
+    def import_routes(path, *options, stdin=None, cycle=CYCLE):
+        return invoke("routes", "import", str(path), *options, "--cycle", cycle, stdin=stdin)
 
     return import_routes

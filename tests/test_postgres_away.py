@@ -176,9 +176,9 @@ def test_the_password_of_a_database_is_in_no_log_and_on_no_command_line(
         f"postgresql://metermt@127.0.0.1:1/metermt?password={HIDDEN}&sslmode=perhaps",
     ],
 )
-def test_a_command_that_cannot_use_a_database_does_not_say_its_password(url, metermt):
+def test_a_command_that_cannot_use_a_database_does_not_say_its_password(url, invoke):
     for command in (("users", "list"), ("serve", "--port", "0")):
-        done = metermt(*command, METERMT_DATABASE=url)
+        done = invoke(*command, METERMT_DATABASE=url)
 
         assert done.returncode == 1, done
         assert HIDDEN not in done.stdout + done.stderr

@@ -338,8 +338,8 @@ def test_a_small_import_shows_no_progress(write, seen_when_importing):
     assert seen == f"Cycle {CYCLE}: {MANY - 1} added, 0 changed, 0 unchanged.\r\n"
 
 
-def test_a_large_import_from_a_pipe_shows_no_progress_where_nobody_watches(import_routes):
-    imported = import_routes("/dev/stdin", stdin=many_rows(MANY))
+def test_a_large_import_from_a_pipe_shows_no_progress_where_nobody_watches(metermt):
+    imported = metermt("routes", "import", "/dev/stdin", "--cycle", CYCLE, stdin=many_rows(MANY))
 
     assert imported.returncode == 0, imported.stderr
     assert imported.stdout == f"Cycle {CYCLE}: {MANY} added, 0 changed, 0 unchanged.\n"
