@@ -47,6 +47,9 @@ hypothesis.settings.register_profile(
 )
 hypothesis.settings.load_profile("metermt")
 
+threads_that_stay = set()
+"""What tests share may have threads that are not to end with the test."""
+
 
 class Clock:
     """Returns seconds since 1970, and stands still until it is moved."""
@@ -238,7 +241,7 @@ def store(request):
         with MemoryStore() as memory_store:
             yield memory_store
     else:
-        yield request.getfixturevalue(f"{request.param}_store")
+        yield request.getfixturevalue({"sqlite": "sqlite_store", "postgres": "shared_postgres_store"}[request.param])
 
 
 @pytest.fixture
@@ -306,7 +309,7 @@ def _no_thread_is_left_behind(_no_unexpected_error_is_logged):
     before = set(threading.enumerate())
     yield
     until = time.monotonic() + 5  # seconds that a thread has to come to its end by itself
-    left = [thread for thread in threading.enumerate() if thread not in before]
+    left = [thread for thread in threading.enumerate() if thread not in before | threads_that_stay]
     for thread in left:
         thread.join(max(0.0, until - time.monotonic()))
     left = [thread.name for thread in left if thread.is_alive()]

@@ -39,7 +39,7 @@ LATER = [
     " INSERT INTO failures SELECT username, at FROM login_failures; DROP TABLE login_failures;"
     " ALTER TABLE failures RENAME TO login_failures",
     "CREATE TABLE notes (job INTEGER PRIMARY KEY REFERENCES jobs, note TEXT NOT NULL) STRICT;"
-    " INSERT INTO notes SELECT id, 'address: ' || hex(zeroblob(2000)) FROM jobs",
+    " INSERT INTO notes SELECT id, 'address: ' || hex(zeroblob(200)) FROM jobs",
 ]
 
 
@@ -137,10 +137,10 @@ def upgraded(request, tmp_path):
             return
         with SqliteStore(path) as store:
             add_readers(store, "adam", "carol")
-            import_jobs(store, "2026-11", make_jobs(15))
+            import_jobs(store, "2026-11", make_jobs(10))
             steps = Steps(store)
             steps.sessions.add_failure("adam", "10.0.0.1", 5.0, 0)
-            steps.record(*(make_reading(f"M{number:05}", reason="seen") for number in range(10)))
+            steps.record(*(make_reading(f"M{number:05}", reason="seen") for number in range(5)))
 
     upgrade = Upgrade(tmp_path, prepare)
     with pytest.MonkeyPatch.context() as patch:

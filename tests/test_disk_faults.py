@@ -22,7 +22,7 @@ from metermt.errors import StoreError
 from metermt.model import Answer, ImportCount, Status
 from metermt.store.sqlite.store import SqliteStore
 
-SUBMISSIONS = 20
+SUBMISSIONS = 12
 
 FAULTS = {
     "EIO": lambda: apsw.IOError("the test's disk fails"),

@@ -247,7 +247,7 @@ def test_a_backup_never_replaces_a_file(crew, tmp_path):
 
 
 def test_closing_a_store_twice_is_harmless(store):
-    with store as same:
-        assert same is store
-    store.close()
-    store.close()
+    with opened_again(store) as other, other as same:
+        assert same is other
+    other.close()
+    other.close()

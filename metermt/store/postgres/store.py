@@ -32,7 +32,7 @@ _SECONDS = 10.0  # that whoever calls and waits does so: the longest transaction
 _BEGUN_SECONDS = 2.0  # that a turn of the switchboard may take: its readers wait for it
 _CONNECTIONS = 8
 _LIFETIME = 60.0  # seconds of a connection: its statements are planned once, and tables grow
-_THREADS = 4  # that answer what was begun: one for what is written, one for what is read, two for what is noted
+THREADS = 4  # that answer what was begun: one for what is written, one for what is read, two for what is noted
 _TRIES = 20  # of a transaction that others have been in the way of: more, and it is in its own
 _PATIENT_TRIES = 5  # of one that would rather wait for others, such as a server that stands still, but need not
 _TRUSTED_SECONDS = 1.0  # that a connection was at rest; longer, and it is tried before it is used
@@ -52,7 +52,7 @@ class PostgresStore(Store):
         self._outage = Lock()  # held while the database is known to be out of reach
         open_database(url, create=create)
         self._patience = Patience()
-        self._threads = ThreadPoolExecutor(_THREADS, "database")
+        self._threads = ThreadPoolExecutor(THREADS, "database")
         self._pool: ConnectionPool[Connection] = ConnectionPool(
             settings_of(url),
             connection_class=Connection,
