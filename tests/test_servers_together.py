@@ -10,6 +10,7 @@ from servers import fill, run_to_end
 
 from metermt.client import MeterClient
 from metermt.errors import SessionError, TooManyFailures
+from metermt.serving import RunningServer, ServerSettings
 from metermt.store.opening import open_store
 
 
@@ -22,8 +23,16 @@ def database(request, demo_accounts):
     return place
 
 
-def test_two_servers_on_one_database_know_each_others_sessions(servers, database):
-    first, second = (servers.start("--database", database) for _ in range(2))
+@pytest.fixture
+def running(database):
+    """Two servers on the database, both in this process."""
+    settings = ServerSettings(port=0, database=database)
+    with RunningServer(settings) as server, RunningServer(settings) as other:
+        yield server, other
+
+
+def test_two_servers_on_one_database_know_each_others_sessions(running):
+    first, second = running
     with rpyc.connect("localhost", first.port) as one, rpyc.connect("localhost", second.port) as other:
         session, _ = one.root.login("carol", "carol")
         adams, _ = other.root.login("adam", "adam")
@@ -46,8 +55,8 @@ def is_over(root, session):
     return False
 
 
-def test_failed_logins_count_on_all_servers_of_a_database(servers, database):
-    first, second = (servers.start("--database", database) for _ in range(2))
+def test_failed_logins_count_on_all_servers_of_a_database(running):
+    first, second = running
     with rpyc.connect("localhost", first.port) as one, rpyc.connect("localhost", second.port) as other:
         for _ in range(5):
             for root in (one.root, other.root):
@@ -121,11 +130,11 @@ def test_what_is_held_through_another_server_stays_when_one_starts(servers, data
         other.kill()
 
 
-def test_a_server_that_ends_leaves_to_their_readers_what_was_held_through_it(servers, database, connect):
-    server, other = (servers.start("--database", database) for _ in range(2))
+def test_a_server_that_ends_leaves_to_their_readers_what_was_held_through_it(running, connect):
+    server, other = running
     assert meter_of(connect(server)) == "M00000"
     assert meter_of(connect(other)) == "M00001"
-    assert server.stop() == 0
+    server.stop()
 
     assert meter_of(connect(other, "adam")) == "M00002"
     assert [job.meter.number for job in connect(other).get_jobs(2)] == ["M00000", "M00003"]
@@ -141,8 +150,8 @@ def test_who_was_connected_when_the_server_was_killed_goes_on_with_what_they_hol
     assert (meter_of(first), meter_of(second)) == held == ("M00000", "M00001")
 
 
-def test_who_loses_the_connection_leaves_what_they_hold_to_their_next_session(servers, database, connect):
-    server, other = (servers.start("--database", database) for _ in range(2))
+def test_who_loses_the_connection_leaves_what_they_hold_to_their_next_session(running, database, connect):
+    server, other = running
     first = connect(server)
     assert meter_of(first) == "M00000"
     assert meter_of(connect(other)) == "M00001"
@@ -157,8 +166,8 @@ def test_who_loses_the_connection_leaves_what_they_hold_to_their_next_session(se
     assert meter_of(connect(other)) == "M00000"
 
 
-def test_what_somebody_held_who_logs_out_is_free_for_everybody_at_once(servers, database, connect):
-    server, other = (servers.start("--database", database) for _ in range(2))
+def test_what_somebody_held_who_logs_out_is_free_for_everybody_at_once(running, connect):
+    server, other = running
     carol, adam, eric = connect(server), connect(other, "adam"), connect(server, "eric")
     assert [job.meter.number for job in carol.get_jobs(2)] == ["M00000", "M00001"]
     carol.logout()
