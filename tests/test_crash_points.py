@@ -19,7 +19,7 @@ from metermt import Answer, MeterClient, new_key
 from metermt.store.sqlite import database
 from metermt.store.sqlite.store import SqliteStore
 
-PASSAGES = 20
+PASSAGES = 10
 IN_SUBMISSIONS = [
     "before a commit",
     "writing a commit",
