@@ -34,6 +34,8 @@ class Conversation:
         # As they were when it was last settled:
         self.has_unsent = False
         """Whether a part of an answer could not be sent yet."""
+        self.needs_room = False
+        """Whether that, or something of TLS's own, has to be sent before more is received."""
         self.has_more = False
         """Whether something has come that `next_call` has not looked at."""
         self.is_quiet = True
@@ -117,7 +119,10 @@ class Conversation:
         end = self._end
         self.has_unsent = bool(self._unsent)
         self.has_more = not self._unsent and end.has_more
+        self.needs_room = self.has_unsent or self._stream.wants_to_send
         waits_for = ("take", 0) if self._unsent else end.waits_for
+        if waits_for[0] == "begin" and self._stream.is_in_record:
+            waits_for = "end", waits_for[1]  # as if it were a part of a frame, which it nearly always is
         if waits_for != self._waits_for:
             self._waits_for, self._since = waits_for, time.monotonic()
         self.is_quiet = waits_for[0] == "begin"
@@ -141,8 +146,8 @@ class Conversation:
             if self._unsent:
                 self._stream.send(self._unsent, Deadline(left))
                 self._unsent = b""
-            else:
-                self._end.receive(self._stream.receive(Deadline(left)))
+            elif chunk := self._stream.receive_some(Deadline(left)):
+                self._end.receive(chunk)
         except DeadlineExceeded:
             self.overdue()
 
