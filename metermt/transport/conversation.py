@@ -55,7 +55,7 @@ class Conversation:
             self.sock = encrypted
             encrypted.do_handshake()
         self.caller.certified_name = common_name(self.sock)
-        self._end = ServerEnd(CALLS)
+        self._end = ServerEnd(CALLS, [name for name, call in CALLS.items() if call.takes_time])
         self._stream = Stream(self.sock)
 
     @property
@@ -74,9 +74,13 @@ class Conversation:
         """Return the next call that the desk is to answer; answer what needs no desk."""
         while not self._unsent and (called := self._next_called()):
             try:
-                return called, CALLS[called.name].understood(self.caller, called.args, called.kwargs)
+                ask = CALLS[called.name].understood(self.caller, called.args, called.kwargs)
             except Error as error:
                 self._end.refuse(called, error)
+                continue
+            if called.time:  # the client is asked for it if the session is good, which a small call finds out
+                ask = Ask(CALLS["get_status"], self.caller, ask.session_id, None)
+            return called, ask
         return None
 
     def _next_called(self) -> Called | None:
@@ -88,7 +92,9 @@ class Conversation:
 
     def answer(self, called: Called, ask: Ask[object], outcome: Outcome) -> None:
         """Answer a call with what the desk has said."""
-        if not isinstance(outcome, BaseException):
+        if called.time and not isinstance(outcome, BaseException):
+            self._end.ask_for_time(called)
+        elif not isinstance(outcome, BaseException):
             try:
                 self._end.reply(called, ask.call.answer(outcome))
             except Exception as error:  # noqa: BLE001 - whoever has asked is told
