@@ -48,7 +48,7 @@ class Caller:
 
     address: str = ""
     certified_name: str | None = None
-    """The name in the client's certificate; None if it has shown none."""
+    """The name in the client's certificate, empty if there is none in it; None if it has shown no certificate."""
     role: Role | None = None
     sessions: set[str] = field(default_factory=set)
     """The keys of the sessions that were used on this connection."""

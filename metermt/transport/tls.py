@@ -94,10 +94,12 @@ def is_handshake_of_plain_text(error: ssl.SSLError) -> bool:
 
 
 def common_name(sock: socket) -> str | None:
-    """Return the name in the certificate that the peer has shown, None if it has shown none."""
+    """Return the name in the certificate that the peer has shown, empty if it has none; None if it has shown none."""
     shown: Any = sock.getpeercert() if isinstance(sock, ssl.SSLSocket) else None
-    names = [value for part in (shown or {}).get("subject", ()) for key, value in part if key == "commonName"]
-    return names[0] if names else None
+    if not shown:
+        return None
+    names = [value for part in shown["subject"] for key, value in part if key == "commonName"]
+    return names[0] if names else ""
 
 
 def _reason(error: ssl.SSLError) -> str:
