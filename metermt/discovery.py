@@ -24,13 +24,20 @@ from metermt.transport.plainvalues import Malformed, PlainReader
 _log = logging.getLogger("metermt.discovery")
 
 SIGNED = "METERMT"
-"""Stands before a signed message: `(SIGNED, time stamp, signature, message)`."""
+"""Stands before a signed message: `(SIGNED, signature, signed)`; `signed` is `(run, stamp, message)` in brine, with the
+run of the registry and a stamp that grows, so that what was overheard counts no second time."""
+WHICH_RUN = (SIGNED, "RUN")
+"""Asks a registry for its run: random bytes that it has made when it started."""
+NO_KEY, WRONG_KEY, WRONG_TIME, SAID_BEFORE = "KEY", "WRONG KEY", "WRONG TIME", "SAID BEFORE"
+"""Answers of a registry with a key to what it does not do."""
+QUESTION_BYTES = 500
+"""How long a question over UDP is made, with zeros: an answer is at most three times as long."""
 MAX_ANSWER = 65_507
 """Bytes of the longest datagram."""
 ANSWER_SECONDS = 2.0
 """How long a registry may take to answer."""
 
-_REGISTER_EVERY = 60.0  # seconds; a registry forgets a server after four times that
+_REGISTER_EVERY = 10.0  # seconds; so long after it was started again a registry knows all servers
 _REGISTER_AGAIN = 5.0  # seconds, when the registry did not answer
 
 
@@ -59,7 +66,7 @@ class Registry:
 
         A registry elsewhere cannot send anybody to a server on this machine: such addresses are dropped.
         """
-        answer = self._ask("QUERY", name, seconds=seconds)
+        answer = self._ask(("RPYC", "QUERY", (name,)), seconds=seconds)
         match answer:
             case tuple() if all(_is_place(place) for place in answer):
                 is_here = _is_loopback(self.host)
@@ -68,7 +75,7 @@ class Registry:
 
     def names(self) -> list[str]:
         """Return the names that servers are registered under."""
-        answer = self._ask("LIST", (None,))
+        answer = self._ask(("RPYC", "LIST", ((None,),)))
         match answer:
             case tuple() if all(isinstance(name, str) for name in answer):
                 return sorted(answer)
@@ -83,31 +90,57 @@ class Registry:
         self._tell("UNREGISTER", port, host=host)
 
     def _tell(self, command: str, *arguments: Any, host: str | None) -> None:
-        answer = self._ask(command, *arguments, host=host)
-        if answer == "KEY":
-            raise RegistryUnreachable(f"The registry at {self} takes signed registrations only: --registry-key-file")
+        run = self._ask(WHICH_RUN) if self.key else b""
+        answer = self._ask(("RPYC", command, arguments), host=host, signed_for=run)
         if answer != "OK":
-            raise RegistryUnreachable(f"The registry at {self} takes no more registrations")
+            words = _REFUSALS.get(answer) if isinstance(answer, str) else None
+            raise RegistryUnreachable(f"The registry at {self} {words or 'takes no more registrations'}")
 
-    def _ask(self, command: str, *arguments: Any, host: str | None = None, seconds: float = ANSWER_SECONDS) -> Any:
+    def _ask(
+        self,
+        message: tuple[Any, ...],
+        *,
+        seconds: float = ANSWER_SECONDS,
+        host: str | None = None,
+        signed_for: Any = None,
+    ) -> Any:
         kind = socket.SOCK_STREAM if self.tcp else socket.SOCK_DGRAM
         try:
             family, _, _, _, address = socket.getaddrinfo(self.host, self.port, type=kind)[0]
             with socket.socket(family, kind) as sock:
                 sock.settimeout(seconds)
                 sock.connect(address)
-                if command.endswith("REGISTER") and (host or self.key):
-                    # The host is signed too: else whoever overheard the message could register another one with it.
-                    arguments = (*arguments, host or sock.getsockname()[0])
-                message = brine.dump(("RPYC", command, arguments))
-                if self.key:
-                    message = brine.dump((SIGNED, *self.key.sign(message, time.time()), message))
-                sock.sendall(message)
+                if signed_for is None:
+                    content = brine.dump(message)
+                    if not self.tcp:
+                        content = content.ljust(QUESTION_BYTES, b"\0")
+                else:
+                    content = self._told(message, host, sock.getsockname()[0], signed_for)
+                sock.sendall(content)
                 return PlainReader(sock.recv(MAX_ANSWER)).value()
         except (OSError, UnicodeError) as error:
             raise RegistryUnreachable(f"No registry answers at {self}: is 'metermt registry' running there?") from error
         except Malformed as error:
             raise RegistryUnreachable(f"What answers at {self} is no registry") from error
+
+    def _told(self, message: tuple[Any, ...], host: str | None, own: str, run: Any) -> bytes:
+        """Write what a server says of itself, signed if there is a key."""
+        if host or self.key:
+            # The host is signed too: else whoever overheard the message could register another one with it.
+            message = (*message[:2], (*message[2], host or own))
+        if not self.key:
+            return bytes(brine.dump(message))
+        # The time grows from one life of a server to the next, and nobody has to remember it.
+        signed: bytes = brine.dump((run, time.time_ns() // 1000, message))
+        return bytes(brine.dump((SIGNED, self.key.sign(signed), signed)))
+
+
+_REFUSALS = {
+    NO_KEY: "takes signed registrations only: --registry-key-file",
+    WRONG_KEY: "has another key than this server: give both the same --registry-key-file",
+    WRONG_TIME: "has a clock that is more than a minute from this one: set both right",
+    SAID_BEFORE: "has heard a later message of this server already: was the clock set back?",
+}
 
 
 def split_address(text: str, default_port: int) -> tuple[str, int]:
