@@ -7,7 +7,7 @@ value in the same, over UDP or TCP.
 import logging
 import socket
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from ipaddress import ip_address
@@ -143,6 +143,62 @@ _REFUSALS = {
 }
 
 
+class Registries:
+    """Registries that servers are registered with: each server with all of them, so that any will do."""
+
+    def __init__(self, registries: Iterable[Registry]) -> None:
+        self._registries = list(registries)
+
+    @classmethod
+    def parse(cls, text: str, key: SharedKey | None = None) -> "Registries":
+        """Read one, or several with commas between, as `Registry.parse` does. Raises `SettingError`."""
+        return cls(Registry.parse(one.strip(), key) for one in text.split(","))
+
+    def __iter__(self) -> Iterator[Registry]:
+        return iter(list(self._registries))
+
+    def __str__(self) -> str:
+        return ", ".join(map(str, self._registries))
+
+    def servers(self, name: str, seconds: float = ANSWER_SECONDS) -> list[tuple[str, int]]:
+        """Return host and port of each server of this name, by the first registry that knows one.
+
+        All of them together may take so many seconds. The one that has answered last is asked first. Raises
+        `RegistryUnreachable` if none answers.
+        """
+        failures: list[RegistryUnreachable] = []
+        asked = list(self._registries)
+        for registry in asked:
+            try:
+                found = registry.servers(name, seconds / len(asked))
+            except RegistryUnreachable as error:
+                failures.append(error)
+                continue
+            if found:
+                self._registries = [registry, *(one for one in asked if one is not registry)]
+                return found
+        if len(failures) == len(asked):
+            raise RegistryUnreachable(" ".join(map(str, failures)))
+        return []
+
+    def all_servers(self, name: str | None = None) -> list[tuple[str, str, int]]:
+        """Return name, host and port of all servers, or of those of one name, that any registry knows, in order.
+
+        Raises `RegistryUnreachable` if none answers.
+        """
+        failures: list[RegistryUnreachable] = []
+        found: set[tuple[str, str, int]] = set()
+        for registry in self._registries:
+            try:
+                for known in [name] if name else registry.names():
+                    found.update((known, host, port) for host, port in registry.servers(known))
+            except RegistryUnreachable as error:
+                failures.append(error)
+        if len(failures) == len(self._registries):
+            raise RegistryUnreachable(" ".join(map(str, failures)))
+        return sorted(found)
+
+
 def split_address(text: str, default_port: int) -> tuple[str, int]:
     """Read `HOST`, `HOST:PORT`, `[IPV6]` or `[IPV6]:PORT`. Raises `SettingError`."""
     host, port = text, str(default_port)
@@ -157,19 +213,24 @@ def split_address(text: str, default_port: int) -> tuple[str, int]:
 
 
 @contextmanager
-def announced(registry: Registry, name: str, port: int, host: str | None = None) -> Iterator[None]:
+def announced(registries: Iterable[Registry], name: str, port: int, host: str | None = None) -> Iterator[None]:
     """Keep a server, on this machine or at `host`, registered until the block ends, then unregister it.
 
     A registry that does not answer is asked again and again; the server can be reached by its address meanwhile.
     """
     ending = Event()
-    announcer = Thread(target=_announce, args=(registry, name, port, host, ending), name="announcer", daemon=True)
-    announcer.start()
+    announcers = [
+        Thread(target=_announce, args=(registry, name, port, host, ending), name="announcer", daemon=True)
+        for registry in registries
+    ]
+    for announcer in announcers:
+        announcer.start()
     try:
         yield
     finally:
         ending.set()
-        announcer.join()
+        for announcer in announcers:
+            announcer.join()
 
 
 def _announce(registry: Registry, name: str, port: int, host: str | None, ending: Event) -> None:

@@ -17,7 +17,7 @@ from typing import Self
 from metermt.calls.desk import Desk
 from metermt.config import PORT, SERVICE, DatabasePlace, Limits, check_port
 from metermt.demo import add_town, check_no_town
-from metermt.discovery import Registry, announced
+from metermt.discovery import Registries, announced
 from metermt.errors import InternalError, SettingError
 from metermt.heartbeat import heartbeat
 from metermt.model import Reading
@@ -41,15 +41,15 @@ class ServerSettings:
     """What a server is told. Raises `SettingError`.
 
     `database` is None for one in a temporary folder, which is removed at the end. `demo` adds the users and the meters
-    of a made-up town, as `metermt.demo.add_town` does, to a database that has no others. With a `registry` the server
-    can be found there by its `name`.
+    of a made-up town, as `metermt.demo.add_town` does, to a database that has no others. With `registries` the
+    server can be found there by its `name`.
     """
 
     host: str = "localhost"
     port: int = PORT
     database: DatabasePlace | None = None
     demo: bool = False
-    registry: Registry | None = None
+    registries: Registries | None = None
     advertise: str | None = None
     name: str = SERVICE
     policy: Policy = field(default_factory=Policy)
@@ -104,9 +104,9 @@ class RunningServer:
             self._heartbeat.enter_context(heartbeat(self._desk))
             self._server.start()
             self._announcement = opened.enter_context(ExitStack())
-            if settings.registry:
+            if settings.registries:
                 self._announcement.enter_context(
-                    announced(settings.registry, settings.name, self.port, settings.advertise)
+                    announced(settings.registries, settings.name, self.port, settings.advertise)
                 )
             self._opened = opened.pop_all()
 

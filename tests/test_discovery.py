@@ -10,7 +10,7 @@ from rpyc.core import brine
 from rpyc.utils.registry import TCPRegistryClient, UDPRegistryClient
 
 from metermt import connect, discovery
-from metermt.discovery import Registry, announced, split_address
+from metermt.discovery import Registries, Registry, announced, split_address
 from metermt.errors import RegistryUnreachable, ServerUnreachable, SettingError
 from metermt.model import Answer
 from metermt.registry import FORGET_AFTER, MAX_SERVERS, RegistryServer, ServiceTable
@@ -26,7 +26,7 @@ def registry(request):
 
 
 def demo_server(registry, database=None):
-    return RunningServer(ServerSettings(port=0, demo=True, database=database, registry=registry))
+    return RunningServer(ServerSettings(port=0, demo=True, database=database, registries=Registries([registry])))
 
 
 def test_a_server_is_found_by_name_while_it_runs(registry):
@@ -90,7 +90,7 @@ def test_a_server_goes_on_without_a_registry_and_registers_when_there_is_one(cap
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
-    with announced(Registry("localhost", port), "METER", 4711):
+    with announced([Registry("localhost", port)], "METER", 4711):
         wait_until(lambda: "tries again" in caplog.text, "it has tried in vain")
 
 
@@ -306,7 +306,7 @@ def test_silent_tcp_clients_keep_nobody_out():
 
 def test_a_server_registers_under_the_address_that_it_advertises(locked_registry):
     registry = Registry(port=locked_registry.port, key=KEY)
-    settings = ServerSettings(port=0, demo=True, registry=registry, advertise="meter.example.org")
+    settings = ServerSettings(port=0, demo=True, registries=Registries([registry]), advertise="meter.example.org")
     with RunningServer(settings) as server:
         wait_until(lambda: registry.servers("METER"), "it is registered")
         assert registry.servers("METER") == [("meter.example.org", server.port)]

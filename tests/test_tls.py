@@ -32,9 +32,9 @@ def authority(tmp_path_factory):
 
 
 @contextmanager
-def tls_server(certificate, key, client_authority=None, registry=None):
+def tls_server(certificate, key, client_authority=None):
     tls = ServerTls(certificate, key, client_authority)
-    with RunningServer(ServerSettings(port=0, demo=True, tls=tls, registry=registry)) as server:
+    with RunningServer(ServerSettings(port=0, demo=True, tls=tls)) as server:
         yield server
 
 
