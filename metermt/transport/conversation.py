@@ -10,6 +10,7 @@ from metermt.calls.telling import told
 from metermt.config import Limits
 from metermt.errors import DeadlineExceeded, Error
 from metermt.transport.deadline import Deadline
+from metermt.transport.encrypted import EncryptedSocket
 from metermt.transport.frames import FRAME_SECONDS
 from metermt.transport.serverend import Called, ServerEnd
 from metermt.transport.stream import Stream, tune
@@ -48,15 +49,13 @@ class Conversation:
     def begin(self) -> None:
         """Shake hands."""
         tune(self.sock)
+        encrypted = None
         if self._tls:
-            self.sock.settimeout(self._limits.handshake.total_seconds())
-            # Shaking hands is a step of its own, so that a server that stops can hang up meanwhile.
-            encrypted = self._tls.wrap_socket(self.sock, server_side=True, do_handshake_on_connect=False)
-            self.sock = encrypted
-            encrypted.do_handshake()
-        self.caller.certified_name = common_name(self.sock)
+            encrypted = EncryptedSocket(self.sock, self._tls)
+            encrypted.shake_hands(Deadline(self._limits.handshake.total_seconds()))
+            self.caller.certified_name = common_name(encrypted)
         self._end = ServerEnd(CALLS, [name for name, call in CALLS.items() if call.takes_time])
-        self._stream = Stream(self.sock)
+        self._stream = Stream(encrypted or self.sock)
 
     @property
     def is_trusted(self) -> bool:
