@@ -66,10 +66,12 @@ class MeterClient:
 
     Several servers that share a database are given as `servers`, `["HOST:PORT", …]`, the port as above and an IPv6
     address in brackets; or as a `service`, a name that is looked up in the `registry` (`HOST`, `HOST:PORT`, or either
-    with `tcp:` before it) whenever the client connects. It begins with any of them and stays with it as long as the
-    connection works; then it goes on to the next one of the list, or to any other of that name. `host` and `port` tell
-    which one it is. A server that does not answer while it is connected to is left after a second, and one that falls
-    silent during a call after its share of the time: with two servers after half of `timeout`.
+    with `tcp:` before it; several with commas between) whenever the client connects, or if none answers where it was
+    found last. It begins with any of them and stays with it as long as the connection works; then it goes on to the
+    next one of the list, or to any other of that name. `host` and `port` tell which one it is. A server that does not
+    answer while it is connected to is left after a second, and one that falls silent during a call after two and a
+    half, unless it shows on another connection that it is still there. Then it has its share of the time: with two
+    servers half of `timeout`.
 
     With `tls_ca`, a PEM file of the authority that signed the server's certificate, the link is encrypted and the
     server must prove that it is the host that was called, or `service`; `tls_cert`, a PEM file with certificate and

@@ -7,7 +7,7 @@ value in the same, over UDP or TCP.
 import logging
 import socket
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from ipaddress import ip_address
@@ -24,13 +24,20 @@ from metermt.transport.plainvalues import Malformed, PlainReader
 _log = logging.getLogger("metermt.discovery")
 
 SIGNED = "METERMT"
-"""Stands before a signed message: `(SIGNED, time stamp, signature, message)`."""
+"""Stands before a signed message: `(SIGNED, signature, signed)`; `signed` is `(run, stamp, message)` in brine, with the
+run of the registry and a stamp that grows, so that what was overheard counts no second time."""
+WHICH_RUN = (SIGNED, "RUN")
+"""Asks a registry for its run: random bytes that it has made when it started."""
+NO_KEY, WRONG_KEY, WRONG_TIME, SAID_BEFORE = "KEY", "WRONG KEY", "WRONG TIME", "SAID BEFORE"
+"""Answers of a registry with a key to what it does not do."""
+QUESTION_BYTES = 500
+"""How long a question over UDP is made, with zeros: an answer is at most three times as long."""
 MAX_ANSWER = 65_507
 """Bytes of the longest datagram."""
 ANSWER_SECONDS = 2.0
 """How long a registry may take to answer."""
 
-_REGISTER_EVERY = 60.0  # seconds; a registry forgets a server after four times that
+_REGISTER_EVERY = 10.0  # seconds; so long after it was started again a registry knows all servers
 _REGISTER_AGAIN = 5.0  # seconds, when the registry did not answer
 
 
@@ -59,7 +66,7 @@ class Registry:
 
         A registry elsewhere cannot send anybody to a server on this machine: such addresses are dropped.
         """
-        answer = self._ask("QUERY", name, seconds=seconds)
+        answer = self._ask(("RPYC", "QUERY", (name,)), seconds=seconds)
         match answer:
             case tuple() if all(_is_place(place) for place in answer):
                 is_here = _is_loopback(self.host)
@@ -68,7 +75,7 @@ class Registry:
 
     def names(self) -> list[str]:
         """Return the names that servers are registered under."""
-        answer = self._ask("LIST", (None,))
+        answer = self._ask(("RPYC", "LIST", ((None,),)))
         match answer:
             case tuple() if all(isinstance(name, str) for name in answer):
                 return sorted(answer)
@@ -83,31 +90,113 @@ class Registry:
         self._tell("UNREGISTER", port, host=host)
 
     def _tell(self, command: str, *arguments: Any, host: str | None) -> None:
-        answer = self._ask(command, *arguments, host=host)
-        if answer == "KEY":
-            raise RegistryUnreachable(f"The registry at {self} takes signed registrations only: --registry-key-file")
+        run = self._ask(WHICH_RUN) if self.key else b""
+        answer = self._ask(("RPYC", command, arguments), host=host, signed_for=run)
         if answer != "OK":
-            raise RegistryUnreachable(f"The registry at {self} takes no more registrations")
+            words = _REFUSALS.get(answer) if isinstance(answer, str) else None
+            raise RegistryUnreachable(f"The registry at {self} {words or 'takes no more registrations'}")
 
-    def _ask(self, command: str, *arguments: Any, host: str | None = None, seconds: float = ANSWER_SECONDS) -> Any:
+    def _ask(
+        self,
+        message: tuple[Any, ...],
+        *,
+        seconds: float = ANSWER_SECONDS,
+        host: str | None = None,
+        signed_for: Any = None,
+    ) -> Any:
         kind = socket.SOCK_STREAM if self.tcp else socket.SOCK_DGRAM
         try:
             family, _, _, _, address = socket.getaddrinfo(self.host, self.port, type=kind)[0]
             with socket.socket(family, kind) as sock:
                 sock.settimeout(seconds)
                 sock.connect(address)
-                if command.endswith("REGISTER") and (host or self.key):
-                    # The host is signed too: else whoever overheard the message could register another one with it.
-                    arguments = (*arguments, host or sock.getsockname()[0])
-                message = brine.dump(("RPYC", command, arguments))
-                if self.key:
-                    message = brine.dump((SIGNED, *self.key.sign(message, time.time()), message))
-                sock.sendall(message)
+                if signed_for is None:
+                    content = brine.dump(message)
+                    if not self.tcp:
+                        content = content.ljust(QUESTION_BYTES, b"\0")
+                else:
+                    content = self._told(message, host, sock.getsockname()[0], signed_for)
+                sock.sendall(content)
                 return PlainReader(sock.recv(MAX_ANSWER)).value()
         except (OSError, UnicodeError) as error:
             raise RegistryUnreachable(f"No registry answers at {self}: is 'metermt registry' running there?") from error
         except Malformed as error:
             raise RegistryUnreachable(f"What answers at {self} is no registry") from error
+
+    def _told(self, message: tuple[Any, ...], host: str | None, own: str, run: Any) -> bytes:
+        """Write what a server says of itself, signed if there is a key."""
+        if host or self.key:
+            # The host is signed too: else whoever overheard the message could register another one with it.
+            message = (*message[:2], (*message[2], host or own))
+        if not self.key:
+            return bytes(brine.dump(message))
+        # The time grows from one life of a server to the next, and nobody has to remember it.
+        signed: bytes = brine.dump((run, time.time_ns() // 1000, message))
+        return bytes(brine.dump((SIGNED, self.key.sign(signed), signed)))
+
+
+_REFUSALS = {
+    NO_KEY: "takes signed registrations only: --registry-key-file",
+    WRONG_KEY: "has another key than this server: give both the same --registry-key-file",
+    WRONG_TIME: "has a clock that is more than a minute from this one: set both right",
+    SAID_BEFORE: "has heard a later message of this server already: was the clock set back?",
+}
+
+
+class Registries:
+    """Registries that servers are registered with: each server with all of them, so that any will do."""
+
+    def __init__(self, registries: Iterable[Registry]) -> None:
+        self._registries = list(registries)
+
+    @classmethod
+    def parse(cls, text: str, key: SharedKey | None = None) -> "Registries":
+        """Read one, or several with commas between, as `Registry.parse` does. Raises `SettingError`."""
+        return cls(Registry.parse(one.strip(), key) for one in text.split(","))
+
+    def __iter__(self) -> Iterator[Registry]:
+        return iter(list(self._registries))
+
+    def __str__(self) -> str:
+        return ", ".join(map(str, self._registries))
+
+    def servers(self, name: str, seconds: float = ANSWER_SECONDS) -> list[tuple[str, int]]:
+        """Return host and port of each server of this name, by the first registry that knows one.
+
+        All of them together may take so many seconds. The one that has answered last is asked first. Raises
+        `RegistryUnreachable` if none answers.
+        """
+        failures: list[RegistryUnreachable] = []
+        asked = list(self._registries)
+        for registry in asked:
+            try:
+                found = registry.servers(name, seconds / len(asked))
+            except RegistryUnreachable as error:
+                failures.append(error)
+                continue
+            if found:
+                self._registries = [registry, *(one for one in asked if one is not registry)]
+                return found
+        if len(failures) == len(asked):
+            raise RegistryUnreachable(" ".join(map(str, failures)))
+        return []
+
+    def all_servers(self, name: str | None = None) -> list[tuple[str, str, int]]:
+        """Return name, host and port of all servers, or of those of one name, that any registry knows, in order.
+
+        Raises `RegistryUnreachable` if none answers.
+        """
+        failures: list[RegistryUnreachable] = []
+        found: set[tuple[str, str, int]] = set()
+        for registry in self._registries:
+            try:
+                for known in [name] if name else registry.names():
+                    found.update((known, host, port) for host, port in registry.servers(known))
+            except RegistryUnreachable as error:
+                failures.append(error)
+        if len(failures) == len(self._registries):
+            raise RegistryUnreachable(" ".join(map(str, failures)))
+        return sorted(found)
 
 
 def split_address(text: str, default_port: int) -> tuple[str, int]:
@@ -124,19 +213,24 @@ def split_address(text: str, default_port: int) -> tuple[str, int]:
 
 
 @contextmanager
-def announced(registry: Registry, name: str, port: int, host: str | None = None) -> Iterator[None]:
+def announced(registries: Iterable[Registry], name: str, port: int, host: str | None = None) -> Iterator[None]:
     """Keep a server, on this machine or at `host`, registered until the block ends, then unregister it.
 
     A registry that does not answer is asked again and again; the server can be reached by its address meanwhile.
     """
     ending = Event()
-    announcer = Thread(target=_announce, args=(registry, name, port, host, ending), name="announcer", daemon=True)
-    announcer.start()
+    announcers = [
+        Thread(target=_announce, args=(registry, name, port, host, ending), name="announcer", daemon=True)
+        for registry in registries
+    ]
+    for announcer in announcers:
+        announcer.start()
     try:
         yield
     finally:
         ending.set()
-        announcer.join()
+        for announcer in announcers:
+            announcer.join()
 
 
 def _announce(registry: Registry, name: str, port: int, host: str | None, ending: Event) -> None:

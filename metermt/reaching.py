@@ -4,30 +4,33 @@ import random
 import re
 from abc import ABC, abstractmethod
 from collections.abc import Iterable
+from contextlib import closing
+from functools import partial
 from pathlib import Path
+from time import perf_counter
 from typing import Protocol
 
 from metermt.calls import sessions
 from metermt.config import PORT, check_port
-from metermt.discovery import ANSWER_SECONDS, Registry, split_address
+from metermt.discovery import ANSWER_SECONDS, Registries, split_address
 from metermt.errors import (
     DeadlineExceeded,
     Error,
+    RegistryUnreachable,
     ServerLost,
     ServerUnreachable,
     SettingError,
     StoreAway,
     TlsError,
 )
+from metermt.lastknown import Place, last_known, remember
 from metermt.transport.connection import ServerConnection
 from metermt.transport.deadline import Deadline
 from metermt.transport.tls import ClientTls
 from metermt.transport.tunnel import SshTunnel
 
-Place = tuple[str, int]
-"""Host and port."""
-
 _STEP = 1.0  # seconds that one of several servers may take to answer at first; if all are slow they get twice as long
+_LOOK = 1.5  # seconds that one that has fallen silent may take to show that it is still there
 _SILENT = (ServerUnreachable, ServerLost, DeadlineExceeded)
 _ADDRESS = re.compile(r"(\[[0-9A-Fa-f.]*:[0-9A-Fa-f:.]*(%\w+)?\]|[\w.-]+)(:[1-9][0-9]{0,4})?")
 
@@ -57,7 +60,7 @@ def way_to(  # noqa: PLR0913 - one for each way
     ssh: str | None = None,
 ) -> Way:
     """Return the way that is asked for; see `MeterClient`. Raises `SettingError` for what cannot go together."""
-    tls = _client_tls(tls_ca, tls_cert)
+    tls = client_tls(tls_ca, tls_cert)
     if ssh and service:
         raise SettingError("A server is reached by name or through SSH, not both: say its host and port")
     if servers is not None:
@@ -66,7 +69,7 @@ def way_to(  # noqa: PLR0913 - one for each way
             raise SettingError(f"The servers are listed: leave {', '.join(too_many)} away")
         return AnyOf(listed(servers), tls)
     if service:
-        return Named(service, Registry.parse(registry or "localhost"), tls)
+        return Named(service, Registries.parse(registry or "localhost"), tls)
     place = "localhost" if host is None else host, check_port(PORT if port is None else port)
     return ThroughSsh(ssh, *place, tls) if ssh else Direct(*place, tls)
 
@@ -135,6 +138,7 @@ class _Several(ABC):
                     failures.append(error)
                 else:
                     self.host, self.port = place
+                    connection.wait_while(partial(self._is_there, place))
                     return connection
             if not (deadline.left and any(isinstance(failure, DeadlineExceeded) for failure in failures)):
                 raise self._told(places, failures)
@@ -154,6 +158,16 @@ class _Several(ABC):
             connection.close()
             raise
         return connection
+
+    def _is_there(self, place: Place) -> bool:
+        """Tell whether a server answers on another connection: one that is frozen does not, one that is busy does."""
+        try:
+            self._answering(place, Deadline(_LOOK)).close()
+        except _SILENT:
+            return False
+        except Error:
+            return True
+        return True
 
     def _told(self, places: list[Place], failures: list[Error]) -> Error:
         """Return the error that says why none of these servers could be used."""
@@ -181,17 +195,27 @@ class AnyOf(_Several):
 
 
 class Named(_Several):
-    """Any server that a registry knows by a name, by chance."""
+    """Any server that registries know by a name, by chance. When none of them answers, where it was found last."""
 
-    def __init__(self, name: str, registry: Registry, tls: ClientTls | None) -> None:
+    def __init__(self, name: str, registries: Registries, tls: ClientTls | None) -> None:
         super().__init__(f"No server of the name {name} answers", tls, name)
         self._service = name
-        self._registry = registry
+        self._registries = registries
+        self._asked = f"{name.upper()} at {registries}"
 
     def _places(self, deadline: Deadline) -> list[Place]:
-        places = self._registry.servers(self._service, min(ANSWER_SECONDS, deadline.check()))
-        if not places:
-            raise ServerUnreachable(f"{self._words}: none is registered at {self._registry}")
+        self._words = f"No server of the name {self._service} answers"
+        try:
+            places = self._registries.servers(self._service, min(ANSWER_SECONDS, deadline.check() / 2))
+        except RegistryUnreachable as error:
+            places = last_known(self._asked)
+            if not places:
+                raise
+            self._words += f" where it was found last. {error}"
+        else:
+            if not places:
+                raise ServerUnreachable(f"{self._words}: none is registered at {self._registries}")
+            remember(self._asked, places)
         random.shuffle(places)
         return sorted(places, key=lambda place: place == (self.host, self.port))
 
@@ -208,7 +232,19 @@ def listed(servers: str | Iterable[str]) -> list[Place]:
     return list(dict.fromkeys(split_address(entry, PORT) for entry in entries))
 
 
-def _client_tls(tls_ca: Path | str | None, tls_cert: Path | str | None) -> ClientTls | None:
+def answer_time(place: Place, name: str, tls: ClientTls | None, deadline: Deadline) -> float:
+    """Return how many seconds a server takes to answer, which must prove that it is of this name if TLS is asked for.
+
+    Raises `ConnectionFailed`.
+    """
+    with closing(ServerConnection(*place, deadline, tls, name)) as connection:
+        started = perf_counter()
+        connection.call(sessions.ping.name, (), deadline)
+        return perf_counter() - started
+
+
+def client_tls(tls_ca: Path | str | None, tls_cert: Path | str | None) -> ClientTls | None:
+    """Return what a client trusts and shows, None for a link that is not encrypted. Raises `SettingError`."""
     if tls_ca is None:
         if tls_cert is not None:
             raise SettingError("A client certificate needs TLS: give the server's authority too, with --tls-ca")

@@ -6,31 +6,30 @@ registrations; none of that is true of this one.
 """
 
 import logging
+import secrets
 import socket
 import time
 from collections.abc import Callable
 from contextlib import suppress
-from threading import BoundedSemaphore, Event, Lock, Thread
+from threading import Event, Lock, Thread
 from time import monotonic
-from typing import Any, Self
+from typing import Any, NamedTuple, Self
 
 from rpyc.core import brine
 
 from metermt import discovery
 from metermt.config import REGISTRY_PORT, check_port
-from metermt.errors import ListenError
+from metermt.registrydoors import MAX_MESSAGE, answer_connections, answer_datagrams, listen
 from metermt.signing import SharedKey
 from metermt.transport.plainvalues import Malformed, PlainReader
 
 FORGET_AFTER = 240.0
-"""Seconds after which a server that did not register again is forgotten; servers do so every 60."""
+"""Seconds after which a server that did not register again is forgotten; ours do so every 10, RPyC's every 60."""
 MAX_SERVERS = 1000
 """Registrations that are kept at most: more than anybody runs, less than what would fill the memory."""
 
-_MAX_MESSAGE = 1500  # bytes; RPyC's clients read no more, so answers are cut to it as well
 _MAX_NAME = 64  # characters of a name or a host
-_TCP_SECONDS = 2.0  # how long a TCP client may take to ask
-_TCP_CLIENTS = 50  # at once; the connections of more are closed
+_MAX_AGE = 60.0  # seconds that a clock may differ from this one, and for which a signed message is good
 
 _log = logging.getLogger("metermt.registry")
 
@@ -95,12 +94,15 @@ class RegistryServer:
         """
         self.table = ServiceTable()
         self._key = key
+        self._run = secrets.token_bytes(16)  # is signed with each message: none of an earlier run is good
+        self._latest: dict[tuple[str, int], int] = {}  # host, port: the stamp of its last message; for one thread only
         self._stopping = Event()
-        self._places = BoundedSemaphore(_TCP_CLIENTS)
-        self._socket = _listen(host, check_port(port), tcp=tcp)
-        self._socket.settimeout(0.5)  # so that `stop` is noticed, should its own message not arrive
+        self._socket = listen(host, check_port(port), tcp=tcp)
         self.port: int = self._socket.getsockname()[1]
-        self._thread = Thread(target=self._work_tcp if tcp else self._work_udp, name="registry", daemon=True)
+        work = answer_connections if tcp else answer_datagrams
+        self._thread = Thread(
+            target=work, args=(self._socket, self.answer, self._stopping), name="registry", daemon=True
+        )
         self._thread.start()
 
     def stop(self) -> None:
@@ -118,26 +120,43 @@ class RegistryServer:
     def __exit__(self, *_exc: object) -> None:
         self.stop()
 
-    def answer(self, message: bytes, host: str) -> bytes | None:
-        """Return the answer to a message from this host, None if it is not one of the protocol."""
+    def answer(self, message: bytes, host: str, most: int = MAX_MESSAGE) -> bytes | None:
+        """Return the answer to a message from this host, of so many bytes; None if it is not one of the protocol."""
         try:
-            content, trusted = self._opened(_read(message), host)
-            told = self._answered(content)
-            if told is not None:
-                return _fitting(told)
-            return _written(self._obeyed(content, host) if trusted else "KEY")
+            content = _read(message)
+            if content == discovery.WHICH_RUN:
+                return _written(self._run)
+            if (told := self._answered(content)) is not None:
+                return _fitting(told, most)
+            return _written(self._told(content, host))
         except Malformed:
             return None
 
-    def _opened(self, message: Any, host: str) -> tuple[Any, bool]:
-        """Return what is in a message that may be signed, and whether it may change anything."""
+    def _told(self, message: Any, host: str) -> str:
+        """Do what a message says if its sender may, and return the answer."""
+        if self._key is None:
+            return self._obeyed(_opened(message).content, host)
         match message:
-            case (discovery.SIGNED, int(stamp), bytes(signature), bytes(inner)):
-                if self._key is None or self._key.is_good(inner, stamp, signature, time.time()):
-                    return _read(inner), True
-                _log.warning("a message from %s has a wrong key, or its clock is wrong", host)
-                return _read(inner), False
-        return message, self._key is None
+            case (discovery.SIGNED, bytes(signature), bytes(inner)):
+                if not self._key.is_good(inner, signature):
+                    _log.warning("a message from %s is signed with another key", host)
+                    return discovery.WRONG_KEY
+                signed = _opened(message)
+                return self._refused(signed) or self._obeyed(signed.content, host)
+        return discovery.NO_KEY
+
+    def _refused(self, signed: "_Signed") -> str:
+        """Return why a message that was signed with the key does not count; nothing if it does, this once."""
+        now = int(time.time() * 1e6)
+        if abs(now - signed.stamp) > _MAX_AGE * 1e6:
+            return discovery.WRONG_TIME
+        place = _place_of(signed.content)
+        if signed.run != self._run or signed.stamp <= self._latest.get(place, 0):
+            return discovery.SAID_BEFORE
+        oldest = now - 2 * _MAX_AGE * 1e6  # which is refused anyway
+        self._latest = {place: stamp for place, stamp in self._latest.items() if stamp > oldest}
+        self._latest[place] = signed.stamp
+        return ""
 
     def _answered(self, message: Any) -> tuple[Any, ...] | None:
         match message:
@@ -157,60 +176,41 @@ class RegistryServer:
                 return "OK"
         raise Malformed
 
-    def _work_udp(self) -> None:
-        while not self._stopping.is_set():
-            with suppress(OSError):  # a time-out, or the asker is gone
-                message, address = self._socket.recvfrom(_MAX_MESSAGE)
-                if answer := self.answer(message, address[0]):
-                    self._socket.sendto(answer, address)
 
-    def _work_tcp(self) -> None:
-        while not self._stopping.is_set():
-            try:
-                sock, address = self._socket.accept()
-            except TimeoutError:
-                continue
-            except OSError:
-                self._stopping.wait(0.1)  # out of descriptors: one may be free by then
-                continue
-            if self._places.acquire(blocking=False):
-                Thread(target=self._talk, args=(sock, address[0]), name="registry client", daemon=True).start()
-            else:
-                sock.close()
+class _Signed(NamedTuple):
+    """What stands in a message under its signature."""
 
-    def _talk(self, sock: socket.socket, host: str) -> None:
-        try:
-            with sock, suppress(OSError):
-                sock.settimeout(_TCP_SECONDS)
-                if answer := self.answer(sock.recv(_MAX_MESSAGE), host):
-                    sock.sendall(answer)
-        finally:
-            self._places.release()
+    run: bytes
+    stamp: int
+    """Microseconds since 1970: grows with each message of a server, also from one of its lives to the next."""
+    content: Any
 
 
-def _listen(host: str, port: int, *, tcp: bool) -> socket.socket:
-    kind = socket.SOCK_STREAM if tcp else socket.SOCK_DGRAM
-    try:
-        family, _, _, _, address = socket.getaddrinfo(host, port, type=kind, flags=socket.AI_PASSIVE)[0]
-        sock = socket.socket(family, kind)
-        try:
-            if tcp:
-                sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            sock.bind(address)
-            if tcp:
-                sock.listen()
-        except BaseException:
-            sock.close()
-            raise
-    except (OSError, UnicodeError) as error:
-        raise ListenError.at(host, port, error) from error
-    return sock
+def _opened(message: Any) -> _Signed:
+    """Return what is in a message, which may be signed."""
+    match message:
+        case (discovery.SIGNED, bytes(_), bytes(inner)):
+            match _read(inner):
+                case (bytes(run), int(stamp), content):
+                    return _Signed(run, stamp, content)
+            raise Malformed
+    return _Signed(b"", 0, message)
+
+
+def _place_of(message: Any) -> tuple[str, int]:
+    """Return host and port that a signed message is about: both are in it, or it could be sent from elsewhere."""
+    match message:
+        case ("RPYC", "REGISTER", ((*_,), int(port), str(host))) | ("RPYC", "UNREGISTER", (int(port), str(host))):
+            return host, port
+    raise Malformed
 
 
 def _read(message: bytes) -> Any:
+    """Return the value in a message. Who asks may fill it up with zeros, so that the answer may be longer."""
     reader = PlainReader(message)
     value = reader.value()
-    reader.end()
+    if reader.peek(len(message)).strip(b"\0"):
+        raise Malformed
     return value
 
 
@@ -231,8 +231,8 @@ def _written(answer: Any) -> bytes:
     return written
 
 
-def _fitting(entries: tuple[Any, ...]) -> bytes:
-    """Write as many entries as fit a message."""
-    while len(answer := _written(entries)) > _MAX_MESSAGE:
+def _fitting(entries: tuple[Any, ...], most: int) -> bytes:
+    """Write as many entries as fit so many bytes."""
+    while len(answer := _written(entries)) > most:
         entries = entries[: len(entries) * 9 // 10]
     return answer

@@ -17,7 +17,7 @@ from typing import Self
 from metermt.calls.desk import Desk
 from metermt.config import PORT, SERVICE, DatabasePlace, Limits, check_port
 from metermt.demo import add_town, check_no_town
-from metermt.discovery import Registry, announced
+from metermt.discovery import Registries, announced
 from metermt.errors import InternalError, SettingError
 from metermt.heartbeat import heartbeat
 from metermt.model import Reading
@@ -41,15 +41,15 @@ class ServerSettings:
     """What a server is told. Raises `SettingError`.
 
     `database` is None for one in a temporary folder, which is removed at the end. `demo` adds the users and the meters
-    of a made-up town, as `metermt.demo.add_town` does, to a database that has no others. With a `registry` the server
-    can be found there by its `name`.
+    of a made-up town, as `metermt.demo.add_town` does, to a database that has no others. With `registries` the
+    server can be found there by its `name`.
     """
 
     host: str = "localhost"
     port: int = PORT
     database: DatabasePlace | None = None
     demo: bool = False
-    registry: Registry | None = None
+    registries: Registries | None = None
     advertise: str | None = None
     name: str = SERVICE
     policy: Policy = field(default_factory=Policy)
@@ -59,10 +59,21 @@ class ServerSettings:
 
     def __post_init__(self) -> None:
         check_port(self.port)
-        if not (self.tls or self.plaintext or _is_loopback(self.host)):
-            raise SettingError(
-                f"Others could listen in on {self.host}: use --tls (metermt tls init), or --plaintext if they cannot"
-            )
+        try:
+            found = socket.getaddrinfo(self.host, self.port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
+        except (OSError, UnicodeError):
+            return  # listening will fail, and say why
+        self.check_private([str(address[0]) for *_, address in found])
+
+    def check_private(self, addresses: list[str]) -> None:
+        """Raise `SettingError` if others could listen in on a server that is bound to one of these addresses."""
+        if self.tls or self.plaintext:
+            return
+        for address in addresses:
+            if not ip_address(address.partition("%")[0]).is_loopback:
+                raise SettingError(
+                    f"Others could listen in on {address}: use --tls (metermt tls init), or --plaintext if they cannot"
+                )
 
 
 class RunningServer:
@@ -82,6 +93,7 @@ class RunningServer:
             self._server = MeterServer(self._desk, settings.host, settings.port, settings.limits, settings.tls, failed)
             opened.callback(self._server.stop, 0.0)
             self.port: int = self._server.port
+            settings.check_private([self._server.listener.getsockname()[0]])  # a name may have led elsewhere meanwhile
             # Only one server at a time listens there: a session of this name is one of its own or of an earlier life.
             self._desk.server = f"{socket.gethostname()}/{settings.host}:{self.port}"
             if settings.demo:
@@ -92,9 +104,9 @@ class RunningServer:
             self._heartbeat.enter_context(heartbeat(self._desk))
             self._server.start()
             self._announcement = opened.enter_context(ExitStack())
-            if settings.registry:
+            if settings.registries:
                 self._announcement.enter_context(
-                    announced(settings.registry, settings.name, self.port, settings.advertise)
+                    announced(settings.registries, settings.name, self.port, settings.advertise)
                 )
             self._opened = opened.pop_all()
 
@@ -158,14 +170,6 @@ def _dump_line(reading: Reading) -> str:
     assert isinstance(said.when, datetime), "it is, once an answer was accepted"
     value = -1 if said.value is None else said.value
     return f"{said.meter}={value}@{said.when.astimezone():%Y-%m-%dT%H:%M}[{said.reason}]{reading.username}"
-
-
-def _is_loopback(host: str) -> bool:
-    try:
-        found = socket.getaddrinfo(host, None)
-    except (OSError, UnicodeError):
-        return True  # listening will fail, and say why
-    return all(ip_address(str(address[0]).partition("%")[0]).is_loopback for *_, address in found)
 
 
 def _allow_descriptors(connections: int) -> None:

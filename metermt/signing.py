@@ -1,12 +1,9 @@
-"""Messages that only those who share a key can make: HMAC-SHA256 over a time stamp and the message (RFC 2104)."""
+"""Messages that only those who share a key can make: HMAC-SHA256 (RFC 2104)."""
 
 import hmac
 from pathlib import Path
 
 from metermt.errors import SettingError
-
-MAX_AGE = 60.0
-"""Seconds that the clocks of two machines may differ, and for which a signed message is good."""
 
 _SHORTEST = 16  # bytes of a key
 
@@ -28,14 +25,10 @@ class SharedKey:
         except OSError as error:
             raise SettingError(f"Cannot read the key file {path}: {error.strerror}") from error
 
-    def sign(self, message: bytes, now: float) -> tuple[int, bytes]:
-        """Return the time stamp, in whole seconds since 1970, and the signature of a message."""
-        stamp = int(now)
-        return stamp, self._signature(message, stamp)
+    def sign(self, message: bytes) -> bytes:
+        """Return the signature of a message."""
+        return hmac.digest(self._secret, message, "sha256")
 
-    def is_good(self, message: bytes, stamp: int, signature: bytes, now: float) -> bool:
-        """Tell whether a message was signed with this key, and not too long ago."""
-        return abs(int(now) - stamp) <= MAX_AGE and hmac.compare_digest(signature, self._signature(message, stamp))
-
-    def _signature(self, message: bytes, stamp: int) -> bytes:
-        return hmac.digest(self._secret, b"%d:" % stamp + message, "sha256")
+    def is_good(self, message: bytes, signature: bytes) -> bool:
+        """Tell whether a message was signed with this key."""
+        return hmac.compare_digest(signature, self.sign(message))

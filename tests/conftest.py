@@ -275,6 +275,14 @@ def expected_errors():
         yield records
 
 
+@pytest.fixture(scope="session", autouse=True)
+def _own_cache_folder(tmp_path_factory):
+    """What clients remember is none of what the user's own clients do."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("XDG_CACHE_HOME", str(tmp_path_factory.mktemp("cache")))
+        yield
+
+
 class _ErrorLog(logging.Handler):
     """Collects the records of level ERROR and above while it is entered."""
 

@@ -28,8 +28,8 @@ FLOORS = (
     ("floor 3, the desk", ("calls.known", "calls.desk")),
     ("floor 3, the calls", ("calls",)),
     ("floor 3, the manager", ("manager", "demo")),
-    ("floor 4", ("transport", "discovery")),
-    ("floor 5", ("client", "reaching", "serving", "heartbeat", "registry", "localserver", "certificates")),
+    ("floor 4", ("transport", "discovery", "registrydoors")),
+    ("floor 5", ("client", "reaching", "lastknown", "serving", "heartbeat", "registry", "localserver", "certificates")),
     ("floor 6", ("console", "gui", "cli")),
     ("the roof", ("__init__", "__main__")),
 )

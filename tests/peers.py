@@ -74,9 +74,10 @@ def wait_until_taken_over():
 class Stranger:
     """Speaks RPyC by hand, says what no client of RPyC would, and answers only what it is told to."""
 
-    def __init__(self, port):
-        self.sock = socket.create_connection(("localhost", port), timeout=15)
-        self.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    def __init__(self, port, sock=None):
+        self.sock = sock or socket.create_connection(("localhost", port), timeout=15)
+        if not sock:
+            self.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self._received = bytearray()
         self._requests = 0
 

@@ -156,7 +156,7 @@ def test_services_asks_a_registry_or_a_database(invoke, crew_database, more):
     finished = invoke("services", *more, "--database", str(crew_database))
 
     assert finished.returncode == 2
-    assert finished.stderr.endswith("Error: --database asks no registry: leave NAME and --registry away\n")
+    assert "--database asks no registry and no server: leave NAME, --registry and --tls-… away" in finished.stderr
 
 
 def test_services_of_a_database_that_cannot_be_looked_into_is_an_error(invoke, database_path):

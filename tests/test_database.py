@@ -3,6 +3,8 @@
 import stat
 import subprocess
 import sys
+import time
+from pathlib import Path
 
 import apsw
 import pytest
@@ -156,6 +158,21 @@ def test_who_keeps_an_unfinished_answer_keeps_nobody_in_the_past(sqlite_store):
     assert tally_of(sqlite_store) == Status(41, 41)
     unfinished.close()
     assert tally_of(sqlite_store) == Status(41, 41)
+
+
+def test_however_many_read_at_once_there_are_a_few_connections(sqlite_store):
+    """Strangers make calls that read, too, and each connection takes descriptors for as long as the store is open."""
+    add_readers(sqlite_store, "carol")
+    before = len(list(Path("/proc/self/fd").iterdir()))
+
+    def look(tx):
+        tx.sessions.find(["no session"])
+        time.sleep(0.01)  # so that the next ones come meanwhile
+        return len(list(Path("/proc/self/fd").iterdir())) - before
+
+    most = max(run_together(*[lambda: sqlite_store.read(look)] * 100))
+    assert 2 < most < 50
+    assert len(list(Path("/proc/self/fd").iterdir())) - before < 50
 
 
 # --- migrations

@@ -2,6 +2,7 @@
 
 import socket
 import time
+from contextlib import ExitStack
 
 import pytest
 from conftest import wait_until
@@ -9,7 +10,7 @@ from rpyc.core import brine
 from rpyc.utils.registry import TCPRegistryClient, UDPRegistryClient
 
 from metermt import connect, discovery
-from metermt.discovery import Registry, announced, split_address
+from metermt.discovery import Registries, Registry, announced, split_address
 from metermt.errors import RegistryUnreachable, ServerUnreachable, SettingError
 from metermt.model import Answer
 from metermt.registry import FORGET_AFTER, MAX_SERVERS, RegistryServer, ServiceTable
@@ -25,7 +26,7 @@ def registry(request):
 
 
 def demo_server(registry, database=None):
-    return RunningServer(ServerSettings(port=0, demo=True, database=database, registry=registry))
+    return RunningServer(ServerSettings(port=0, demo=True, database=database, registries=Registries([registry])))
 
 
 def test_a_server_is_found_by_name_while_it_runs(registry):
@@ -89,7 +90,7 @@ def test_a_server_goes_on_without_a_registry_and_registers_when_there_is_one(cap
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
-    with announced(Registry("localhost", port), "METER", 4711):
+    with announced([Registry("localhost", port)], "METER", 4711):
         wait_until(lambda: "tries again" in caplog.text, "it has tried in vain")
 
 
@@ -209,38 +210,103 @@ def test_without_the_key_nobody_registers_or_unregisters(locked_registry):
     other = Registry(port=locked_registry.port, key=SharedKey(b"another secret, long enough"))
     owner.register("METER", 4711)
 
-    for attempt in (
-        lambda: stranger.register("METER", 4712),
-        lambda: stranger.unregister(4711),
-        lambda: other.register("METER", 4712),
-        lambda: other.unregister(4711),
-    ):
-        with pytest.raises(RegistryUnreachable, match="signed registrations only"):
-            attempt()
+    for asker, words in ((stranger, "takes signed registrations only"), (other, "has another key than this server")):
+        for attempt in (lambda asker=asker: asker.register("METER", 4712), lambda asker=asker: asker.unregister(4711)):
+            with pytest.raises(RegistryUnreachable, match=words):
+                attempt()
     assert stranger.servers("METER") == [("127.0.0.1", 4711)]
 
     owner.unregister(4711)
     assert stranger.servers("METER") == []
 
 
+REGISTER = ("RPYC", "REGISTER", (("METER",), 4711, "10.0.0.1"))
+UNREGISTER = ("RPYC", "UNREGISTER", (4711, "10.0.0.1"))
+
+
+def run_of(registry):
+    return brine.load(registry.answer(brine.dump(discovery.WHICH_RUN), "10.6.6.6"))
+
+
+def signed(registry, message, age=0.0, key=KEY):
+    """Write a message as a server does that is so many seconds behind."""
+    inner = brine.dump((run_of(registry), int((time.time() - age) * 1e6), message))
+    return brine.dump((discovery.SIGNED, key.sign(inner), inner))
+
+
+def hears(registry, written):
+    answer = registry.answer(written, "10.6.6.6")
+    return answer and brine.load(answer)
+
+
 def test_a_signed_message_is_good_for_a_minute_and_for_its_own_host_only(locked_registry):
-    message = brine.dump(("RPYC", "REGISTER", (("METER",), 4711, "10.0.0.1")))
-
-    def said(age, content=message):
-        stamp, signature = KEY.sign(message, time.time() - age)
-        return brine.load(locked_registry.answer(brine.dump(("METERMT", stamp, signature, content)), "10.6.6.6"))
-
-    assert said(age=120) == "KEY"
-    assert said(age=-120) == "KEY"
-    assert said(age=0, content=message.replace(b"10.0.0.1", b"10.6.6.6")) == "KEY"
+    assert hears(locked_registry, signed(locked_registry, REGISTER, age=120)) == discovery.WRONG_TIME
+    assert hears(locked_registry, signed(locked_registry, REGISTER, age=-120)) == discovery.WRONG_TIME
+    changed = signed(locked_registry, REGISTER).replace(b"10.0.0.1", b"10.6.6.6")
+    assert hears(locked_registry, changed) == discovery.WRONG_KEY
+    nowhere = ("RPYC", "REGISTER", (("METER",), 4711))  # it would be for the host that it is sent from
+    assert hears(locked_registry, signed(locked_registry, nowhere)) is None
     assert locked_registry.table.servers("METER") == []
-    assert said(age=50) == "OK"
+    assert hears(locked_registry, signed(locked_registry, REGISTER, age=50)) == "OK"
     assert locked_registry.table.servers("METER") == [("10.0.0.1", 4711)]
+
+
+def test_what_a_server_has_said_counts_once(locked_registry):
+    early = signed(locked_registry, REGISTER, age=3)
+    overheard = [signed(locked_registry, message, age) for message, age in ((REGISTER, 2), (UNREGISTER, 1))]
+    assert [hears(locked_registry, written) for written in overheard] == ["OK", "OK"]
+    assert locked_registry.table.servers("METER") == []
+
+    for written in (early, *overheard):
+        assert hears(locked_registry, written) == discovery.SAID_BEFORE
+    assert locked_registry.table.servers("METER") == []
+
+    assert hears(locked_registry, signed(locked_registry, REGISTER)) == "OK"
+    assert hears(locked_registry, overheard[1]) == discovery.SAID_BEFORE
+    assert locked_registry.table.servers("METER") == [("10.0.0.1", 4711)]
+
+
+def test_nothing_that_was_said_to_an_earlier_run_of_a_registry_counts(locked_registry):
+    overheard = signed(locked_registry, REGISTER)
+    with RegistryServer(port=0, key=KEY) as later:
+        assert hears(later, overheard) == discovery.SAID_BEFORE
+        assert later.table.servers("METER") == []
+
+
+@pytest.mark.parametrize(
+    "question",
+    [("RPYC", "QUERY", ("METER",)), ("RPYC", "LIST", ((None,),)), discovery.WHICH_RUN, ("RPYC", "REGISTER", ((), 1))],
+)
+def test_an_answer_is_at_most_three_times_as_long_as_its_question(question):
+    """Whoever can write another's address on a question must not have much sent there."""
+    with RegistryServer(port=0) as server, socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as stranger:
+        for number in range(300):
+            server.table.register("METER", "10.0.0.1", number + 1)
+            server.table.register(f"NAME {number}", "10.0.0.1", 1)
+        stranger.settimeout(0.3)
+        stranger.connect(("127.0.0.1", server.port))
+        for written in (brine.dump(question), brine.dump(question).ljust(discovery.QUESTION_BYTES, b"\0")):
+            stranger.send(written)
+            try:
+                answer = stranger.recv(65536)
+            except TimeoutError:
+                continue
+            assert len(answer) <= 3 * len(written)
+
+
+def test_silent_tcp_clients_keep_nobody_out():
+    with RegistryServer(port=0, tcp=True) as server, ExitStack() as stack:
+        for _ in range(60):
+            stack.enter_context(socket.create_connection(("127.0.0.1", server.port)))
+        registry = Registry("localhost", server.port, tcp=True)
+        for number in range(30):
+            registry.register("METER", 4711 + number)
+        assert len(registry.servers("METER")) == 30
 
 
 def test_a_server_registers_under_the_address_that_it_advertises(locked_registry):
     registry = Registry(port=locked_registry.port, key=KEY)
-    settings = ServerSettings(port=0, demo=True, registry=registry, advertise="meter.example.org")
+    settings = ServerSettings(port=0, demo=True, registries=Registries([registry]), advertise="meter.example.org")
     with RunningServer(settings) as server:
         wait_until(lambda: registry.servers("METER"), "it is registered")
         assert registry.servers("METER") == [("meter.example.org", server.port)]

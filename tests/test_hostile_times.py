@@ -4,19 +4,24 @@ import gc
 from contextlib import suppress
 
 import pytest
-from conftest import wait_until
+from conftest import WHEN, wait_until
 from memory_fixtures import *  # noqa: F403 - the fixtures
-from peers import A_DATETIME, MEGABYTE, REMOTE, VALUE, most_memory
-from proxy import frame
-from rpyc.core import brine, consts, netref, vinegar
-from servers import ServerProcess
+from peers import A_DATETIME, MEGABYTE, REMOTE, VALUE
+from rpyc.core import consts, netref, vinegar
 
-from metermt.transport.frames import MAX_FRAME
+from metermt.transport.frames import MAX_BULK_FRAME
+
+
+def call_with_time(stranger):
+    """Submit a reading with a `datetime`, after a login."""
+    if not hasattr(stranger, "session"):
+        stranger.session = stranger.log_in()
+    stranger.call("submit_reading", (VALUE, stranger.session), (VALUE, "M00000"), A_DATETIME, (VALUE, 1))
 
 
 def test_a_client_that_answers_a_question_with_a_reference_ends_with_an_error(server, stranger):
     asker = stranger(server)
-    asker.call("get_job", A_DATETIME)
+    call_with_time(asker)
     asked = 0
     while (message := asker.hear())[0] == consts.MSG_REQUEST:
         _, number, (handler, _) = message
@@ -30,7 +35,7 @@ def test_a_client_that_answers_a_question_with_a_reference_ends_with_an_error(se
 
 def answer_question(stranger, answer):
     """Call with a time, and give this answer when the server asks for its text: its kind and its content."""
-    stranger.call("get_job", A_DATETIME)
+    call_with_time(stranger)
     while True:
         kind, number, content = stranger.hear()
         if kind == consts.MSG_REQUEST and content[0] == consts.HANDLE_STR:
@@ -84,17 +89,49 @@ def test_a_time_leaves_no_handle_on_it(server, stranger):
         gc.enable()
 
 
-def test_a_call_takes_one_time_only(server, stranger):
+@pytest.mark.parametrize(
+    "call",
+    [
+        pytest.param(("get_job", A_DATETIME), id="a call that takes none"),
+        pytest.param(("submit_reading", *[A_DATETIME] * 4), id="more than one"),
+        pytest.param(("login", (VALUE, "carol"), A_DATETIME), id="for a password"),
+    ],
+)
+@pytest.mark.parametrize("logged_in", [False, True], ids=["stranger", "reader"])
+def test_nobody_is_asked_for_a_time_where_none_is_taken(call, logged_in, server, stranger):
     asker = stranger(server)
-    asker.call("get_job", *[A_DATETIME] * 60)
+    if logged_in:
+        asker.log_in()
+    asker.call(*call)
 
-    assert asker.error() == ("CallError", "Objects cannot be passed to this server, only numbers, texts and None")
+    kind, _, content = asker.hear()
+    assert kind == consts.MSG_EXCEPTION
+    assert content[1] == ("Objects cannot be passed to this server, only numbers, texts and None",)
+
+
+def test_a_stranger_is_not_asked_for_a_time(server, stranger):
+    asker = stranger(server)
+    asker.call("submit_reading", (VALUE, "no session"), (VALUE, "M00000"), A_DATETIME, (VALUE, 1))
+
+    kind, _, content = asker.hear()
+    assert (kind, content[0][1]) == (consts.MSG_EXCEPTION, "SessionError")
+
+
+def test_a_reader_who_comes_back_is_asked_for_a_time_at_once(server, stranger):
+    asker = stranger(server)
+    asker.session = stranger(server).log_in()
+    call_with_time(asker)
+    kind, number, (handler, _) = asker.hear()
+    assert (kind, handler) == (consts.MSG_REQUEST, consts.HANDLE_STR)
+    asker.say(consts.MSG_REPLY, number, (VALUE, WHEN))
+
+    assert asker.hear_answer() == (consts.MSG_REPLY, (VALUE, None))
 
 
 def test_answers_to_old_questions_are_let_go_of(server, stranger):
     asker = stranger(server)
     for _ in range(5):
-        assert answer_question(asker, (consts.MSG_REPLY, (VALUE, "soon"))) == "SessionError"
+        assert answer_question(asker, (consts.MSG_REPLY, (VALUE, "soon"))) == "InvalidTime"
     for number in range(1, 6):
         asker.say(consts.MSG_REPLY, number, (VALUE, "x" * MEGABYTE))
     asker.call("ping")
@@ -105,29 +142,10 @@ def test_answers_to_old_questions_are_let_go_of(server, stranger):
 
 def test_who_sends_more_than_is_kept_while_it_is_asked_is_hung_up_on(server, stranger):
     asker = stranger(server)
-    asker.call("get_job", A_DATETIME)
+    call_with_time(asker)
     assert asker.hear()[0] == consts.MSG_REQUEST
     with suppress(OSError):  # it may have hung up already
         for _ in range(20):
-            asker.call("get_job", (VALUE, "x" * (MAX_FRAME // 10)))
+            asker.call("get_job", (VALUE, "x" * (MAX_BULK_FRAME // 10)))
 
     assert asker.is_hung_up_on(within=1.5)
-
-
-def test_long_texts_and_many_requests_for_an_answer_do_not_fill_the_memory(tmp_path, stranger):
-    with ServerProcess(tmp_path, "--database", ":memory:") as process:
-        asker = stranger(process)
-        asker.call("get_job", A_DATETIME)
-        kind, number, _ = asker.hear()
-        assert kind == consts.MSG_REQUEST
-        before = most_memory(process)
-        for _ in range(10):
-            asker.say(consts.MSG_REPLY, number, (VALUE, "x" * MEGABYTE))
-        tiny = frame(b"\x01" + brine.dump((1, None)))
-        with suppress(OSError):
-            for _ in range(1000):
-                asker.call("get_job", A_DATETIME)
-                asker.sock.sendall(tiny * 1000)
-
-        assert asker.is_hung_up_on()
-        assert most_memory(process) - before < 8 * MEGABYTE

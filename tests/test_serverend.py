@@ -1,5 +1,6 @@
 """The server's end of a connection, without one: bytes in, calls and answers out, however they come."""
 
+import tracemalloc
 import zlib
 
 import pytest
@@ -45,7 +46,7 @@ def parts(called):
 
 @pytest.fixture
 def end():
-    return ServerEnd(NAMES)
+    return ServerEnd(NAMES, timed=["login"])
 
 
 @pytest.fixture
@@ -143,6 +144,7 @@ def test_after_a_goodbye_nothing_is_looked_at(end):
 
 
 def test_a_call_waits_for_the_text_of_a_time_and_others_wait_behind_it(end):
+    end.trust()
     end.receive(request(1, consts.HANDLE_CALL, (LOCAL, of("login")), (TUPLE, ((VALUE, "a"), A_DATETIME))))
     end.receive(call(2, "ping"))
     assert end.next_call() is None
@@ -157,6 +159,7 @@ def test_a_call_waits_for_the_text_of_a_time_and_others_wait_behind_it(end):
 
 
 def test_a_call_whose_time_is_not_told_in_time_is_refused_and_the_next_is_answered(end):
+    end.trust()
     end.receive(request(1, consts.HANDLE_CALL, (LOCAL, of("login")), (TUPLE, (A_DATETIME,))) + call(2, "ping"))
     assert end.next_call() is None
     end.stop_asking()
@@ -167,6 +170,38 @@ def test_a_call_whose_time_is_not_told_in_time_is_refused_and_the_next_is_answer
     assert [(kind, number) for kind, number, _ in said(end)] == [(REQUEST, 1), (EXCEPTION, 1)]
     end.receive(message(REPLY, 1, (VALUE, "2026-11-20")))
     assert end.next_call() is None  # it came too late
+
+
+def test_the_time_of_a_stranger_is_asked_for_when_its_owner_says_so_only(end):
+    end.receive(request(1, consts.HANDLE_CALL, (LOCAL, of("login")), (TUPLE, (A_DATETIME,))))
+    called = end.next_call()
+    assert (called.name, called.time.id_pack) == ("login", A_DATETIME[1])
+    assert said(end) == []
+
+    end.ask_for_time(called)
+    end.receive(message(REPLY, 1, (VALUE, "2026-11-20")))
+    assert parts(end.next_call()) == (1, "login", ("2026-11-20",), {})
+
+
+def test_nothing_is_kept_of_times_whose_release_is_never_answered(end):
+    end.trust()
+
+    def ask(times):
+        for number in range(times):
+            end.receive(request(1, consts.HANDLE_CALL, (LOCAL, of("login")), (TUPLE, (A_DATETIME,))))
+            assert end.next_call() is None
+            end.receive(message(REPLY, end.waits_for[1], (VALUE, f"{number}")))
+            end.reply(end.next_call(), None)
+            end.take_output()
+
+    tracemalloc.start()
+    try:
+        ask(100)
+        before, _ = tracemalloc.get_traced_memory()
+        ask(1000)
+        assert tracemalloc.get_traced_memory()[0] - before < 100_000  # a few hundred bytes for each would be twice that
+    finally:
+        tracemalloc.stop()
 
 
 # --- any bytes
@@ -181,7 +216,9 @@ def test_calls_are_the_same_however_their_bytes_are_cut(kinds, data):
         "time": request(4, consts.HANDLE_CALL, (LOCAL, of("login")), (TUPLE, (A_DATETIME,))),
     }
     stream = b"".join(written[kind] for kind in kinds)
-    at_once, bit_by_bit = ServerEnd(NAMES), ServerEnd(NAMES)
+    at_once, bit_by_bit = ServerEnd(NAMES, timed=["login"]), ServerEnd(NAMES, timed=["login"])
+    at_once.trust()
+    bit_by_bit.trust()
     at_once.receive(stream)
     expected = list(iter(lambda: parts(at_once.next_call()), None))
 

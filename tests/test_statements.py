@@ -122,17 +122,18 @@ def test_no_statement_of_a_readers_day_walks_through_a_table_or_sorts(statements
 
 
 @pytest.mark.parametrize("cycle", [None, CYCLE])
-def test_the_readings_are_read_in_the_order_of_an_index(sqlite_store, database_path, cycle):
-    """There may be millions of them, and the first is asked for before the last is known."""
+def test_a_page_of_the_readings_is_looked_up_in_an_index_of_that_order(sqlite_store, database_path, cycle):
+    """There may be millions of them. What is sorted are the readings of one job."""
     fill(sqlite_store, 3)
     seen = []
     with hooked(watch(seen)), SqliteStore(database_path) as store:
         store.read(lambda tx: list(tx.readings.all(cycle)))
-    ((sql, _),) = [(sql, cost) for sql, cost in seen if sql.startswith("SELECT") and "ORDER BY" in sql]
+    (sql,) = {sql for sql, _ in seen if "LIMIT" in sql}
     with raw(database_path) as database:
         plan = plan_of(database, sql)
     assert any("readings_of (job=?)" in step for step in plan)
-    assert not [step for step in plan if "TEMP B-TREE" in step]
+    assert any("jobs_in_order ((cycle,route,sequence,meter)>" in step for step in plan)
+    assert [step for step in plan if "TEMP B-TREE" in step] == ["USE TEMP B-TREE FOR LAST TERM OF ORDER BY"]
 
 
 def test_a_readers_day_costs_the_same_however_many_readings_there_are(statements):

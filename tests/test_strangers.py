@@ -2,13 +2,12 @@
 
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
 from rpyc.core import brine
 
-from metermt.discovery import SIGNED
+from metermt.discovery import SIGNED, WRONG_TIME
 from metermt.registry import RegistryServer
 from metermt.signing import SharedKey
 
@@ -46,7 +45,8 @@ def test_each_script_says_what_it_does(script):
 
 @pytest.mark.parametrize("stamp", [10**400, -(10**400)], ids=["future", "past"])
 def test_a_time_stamp_beyond_all_time_is_a_wrong_one(stamp):
-    message = brine.dump(("RPYC", "LIST", (None,)))
-    with RegistryServer(port=0, key=SharedKey(b"a key of sixteen")) as registry:
-        assert registry.answer(brine.dump((SIGNED, int(time.time()), b"wrong", message)), "127.0.0.1")
-        assert registry.answer(brine.dump((SIGNED, stamp, b"wrong", message)), "127.0.0.1")
+    key = SharedKey(b"a key of sixteen")
+    with RegistryServer(port=0, key=key) as registry:
+        signed = brine.dump((b"run", stamp, ("RPYC", "UNREGISTER", (1, "10.0.0.1"))))
+        answer = registry.answer(brine.dump((SIGNED, key.sign(signed), signed)), "127.0.0.1")
+    assert brine.load(answer) == WRONG_TIME

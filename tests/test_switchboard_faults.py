@@ -32,7 +32,7 @@ STEPS = [
         for step in ("begin", "receive_now", "next_call", "answer", "send_now", "settle", "overdue")
     ),
     *((ServerEnd, step) for step in ("receive", "next_call", "reply", "refuse", "stop_asking")),
-    *((Stream, step) for step in ("receive_now", "receive", "send_now")),
+    *((Stream, step) for step in ("receive_now", "receive_some", "send_now")),
     *((Desk, step) for step in ("answer", "_answer_alone", "begin", "hang_up", "note", "turn")),
     *((Work, step) for step in ("identify", "remember")),
     (BegunAnswers, "outcomes"),
@@ -153,7 +153,8 @@ def stir(server, visit, busy, going):
             busy.asks(name)
     if not busy.lost:
         with suppress(OSError):
-            busy.call("get_job", A_DATETIME)  # and the text of the time is never told
+            # The text of the time is never told.
+            busy.call("submit_reading", (VALUE, busy.session), (VALUE, "M00000"), A_DATETIME, (VALUE, 1))
             try:
                 busy.hear_answer()
             except EOFError:

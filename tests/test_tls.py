@@ -32,9 +32,9 @@ def authority(tmp_path_factory):
 
 
 @contextmanager
-def tls_server(certificate, key, client_authority=None, registry=None):
+def tls_server(certificate, key, client_authority=None):
     tls = ServerTls(certificate, key, client_authority)
-    with RunningServer(ServerSettings(port=0, demo=True, tls=tls, registry=registry)) as server:
+    with RunningServer(ServerSettings(port=0, demo=True, tls=tls)) as server:
         yield server
 
 
@@ -200,6 +200,32 @@ def test_a_client_certificate_lets_its_owner_in_and_nobody_else(authority):
             client.ping()
 
 
+@pytest.mark.parametrize(
+    ("subject", "words"),
+    [
+        pytest.param("Carol", None, id="with a capital"),
+        pytest.param(None, "has no name in it", id="without a name"),
+        pytest.param(" ", "has no name in it", id="with a blank for a name"),
+    ],
+)
+def test_the_name_in_a_client_certificate_counts_without_case_and_must_be_there(subject, words, authority, monkeypatch):
+    name = x509.Name([] if subject is None else [x509.NameAttribute(NameOID.COMMON_NAME, subject)])
+    monkeypatch.setattr(x509, "Name", lambda _attributes: name)
+    certificate = authority.certify_client("subject")
+    monkeypatch.undo()
+    files = authority.folder / "server.pem", authority.folder / "server-key.pem"
+    with (
+        tls_server(*files, client_authority=authority.path) as server,
+        connect("localhost", server.port, tls_ca=authority.path, tls_cert=certificate) as client,
+    ):
+        for username in ("carol", "adam"):
+            if username == "carol" and not words:
+                assert client.login(username, username) == "Carol Dent"
+            else:
+                with pytest.raises(LoginError, match=words or "Your certificate is for Carol"):
+                    client.login(username, username)
+
+
 def test_a_client_certificate_of_another_authority_is_refused(authority, tmp_path):
     strangers = Authority(tmp_path).certify_client("carol")
     files = authority.folder / "server.pem", authority.folder / "server-key.pem"
@@ -228,12 +254,22 @@ def test_a_server_found_by_name_must_prove_the_name(authority, tmp_path):
 
 
 def test_beyond_this_machine_a_server_wants_tls_or_to_be_told_otherwise(authority):
-    with pytest.raises(SettingError, match=r"use --tls .* or --plaintext"):
-        ServerSettings(host="0.0.0.0")
+    for host in ("0.0.0.0", "::", "*"):
+        with pytest.raises(SettingError, match=r"use --tls .* or --plaintext"):
+            ServerSettings(host=host)
     ServerSettings(host="0.0.0.0", plaintext=True)
     ServerSettings(host="0.0.0.0", tls=ServerTls(authority.folder / "server.pem", authority.folder / "server-key.pem"))
     for host in ("localhost", "127.0.0.1", "127.1.2.3", "::1"):
         ServerSettings(host=host)
+
+
+def test_a_server_is_judged_by_the_address_that_it_is_bound_to(monkeypatch):
+    settings = ServerSettings(host="localhost", port=0, demo=True)
+    find = socket.getaddrinfo
+    monkeypatch.setattr(socket, "getaddrinfo", lambda host, *more, **named: find("0.0.0.0", *more, **named))
+
+    with pytest.raises(SettingError, match=r"Others could listen in on 0\.0\.0\.0"):
+        RunningServer(settings)
 
 
 def test_keys_are_readable_by_their_owner_only_and_a_renewal_keeps_the_authority(tmp_path):

@@ -72,9 +72,8 @@ def login(desk: Desk, ask: Ask[Login]) -> LoggedIn:
     username, password = ask.request.username, ask.request.password
     if not isinstance(username, str) or not isinstance(password, str):
         raise LoginError
-    name, certified = username.strip().lower(), ask.caller.certified_name  # telephones write the first letter large
-    if certified is not None and name != certified:
-        raise LoginError(f"Your certificate is for {certified}: log in by that name")
+    name = username.strip().lower()  # telephones write the first letter large
+    _check_certificate(ask.caller.certified_name, name)
     if not is_username(name):
         name = ascii(name)[:64]  # nobody's, but its failures are counted like those of any other
     session_id = secrets.token_urlsafe(32)
@@ -85,6 +84,15 @@ def login(desk: Desk, ask: Ask[Login]) -> LoggedIn:
     desk.sessions.learn([session], desk.clock())
     desk.sessions.shown(ask.caller, session.key)
     return LoggedIn(session_id, session.user.full_name)
+
+
+def _check_certificate(certified: str | None, name: str) -> None:
+    """Raise `LoginError` if somebody has shown a certificate that is not for this user."""
+    if certified is None or (name and certified.strip().lower() == name):
+        return
+    if not certified.strip():
+        raise LoginError("Your certificate has no name in it: ask for one with your user name")
+    raise LoginError(f"Your certificate is for {certified}: log in by that name")
 
 
 @call(Role.READER, Weight.WRITE, parameters={})

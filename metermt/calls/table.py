@@ -48,7 +48,7 @@ class Caller:
 
     address: str = ""
     certified_name: str | None = None
-    """The name in the client's certificate; None if it has shown none."""
+    """The name in the client's certificate, empty if there is none in it; None if it has shown no certificate."""
     role: Role | None = None
     sessions: set[str] = field(default_factory=set)
     """The keys of the sessions that were used on this connection."""
@@ -111,6 +111,8 @@ class Call(Generic[Q, R]):
     """For a call that is told plain values one by one: their names, in order, and the fields of the request."""
     is_large: Callable[[Q], bool] | None
     """Tells that a request would hold up others that are answered in the same turn."""
+    takes_time: bool
+    """Whether one of these values is a time, which a plain RPyC client may pass as a `datetime`."""
     _names: tuple[str, ...]
     """Of the arguments that it takes."""
 
@@ -238,12 +240,18 @@ def _enter(function: Callable[..., Any], *row: Any) -> Call[Any, Any]:
     name = function.__name__
     assert name not in CALLS, f"there are two calls {name}"
     names = (*(["session_id"] if least else []), *(["text"] if parameters is None else parameters))
-    CALLS[name] = Call(name, least, weight, request, result, function, answers_many, parameters, is_large, names)
+    timed = parameters is not None and _has_time(request)
+    CALLS[name] = Call(name, least, weight, request, result, function, answers_many, parameters, is_large, timed, names)
     return CALLS[name]
 
 
 def _is_error(kind: Any) -> bool:
     return isinstance(kind, type) and issubclass(kind, Error)
+
+
+def _has_time(request: Any) -> bool:
+    hints = typing.get_type_hints(request) if is_dataclass(request) else {}
+    return any(datetime in (hint, *typing.get_args(hint)) for hint in hints.values())
 
 
 def _second_parameter(function: Callable[..., Any]) -> str:

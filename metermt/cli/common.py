@@ -84,12 +84,11 @@ def server_options(command: Callable[..., Any]) -> Callable[..., Any]:
     @click.option("--service", metavar="NAME", help=f"Find it by name instead.  [default with --registry: {SERVICE}]")
     @click.option(
         "--registry",
-        metavar="HOST[:PORT]",
-        help="Where the registry is that knows the name; 'tcp:' before the host uses TCP."
+        metavar="HOST[:PORT],…",
+        help="Where the registries are that know the name; 'tcp:' before the host uses TCP."
         "  [default with --service: localhost]",
     )
-    @click.option("--tls-ca", type=_FILE, help="Encrypt; the server's certificate must be of this authority (PEM).")
-    @click.option("--tls-cert", type=_FILE, help="Your certificate with its key (PEM), for a server that asks for one.")
+    @tls_options
     @click.option("--ssh", metavar="USER@HOST", help="Log in there with ssh, and reach host and port from there.")
     @functools.wraps(command)
     def with_target(*, host: str, port: int, **options: Any) -> Any:
@@ -102,6 +101,17 @@ def server_options(command: Callable[..., Any]) -> Callable[..., Any]:
         return command(connect=Target(host, port, ways), **options)
 
     return with_target
+
+
+def tls_options(command: F) -> F:
+    """Add --tls-ca and --tls-cert, by which a client trusts a server and is trusted."""
+    authority = click.option(
+        "--tls-ca", type=_FILE, help="Encrypt; the server's certificate must be of this authority (PEM)."
+    )
+    certificate = click.option(
+        "--tls-cert", type=_FILE, help="Your certificate with its key (PEM), for a server that asks for one."
+    )
+    return authority(certificate(command))
 
 
 def database_option(command: F) -> F:

@@ -16,7 +16,7 @@ from metermt.config import (
     default_database,
     default_tls_folder,
 )
-from metermt.discovery import Registry
+from metermt.discovery import Registries
 from metermt.errors import SettingError
 from metermt.policy import Policy
 from metermt.serving import ServerSettings
@@ -59,7 +59,7 @@ from metermt.transport.tls import ServerTls
     "--registry",
     is_flag=False,
     flag_value="localhost",
-    metavar="[HOST[:PORT]]",
+    metavar="[HOST[:PORT],…]",
     help="Register there, so that clients find the server by name. 'tcp:' before the host uses TCP.",
 )
 @click.option("--registry-key-file", type=click.Path(path_type=Path), help="The key that a registry with one asks for.")
@@ -150,7 +150,7 @@ def serve(
         demo=demo,
         tls=ServerTls(tls_folder / "server.pem", tls_folder / "server-key.pem", tls_client_ca) if tls else None,
         plaintext=plaintext,
-        registry=Registry.parse(registry, key) if registry else None,
+        registries=Registries.parse(registry, key) if registry else None,
         advertise=advertise,
         name=name,
         limits=Limits(max_connections, max_per_address, idle=timedelta(minutes=idle_minutes)),

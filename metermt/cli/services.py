@@ -1,19 +1,23 @@
 """`metermt services`: which servers there are."""
 
 import os
+from pathlib import Path
 
 import click
 from click.core import ParameterSource
 
 from metermt.cli.columns import print_columns
-from metermt.cli.common import Database, MeterCommand
+from metermt.cli.common import Database, MeterCommand, tls_options
 from metermt.cli.office import office
 from metermt.cli.places import check_place
 from metermt.cli.seen import print_servers, servers_of
-from metermt.client import connect
 from metermt.config import DATABASE_VARIABLE, DatabasePlace, default_database
-from metermt.discovery import Registry
+from metermt.discovery import Registries
 from metermt.errors import ConnectionFailed
+from metermt.lastknown import Place
+from metermt.reaching import answer_time, client_tls
+from metermt.transport.deadline import Deadline
+from metermt.transport.tls import ClientTls
 
 _SECONDS = 1.0  # that a server may take to answer
 _USUAL = ""  # --database without a value
@@ -29,7 +33,10 @@ def _place_of(context: click.Context, parameter: click.Parameter, said: str | No
 
 @click.command(cls=MeterCommand, short_help="List the servers that a registry or a database knows.")
 @click.argument("name", required=False)
-@click.option("--registry", default="localhost", show_default=True, metavar="HOST[:PORT]", help="The registry to ask.")
+@click.option(
+    "--registry", default="localhost", show_default=True, metavar="HOST[:PORT],…", help="The registries to ask."
+)
+@tls_options
 @click.option(
     "--database",
     is_flag=False,
@@ -39,7 +46,14 @@ def _place_of(context: click.Context, parameter: click.Parameter, said: str | No
     help="Look into this database instead; without a value, into the one that `metermt serve` uses.",
 )
 @click.pass_context
-def services(context: click.Context, name: str | None, registry: str, database: DatabasePlace | None) -> None:
+def services(
+    context: click.Context,
+    name: str | None,
+    registry: str,
+    tls_ca: Path | None,
+    tls_cert: Path | None,
+    database: DatabasePlace | None,
+) -> None:
     """List the servers that a registry knows, all or those of one NAME, and ask each whether it is there.
 
     With --database, list those that share a database, and when each gave its last sign of life.
@@ -47,14 +61,14 @@ def services(context: click.Context, name: str | None, registry: str, database: 
     \b
     Example:
         metermt services
-        metermt services METER --registry 192.168.1.10
+        metermt services METER --registry 192.168.1.10 --tls-ca ca.pem
         metermt services --database
     """
     if database is None:
-        _list_registered(name, registry)
+        _list_registered(name, Registries.parse(registry), client_tls(tls_ca, tls_cert))
         return
-    if name or context.get_parameter_source("registry") is not ParameterSource.DEFAULT:
-        raise click.UsageError("--database asks no registry: leave NAME and --registry away")
+    if name or tls_ca or tls_cert or context.get_parameter_source("registry") is not ParameterSource.DEFAULT:
+        raise click.UsageError("--database asks no registry and no server: leave NAME, --registry and --tls-… away")
     with office(database, create=False) as opened:
         found = servers_of(opened)
     if found:
@@ -63,12 +77,10 @@ def services(context: click.Context, name: str | None, registry: str, database: 
         click.echo("No server runs on this database.", err=True)
 
 
-def _list_registered(name: str | None, registry: str) -> None:
-    asked = Registry.parse(registry)
+def _list_registered(name: str | None, registries: Registries, tls: ClientTls | None) -> None:
     rows = [
-        (known, host, str(port), _answer_of(host, port))
-        for known in ([name] if name else asked.names())
-        for host, port in sorted(asked.servers(known))
+        (known, host, str(port), _answer_of(known, (host, port), tls))
+        for known, host, port in registries.all_servers(name)
     ]
     if rows:
         print_columns([("name", "host", "port", "answers"), *rows])
@@ -76,9 +88,8 @@ def _list_registered(name: str | None, registry: str) -> None:
         click.echo(f"No server{f' of the name {name}' if name else ''} is registered.", err=True)
 
 
-def _answer_of(host: str, port: int) -> str:
+def _answer_of(name: str, place: Place, tls: ClientTls | None) -> str:
     try:
-        with connect(host, port, timeout=_SECONDS) as client:
-            return f"in {client.ping() * 1000:.1f} ms"
+        return f"in {answer_time(place, name, tls, Deadline(_SECONDS)) * 1000:.1f} ms"
     except ConnectionFailed as error:
         return f"no: {error}"

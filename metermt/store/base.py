@@ -77,7 +77,10 @@ class Store(ABC):
 
     @abstractmethod
     def read(self, work: Callable[[Tx], T]) -> T:
-        """Return what `work` makes of a consistent snapshot. It must keep nothing."""
+        """Return what `work` makes of a consistent snapshot, or of one for each page of `Readings.all`.
+
+        It must keep nothing.
+        """
 
     @abstractmethod
     def write(self, work: Callable[[Tx], T]) -> T:

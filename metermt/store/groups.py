@@ -248,7 +248,8 @@ class Readings(ABC):
         """Yield the readings of one cycle, or of every one, with their jobs.
 
         In the order of `Job.place`, those of one job in that of their arrival. To be used up before the transaction
-        ends.
+        ends. In a transaction that keeps nothing they are read page by page, each as it stands then: whoever takes
+        their time holds up nobody.
         """
 
 

@@ -4,17 +4,19 @@ It writes what RPyC writes, and reads what a meter server answers: plain values,
 and its methods, which are good for nothing but to be called.
 """
 
+from collections.abc import Callable
 from typing import Any
 
 from rpyc.core import brine, consts
 
-from metermt.errors import CallError, Error
+from metermt.errors import CallError, DeadlineExceeded, Error, ServerLost
 from metermt.transport.deadline import Deadline
 from metermt.transport.frames import MAX_BULK_FRAME, Frames, Violation, framed
 from metermt.transport.plainvalues import Malformed, PlainReader
 from metermt.transport.stream import Stream
 from metermt.wire import error_of
 
+_SILENCE = 1.0  # seconds until it is found out whether the server is still there
 _ARGUMENTS = brine.dump(None)  # stands where they are to be
 _NO_KEYWORDS = brine.dump((consts.LABEL_VALUE, ()))
 
@@ -26,6 +28,8 @@ class ClientEnd:
         self._stream = stream
         self._frames = Frames(MAX_BULK_FRAME)
         self._seq = -1  # of the last request; a server that has no room answers number 0
+        self.still_there: Callable[[], bool] | None = None
+        """Tells whether a server that has been silent for a second is worth waiting for."""
         self._calls: dict[str, bytes] = {}  # by method: how a call of it is written, up to its arguments
 
     @property
@@ -62,7 +66,7 @@ class ClientEnd:
         while True:
             while (frame := self._frames.next()) is None:
                 deadline.check()  # a server may send faster than is read, and never answer
-                self._frames.receive(self._stream.receive(deadline))
+                self._frames.receive(self._hear(deadline))
             try:
                 reader = PlainReader(frame, 1)
                 seq, answer = reader.begin_message(), reader.value()
@@ -76,6 +80,18 @@ class ClientEnd:
             if frame[0] == consts.MSG_EXCEPTION:
                 raise _error_of(answer)
             return answer
+
+    def _hear(self, deadline: Deadline) -> bytes:
+        """Wait for some bytes, for as long as it makes sense."""
+        if self.still_there is None:
+            return self._stream.receive(deadline)
+        try:
+            return self._stream.receive(Deadline(min(_SILENCE, deadline.check())))
+        except DeadlineExceeded:
+            deadline.check()
+        if not self.still_there():
+            raise ServerLost("The server does not answer any more")
+        return self._stream.receive(deadline)
 
 
 def _request(handler: int, *packages: tuple[int, Any]) -> bytes:

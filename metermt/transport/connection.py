@@ -1,6 +1,7 @@
 """The client's end of a connection: one request a call, within a deadline, in errors of ours."""
 
 import socket
+from collections.abc import Callable
 from typing import Any
 
 from metermt.errors import CallError, NotAMeterServer, ServerLost, ServerUnreachable
@@ -50,6 +51,13 @@ class ServerConnection:
             if not self._end.knows_the_server:
                 raise ServerLost("The server hung up before it said a word: does it want TLS (--tls-ca)?") from error
             raise ServerLost("The connection to the server was lost") from error
+
+    def wait_while(self, still_there: Callable[[], bool]) -> None:
+        """Wait for an answer, after a second of silence, only if this says that the server is still there.
+
+        A call raises `ServerLost` then.
+        """
+        self._end.still_there = still_there
 
     def close(self) -> None:
         """Hang up. Closing twice is harmless."""

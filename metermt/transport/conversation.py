@@ -10,6 +10,7 @@ from metermt.calls.telling import told
 from metermt.config import Limits
 from metermt.errors import DeadlineExceeded, Error
 from metermt.transport.deadline import Deadline
+from metermt.transport.encrypted import EncryptedSocket
 from metermt.transport.frames import FRAME_SECONDS
 from metermt.transport.serverend import Called, ServerEnd
 from metermt.transport.stream import Stream, tune
@@ -34,6 +35,8 @@ class Conversation:
         # As they were when it was last settled:
         self.has_unsent = False
         """Whether a part of an answer could not be sent yet."""
+        self.needs_room = False
+        """Whether that, or something of TLS's own, has to be sent before more is received."""
         self.has_more = False
         """Whether something has come that `next_call` has not looked at."""
         self.is_quiet = True
@@ -46,15 +49,13 @@ class Conversation:
     def begin(self) -> None:
         """Shake hands."""
         tune(self.sock)
+        encrypted = None
         if self._tls:
-            self.sock.settimeout(self._limits.handshake.total_seconds())
-            # Shaking hands is a step of its own, so that a server that stops can hang up meanwhile.
-            encrypted = self._tls.wrap_socket(self.sock, server_side=True, do_handshake_on_connect=False)
-            self.sock = encrypted
-            encrypted.do_handshake()
-        self.caller.certified_name = common_name(self.sock)
-        self._end = ServerEnd(CALLS)
-        self._stream = Stream(self.sock)
+            encrypted = EncryptedSocket(self.sock, self._tls)
+            encrypted.shake_hands(Deadline(self._limits.handshake.total_seconds()))
+            self.caller.certified_name = common_name(encrypted)
+        self._end = ServerEnd(CALLS, [name for name, call in CALLS.items() if call.takes_time])
+        self._stream = Stream(encrypted or self.sock)
 
     @property
     def is_trusted(self) -> bool:
@@ -72,9 +73,13 @@ class Conversation:
         """Return the next call that the desk is to answer; answer what needs no desk."""
         while not self._unsent and (called := self._next_called()):
             try:
-                return called, CALLS[called.name].understood(self.caller, called.args, called.kwargs)
+                ask = CALLS[called.name].understood(self.caller, called.args, called.kwargs)
             except Error as error:
                 self._end.refuse(called, error)
+                continue
+            if called.time:  # the client is asked for it if the session is good, which a small call finds out
+                ask = Ask(CALLS["get_status"], self.caller, ask.session_id, None)
+            return called, ask
         return None
 
     def _next_called(self) -> Called | None:
@@ -86,7 +91,9 @@ class Conversation:
 
     def answer(self, called: Called, ask: Ask[object], outcome: Outcome) -> None:
         """Answer a call with what the desk has said."""
-        if not isinstance(outcome, BaseException):
+        if called.time and not isinstance(outcome, BaseException):
+            self._end.ask_for_time(called)
+        elif not isinstance(outcome, BaseException):
             try:
                 self._end.reply(called, ask.call.answer(outcome))
             except Exception as error:  # noqa: BLE001 - whoever has asked is told
@@ -117,7 +124,10 @@ class Conversation:
         end = self._end
         self.has_unsent = bool(self._unsent)
         self.has_more = not self._unsent and end.has_more
+        self.needs_room = self.has_unsent or self._stream.wants_to_send
         waits_for = ("take", 0) if self._unsent else end.waits_for
+        if waits_for[0] == "begin" and self._stream.is_in_record:
+            waits_for = "end", waits_for[1]  # as if it were a part of a frame, which it nearly always is
         if waits_for != self._waits_for:
             self._waits_for, self._since = waits_for, time.monotonic()
         self.is_quiet = waits_for[0] == "begin"
@@ -141,8 +151,8 @@ class Conversation:
             if self._unsent:
                 self._stream.send(self._unsent, Deadline(left))
                 self._unsent = b""
-            else:
-                self._end.receive(self._stream.receive(Deadline(left)))
+            elif chunk := self._stream.receive_some(Deadline(left)):
+                self._end.receive(chunk)
         except DeadlineExceeded:
             self.overdue()
 

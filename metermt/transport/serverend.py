@@ -53,18 +53,24 @@ class Called:
     name: str
     args: tuple[Any, ...]
     kwargs: dict[str, Any] = field(default_factory=dict)
+    time: Time | None = None
+    """One of the values, which is not known yet: who has not logged in is not asked for it."""
 
 
 class ServerEnd:
     """What one client has sent, and what it is to be sent.
 
     Its owner gives it what has come (`receive`), takes calls from it (`next_call`), answers each by `reply` or `refuse`
-    before it takes the next, and sends the `output`, in which answers to small questions stand by themselves. Raised
-    errors are `EOFError`s: the connection is of no more use.
+    before it takes the next, and sends the `output`, in which answers to small questions stand by themselves. A call
+    with a `time` is none yet: it is refused, or the client is asked for the time (`ask_for_time`) once it is known to
+    be logged in. Raised errors are `EOFError`s: the connection is of no more use.
     """
 
-    def __init__(self, names: Collection[str]) -> None:
+    def __init__(self, names: Collection[str], timed: Collection[str] = ()) -> None:
+        """`names` are those of the calls, `timed` of those among them that are told a time."""
         self._names = sorted(names)
+        self._timed = timed
+        self._is_trusted = False
         self._heads = heads_of(tuple(self._names))
         self._frames = Frames(MAX_FRAME)
         self._output: deque[bytes] = deque()  # frames
@@ -83,8 +89,9 @@ class ServerEnd:
         self._frames.receive(chunk)
 
     def trust(self) -> None:
-        """Take larger frames from now on: the client has logged in."""
+        """Take larger frames, and times, from now on: the client has logged in."""
         self._frames.most = MAX_BULK_FRAME
+        self._is_trusted = True
 
     @property
     def has_more(self) -> bool:
@@ -126,6 +133,12 @@ class ServerEnd:
     def refuse(self, called: Called, error: Error) -> None:
         """Answer a call with an error."""
         self._refuse(called.seq, error)
+
+    def ask_for_time(self, called: Called) -> None:
+        """Ask the client for the text of the time in its call, which `next_call` returns again once it is there."""
+        assert called.time
+        self._asked = called
+        self._ask(consts.HANDLE_STR, (consts.LABEL_LOCAL_REF, called.time.id_pack))
 
     def stop_asking(self) -> None:
         """Go on without what the client was asked: its time is over."""
@@ -236,10 +249,12 @@ class ServerEnd:
             if all(map(is_plain, (*called.args, *called.kwargs.values()))):
                 return called
             raise CallError(f"{name} takes plain values only: numbers, texts, None")
-        if len(times) > 1:
+        if len(times) > 1 or name not in self._timed:
             raise CallError("Objects cannot be passed to this server, only numbers, texts and None")
-        self._asked = called
-        self._ask(consts.HANDLE_STR, (consts.LABEL_LOCAL_REF, times[0].id_pack))
+        called.time = times[0]
+        if not self._is_trusted:
+            return called
+        self.ask_for_time(called)
         return None
 
     # --- what the root and its methods are called
@@ -269,12 +284,9 @@ class ServerEnd:
         if not self._asked or seq != self._question:
             return None  # it came too late, or says that the time was let go of
         called, self._asked = self._asked, None
-        places = (*called.args, *called.kwargs.values())
-        self._ask(
-            consts.HANDLE_DEL,
-            *((consts.LABEL_LOCAL_REF, time.id_pack) for time in places if isinstance(time, Time)),
-            (consts.LABEL_VALUE, 1),
-        )
+        assert called.time
+        self._ask(consts.HANDLE_DEL, (consts.LABEL_LOCAL_REF, called.time.id_pack), (consts.LABEL_VALUE, 1))
+        called.time = None
         match kind, answer:
             case consts.MSG_REPLY, (consts.LABEL_VALUE, str(text)) if len(text) <= _MAX_TIME:
                 called.args = tuple([text if isinstance(value, Time) else value for value in called.args])

@@ -5,13 +5,14 @@ import socket
 import ssl
 from collections.abc import Callable
 from math import ceil
+from typing import Any
 
 from metermt.errors import TlsError
 from metermt.transport.deadline import Deadline
+from metermt.transport.encrypted import EncryptedSocket
 from metermt.transport.tls import ALERTS
 
 _CHUNK = 64_000  # bytes asked of the socket at once
-_NOT_YET = (BlockingIOError, ssl.SSLWantReadError, ssl.SSLWantWriteError)
 
 # A peer that is gone without a word is found out after IDLE + COUNT * INTERVAL = 2 minutes, and one that takes no
 # more bytes after the same time. Shorter would cost telephones their battery.
@@ -33,38 +34,51 @@ class Stream:
     The socket itself never waits: setting its time-outs would cost a system call each.
     """
 
-    def __init__(self, sock: socket.socket) -> None:
+    def __init__(self, sock: socket.socket | EncryptedSocket) -> None:
         sock.setblocking(False)
         self.sock = sock
-        self._is_encrypted = isinstance(sock, ssl.SSLSocket)
+        self._encrypted = sock if isinstance(sock, EncryptedSocket) else None
         self._wait_to_read = _wait_of(sock, writing=False)
+        self.wants_to_send = False
+        """Whether TLS has something to say, for which there is no room yet, before it takes more."""
+        self.is_in_record = False
+        """Whether something has come that TLS cannot make a text of yet, or never will."""
 
     def receive_now(self) -> bytes | None:
         """Return what there is, None for nothing yet. Raises `EOFError` when the connection is gone."""
+        self.wants_to_send = False
         try:
             chunk = self.sock.recv(_CHUNK)
-            while self._is_encrypted and self.sock.pending():  # type: ignore[attr-defined]
-                chunk += self.sock.recv(_CHUNK)  # the socket does not tell of what is decrypted already
-        except _NOT_YET:
+        except (BlockingIOError, ssl.SSLWantReadError):
+            self.is_in_record = self._encrypted is not None  # it was looked at because something had come
+            return None
+        except ssl.SSLWantWriteError:  # it is to answer a change of keys, and its peer reads no answers
+            self.wants_to_send = self.is_in_record = True
             return None
         except OSError as error:
             raise _broken(error) from error
         if not chunk:
             raise EOFError("the peer closed the connection")
+        self.is_in_record = False
         return chunk
+
+    def receive_some(self, deadline: Deadline | None) -> bytes | None:
+        """Wait until something has come; return what there is of it, None for nothing yet. Raises as `receive`."""
+        if not (self._encrypted and self._encrypted.pending()):  # which has come with the end of the handshake
+            self._wait(_wait_of(self.sock, writing=True) if self.wants_to_send else self._wait_to_read, deadline)
+        return self.receive_now()
 
     def receive(self, deadline: Deadline | None) -> bytes:
         """Wait for some bytes. Raises `DeadlineExceeded`, or `EOFError` when the connection is gone."""
-        while True:
-            self._wait(self._wait_to_read, deadline)  # first, as nearly always there is nothing yet
-            if (chunk := self.receive_now()) is not None:
-                return chunk
+        while (chunk := self.receive_some(deadline)) is None:
+            pass
+        return chunk
 
     def send_now(self, content: bytes) -> bytes:
         """Send what goes without waiting; return the rest. Raises `EOFError` when the connection is gone."""
         try:
             return content[self.sock.send(content) :]
-        except _NOT_YET:
+        except (BlockingIOError, ssl.SSLWantWriteError):
             return content
         except OSError as error:
             raise _broken(error) from error
@@ -93,11 +107,11 @@ def _broken(error: OSError) -> Exception:
     return EOFError(str(error))
 
 
-def _wait_of(sock: socket.socket, *, writing: bool) -> Callable[[int | None], object]:
+def _wait_of(sock: socket.socket | EncryptedSocket, *, writing: bool) -> Callable[[int | None], object]:
     """Return what waits so many milliseconds, or for ever, until a socket is ready, and tells whether it is."""
     if hasattr(select, "poll"):
         poller = select.poll()
         poller.register(sock, select.POLLOUT if writing else select.POLLIN)
         return poller.poll
-    waiting: tuple[list[socket.socket], list[socket.socket]] = ([], [sock]) if writing else ([sock], [])
+    waiting: tuple[list[Any], list[Any]] = ([], [sock]) if writing else ([sock], [])
     return lambda ms: any(select.select(*waiting, [], None if ms is None else ms / 1000))

@@ -153,12 +153,12 @@ class Switchboard:
 
     def _look_around(self) -> None:
         """Wait until there is something to do, and take what has come."""
-        for key, events in self._selector.select(self._patience()):
+        for key, _ in self._selector.select(self._patience()):
             if key.data is None:
                 with suppress(BlockingIOError):
                     self._waker.recv(4096)
             else:
-                self._guarded(self._send if events & _WRITE else self._hear, key.data)
+                self._guarded(self._send if key.data.has_unsent else self._hear, key.data)
         with self._lock:
             arrivals, self._arrivals = self._arrivals, []
             answers, self._answers = self._answers, []
@@ -312,7 +312,7 @@ class Switchboard:
     def _settle(self, conversation: Conversation) -> None:
         """Wait for what the client has to do next."""
         until = conversation.settle()
-        self._watch(conversation, _WRITE if conversation.has_unsent else _READ)
+        self._watch(conversation, _WRITE if conversation.needs_room else _READ)
         if conversation.is_quiet:
             self._quiet[conversation] = until
         else:

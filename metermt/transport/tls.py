@@ -9,6 +9,7 @@ from typing import Any
 
 from metermt.errors import SettingError, TlsError
 from metermt.transport.deadline import Deadline
+from metermt.transport.encrypted import EncryptedSocket
 
 _WORDS = {
     9: "its certificate is not valid yet: check the clocks",
@@ -42,7 +43,7 @@ class ClientTls:
     authority: Path
     certificate: Path | None = None
 
-    def wrap(self, sock: socket, name: str, deadline: Deadline) -> ssl.SSLSocket:
+    def wrap(self, sock: socket, name: str, deadline: Deadline) -> EncryptedSocket:
         """Make sure that the server is who it should be. Raises `TlsError`, `DeadlineExceeded` or `SettingError`."""
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)  # which verifies the certificate and the name in it
         context.minimum_version = ssl.TLSVersion.TLSv1_2
@@ -50,9 +51,9 @@ class ClientTls:
         if self.certificate:
             chain = self.certificate
             _load(chain, "--tls-cert", lambda: context.load_cert_chain(chain))
-        sock.settimeout(deadline.check())
+        encrypted = EncryptedSocket(sock, context, name)
         try:
-            return context.wrap_socket(sock, server_hostname=name)
+            encrypted.shake_hands(deadline)
         except TimeoutError:
             raise deadline.exceeded() from None
         except ssl.SSLCertVerificationError as error:
@@ -62,6 +63,7 @@ class ClientTls:
             raise TlsError(f"No TLS with the server {name}: {_reason(error)}") from error
         except OSError as error:
             raise TlsError(f"No TLS with the server {name}: it hung up") from error
+        return encrypted
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,11 +95,13 @@ def is_handshake_of_plain_text(error: ssl.SSLError) -> bool:
     return error.reason in ("WRONG_VERSION_NUMBER", "HTTP_REQUEST", "UNEXPECTED_MESSAGE", "RECORD_LAYER_FAILURE")
 
 
-def common_name(sock: socket) -> str | None:
-    """Return the name in the certificate that the peer has shown, None if it has shown none."""
-    shown: Any = sock.getpeercert() if isinstance(sock, ssl.SSLSocket) else None
-    names = [value for part in (shown or {}).get("subject", ()) for key, value in part if key == "commonName"]
-    return names[0] if names else None
+def common_name(sock: EncryptedSocket) -> str | None:
+    """Return the name in the certificate that the peer has shown, empty if it has none; None if it has shown none."""
+    shown: Any = sock.certificate()
+    if not shown:
+        return None
+    names = [value for part in shown["subject"] for key, value in part if key == "commonName"]
+    return names[0] if names else ""
 
 
 def _reason(error: ssl.SSLError) -> str:

@@ -93,8 +93,9 @@ class PostgresSql(Sql):
         if commit.ended != "COMMIT":  # so is a failed transaction answered
             raise psycopg.InternalError(f"it has answered COMMIT by {commit.ended}")
 
-    def stream(self, sql: str, *values: Any) -> Iterator[Row]:
-        yield from self.rows(sql, *values)
+    def let_go(self) -> None:
+        if not self.writes:
+            self.end()
 
     def rows_among(self, sql: str, among: Iterable[object], *values: Any) -> list[Row]:
         asked = sorted(among)  # type: ignore[type-var]

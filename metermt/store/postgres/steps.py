@@ -3,7 +3,7 @@
 Nothing that another server may want is locked between two statements but free jobs, which it skips.
 """
 
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from functools import partial
 from types import MappingProxyType
 
@@ -18,14 +18,11 @@ from metermt.store.postgres.sql import CLOSING, PostgresSql, as_json
 from metermt.store.sql import accounts as in_accounts
 from metermt.store.sql import jobs as in_sql
 from metermt.store.sql.accounts import SqlAccounts
-from metermt.store.sql.dialect import Row
 from metermt.store.sql.jobs import JOB, SqlJobs, job_of
 from metermt.store.sql.leases import SqlLeases
-from metermt.store.sql.readings import READING, SqlReadings, reading_of
+from metermt.store.sql.readings import SqlReadings
 from metermt.store.sql.servers import SqlServers
 from metermt.store.sql.sessions import SqlSessions
-
-_PAGE = 2000  # jobs of an export that are read at once: a snapshot that is kept open makes all that is written slower
 
 
 def transaction_on(sql: PostgresSql) -> Tx:
@@ -218,7 +215,6 @@ class PostgresReadings(SqlReadings):
 
     def __init__(self, sql: PostgresSql, keeping: Keeping) -> None:
         super().__init__(sql)
-        self._postgres = sql
         self._keeping = keeping
 
     def add(self, readings: Sequence[tuple[int, Reading]]) -> None:
@@ -226,26 +222,3 @@ class PostgresReadings(SqlReadings):
 
     def count(self, more: Mapping[tuple[str, str], int]) -> None:
         self._keeping.keep(done=more)
-
-    def all(self, cycle: str | None) -> Iterator[tuple[Job, Reading]]:
-        last: Row = ("", "", -1, "")
-        while True:
-            rows = self._sql.rows(_PAGE_OF_CYCLE if cycle else _PAGE_OF_ALL, *last, *([cycle] if cycle else []))
-            if not rows:
-                return
-            if not self._postgres.writes:
-                self._postgres.end()  # and with it the snapshot: whoever is given these rows may take their time
-            for counts, *columns in rows:
-                yield job_of(*columns[:10]), reading_of(*columns[10:], counts=bool(counts))
-            *_, (_, meter, _, _, _, _, cycle_read, route, sequence, *_) = rows
-            last = cycle_read, route, sequence, meter
-
-
-_PAGE_OF_ALL = f"""
-    SELECT jobs.reading = readings.id, {JOB}, {READING} FROM (
-        SELECT * FROM jobs WHERE (cycle, route, sequence, meter) > (?, ?, ?, ?) AND reading IS NOT NULL
-        ORDER BY cycle, route, sequence, meter LIMIT {_PAGE}
-    ) AS jobs JOIN readings ON readings.job = jobs.id
-    ORDER BY jobs.cycle, jobs.route, jobs.sequence, jobs.meter, readings.id
-"""
-_PAGE_OF_CYCLE = _PAGE_OF_ALL.replace("reading IS NOT NULL", "reading IS NOT NULL AND cycle = ?")

@@ -1,7 +1,7 @@
 """The seam between the steps in SQL and the databases that they run on."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 Row = tuple[Any, ...]
@@ -18,8 +18,11 @@ class Sql(ABC):
         """Run a statement and return its rows."""
 
     @abstractmethod
-    def stream(self, sql: str, *values: object) -> Iterator[Row]:
-        """Yield the rows of a statement that has too many for a list."""
+    def let_go(self) -> None:
+        """End the snapshot of a transaction that has kept nothing: what is asked for next sees what is there by then.
+
+        It does nothing in a transaction that may keep something.
+        """
 
     @abstractmethod
     def rows_among(self, sql: str, among: Iterable[object], *values: object) -> list[Row]:

@@ -18,10 +18,14 @@ _BY_KEY = (
     f"SELECT {READING} FROM readings CROSS JOIN jobs"
     " WHERE readings.key {among} AND readings.key IS NOT NULL AND jobs.id = readings.job"
 )
-_ALL = f"SELECT jobs.reading = readings.id, {JOB}, {READING} FROM jobs CROSS JOIN readings WHERE readings.job = jobs.id"
-_IN_ORDER = "ORDER BY jobs.cycle, jobs.route, jobs.sequence, jobs.meter, readings.id"
-_EVERY = f"{_ALL} {_IN_ORDER}"
-_OF_CYCLE = f"{_ALL} AND jobs.cycle = ? {_IN_ORDER}"
+_PAGE = 2000  # jobs whose readings are read at once
+_IN_ORDER = f"""
+    SELECT jobs.reading = readings.id, {JOB}, {READING} FROM (
+        SELECT * FROM jobs WHERE (cycle, route, sequence, meter) > (?, ?, ?, ?) AND reading IS NOT NULL
+        ORDER BY cycle, route, sequence, meter LIMIT {_PAGE}
+    ) AS jobs CROSS JOIN readings WHERE readings.job = jobs.id
+    ORDER BY jobs.cycle, jobs.route, jobs.sequence, jobs.meter, readings.id
+"""
 _OPEN_TALLIES = "FROM cycles CROSS JOIN tallies WHERE cycles.closed = 0 AND tallies.cycle = cycles.cycle"
 _TALLIES = (
     f"SELECT tallies.username, tallies.count {_OPEN_TALLIES} AND tallies.username {{among}}"
@@ -60,9 +64,15 @@ class SqlReadings(Steps, Readings):
         return {username: Status(count, total) for username, count in counts.items()}
 
     def all(self, cycle: str | None) -> Iterator[tuple[Job, Reading]]:
-        rows = self._sql.stream(_EVERY) if cycle is None else self._sql.stream(_OF_CYCLE, cycle)
-        for counts, *columns in rows:
-            yield job_of(*columns[:10]), reading_of(*columns[10:], counts=bool(counts))
+        last: Row = (cycle or "", "", -1, "")
+        while rows := self._sql.rows(_IN_ORDER, *last):
+            self._sql.let_go()  # whoever is given these rows may take their time, and a snapshot costs all who write
+            for counts, *columns in rows:
+                job = job_of(*columns[:10])
+                if cycle not in (None, job.cycle):
+                    return
+                yield job, reading_of(*columns[10:], counts=bool(counts))
+            last = job.cycle, job.route, job.sequence, job.meter.number
 
 
 def row_of(job: int, reading: Reading) -> Row:

@@ -1,7 +1,7 @@
 """The verbs of `Sql` on a SQLite connection."""
 
 import json
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from functools import cache
 from typing import Any
 
@@ -25,8 +25,10 @@ class SqliteSql(Sql):
     def rows(self, sql: str, *values: Any) -> list[Row]:
         return self._execute(sql, values).fetchall()
 
-    def stream(self, sql: str, *values: Any) -> Iterator[Row]:
-        return self._connection.execute(sql, values)
+    def let_go(self) -> None:
+        if self._connection.txn_state() == apsw.SQLITE_TXN_READ:
+            self._execute("COMMIT")
+            self._execute("BEGIN")  # which takes no snapshot before something is read
 
     def rows_among(self, sql: str, among: Iterable[object], *values: Any) -> list[Row]:
         asked = list(among)

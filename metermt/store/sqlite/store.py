@@ -119,10 +119,6 @@ class SqliteStore(Store):
             raise
 
     def _put_back(self, reader: "_Reader") -> None:
-        if reader.still_reads():
-            reader.connection.close()
-            self._forget_reader()
-            return
         self._idle_readers.append(reader)
         if self._waiting:
             with self._reader_is_free:
@@ -165,10 +161,6 @@ class _Reader:
                 self._execute("ROLLBACK")
             raise
         return outcome
-
-    def still_reads(self) -> bool:
-        """Tell whether somebody keeps an unfinished answer, and with it the snapshot."""
-        return self.connection.txn_state() != apsw.SQLITE_TXN_NONE
 
 
 class _Begun(Begun[T]):
