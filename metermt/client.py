@@ -28,6 +28,7 @@ from metermt.errors import (
     StoreAway,
 )
 from metermt.model import Answer, Job, Status
+from metermt.printable import printable
 from metermt.reaching import way_to
 from metermt.rules.answers import shown
 from metermt.transport.connection import ServerConnection
@@ -123,7 +124,7 @@ class MeterClient:
         """Log in and return the user's full name. Raises `LoginError`."""
         found = self._call(sessions.login, sessions.Login(username, password))
         self._session_id = found.session_id
-        return found.full_name
+        return printable(found.full_name)
 
     def logout(self) -> None:
         """Log out. Doing so twice, or without a login, is harmless."""

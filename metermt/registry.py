@@ -20,6 +20,7 @@ from metermt import discovery
 from metermt.config import REGISTRY_PORT, check_port
 from metermt.errors import ListenError
 from metermt.signing import SharedKey
+from metermt.sparinglog import SparingLog
 from metermt.transport.plainvalues import Malformed, PlainReader
 
 FORGET_AFTER = 240.0
@@ -97,6 +98,7 @@ class RegistryServer:
         self._key = key
         self._stopping = Event()
         self._places = BoundedSemaphore(_TCP_CLIENTS)
+        self._journal = SparingLog(_log)
         self._socket = _listen(host, check_port(port), tcp=tcp)
         self._socket.settimeout(0.5)  # so that `stop` is noticed, should its own message not arrive
         self.port: int = self._socket.getsockname()[1]
@@ -110,6 +112,7 @@ class RegistryServer:
             waker.connect(self._socket.getsockname())
             waker.send(b".")  # no message: it only ends the wait for one
         self._thread.join()
+        self._journal.tell_counts(at_once=True)
         self._socket.close()
 
     def __enter__(self) -> Self:
@@ -135,7 +138,9 @@ class RegistryServer:
             case (discovery.SIGNED, int(stamp), bytes(signature), bytes(inner)):
                 if self._key is None or self._key.is_good(inner, stamp, signature, time.time()):
                     return _read(inner), True
-                _log.warning("a message from %s has a wrong key, or its clock is wrong", host)
+                self._journal.warning(
+                    "messages with a wrong key", host, "a message from %s has a wrong key, or its clock is wrong", host
+                )
                 return _read(inner), False
         return message, self._key is None
 
@@ -159,6 +164,7 @@ class RegistryServer:
 
     def _work_udp(self) -> None:
         while not self._stopping.is_set():
+            self._journal.tell_counts()
             with suppress(OSError):  # a time-out, or the asker is gone
                 message, address = self._socket.recvfrom(_MAX_MESSAGE)
                 if answer := self.answer(message, address[0]):
@@ -166,6 +172,7 @@ class RegistryServer:
 
     def _work_tcp(self) -> None:
         while not self._stopping.is_set():
+            self._journal.tell_counts()
             try:
                 sock, address = self._socket.accept()
             except TimeoutError:

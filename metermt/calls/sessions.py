@@ -1,5 +1,6 @@
 """Logging in and out, and the first words between two programs."""
 
+import logging
 import secrets
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -14,6 +15,8 @@ from metermt.errors import LoginError
 from metermt.model import Account, Role, Session, is_username
 from metermt.store.base import Tx
 from metermt.version import PROTOCOL, VERSION
+
+_log = logging.getLogger("metermt.server")
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +77,9 @@ def login(desk: Desk, ask: Ask[Login]) -> LoggedIn:
         raise LoginError
     name, certified = username.strip().lower(), ask.caller.certified_name  # telephones write the first letter large
     if certified is not None and name != certified:
+        desk.journal.warning(
+            "logins by another name", certified, "whose certificate is for %s logs in by another name", certified
+        )
         raise LoginError(f"Your certificate is for {certified}: log in by that name")
     if not is_username(name):
         name = ascii(name)[:64]  # nobody's, but its failures are counted like those of any other
@@ -84,6 +90,7 @@ def login(desk: Desk, ask: Ask[Login]) -> LoggedIn:
         session = desk.store.write(partial(_opened, desk, key_of(session_id), account))
     desk.sessions.learn([session], desk.clock())
     desk.sessions.shown(ask.caller, session.key)
+    _log.info("%s has logged in from %s", name, ask.caller.address or "this machine")
     return LoggedIn(session_id, session.user.full_name)
 
 

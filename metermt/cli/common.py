@@ -13,6 +13,7 @@ from click.core import ParameterSource
 from metermt.client import MeterClient, connect
 from metermt.config import DATABASE_VARIABLE, IN_MEMORY, PORT, SERVICE, DatabasePlace, default_database, is_url
 from metermt.errors import Error, SettingError
+from metermt.printable import printable
 from metermt.reaching import listed
 
 _FILE = click.Path(path_type=Path)
@@ -27,7 +28,7 @@ class MeterCommand(click.Command):
         try:
             return super().invoke(ctx)
         except Error as error:
-            raise click.ClickException(str(error)) from error
+            raise click.ClickException(printable(str(error))) from error
 
 
 class MeterGroup(click.Group):

@@ -1,12 +1,12 @@
 """`metermt serve`: run a server."""
 
-import logging
 from datetime import timedelta
 from pathlib import Path
 
 import click
 
 from metermt.cli.common import Database, MeterCommand, address_options, check_database
+from metermt.cli.logs import log_options
 from metermt.config import (
     DATABASE_VARIABLE,
     IN_MEMORY,
@@ -104,6 +104,7 @@ from metermt.transport.tls import ServerTls
     show_default=True,
     help="How long a login lasts when it is not used.",
 )
+@log_options
 def serve(
     *,
     host: str,
@@ -134,8 +135,6 @@ def serve(
     Example:
         metermt serve --database /var/lib/metermt/metermt.db
     """
-    logging.basicConfig(format="%(asctime)s %(levelname)s %(name)s: %(message)s", level=logging.WARNING)
-    logging.getLogger("psycopg.pool").setLevel(logging.ERROR)  # the store says once that the database is away
     if database is None and not demo:
         database = default_database()
     if tls_client_ca and not tls:
