@@ -18,6 +18,7 @@ _COMMANDS = {
     "ping": "metermt.cli.ping",
     "doctor": "metermt.cli.doctor",
     "backup": "metermt.cli.backup",
+    "restore": "metermt.cli.backup",
     "database": "metermt.cli.database",
 }
 
