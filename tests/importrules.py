@@ -18,7 +18,7 @@ FLOORS = (
         "floor 1",
         (
             *("rules", "wire", "passwords", "policy", "config"),
-            *("safedict", "routefile", "signing", "partfile", "wholefile", "terminal", "sparinglog"),
+            *("safedict", "routefile", "signing", "partfile", "wholefile", "terminal", "sparinglog", "diskspace"),
         ),
     ),
     ("floor 2, store.base", ("store.base", "store.groups", "store.begun", "store.gathered")),

@@ -4,7 +4,7 @@ import re
 import stat
 
 import pytest
-from commands import assert_done, assert_refused, dump_of, rows_in
+from commands import assert_done, assert_refused, damage, dump_of, rows_in
 from conftest import CYCLE, import_jobs, make_job, start, wait_until
 from databases import raw
 
@@ -102,13 +102,6 @@ def test_a_verified_backup_says_what_is_in_it(invoke, read_meters, tmp_path):
 
     assert_done(finished, f"Copied {read_meters} to copy.db\ncopy.db is whole: 2 users, 5 jobs, 6 readings\n")
     assert [path.name for path in tmp_path.glob("copy.db*")] == ["copy.db"]
-
-
-def damage(path):
-    """Spoil a page in the middle."""
-    with path.open("r+b") as file:
-        file.seek(2048 * 12)
-        file.write(b"\xff" * 2048 * 4)
 
 
 def set_version_ahead(path):
