@@ -18,7 +18,8 @@ FLOORS = (
         "floor 1",
         (
             *("rules", "wire", "passwords", "policy", "config"),
-            *("safedict", "routefile", "signing", "partfile", "wholefile", "terminal", "sparinglog", "diskspace"),
+            *("safedict", "routefile", "signing", "partfile", "wholefile", "terminal"),
+            *("sparinglog", "diskspace", "clientsettings"),
         ),
     ),
     ("floor 2, store.base", ("store.base", "store.groups", "store.begun", "store.gathered")),

@@ -75,7 +75,8 @@ def test_a_certificate_that_ends_soon_is_a_problem(problems, folder, monkeypatch
     assert problems("--tls-folder", str(tls)) == [
         f"the key {tls}/server-key.pem can be read by others than its owner: chmod 600 {tls}/server-key.pem",
         f"{tls}/client-carol.pem ends in 19 days: metermt tls client carol --folder {tls}",
-        f"{tls}/server.pem ends in 19 days: metermt tls init --host meter.example.org --host 10.1.2.3 --folder {tls}, and restart the server",
+        f"{tls}/server.pem ends in 19 days: metermt tls init --host meter.example.org --host 10.1.2.3"
+        f" --folder {tls}, and restart the server",
     ]
 
 

@@ -17,7 +17,7 @@ from metermt.cli.machine import check_backups, check_certificates, check_files
 from metermt.cli.office import Office, office
 from metermt.cli.seen import Seen, print_servers, servers_of
 from metermt.config import DatabasePlace, default_tls_folder, is_url
-from metermt.errors import StoreAway, StoreError
+from metermt.errors import Error, NotAStore, StoreAway, StoreError, StoreTooNew
 from metermt.model import User
 from metermt.version import VERSION
 
@@ -65,7 +65,11 @@ def doctor(
     servers: list[Seen] = []
     findings = _all_of(database, host, port, tls_folder, backups, registry, servers)
     if as_json:
-        found = list(findings)
+        found = []
+        try:
+            found.extend(findings)
+        except Error as error:
+            found.append(Finding("database", str(error), "see what it says"))
         rows = [{"check": one.check, "well": one.is_well, "text": one.text, "mend": one.mend} for one in found]
         click.echo(json.dumps({"well": all(one.is_well for one in found), "findings": rows}, indent=2))
     else:
@@ -115,6 +119,8 @@ def _check_file(file: Path) -> Iterator[Finding]:
 
     try:
         found = inspected(file)
+    except (NotAStore, StoreTooNew):
+        raise
     except StoreError as error:
         yield Finding("database", str(error), f"metermt restore BACKUP --database {file}, with the servers stopped")
         return

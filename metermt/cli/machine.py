@@ -77,10 +77,8 @@ def _renewal(path: Path, found: Dated | None) -> str:
             return f"move {path.parent} away and make all anew with 'metermt tls init', also those of the clients"
         case name if name == SERVER:
             *hosts, service = found.hosts if found and found.hosts else ["HOST", SERVICE]  # as they were put into it
-            names = " ".join(
-                [*(f"--host {host}" for host in hosts), *([] if service == SERVICE else ["--name", service])]
-            )
-            return f"metermt tls init {names} {folder}, and restart the server"
+            names = [f"--host {host}" for host in hosts] + ([] if service == SERVICE else [f"--name {service}"])
+            return f"metermt tls init {' '.join(names)} {folder}, and restart the server"
     return f"metermt tls client {path.stem.removeprefix('client-')} {folder}"
 
 
