@@ -217,7 +217,7 @@ class Account:
     """A user with what is needed to let them in."""
 
     user: User
-    password_hash: str
+    password_hash: str = field(repr=False)
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,7 +2,7 @@
 
 import logging
 import secrets
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import partial
 
@@ -41,14 +41,14 @@ class Login:
     """A user name and a password, as typed."""
 
     username: str
-    password: str
+    password: str = field(repr=False)
 
 
 @dataclass(frozen=True, slots=True)
 class LoggedIn:
     """The session id, a secret that stands for the user in all other calls, and the user's full name."""
 
-    session_id: str
+    session_id: str = field(repr=False)
     full_name: str
 
 

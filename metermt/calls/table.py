@@ -60,7 +60,7 @@ class Ask(Generic[Q]):
 
     call: "Call[Q, Any]"
     caller: Caller
-    session_id: str
+    session_id: str = field(repr=False)
     request: Q
     session: Session | None = None
 

@@ -64,8 +64,8 @@ def doctor(
     """
     servers: list[Seen] = []
     findings = _all_of(database, host, port, tls_folder, backups, registry, servers)
+    found: list[Finding] = []
     if as_json:
-        found = []
         try:
             found.extend(findings)
         except Error as error:
@@ -73,7 +73,6 @@ def doctor(
         rows = [{"check": one.check, "well": one.is_well, "text": one.text, "mend": one.mend} for one in found]
         click.echo(json.dumps({"well": all(one.is_well for one in found), "findings": rows}, indent=2))
     else:
-        found = []
         for one in findings:
             found.append(one)
             if one.is_well:
