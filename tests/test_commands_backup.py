@@ -33,7 +33,8 @@ def test_a_backup_never_overwrites(invoke, crew_database, tmp_path):
     assert_refused(invoke("backup", "copy.db"), "copy.db exists already: choose a new name")
 
     assert copy.read_text() == "as it was"
-    assert_refused(invoke("backup", str(crew_database)), f"{crew_database} exists already: choose a new name")
+    itself = invoke("backup", str(crew_database))
+    assert_refused(itself, f"{crew_database} belongs to the database {crew_database}: choose another name")
 
 
 def test_a_backup_that_cannot_be_written_is_one_clear_error(invoke, crew_database, tmp_path):

@@ -6,6 +6,7 @@ import click
 
 from metermt.cli.common import MeterCommand, database_option
 from metermt.cli.office import office
+from metermt.cli.places import check_apart
 from metermt.config import DatabasePlace, is_url
 from metermt.errors import StoreError
 
@@ -23,6 +24,7 @@ def backup(file: Path, database: DatabasePlace, *, verify: bool) -> None:
     Example:
         metermt backup /backup/metermt-2026-11-20.db --verify
     """
+    check_apart(file, database)
     with office(database, create=False) as opened:
         opened.store.backup(file)
     click.echo(f"Copied {database} to {file}")

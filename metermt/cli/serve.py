@@ -7,6 +7,7 @@ import click
 
 from metermt.cli.common import Database, MeterCommand, address_options, check_database
 from metermt.cli.logs import log_options
+from metermt.cli.places import check_apart
 from metermt.config import (
     DATABASE_VARIABLE,
     IN_MEMORY,
@@ -137,6 +138,8 @@ def serve(
     """
     if database is None and not demo:
         database = default_database()
+    if notify and database is not None:
+        check_apart(notify, database)
     if tls_client_ca and not tls:
         raise SettingError("--tls-client-ca needs --tls")
     if not registry and (registry_key_file or advertise):
