@@ -34,6 +34,12 @@ def sshd(tmp_path_factory):
         f"Port {port}\nListenAddress 127.0.0.1\nHostKey {folder}/host\nPidFile none\n"
         f"AuthorizedKeysFile {folder}/authorized\nStrictModes no\nUsePAM no\nPasswordAuthentication no\n"
     )
+    # Where newer versions find their own parts, when they are only unpacked.
+    unpacked = Path(sys.executable).parents[1] / "unpacked" / "sshd" / "usr" / "lib" / "openssh"
+    with (folder / "sshd_config").open("a") as config:
+        for option, part in (("SshdSessionPath", "sshd-session"), ("SshdAuthPath", "sshd-auth")):
+            if Path(sshd).parent == Path(sys.executable).parent and (unpacked / part).exists():
+                config.write(f"{option} {unpacked / part}\n")
     (folder / "ssh_config").write_text(
         f"Host *\n  IdentityFile {folder}/user\n  IdentitiesOnly yes\n"
         f"  UserKnownHostsFile {folder}/known\n  StrictHostKeyChecking accept-new\n"

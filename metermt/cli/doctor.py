@@ -30,9 +30,7 @@ _CLOCK_SECONDS = 5.0  # by which two clocks may differ
 @click.option(
     "--tls-folder",
     type=click.Path(path_type=Path),
-    default=default_tls_folder,
-    show_default="tls in your data folder",
-    help="Where the certificates are.",
+    help="Where the certificates are.  [default: tls beside the database, or in your data folder]",
 )
 @click.option("--backups", type=click.Path(path_type=Path), help="The folder of the backups: is the newest a day old?")
 @click.option("--registry", metavar="HOST[:PORT]", help="The registry that the servers register at.")
@@ -43,7 +41,7 @@ def doctor(
     database: DatabasePlace,
     host: str,
     port: int,
-    tls_folder: Path,
+    tls_folder: Path | None,
     backups: Path | None,
     registry: str | None,
     *,
@@ -63,7 +61,7 @@ def doctor(
         metermt doctor --database postgresql://metermt@db.example.org/metermt
     """
     servers: list[Seen] = []
-    findings = _all_of(database, host, port, tls_folder, backups, registry, servers)
+    findings = _all_of(database, host, port, tls_folder or default_tls_folder(database), backups, registry, servers)
     found: list[Finding] = []
     if as_json:
         try:
