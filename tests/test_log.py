@@ -163,6 +163,7 @@ def test_the_log_tells_of_logins_and_refusals_and_never_a_password_or_a_session(
         "refused a reading by carol: Unknown meter 'X1': check the number on the meter",
         "wrong password for carol from 127.0.0.1",
         "carol has to wait for 900 s at 127.0.0.1",
+        "login by an unknown name from 127.0.0.1",
     ]
     assert "Secret" not in caplog.text
     assert session

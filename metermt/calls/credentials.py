@@ -29,11 +29,12 @@ def verified(desk: Desk, name: str, address: str, password: str) -> Account:
         if verify_password(usable.password_hash if usable else None, password) and usable:
             return usable
         _remember_failure(desk, name, address)
-        # Some type their password where the name belongs, so a name that is nobody's is not logged.
-        who = ("disabled " if account.user.disabled else "") + name if account else "an unknown name"
-        desk.journal.warning(
-            "wrong passwords", address, "wrong password for %s from %s", who, address or "this machine"
-        )
+        where = address or "this machine"
+        if account:
+            who = f"disabled {name}" if account.user.disabled else name
+            desk.journal.warning("wrong passwords", address, "wrong password for %s from %s", who, where)
+        else:  # some type their password where the name belongs, so it is not logged
+            desk.journal.warning("unknown names", address, "login by an unknown name from %s", where)
         raise LoginError
 
 
