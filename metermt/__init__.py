@@ -1,26 +1,83 @@
 """MeterMT, a meter-reading server for field crews.
 
-`connect` talks to a server; `Manager` answers the same calls without one, in your own program.
+`connect` talks to a server; `Manager` answers the same calls without one, in your own program. What can go wrong is an
+`Error`; `metermt.errors` shows the tree of them.
 """
 
+from metermt import errors
+from metermt.calls.left import Left
+from metermt.calls.readings import Next
 from metermt.client import MeterClient, connect, new_key
-from metermt.errors import Error
+from metermt.errors import (
+    AlreadyRead,
+    CallError,
+    ConnectionFailed,
+    CycleClosed,
+    DeadlineExceeded,
+    Error,
+    InternalError,
+    InvalidKey,
+    InvalidReading,
+    InvalidReason,
+    InvalidTime,
+    LoginError,
+    MeterLeased,
+    RoleError,
+    ServerBusy,
+    ServerLost,
+    ServerUnreachable,
+    SessionError,
+    SettingError,
+    StoreAway,
+    StoreError,
+    SubmissionError,
+    TlsError,
+    TooManyFailures,
+    UnknownMeter,
+)
 from metermt.manager import Manager
 from metermt.model import Answer, Job, Meter, Reading, Role, Status, User
 from metermt.policy import Policy
 
 __all__ = [
+    "AlreadyRead",
     "Answer",
+    "CallError",
+    "ConnectionFailed",
+    "CycleClosed",
+    "DeadlineExceeded",
     "Error",
+    "InternalError",
+    "InvalidKey",
+    "InvalidReading",
+    "InvalidReason",
+    "InvalidTime",
     "Job",
+    "Left",
+    "LoginError",
     "Manager",
     "Meter",
     "MeterClient",
+    "MeterLeased",
+    "Next",
     "Policy",
     "Reading",
     "Role",
+    "RoleError",
+    "ServerBusy",
+    "ServerLost",
+    "ServerUnreachable",
+    "SessionError",
+    "SettingError",
     "Status",
+    "StoreAway",
+    "StoreError",
+    "SubmissionError",
+    "TlsError",
+    "TooManyFailures",
+    "UnknownMeter",
     "User",
     "connect",
+    "errors",
     "new_key",
 ]

@@ -1,5 +1,6 @@
 """A private authority and what it signs, for a firm that has no other."""
 
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from ipaddress import ip_address
 from pathlib import Path
@@ -17,6 +18,29 @@ SERVER, SERVER_KEY = "server.pem", "server-key.pem"
 
 _AUTHORITY_DAYS = 3650
 _DAYS = 825  # the longest that all common TLS libraries accept from a private authority
+
+
+@dataclass(frozen=True, slots=True)
+class Dated:
+    """When a certificate ends, and for which names and addresses it is."""
+
+    until: datetime
+    hosts: list[str]
+
+
+def dated(path: Path) -> Dated:
+    """Return what a certificate (PEM) says of itself. Raises `SettingError`."""
+    try:
+        certificate = x509.load_pem_x509_certificate(path.read_bytes())
+    except OSError as error:
+        raise SettingError(f"The certificate {path} cannot be read: {error.strerror}") from error
+    except ValueError as error:
+        raise SettingError(f"{path} is no certificate") from error
+    try:
+        names = certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
+    except x509.ExtensionNotFound:
+        return Dated(certificate.not_valid_after_utc, [])
+    return Dated(certificate.not_valid_after_utc, [str(name.value) for name in names])
 
 
 class Authority:

@@ -5,7 +5,8 @@ import secrets
 import time
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
+from decimal import Decimal
 from itertools import islice
 from math import isfinite
 from pathlib import Path
@@ -21,6 +22,8 @@ from metermt.errors import (
     ConnectionFailed,
     DeadlineExceeded,
     Error,
+    InvalidReading,
+    InvalidTime,
     ServerBusy,
     ServerLost,
     ServerUnreachable,
@@ -28,6 +31,7 @@ from metermt.errors import (
     StoreAway,
 )
 from metermt.model import Answer, Job, Status
+from metermt.printable import printable
 from metermt.reaching import way_to
 from metermt.rules.answers import shown
 from metermt.transport.connection import ServerConnection
@@ -77,9 +81,9 @@ class MeterClient:
     server must prove that it is the host that was called, or `service`; `tls_cert`, a PEM file with certificate and
     key, is shown to servers that ask for one.
 
-    All calls may be made from any thread; they take turns. Besides what is named with each, any call raises
-    `ConnectionFailed` (`ServerUnreachable`, `ServerLost`, `DeadlineExceeded`), `StoreAway` and `InternalError`, and
-    those but `login` and `ping` raise `SessionError` without a login.
+    All calls may be made from any thread; they take turns. A client that was closed raises `CallError`. Besides what is
+    named with each, any call raises `ConnectionFailed` (`ServerUnreachable`, `ServerLost`, `DeadlineExceeded`),
+    `StoreAway` and `InternalError`, and those but `login` and `ping` raise `SessionError` without a login.
     """
 
     def __init__(
@@ -101,6 +105,8 @@ class MeterClient:
             host, port, servers=servers, service=service, registry=registry, tls_ca=tls_ca, tls_cert=tls_cert, ssh=ssh
         )
         self._session_id = ""
+        self._username = ""
+        self._is_closed = False
         self._lock = Lock()  # guards the two below; held for the whole of a call
         self._connection: ServerConnection | None = self._way.connect(Deadline(timeout))
         self._session_is_shown = True  # on this connection, as far as there is a session
@@ -124,8 +130,8 @@ class MeterClient:
     def login(self, username: str, password: str) -> str:
         """Log in and return the user's full name. Raises `LoginError`."""
         found = self._call(sessions.login, sessions.Login(username, password))
-        self._session_id = found.session_id
-        return found.full_name
+        self._session_id, self._username = found.session_id, username
+        return printable(found.full_name)
 
     def logout(self) -> None:
         """Log out. Doing so twice, or without a login, is harmless."""
@@ -134,7 +140,7 @@ class MeterClient:
         except SessionError:
             pass
         finally:
-            self._session_id = ""
+            self._session_id = self._username = ""
 
     def change_password(self, old: str, new: str) -> None:
         """Change the password of who is logged in, and end their other sessions.
@@ -206,9 +212,14 @@ class MeterClient:
         return time.perf_counter() - started
 
     def close(self) -> None:
-        """Hang up. The session lives on; `logout` ends it. Closing twice is harmless."""
+        """Hang up for good. The session lives on; `logout` ends it. Closing twice is harmless."""
         with self._lock:
+            self._is_closed = True
             self._hang_up()
+
+    def __repr__(self) -> str:
+        who = f" as {self._username}" if self._username else ""
+        return f"<MeterClient of {self.host}:{self.port}{who}{', closed' if self._is_closed else ''}>"
 
     def __enter__(self) -> Self:
         return self
@@ -222,6 +233,8 @@ class MeterClient:
         args = call.told(self._session_id, request)
         deadline = Deadline(self.timeout)
         with self._turn(deadline):
+            if self._is_closed:
+                raise CallError("This client was closed: connect again")
             pause, failed = _FIRST_PAUSE, 0
             away: StoreAway | None = None
             while True:
@@ -289,6 +302,10 @@ connect = MeterClient
 def _to_send(answer: Answer) -> Answer:
     """Return an answer with its time and its key in it."""
     when = datetime.now(UTC) if answer.when is None else answer.when
+    if isinstance(answer.value, Decimal):
+        raise InvalidReading(f"Invalid reading: {answer.value!r} is a Decimal: give a whole number, such as int(value)")
+    if isinstance(when, date) and not isinstance(when, datetime):
+        raise InvalidTime(f"Invalid time: {when!r} has no time of day: give a datetime")
     if isinstance(when, datetime):
         with suppress(OverflowError):  # at the ends of the calendar; the server refuses it
             when = when.astimezone(UTC)

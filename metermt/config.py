@@ -1,5 +1,6 @@
 """Where a server listens, what strangers may take of it, and where its files are."""
 
+import os
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
@@ -32,9 +33,16 @@ def default_database() -> Path:
     return user_data_path("metermt") / "metermt.db"
 
 
-def default_tls_folder() -> Path:
-    """Return the folder of keys and certificates that all programs use unless told otherwise."""
-    return default_database().with_name("tls")
+def default_tls_folder(database: DatabasePlace | None = None) -> Path:
+    """Return the folder of keys and certificates that all programs use unless told otherwise.
+
+    It is beside the database, where that is a file: both move together. The database is the usual one if none is named.
+    """
+    if database is None:
+        database = os.environ.get(DATABASE_VARIABLE) or default_database()
+    if is_url(database) or str(database) == IN_MEMORY:
+        database = default_database()
+    return Path(database).with_name("tls")
 
 
 @dataclass(frozen=True, slots=True)

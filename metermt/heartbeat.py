@@ -1,7 +1,7 @@
 """A server's sign of life, for those that share its database."""
 
 import logging
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from threading import Event, Thread
 
@@ -13,10 +13,11 @@ _log = logging.getLogger("metermt.server")
 
 
 @contextmanager
-def heartbeat(desk: Desk) -> Iterator[None]:
+def heartbeat(desk: Desk, watch: Callable[[], None] = lambda: None) -> Iterator[None]:
     """Say that the server of this desk is alive, every few seconds until the block ends, and goodbye then.
 
-    What sessions hold that were connected to it in an earlier life is left to their readers first. Raises `StoreError`.
+    As often `watch` is called, and what the log has to tell of the last minute is told. What sessions hold that were
+    connected to it in an earlier life is left to their readers first. Raises `StoreError`.
     """
     ending = Event()
 
@@ -26,11 +27,15 @@ def heartbeat(desk: Desk) -> Iterator[None]:
     def run() -> None:
         while not ending.wait(BEAT_SECONDS):
             try:
+                desk.journal.tell_counts()
+                watch()
                 beat()
             except StoreAway:  # the store has logged it
                 continue
             except StoreError as error:
-                _log.warning("the server could not say that it is alive: %s", error)
+                desk.journal.warning(
+                    "signs of life that failed", "", "the server could not say that it is alive: %s", error
+                )
 
     desk.store.write(lambda tx: say_goodbye(desk.turn(tx)))
     beat()
@@ -41,6 +46,7 @@ def heartbeat(desk: Desk) -> Iterator[None]:
     finally:
         ending.set()
         thread.join()
+        desk.journal.tell_counts(at_once=True)
         try:
             desk.store.write(lambda tx: say_goodbye(desk.turn(tx)))
         except StoreError as error:

@@ -30,7 +30,7 @@ class LocalServer:
     def __init__(self, host: str, port: int, *, database: DatabasePlace | None = None, demo: bool = False) -> None:
         self.host = host
         self.port = port
-        self._options = ["--no-dump"]
+        self._options = ["--no-dump", "--log-level", "warning"]
         self._environment = dict(os.environ)
         if database:
             self._environment[DATABASE_VARIABLE] = str(database)  # it may have a password in it

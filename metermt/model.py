@@ -1,7 +1,6 @@
 """The things MeterMT speaks of, checked when made. Times are `datetime`s in UTC."""
 
 import re
-import unicodedata
 from collections import Counter
 from dataclasses import dataclass, field
 from datetime import date, datetime
@@ -10,6 +9,7 @@ from functools import lru_cache
 from typing import Any
 
 from metermt.errors import RouteError, UserError
+from metermt.printable import has_control_characters
 
 KINDS = {"E": "electricity", "G": "gas", "W": "water", "": "unknown"}
 MAX_DIALS = 12
@@ -19,13 +19,6 @@ MAX_TEXT = 200
 _METER_NUMBER = re.compile(r"[A-Z0-9][A-Z0-9./-]{0,31}")
 _CYCLE = re.compile(r"[0-9A-Za-z][0-9A-Za-z-]{0,15}")
 _USERNAME = re.compile(r"[a-z][a-z0-9._-]{0,31}")
-_NOT_PRINTED = {"Cc", "Cs", "Zl", "Zp"}  # Unicode categories: controls, surrogates, line and paragraph ends
-
-
-def has_control_characters(text: str) -> bool:
-    """Tell whether a text holds anything that would break a line, a terminal or an encoding."""
-    # isprintable is fast, and never true of these; what it also takes for unprintable is looked at in turn.
-    return not text.isprintable() and any(unicodedata.category(c) in _NOT_PRINTED for c in text)
 
 
 def _check_text(what: str, text: str) -> None:
@@ -224,7 +217,7 @@ class Account:
     """A user with what is needed to let them in."""
 
     user: User
-    password_hash: str
+    password_hash: str = field(repr=False)
 
 
 @dataclass(frozen=True, slots=True)

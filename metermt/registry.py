@@ -21,6 +21,7 @@ from metermt import discovery
 from metermt.config import REGISTRY_PORT, check_port
 from metermt.registrydoors import MAX_MESSAGE, answer_connections, answer_datagrams, listen
 from metermt.signing import SharedKey
+from metermt.sparinglog import SparingLog
 from metermt.transport.plainvalues import Malformed, PlainReader
 
 FORGET_AFTER = 240.0
@@ -97,11 +98,15 @@ class RegistryServer:
         self._run = secrets.token_bytes(16)  # is signed with each message: none of an earlier run is good
         self._latest: dict[tuple[str, int], int] = {}  # host, port: the stamp of its last message; for one thread only
         self._stopping = Event()
+        self._journal = SparingLog(_log)
         self._socket = listen(host, check_port(port), tcp=tcp)
         self.port: int = self._socket.getsockname()[1]
         work = answer_connections if tcp else answer_datagrams
         self._thread = Thread(
-            target=work, args=(self._socket, self.answer, self._stopping), name="registry", daemon=True
+            target=work,
+            args=(self._socket, self.answer, self._journal.tell_counts, self._stopping),
+            name="registry",
+            daemon=True,
         )
         self._thread.start()
 
@@ -112,6 +117,7 @@ class RegistryServer:
             waker.connect(self._socket.getsockname())
             waker.send(b".")  # no message: it only ends the wait for one
         self._thread.join()
+        self._journal.tell_counts(at_once=True)
         self._socket.close()
 
     def __enter__(self) -> Self:
@@ -139,7 +145,9 @@ class RegistryServer:
         match message:
             case (discovery.SIGNED, bytes(signature), bytes(inner)):
                 if not self._key.is_good(inner, signature):
-                    _log.warning("a message from %s is signed with another key", host)
+                    self._journal.warning(
+                        "messages with a wrong key", host, "a message from %s is signed with another key", host
+                    )
                     return discovery.WRONG_KEY
                 signed = _opened(message)
                 return self._refused(signed) or self._obeyed(signed.content, host)

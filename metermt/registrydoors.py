@@ -43,10 +43,11 @@ def listen(host: str, port: int, *, tcp: bool) -> socket.socket:
     return sock
 
 
-def answer_datagrams(sock: socket.socket, answer: Answer, stopping: Event) -> None:
-    """Answer over UDP until it is to stop."""
+def answer_datagrams(sock: socket.socket, answer: Answer, meanwhile: Callable[[], None], stopping: Event) -> None:
+    """Answer over UDP until it is to stop, and do something meanwhile, twice a second or more often."""
     sock.settimeout(_PATIENCE)
     while not stopping.is_set():
+        meanwhile()
         with suppress(OSError):  # a time-out, or the asker is gone
             message, address = sock.recvfrom(MAX_MESSAGE)
             most = min(MAX_MESSAGE, AMPLIFIED * len(message))
@@ -55,8 +56,10 @@ def answer_datagrams(sock: socket.socket, answer: Answer, stopping: Event) -> No
                 sock.sendto(answered, address)
 
 
-def answer_connections(listener: socket.socket, answer: Answer, stopping: Event) -> None:
+def answer_connections(listener: socket.socket, answer: Answer, meanwhile: Callable[[], None], stopping: Event) -> None:
     """Answer over TCP until it is to stop: one message of each client, which has two seconds to send it.
+
+    Do something meanwhile, twice a second or more often.
 
     When there is no room for one more, the oldest of the host that has most of them has to go: who asks at once is
     answered whatever others do.
@@ -86,6 +89,7 @@ def answer_connections(listener: socket.socket, answer: Answer, stopping: Event)
 
         try:
             while not stopping.is_set():
+                meanwhile()
                 ready = [key.fileobj for key, _ in selector.select(_PATIENCE)]
                 for sock in ready:
                     if isinstance(sock, socket.socket) and sock in asking:

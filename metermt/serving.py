@@ -9,15 +9,17 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import partial
 from ipaddress import ip_address
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Self
 
 from metermt.calls.desk import Desk
-from metermt.config import PORT, SERVICE, DatabasePlace, Limits, check_port
+from metermt.config import PORT, SERVICE, DatabasePlace, Limits, check_port, is_url
 from metermt.demo import add_town, check_no_town
 from metermt.discovery import Registries, announced
+from metermt.diskspace import SpaceWatch, space_at
 from metermt.errors import InternalError, SettingError
 from metermt.heartbeat import heartbeat
 from metermt.model import Reading
@@ -101,7 +103,7 @@ class RunningServer:
             else:
                 check_no_town(self._desk)
             self._heartbeat = opened.enter_context(ExitStack())
-            self._heartbeat.enter_context(heartbeat(self._desk))
+            self._heartbeat.enter_context(heartbeat(self._desk, _space_watch(settings.database)))
             self._server.start()
             self._announcement = opened.enter_context(ExitStack())
             if settings.registries:
@@ -170,6 +172,19 @@ def _dump_line(reading: Reading) -> str:
     assert isinstance(said.when, datetime), "it is, once an answer was accepted"
     value = -1 if said.value is None else said.value
     return f"{said.meter}={value}@{said.when.astimezone():%Y-%m-%dT%H:%M}[{said.reason}]{reading.username}"
+
+
+def _space_watch(database: DatabasePlace | None) -> Callable[[], None]:
+    """Return what looks whether the disk of a database is nearly full, and logs it once each time."""
+    if database is None or is_url(database):
+        return lambda: None
+    watch = SpaceWatch(partial(space_at, Path(database)))
+
+    def look() -> None:
+        if space := watch.news():
+            _log.warning("the disk of the database %s is nearly full: %s", database, space.in_words())
+
+    return look
 
 
 def _allow_descriptors(connections: int) -> None:

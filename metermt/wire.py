@@ -11,6 +11,7 @@ from typing import Any
 import msgspec
 
 from metermt.errors import BY_CODE, CallError, Detail, Error
+from metermt.printable import printable
 
 _SHOWN = 200  # characters of what is wrong with a value: it may repeat the value
 
@@ -44,8 +45,11 @@ def check_kind(kind: Any, value: object) -> Any:
 
 
 def error_of(code: object, text: object, details: Mapping[str, Any] | None = None) -> Error:
-    """Make the error that the other side named by its code; a code from a newer version gives an `Error`."""
-    error = BY_CODE.get(str(code), Error)(str(text))
+    """Make the error that the other side named by its code; a code from a newer version gives an `Error`.
+
+    Its text can be shown: there are no control characters in it.
+    """
+    error = BY_CODE.get(str(code), Error)(printable(str(text)))
     error.details = {name: value for name, value in (details or {}).items() if isinstance(value, Detail)}
     return error
 

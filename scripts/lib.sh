@@ -72,6 +72,44 @@ need_command() {
     command -v "$1" >/dev/null || need_debian_package "$2"
 }
 
+# unpack_command COMMAND FOLDER PACKAGE...: unpacks Debian packages into .venv, installing nothing, and makes a command
+# there of the program that is in that folder of the first one. False when that is not possible here.
+unpack_command() {
+    local command=$1 folder=$2 unpacked=$venv/unpacked/$1 program package
+    shift 2
+    program=$unpacked/$folder/$command
+    [[ -x $venv/bin/$command && -x $program ]] && return
+    command -v apt-get >/dev/null && command -v dpkg >/dev/null || return 1
+    say "Unpacking the Debian package $1 into $unpacked."
+    rm -rf "$unpacked" && mkdir -p "$unpacked/packages" || return 1
+    # A machine that has never asked Debian knows of no packages; only root may ask.
+    if ! download_packages "$unpacked/packages" "$@"; then
+        [[ $EUID -ne 0 ]] || apt-get -q update >/dev/null 2>&1 </dev/null || true
+        download_packages "$unpacked/packages" "$@" || return 1
+    fi
+    for package in "$unpacked"/packages/*.deb; do
+        dpkg -x "$package" "$unpacked" || return 1
+    done
+    # A program that gives up its rights does so to a user of its own name.
+    cp /etc/passwd "$unpacked/passwd"
+    grep -q "^$command:" "$unpacked/passwd" ||
+        printf '%s:x:65533:65534::/nonexistent:/usr/sbin/nologin\n' "$command" >>"$unpacked/passwd"
+    cat >"$venv/bin/$command" <<-WRAPPER
+	#!/bin/sh
+	for libraries in "$unpacked"/lib/*-linux-gnu* "$unpacked"/usr/lib/*-linux-gnu*; do
+	    LD_LIBRARY_PATH=\$libraries\${LD_LIBRARY_PATH:+:\$LD_LIBRARY_PATH}
+	done
+	export LD_LIBRARY_PATH LD_PRELOAD=libnss_wrapper.so
+	export NSS_WRAPPER_PASSWD="$unpacked/passwd" NSS_WRAPPER_GROUP=/etc/group
+	exec "$program" "\$@"
+	WRAPPER
+    chmod +x "$venv/bin/$command"
+}
+
+download_packages() {
+    (cd "$1" && shift && apt-get -q download "$@" >/dev/null 2>&1 </dev/null)
+}
+
 which_python() {
     "$1" -c 'import sys; print(sys.base_prefix, sys.version)' 2>/dev/null </dev/null
 }

@@ -5,6 +5,7 @@ import io
 import os
 import subprocess
 import sys
+import time
 from datetime import UTC, date, datetime
 from pathlib import Path
 from types import SimpleNamespace
@@ -16,7 +17,10 @@ from conftest import CYCLE, DEADLINE, add_readers, dump, import_jobs, make_job, 
 from steps import Steps
 
 from metermt.cli import main
+from metermt.model import Server
+from metermt.store.opening import open_store
 from metermt.store.sqlite.store import SqliteStore
+from metermt.version import VERSION
 
 METERMT = Path(sys.executable).with_name("metermt")
 PASSWORD = "correct horse"
@@ -139,12 +143,32 @@ def ended(child):
     return child.before, child.exitstatus
 
 
+def server(name="here/localhost:11003", readers=3, seconds_ago=1.0):
+    """Return a server that has given a sign of life."""
+    return Server(name, VERSION, readers, time.time() - seconds_ago)
+
+
+def note(place, *servers, forget=()):
+    """Note servers in a database."""
+    with open_store(place, create=False) as store:
+        for each in servers:
+            Steps(store).servers.note(each)
+        Steps(store).servers.forget(forget)
+
+
 def dump_of(path):
     """Return all that is in a database; None if there is none."""
     if not path.exists():
         return None
     with SqliteStore(path, create=False) as store:
         return dump(store)
+
+
+def damage(path):
+    """Spoil a page in the middle."""
+    with path.open("r+b") as file:
+        file.seek(2048 * 12)
+        file.write(b"\xff" * 2048 * 4)
 
 
 def rows_in(text):

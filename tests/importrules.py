@@ -13,19 +13,20 @@ PACKAGE_DIR = Path(__file__).parents[1] / PACKAGE
 # From the ground up. A name stands for the module and, when it is a package, for all in it that no other line
 # names. A module may import from lower lines and from its own line.
 FLOORS = (
-    ("floor 0", ("errors", "model", "version")),
+    ("floor 0", ("errors", "model", "printable", "version")),
     (
         "floor 1",
         (
             *("rules", "wire", "passwords", "policy", "config"),
             *("safedict", "routefile", "signing", "partfile", "wholefile", "terminal"),
+            *("sparinglog", "diskspace", "clientsettings"),
         ),
     ),
     ("floor 2, store.base", ("store.base", "store.groups", "store.begun", "store.gathered")),
     ("floor 2, the stores", ("store",)),
     ("floor 2, which store", ("store.opening", "store.copying")),
     ("floor 3, the table of calls", ("calls.table",)),
-    ("floor 3, the desk", ("calls.known", "calls.desk")),
+    ("floor 3, the desk", ("calls.known", "calls.telling", "calls.desk")),
     ("floor 3, the calls", ("calls",)),
     ("floor 3, the manager", ("manager", "demo")),
     ("floor 4", ("transport", "discovery", "registrydoors")),

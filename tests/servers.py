@@ -61,6 +61,11 @@ class ServerProcess:
         return _text(self._stderr)
 
     @property
+    def complaints(self):
+        """What it has written there, without the lines that tell what is usual."""
+        return "".join(line for line in self.errors.splitlines(keepends=True) if " INFO " not in line)
+
+    @property
     def runs(self):
         return self._process.poll() is None
 

@@ -108,12 +108,6 @@ def test_a_large_bulk_goes_through_after_a_reconnection_too(client_behind, proxy
     assert client_behind.submit_readings(answers) == [None] * 1000
 
 
-def test_a_client_that_was_closed_connects_again_when_it_is_used(client):
-    client.close()
-
-    assert client.get_job().meter.number == "M00000"
-
-
 # --- servers that are not there
 
 

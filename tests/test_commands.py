@@ -126,6 +126,7 @@ ARGUMENTS = {
     ("routes", "remove"): ("G1", "--cycle", CYCLE),
     ("readings", "export"): ("-",),
     ("backup",): ("copy.db",),
+    ("restore",): ("copy.db",),
 }
 """What each command needs besides a database."""
 
@@ -151,7 +152,9 @@ def test_what_a_server_keeps_in_memory_is_out_of_reach(invoke, path, tmp_path):
 
 
 @pytest.mark.parametrize(
-    "path", [path for path in ON_A_DATABASE if path not in (("users", "add"), ("routes", "import"))], ids=" ".join
+    "path",
+    [path for path in ON_A_DATABASE if path not in (("users", "add"), ("routes", "import"), ("restore",))],
+    ids=" ".join,
 )
 def test_a_missing_database_is_named_and_not_made(invoke, path, database_path, tmp_path):
     finished = invoke(*path, *ARGUMENTS.get(path, ()), stdin=PASSWORD)
@@ -162,7 +165,7 @@ def test_a_missing_database_is_named_and_not_made(invoke, path, database_path, t
     assert list(tmp_path.iterdir()) == []
 
 
-@pytest.mark.parametrize("path", ON_A_DATABASE, ids=" ".join)
+@pytest.mark.parametrize("path", [path for path in ON_A_DATABASE if path != ("restore",)], ids=" ".join)
 def test_a_file_that_is_no_database_is_left_as_it_is(invoke, path, database_path, tmp_path):
     (tmp_path / "november.csv").write_text("meter,route\nG1,North\n")
     database_path.write_text("Dear Sir or Madam,\n" * 1000)

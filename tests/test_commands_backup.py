@@ -3,8 +3,10 @@
 import re
 import stat
 
-from commands import assert_done, assert_refused, dump_of, rows_in
+import pytest
+from commands import assert_done, assert_refused, damage, dump_of, rows_in
 from conftest import CYCLE, import_jobs, make_job, start, wait_until
+from databases import raw
 
 from metermt.client import connect
 from metermt.model import Answer
@@ -31,7 +33,8 @@ def test_a_backup_never_overwrites(invoke, crew_database, tmp_path):
     assert_refused(invoke("backup", "copy.db"), "copy.db exists already: choose a new name")
 
     assert copy.read_text() == "as it was"
-    assert_refused(invoke("backup", str(crew_database)), f"{crew_database} exists already: choose a new name")
+    itself = invoke("backup", str(crew_database))
+    assert_refused(itself, f"{crew_database} belongs to the database {crew_database}: choose another name")
 
 
 def test_a_backup_that_cannot_be_written_is_one_clear_error(invoke, crew_database, tmp_path):
@@ -90,3 +93,122 @@ def test_a_backup_is_whole_while_readers_send(metermt, servers, crew_server, cre
         gwenda.login("gwenda", "gwenda")
         assert gwenda.get_status().count == len(copied)
         assert gwenda.get_job().meter.number not in copied
+
+
+# --- verified, and restored
+
+
+def test_a_verified_backup_says_what_is_in_it(invoke, read_meters, tmp_path):
+    finished = invoke("backup", "copy.db", "--verify")
+
+    assert_done(finished, f"Copied {read_meters} to copy.db\ncopy.db is whole: 2 users, 5 jobs, 6 readings\n")
+    assert [path.name for path in tmp_path.glob("copy.db*")] == ["copy.db"]
+
+
+def set_version_ahead(path):
+    with raw(path) as connection:
+        connection.execute("PRAGMA user_version = 99")
+
+
+def test_a_backup_is_restored_and_what_was_there_is_kept(invoke, read_meters, tmp_path):
+    assert invoke("backup", "copy.db").returncode == 0
+    as_it_was = dump_of(read_meters)
+    assert invoke("routes", "close", "--cycle", CYCLE).returncode == 0
+    closed = dump_of(read_meters)
+
+    finished = invoke("restore", "copy.db")
+
+    assert finished.returncode == 0, finished.stderr
+    (kept,) = tmp_path.glob("metermt-before-restore-*.db")
+    assert finished.stdout == (
+        f"Restored {read_meters} from copy.db: 2 users, 5 jobs, 6 readings\nWhat was there is {kept} now\n"
+    )
+    assert dump_of(read_meters) == as_it_was != closed
+    assert dump_of(kept) == closed
+    assert stat.S_IMODE(read_meters.stat().st_mode) == 0o600
+
+
+def test_a_damaged_database_is_restored_too(invoke, read_meters, tmp_path):
+    assert invoke("backup", "copy.db").returncode == 0
+    as_it_was = dump_of(read_meters)
+    read_meters.write_bytes(b"nothing that is a database" * 100)
+
+    assert invoke("restore", "copy.db").returncode == 0
+
+    assert dump_of(read_meters) == as_it_was
+    (kept,) = tmp_path.glob("metermt-before-restore-*.db")
+    assert kept.read_bytes().startswith(b"nothing that")
+
+
+def test_a_backup_is_restored_where_there_is_no_database(invoke, read_meters, tmp_path):
+    assert invoke("backup", "copy.db").returncode == 0
+    other = tmp_path / "other" / "metermt.db"
+
+    finished = invoke("restore", "copy.db", "--database", str(other))
+
+    assert_done(finished, f"Restored {other} from copy.db: 2 users, 5 jobs, 6 readings\n")
+    assert dump_of(other) == dump_of(read_meters)
+    assert invoke("restore", "copy.db", "--database", "copy.db").stderr == (
+        "Error: copy.db is the database itself: choose a backup of it\n"
+    )
+
+
+@pytest.mark.parametrize(
+    ("spoil", "words"),
+    [
+        (lambda path: path.unlink(), "There is no database copy.db"),
+        (lambda path: path.write_text("a letter" * 100), "copy.db is not a MeterMT database: choose another file"),
+        (lambda path: path.write_text(""), "copy.db is empty: choose another file"),
+        (damage, "The database copy.db is damaged"),
+        (set_version_ahead, "The database copy.db was made by a newer version of MeterMT: install that"),
+    ],
+    ids=["missing", "no database", "empty", "damaged", "newer"],
+)
+def test_a_copy_of_no_use_is_refused_and_nothing_changes(invoke, read_meters, tmp_path, spoil, words):
+    assert invoke("backup", "copy.db").returncode == 0
+    spoil(tmp_path / "copy.db")
+    before = read_meters.read_bytes()
+
+    finished = invoke("restore", "copy.db")
+
+    assert (finished.returncode, finished.stdout) == (1, "")
+    assert finished.stderr.startswith(f"Error: {words}")
+    assert read_meters.read_bytes() == before
+    assert not list(tmp_path.glob("*before-restore*"))
+
+
+def test_nothing_is_restored_under_a_running_server(metermt, crew_server, crew_database, tmp_path):
+    assert metermt("backup", "copy.db").returncode == 0
+
+    refused = metermt("restore", "copy.db")
+
+    assert_refused(refused, f"The database {crew_database} is in use: stop its servers and programs, then try again")
+    assert not list(tmp_path.glob("*before-restore*"))
+    with connect(port=crew_server.port) as client:
+        assert client.login("gwenda", "gwenda")
+    assert crew_server.stop() == 0
+    assert metermt("restore", "copy.db").returncode == 0
+
+
+def test_what_a_killed_server_left_is_kept_whole(metermt, crew_server, crew_database, tmp_path):
+    assert metermt("backup", "copy.db").returncode == 0
+    with connect(port=crew_server.port) as client:
+        client.login("gwenda", "gwenda")
+        client.submit_reading("G1", 5)
+    crew_server.kill()
+
+    assert metermt("restore", "copy.db").returncode == 0
+
+    (kept,) = tmp_path.glob("metermt-before-restore-*.db")
+    with SqliteStore(kept) as old, SqliteStore(crew_database) as new:
+        assert [len(list(store.read(lambda tx: tx.readings.all(None)))) for store in (old, new)] == [1, 0]
+
+
+def test_a_postgresql_database_is_not_restored_from_a_file(invoke):
+    finished = invoke("restore", "copy.db", "--database", "postgresql://metermt@127.0.0.1:1/metermt")
+
+    assert_refused(
+        finished,
+        "A PostgreSQL database is restored by its own tools, or from a file into an empty database by"
+        " 'metermt database copy copy.db URL'",
+    )

@@ -260,3 +260,15 @@ def test_a_named_pipe_gets_the_export_and_stays_a_pipe(environment, read_meters,
 
     assert stat.S_ISFIFO(pipe.stat().st_mode)
     assert rows_in(received.decode()) == counting(NOVEMBER) + DECEMBER
+
+
+def test_nothing_is_written_into_the_database_itself(invoke, read_meters, tmp_path):
+    before = read_meters.read_bytes()
+    (tmp_path / "link.csv").hardlink_to(read_meters)
+
+    for name in ("metermt.db", "metermt.db-wal", "./metermt.db", "link.csv"):
+        for command in (("readings", "export", name, "--force"), ("backup", name), ("serve", "--notify", name)):
+            refused = f"{Path(name)} belongs to the database {read_meters}: choose another name"
+            assert_refused(invoke(*command), refused)
+
+    assert read_meters.read_bytes() == before

@@ -280,7 +280,9 @@ def test_a_server_out_of_room_refuses_readings_until_there_is_some(prepared, tmp
                 assert client.get_status() == Status(number, number)
             client.submit_reading(meter, value, key=key)
             acknowledged[key] = (meter, value)
-        assert server.errors.count(" ERROR ") == refused
+        assert refused == 4
+        assert server.errors.count(" ERROR ") == 1  # an outage, not a call
+        assert "Traceback (most recent" in server.errors
         assert server.stop() == 0
     assert assert_whole(path, SENT, acknowledged) == SUBMISSIONS
 

@@ -32,7 +32,7 @@ def test_it_says_when_and_where_it_starts_and_that_it_ends(command, number, serv
     assert re.fullmatch(
         f"Meter server startup at {TIME} on localhost:{server.port}\nMeter server shutdown at {TIME}\n", server.output
     )
-    assert server.errors == ""
+    assert server.complaints == ""
 
 
 def test_the_file_of_notify_has_the_address_and_is_never_seen_half_written(servers, tmp_path):
@@ -78,7 +78,7 @@ def test_the_demo_prints_its_readings_at_the_end_sorted_by_meter(servers):
     assert re.fullmatch(f"Meter server shutdown at {TIME}", last)
     assert lines == sorted(expected, key=lambda line: line.split("=")[0])
     assert unread_meter not in server.output
-    assert server.errors == ""
+    assert server.complaints == ""
 
 
 def test_the_demo_prints_no_readings_if_told_so(servers):
@@ -135,4 +135,4 @@ def test_signals_that_come_twice_end_it_once(servers, database):
     server.send(signal.SIGINT)
 
     assert server.stop() == 0
-    assert server.errors == ""
+    assert server.complaints == ""

@@ -37,7 +37,7 @@ def test_logins_under_way_at_sigterm_end_well(servers, tmp_path):
         sessions = [login.value[0] for login in logins]
         assert server.stop() == 0
 
-    assert server.errors == ""
+    assert server.complaints == ""
     with SqliteStore(database) as store:
         manager = Manager(store)
         assert [manager.get_status(session).count for session in sessions] == [0] * 8

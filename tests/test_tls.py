@@ -304,3 +304,17 @@ def test_files_that_are_no_certificates_are_refused(tmp_path, authority):
             connect("localhost", server.port, tls_cert=authority.path)
     with pytest.raises(SettingError, match="Invalid host"):
         authority.certify_server(["m\u00e9ter"], "METER")
+
+
+def test_certificates_are_looked_for_beside_the_database(servers, metermt, crew_database, tmp_path):
+    folder = crew_database.parent / "tls"
+    made = metermt("tls", "init", "--host", "localhost"), metermt("tls", "client", "carol")
+    assert [finished.returncode for finished in made] == [0, 0]
+    assert str(folder / "client-carol.pem") in made[1].stdout
+
+    server = servers.start("--database", crew_database, "--tls", "--tls-client-ca")
+
+    carol = ("--tls-cert", str(folder / "client-carol.pem"))
+    ping = ("ping", "-p", str(server.port), "--tls-ca", str(folder / "ca.pem"))
+    assert metermt(*ping, *carol).returncode == 0
+    assert "it asks for a client certificate" in metermt(*ping).stderr

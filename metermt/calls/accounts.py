@@ -1,6 +1,6 @@
 """Who may log in, and as what: for admins; and a password of one's own."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from metermt.calls.credentials import hashed, is_right, verified
@@ -19,7 +19,7 @@ class NewUser:
     """Somebody who is to be let in."""
 
     user: User
-    password: str
+    password: str = field(repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,15 +34,15 @@ class NewPassword:
     """A user's password from now on."""
 
     username: str
-    password: str
+    password: str = field(repr=False)
 
 
 @dataclass(frozen=True, slots=True)
 class ChangedPassword:
     """The password of who asks, and what it is to be from now on."""
 
-    old: str
-    new: str
+    old: str = field(repr=False)
+    new: str = field(repr=False)
 
 
 @dataclass(frozen=True, slots=True)

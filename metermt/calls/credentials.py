@@ -29,6 +29,12 @@ def verified(desk: Desk, name: str, address: str, password: str) -> Account:
         if verify_password(usable.password_hash if usable else None, password) and usable:
             return usable
         _remember_failure(desk, name, address)
+        where = address or "this machine"
+        if account:
+            who = f"disabled {name}" if account.user.disabled else name
+            desk.journal.warning("wrong passwords", address, "wrong password for %s from %s", who, where)
+        else:  # some type their password where the name belongs, so it is not logged
+            desk.journal.warning("unknown names", address, "login by an unknown name from %s", where)
         raise LoginError
 
 
@@ -50,6 +56,10 @@ def _check_failures(desk: Desk, name: str, address: str) -> None:
     failures = desk.store.read(lambda tx: tx.sessions.failures(name, address, now - window))
     if until := locked_until(failures, now, most=desk.policy.login_failures, window=window):
         seconds = until - now
+        who = name if desk.store.read(lambda tx: tx.accounts.find([name])) else "an unknown name"
+        desk.journal.warning(
+            "lock-outs", address, "%s has to wait for %.0f s at %s", who, seconds, address or "this machine"
+        )
         raise TooManyFailures(
             f"Too many failed logins for {name!r} from your address: try again in {ceil(seconds / 60)} minutes",
             seconds=ceil(seconds),

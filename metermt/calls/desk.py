@@ -8,10 +8,12 @@ from datetime import UTC, datetime
 from typing import Any, TypeVar
 
 from metermt.calls.known import KnownSessions, key_of
-from metermt.calls.table import Ask, Call, Caller, Turn, Weight
+from metermt.calls.table import Ask, Call, Caller, Refused, Turn, Weight
+from metermt.calls.telling import Telling
 from metermt.errors import Error, RoleError, SessionError, StoreAway, StoreError, StoreRefused
 from metermt.model import Session
 from metermt.policy import Policy
+from metermt.sparinglog import SparingLog
 from metermt.store.base import Store, Tx
 from metermt.store.begun import Begun
 
@@ -44,6 +46,9 @@ class Desk:
         self.server = server
         self.clock = clock or store.clock
         self.sessions = KnownSessions()
+        self.journal = SparingLog(_log)
+        """For what clients can cause as often as they like."""
+        self.told = Telling(self.journal).told
         self._here = Caller()  # whoever calls in this process, and is never gone
 
     def ask(self, call: Call[Q, R], request: Q, session_id: str = "", caller: Caller | None = None) -> R:
@@ -88,7 +93,7 @@ class Desk:
 
     def note(self, work: Callable[[Tx], None]) -> None:
         """Write down what nobody waits for. It raises nothing: if that fails, the log says so."""
-        note = _Note(self.store, work)
+        note = _Note(self.store, work, self.journal)
         note.begin()
         note.look()
 
@@ -123,6 +128,7 @@ class Work:
         self._read: Collection[Session] = ()
         self._due: Mapping[str, float] = {}
         self._ended: Collection[str] = ()
+        self._refused: Sequence[Refused] = ()
         self._now = 0.0
 
     def __call__(self, tx: Tx) -> list[Outcome]:
@@ -150,7 +156,7 @@ class Work:
                 ask.session.key for ask in self.asks if ask.session and ask.session.username in disabled
             )
             raise SessionError
-        self._ended = turn.ended
+        self._ended, self._refused = turn.ended, turn.refused
         return outcomes
 
     def identify(self, tx: Tx) -> Turn:
@@ -191,39 +197,41 @@ class Work:
             sessions.forget(due)  # to be read again, as they are now
         if self._ended:
             sessions.forget(self._ended)
+        for username, error in self._refused:
+            self._desk.journal.info("refused readings", username, "refused a reading by %s: %s", username, error)
 
 
 class _Note:
     """What is written down as soon as the store is ready, by whoever finds it so."""
 
-    def __init__(self, store: Store, work: Callable[[Tx], None]) -> None:
+    def __init__(self, store: Store, work: Callable[[Tx], None], journal: SparingLog) -> None:
         self._store = store
         self._work = work
+        self._journal = journal
         self._begun: Begun[None] | None = None
 
     def begin(self) -> None:
         """Begin to write it down."""
-        with _only_logged():
+        with self._only_logged():
             self._begun = self._store.begin(self._work, self.look)
 
     def look(self) -> None:
         """Look whether it was written down, or can be now."""
-        with _only_logged():
+        with self._only_logged():
             if self._begun and self._begun.wait(0):
                 self._begun.result()
 
-
-@contextmanager
-def _only_logged() -> Iterator[None]:
-    """Let whatever goes wrong with a note end nothing but that note."""
-    try:
-        yield
-    except StoreAway:  # the store has logged it
-        pass
-    except StoreError as error:
-        _log.warning("who is connected was not noted: %s", error)
-    except Exception:  # noqa: BLE001 - whatever it is, it must not end more than this
-        _log.exception("who is connected was not noted")
+    @contextmanager
+    def _only_logged(self) -> Iterator[None]:
+        """Let whatever goes wrong with a note end nothing but that note."""
+        try:
+            yield
+        except StoreAway:  # the store has logged it
+            pass
+        except StoreError as error:
+            self._journal.warning("notes that failed", "", "who is connected was not noted: %s", error)
+        except Exception as error:  # noqa: BLE001 - whatever it is, it must not end more than this
+            self._journal.error("notes that failed", "unexpectedly", "who is connected was not noted", error=error)
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 
 from metermt.calls.table import Ask, Turn, Weight, call
 from metermt.model import Role
+from metermt.printable import printable
 
 _NAMED = 5  # other readers who are named; more are many
 
@@ -41,7 +42,7 @@ class Left:
     def _hands(self) -> str:
         """Return who holds how many, most first."""
         ranked = sorted(self.others.items(), key=lambda one: (-one[1], one[0]))
-        hands = [f"{jobs} with {username}" for username, jobs in ranked[:_NAMED]]
+        hands = [f"{jobs} with {printable(username)}" for username, jobs in ranked[:_NAMED]]
         if rest := ranked[_NAMED:]:
             hands.append(f"{sum(jobs for _, jobs in rest)} with {len(rest)} more")
         if self.mine:

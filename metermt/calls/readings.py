@@ -11,7 +11,7 @@ from itertools import islice
 from typing import Any
 
 from metermt.calls.rounds import handed_out
-from metermt.calls.table import MAX_ITEMS, Ask, Turn, Weight, call, call_of_many
+from metermt.calls.table import MAX_ITEMS, Ask, Refused, Turn, Weight, call, call_of_many
 from metermt.errors import CallError, Error
 from metermt.model import Answer, Job, JobState, Lease, Reading, Role, Standing, Status
 from metermt.rules.answers import judged
@@ -124,6 +124,7 @@ class Decisions:
                 self.outcomes.append(_NOT_YET)
             except Error as error:
                 self.outcomes.append(error)
+                turn.refused.append(Refused(username, error))
         keys = [(username, answer.key) for username, answer in sound.values() if answer.key]
         meters = {answer.meter for _, answer in sound.values()}
         self._by_key, standings, self._offer, self._tallies = turn.tx.gather(turn.now, keys, meters, wishes)
@@ -136,6 +137,7 @@ class Decisions:
                 self.outcomes[place] = self._decide(username, answer)
             except Error as error:
                 self.outcomes[place] = error
+                turn.refused.append(Refused(username, error))
 
     def keep(self, leases: Sequence[Lease] = ()) -> None:
         """Keep it, and leases along with it."""

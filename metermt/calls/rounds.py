@@ -1,5 +1,6 @@
 """A reader's round: which meter to read next."""
 
+import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -8,6 +9,8 @@ from metermt.errors import CallError, Error
 from metermt.model import Job, Lease, Role
 from metermt.rules.handout import Wish, shared_out
 from metermt.store.gathered import Offer
+
+_log = logging.getLogger("metermt.server")
 
 _FEW = 20  # jobs; who wants more is not answered in a turn with others
 
@@ -54,6 +57,9 @@ def handed_out(turn: Turn, wishes: Sequence[Wish], offer: Offer) -> tuple[list[l
         jobs.append([known.job for known in share])
         for known in share:
             leases.append(Lease(known.id, wish.username, wish.session, until))
+    if _log.isEnabledFor(logging.DEBUG):
+        for wish, given in zip(wishes, jobs, strict=True):
+            _log.debug("handed out to %s: %s", wish.username, ", ".join(job.meter.number for job in given) or "nothing")
     return jobs, leases
 
 

@@ -1,7 +1,8 @@
 """Logging in and out, and the first words between two programs."""
 
+import logging
 import secrets
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import partial
 
@@ -14,6 +15,8 @@ from metermt.errors import LoginError
 from metermt.model import Account, Role, Session, is_username
 from metermt.store.base import Tx
 from metermt.version import PROTOCOL, VERSION
+
+_log = logging.getLogger("metermt.server")
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,14 +41,14 @@ class Login:
     """A user name and a password, as typed."""
 
     username: str
-    password: str
+    password: str = field(repr=False)
 
 
 @dataclass(frozen=True, slots=True)
 class LoggedIn:
     """The session id, a secret that stands for the user in all other calls, and the user's full name."""
 
-    session_id: str
+    session_id: str = field(repr=False)
     full_name: str
 
 
@@ -73,7 +76,7 @@ def login(desk: Desk, ask: Ask[Login]) -> LoggedIn:
     if not isinstance(username, str) or not isinstance(password, str):
         raise LoginError
     name = username.strip().lower()  # telephones write the first letter large
-    _check_certificate(ask.caller.certified_name, name)
+    _check_certificate(desk, ask.caller.certified_name, name)
     if not is_username(name):
         name = ascii(name)[:64]  # nobody's, but its failures are counted like those of any other
     session_id = secrets.token_urlsafe(32)
@@ -83,15 +86,19 @@ def login(desk: Desk, ask: Ask[Login]) -> LoggedIn:
         session = desk.store.write(partial(_opened, desk, key_of(session_id), account))
     desk.sessions.learn([session], desk.clock())
     desk.sessions.shown(ask.caller, session.key)
+    _log.info("%s has logged in from %s", name, ask.caller.address or "this machine")
     return LoggedIn(session_id, session.user.full_name)
 
 
-def _check_certificate(certified: str | None, name: str) -> None:
+def _check_certificate(desk: Desk, certified: str | None, name: str) -> None:
     """Raise `LoginError` if somebody has shown a certificate that is not for this user."""
     if certified is None or (name and certified.strip().lower() == name):
         return
     if not certified.strip():
         raise LoginError("Your certificate has no name in it: ask for one with your user name")
+    desk.journal.warning(
+        "logins by another name", certified, "whose certificate is for %s logs in by another name", certified
+    )
     raise LoginError(f"Your certificate is for {certified}: log in by that name")
 
 

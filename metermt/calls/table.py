@@ -13,7 +13,7 @@ from dataclasses import astuple, dataclass, field, fields, is_dataclass
 from datetime import datetime
 from enum import Enum, auto
 from types import NoneType
-from typing import Any, Generic, TypeVar, cast
+from typing import Any, Generic, NamedTuple, TypeVar, cast
 
 from metermt.errors import CallError, Error, StoreError
 from metermt.model import Role, Session
@@ -60,7 +60,7 @@ class Ask(Generic[Q]):
 
     call: "Call[Q, Any]"
     caller: Caller
-    session_id: str
+    session_id: str = field(repr=False)
     request: Q
     session: Session | None = None
 
@@ -73,6 +73,13 @@ class Ask(Generic[Q]):
     def wish(self, most: int) -> Wish:
         """Return the wish of who asks for so many jobs."""
         return Wish(self.reader.key, self.reader.user.username, most)
+
+
+class Refused(NamedTuple):
+    """Whose answer was refused, and why."""
+
+    username: str
+    error: Error
 
 
 @dataclass(slots=True)
@@ -89,6 +96,8 @@ class Turn:
     """The name of this server among those that share the store."""
     ended: set[str] = field(default_factory=set)
     """The keys of sessions that were ended in it."""
+    refused: list[Refused] = field(default_factory=list)
+    """Answers that were refused in it, for the log."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)

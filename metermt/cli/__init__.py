@@ -4,6 +4,8 @@ from importlib import import_module
 
 import click
 
+from metermt.cli.hints import HintingGroup
+
 _COMMANDS = {
     "serve": "metermt.cli.serve",
     "console": "metermt.console",
@@ -18,11 +20,12 @@ _COMMANDS = {
     "ping": "metermt.cli.ping",
     "doctor": "metermt.cli.doctor",
     "backup": "metermt.cli.backup",
+    "restore": "metermt.cli.backup",
     "database": "metermt.cli.database",
 }
 
 
-class _LazyGroup(click.Group):
+class _LazyGroup(HintingGroup):
     """Imports a subcommand when it is used, so that each starts with no more than it needs."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 - click's signature

@@ -1,6 +1,7 @@
 """What several commands share: their options, and how errors end them."""
 
 import functools
+import os
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -10,12 +11,17 @@ from typing import Any, TypeVar
 import click
 from click.core import ParameterSource
 
+from metermt.cli.hints import HintingGroup
 from metermt.client import MeterClient, connect
+from metermt.clientsettings import from_environment, from_file, joined, settings_files
 from metermt.config import DATABASE_VARIABLE, IN_MEMORY, PORT, SERVICE, DatabasePlace, default_database, is_url
 from metermt.errors import Error, SettingError
+from metermt.printable import printable
 from metermt.reaching import listed
 
 _FILE = click.Path(path_type=Path)
+_WAYS = ("servers", "service", "registry", "tls_ca", "tls_cert", "ssh")
+_SETTING_OF = {"servers": "server"}  # by the option's name here, where it is not the same
 F = TypeVar("F", bound=Callable[..., Any])
 
 
@@ -27,10 +33,10 @@ class MeterCommand(click.Command):
         try:
             return super().invoke(ctx)
         except Error as error:
-            raise click.ClickException(str(error)) from error
+            raise click.ClickException(printable(str(error))) from error
 
 
-class MeterGroup(click.Group):
+class MeterGroup(HintingGroup):
     """A group of such commands."""
 
     command_class = MeterCommand
@@ -70,7 +76,10 @@ def address_options(use: str) -> Callable[[F], F]:
 
 
 def server_options(command: Callable[..., Any]) -> Callable[..., Any]:
-    """Add the options that say which server, by address or by name; the command gets `connect`, to connect to it."""
+    """Add the options that say which server, by address or by name; the command gets `connect`, to connect to it.
+
+    What is not typed may stand in variables and files: see `metermt.clientsettings`.
+    """
 
     @address_options("connect to")
     @click.option(
@@ -91,14 +100,16 @@ def server_options(command: Callable[..., Any]) -> Callable[..., Any]:
     @tls_options
     @click.option("--ssh", metavar="USER@HOST", help="Log in there with ssh, and reach host and port from there.")
     @functools.wraps(command)
-    def with_target(*, host: str, port: int, **options: Any) -> Any:
-        ways = {name: options.pop(name) for name in ("servers", "service", "registry", "tls_ca", "tls_cert", "ssh")}
-        ways["servers"] = ways["servers"] or None
-        if ways["servers"] and (others := _typed("host", "port", "service", "registry", "ssh")):
+    def with_target(**options: Any) -> Any:
+        said = {name: options.pop(name) for name in ("host", "port", *_WAYS)}
+        if said["servers"] and (others := _typed("host", "port", "service", "registry", "ssh")):
             raise click.UsageError(f"--server lists the servers: leave {', '.join(others)} away")
+        typed = {_SETTING_OF.get(name, name.replace("_", "-")): said[name] for name in said if _typed(name)}
+        found = joined(typed, from_environment(os.environ), *map(from_file, settings_files()))
+        ways = {name: found.get(_SETTING_OF.get(name, name.replace("_", "-"))) for name in _WAYS}
         if ways["registry"] and not ways["service"]:
             ways["service"] = SERVICE
-        return command(connect=Target(host, port, ways), **options)
+        return command(connect=Target(found.get("host", "localhost"), found.get("port", PORT), ways), **options)
 
     return with_target
 

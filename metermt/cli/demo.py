@@ -3,6 +3,7 @@
 import click
 
 from metermt.cli.common import MeterCommand, Target
+from metermt.cli.logs import set_up_log
 from metermt.console import read_meters
 from metermt.demo import USERS
 from metermt.gui.command import open_window
@@ -21,6 +22,7 @@ def demo(*, gui: bool) -> None:
         metermt demo
         metermt demo --gui
     """
+    set_up_log("error")  # the console is in front of the server
     if gui:
         open_window(Target("localhost", 0, {}), demo=True)
         return

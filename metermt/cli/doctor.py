@@ -1,75 +1,192 @@
 """`metermt doctor`: whether all is well."""
 
+import json
+import time
 from collections.abc import Iterator
-from time import monotonic
+from pathlib import Path
 
 import click
 
 from metermt.calls.accounts import list_users
 from metermt.calls.office import list_routes
-from metermt.cli.common import MeterCommand, database_option
+from metermt.certificates import AUTHORITY
+from metermt.cli.common import MeterCommand, address_options, database_option
+from metermt.cli.findings import Finding
+from metermt.cli.listeners import check_registry, check_servers
+from metermt.cli.machine import check_backups, check_certificates, check_files
 from metermt.cli.office import Office, office
 from metermt.cli.seen import Seen, print_servers, servers_of
-from metermt.config import DatabasePlace
-from metermt.errors import StoreAway
+from metermt.config import DatabasePlace, default_tls_folder, is_url
+from metermt.errors import Error, NotAStore, StoreAway, StoreError, StoreTooNew
 from metermt.model import User
 from metermt.version import VERSION
+
+_CLOCK_SECONDS = 5.0  # by which two clocks may differ
 
 
 @click.command(cls=MeterCommand, short_help="Say whether the database and its servers are well.")
 @database_option
+@address_options("look at, where a server is to listen")
+@click.option(
+    "--tls-folder",
+    type=click.Path(path_type=Path),
+    help="Where the certificates are.  [default: tls beside the database, or in your data folder]",
+)
+@click.option("--backups", type=click.Path(path_type=Path), help="The folder of the backups: is the newest a day old?")
+@click.option("--registry", metavar="HOST[:PORT]", help="The registry that the servers register at.")
+@click.option("--json", "as_json", is_flag=True, help="What was found as JSON, for programs.")
 @click.pass_context
-def doctor(context: click.Context, database: DatabasePlace) -> None:
+def doctor(
+    context: click.Context,
+    database: DatabasePlace,
+    host: str,
+    port: int,
+    tls_folder: Path | None,
+    backups: Path | None,
+    registry: str | None,
+    *,
+    as_json: bool,
+) -> None:
     """Say whether the database can be used, how far its cycles are, and which servers share it.
 
-    All is well (exit status 0) when users can log in and every server of the database is alive, one at least. Else
-    each problem is a line that says what to do, and the exit status is 1.
+    Looks at the database (all of it, if it is a file), who can read its files, the room on the disk, when certificates
+    end, whether servers answer, clocks, and, if told where, at the backups and the registry.
+
+    All is well (exit status 0) when nothing needs to be done. Else each problem is a line that says what to do, and the
+    exit status is 1.
 
     \b
     Example:
-        metermt doctor
+        metermt doctor --backups /backup
         metermt doctor --database postgresql://metermt@db.example.org/metermt
     """
-    asked_at = monotonic()
+    servers: list[Seen] = []
+    findings = _all_of(database, host, port, tls_folder or default_tls_folder(database), backups, registry, servers)
+    found: list[Finding] = []
+    if as_json:
+        try:
+            found.extend(findings)
+        except Error as error:
+            found.append(Finding("database", str(error), "see what it says"))
+        rows = [{"check": one.check, "well": one.is_well, "text": one.text, "mend": one.mend} for one in found]
+        click.echo(json.dumps({"well": all(one.is_well for one in found), "findings": rows}, indent=2))
+    else:
+        for one in findings:
+            found.append(one)
+            if one.is_well:
+                click.echo(f"{one.text}.")
+            else:
+                click.echo(f"Problem: {one.text}: {one.mend}", err=True)
+        if servers:
+            print_servers(servers)
+    if not all(one.is_well for one in found):
+        context.exit(1)
+    if not as_json:
+        click.echo("All is well.")
+
+
+def _all_of(
+    database: DatabasePlace,
+    host: str,
+    port: int,
+    tls_folder: Path,
+    backups: Path | None,
+    registry: str | None,
+    servers: list[Seen],
+) -> Iterator[Finding]:
+    """Look at everything; put the servers of the database into the list."""
+    if not is_url(database) and (file := Path(database)).exists():
+        found = list(_check_file(file))
+        yield from found
+        if not all(one.is_well for one in found):  # then it is not opened, which might change it
+            return
+        yield from check_files(file)
+    yield from _check_database(database, servers)
+    yield from check_certificates(tls_folder)
+    yield from check_servers(servers, host, port, tls_folder / AUTHORITY)
+    if backups:
+        yield check_backups(backups, str(database))
+    if registry:
+        yield check_registry(registry)
+
+
+def _check_file(file: Path) -> Iterator[Finding]:
+    """Read all of a database, and change nothing."""
+    from metermt.store.sqlite.inspection import inspected  # noqa: PLC0415 - only the store that is used is loaded
+
+    try:
+        found = inspected(file)
+    except (NotAStore, StoreTooNew):
+        raise
+    except StoreError as error:
+        yield Finding("database", str(error), f"metermt restore BACKUP --database {file}, with the servers stopped")
+        return
+    if found.is_outdated:
+        yield Finding(
+            "database",
+            f"{file} is of an older version of MeterMT",
+            "stop its servers, and start them with this version, which brings it up to date",
+        )
+    else:
+        yield Finding("database", f"{file} is whole: {found.in_words()}")
+
+
+def _check_database(database: DatabasePlace, servers: list[Seen]) -> Iterator[Finding]:
+    asked_at = time.monotonic()
     try:
         with office(database, create=False) as opened:
-            answered = (monotonic() - asked_at) * 1000
-            click.echo(f"{opened.store.place()} answers in {answered:.1f} ms and is right for MeterMT {VERSION}.")
-            _tell_cycles(opened)
-            users, servers = opened.ask(list_users, None), servers_of(opened)
+            opened.store.write(lambda _tx: None)
+            answered = (time.monotonic() - asked_at) * 1000
+            place = opened.store.place()
+            yield Finding("database", f"{place} answers in {answered:.1f} ms and is right for MeterMT {VERSION}")
+            yield from _check_cycles(opened)
+            yield from _check_users(opened.ask(list_users, None))
+            servers += servers_of(opened)
+            yield from _check_signs_of_life(servers)
+            yield _check_clock(opened.store.clock() - time.time())
     except StoreAway as error:
         raise StoreAway(f"{error}; see that it runs, and that it lets in this machine and user") from error
-    disabled = sum(user.disabled for user in users)
-    click.echo(f"{_number(len(users), 'user')}{f', {disabled} of them disabled' if disabled else ''}.")
-    if servers:
-        print_servers(servers)
-    problems = list(_problems(users, servers))
-    for problem in problems:
-        click.echo(f"Problem: {problem}", err=True)
-    if problems:
-        context.exit(1)
-    click.echo("All is well.")
 
 
-def _tell_cycles(opened: Office) -> None:
+def _check_cycles(opened: Office) -> Iterator[Finding]:
     cycles = opened.store.read(lambda tx: [cycle for cycle, is_open in tx.jobs.cycles().items() if is_open])
     routes = opened.ask(list_routes, None)
     for cycle in cycles:
         mine = [route for route in routes if route.cycle == cycle]
         done, total = sum(route.done for route in mine), sum(route.total for route in mine)
-        click.echo(f"Cycle {cycle} is open: {done} of {_number(total, 'job')} done, on {_number(len(mine), 'route')}.")
+        progress = f"{done} of {_number(total, 'job')} done, on {_number(len(mine), 'route')}"
+        yield Finding("cycles", f"Cycle {cycle} is open: {progress}")
     if not cycles:
-        click.echo("No cycle is open: 'metermt routes import' opens one.")
+        yield Finding("cycles", "No cycle is open: 'metermt routes import' opens one")
 
 
-def _problems(users: list[User], servers: list[Seen]) -> Iterator[str]:
-    if all(user.disabled for user in users):
-        yield "Nobody can log in: add a user with 'metermt users add'"
+def _check_users(users: list[User]) -> Iterator[Finding]:
+    disabled = sum(user.disabled for user in users)
+    count = f"{_number(len(users), 'user')}{f', {disabled} of them disabled' if disabled else ''}"
+    yield Finding("users", count)
+    if disabled == len(users):
+        yield Finding("users", "Nobody can log in", "add a user with 'metermt users add'")
+
+
+def _check_signs_of_life(servers: list[Seen]) -> Iterator[Finding]:
     if not servers:
-        yield "No server runs on this database: start one with 'metermt serve'"
+        yield Finding("servers", "No server runs on this database", "start one with 'metermt serve'")
     for seen in servers:
         if not seen.is_alive:
-            yield f"{seen.server.name} gave its last sign of life {seen.seconds:.0f} s ago: start it again"
+            yield Finding(
+                "servers", f"{seen.server.name} gave its last sign of life {seen.seconds:.0f} s ago", "start it again"
+            )
+
+
+def _check_clock(ahead: float) -> Finding:
+    """Look by how many seconds the clock of the database is ahead of the one here."""
+    if abs(ahead) > _CLOCK_SECONDS:
+        return Finding(
+            "clock",
+            f"the clock of this machine is {abs(ahead):.0f} s {'behind' if ahead > 0 else 'ahead of'} the database's",
+            "timedatectl set-ntp true",
+        )
+    return Finding("clock", f"The clocks of this machine and of the database differ by {abs(ahead):.1f} s")
 
 
 def _number(number: int, what: str) -> str:

@@ -9,6 +9,7 @@ import click
 
 from metermt.cli.common import MeterGroup, database_option
 from metermt.cli.office import office
+from metermt.cli.places import check_apart
 from metermt.cli.spreadsheet import Spreadsheet
 from metermt.config import DatabasePlace
 from metermt.errors import SettingError, StoreError
@@ -73,6 +74,7 @@ def export(
         sheet = Spreadsheet(out, for_excel=excel, local_time=local_time)
         return opened.store.read(lambda tx: _write(sheet, tx, cycle, superseded_too))
 
+    check_apart(file, database)
     with office(database, create=False) as opened:
         if cycle is not None:
             check_there_is(cycle, opened.store.read(lambda tx: tx.jobs.cycles()))

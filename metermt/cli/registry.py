@@ -1,6 +1,5 @@
 """`metermt registry`: let servers be found by name."""
 
-import logging
 import signal
 from datetime import datetime
 from pathlib import Path
@@ -8,6 +7,7 @@ from pathlib import Path
 import click
 
 from metermt.cli.common import MeterCommand
+from metermt.cli.logs import log_options
 from metermt.config import REGISTRY_PORT
 from metermt.registry import RegistryServer
 from metermt.signing import SharedKey
@@ -24,6 +24,7 @@ from metermt.signing import SharedKey
     help="Let only servers register that share the key in this file.",
 )
 @click.option("--tcp", is_flag=True, help="Listen on TCP instead of UDP.")
+@log_options
 def registry(host: str, port: int, registry_key_file: Path | None, *, tcp: bool) -> None:
     """Run a registry until Ctrl+C or SIGTERM: servers register there, clients find them by name.
 
@@ -33,7 +34,6 @@ def registry(host: str, port: int, registry_key_file: Path | None, *, tcp: bool)
         metermt serve -h 192.168.1.10 --registry 192.168.1.10
         metermt console --service METER --registry 192.168.1.10
     """
-    logging.basicConfig(format="%(asctime)s %(levelname)s %(name)s: %(message)s", level=logging.WARNING)
     key = SharedKey.read(registry_key_file) if registry_key_file else None
     ending = {signal.SIGINT, signal.SIGTERM}
     signal.pthread_sigmask(signal.SIG_BLOCK, ending)

@@ -1,12 +1,13 @@
 """`metermt serve`: run a server."""
 
-import logging
 from datetime import timedelta
 from pathlib import Path
 
 import click
 
 from metermt.cli.common import Database, MeterCommand, address_options, check_database
+from metermt.cli.logs import log_options
+from metermt.cli.places import check_apart
 from metermt.config import (
     DATABASE_VARIABLE,
     IN_MEMORY,
@@ -45,14 +46,15 @@ from metermt.transport.tls import ServerTls
 @click.option(
     "--tls-folder",
     type=click.Path(path_type=Path),
-    default=default_tls_folder,
-    show_default="tls in your data folder",
-    help="Where server.pem and server-key.pem are.",
+    help="Where server.pem and server-key.pem are.  [default: tls beside the database, or in your data folder]",
 )
 @click.option(
     "--tls-client-ca",
-    type=click.Path(path_type=Path),
-    help="Ask clients for a certificate of this authority (PEM); its name must be the user name.",
+    is_flag=False,
+    flag_value="",
+    metavar="[FILE]",
+    help="Ask clients for a certificate of this authority (PEM), or of ca.pem in the folder above; the name in it must"
+    " be the user name.",
 )
 @click.option("--plaintext", is_flag=True, help="Listen beyond this machine without TLS all the same.")
 @click.option(
@@ -104,6 +106,7 @@ from metermt.transport.tls import ServerTls
     show_default=True,
     help="How long a login lasts when it is not used.",
 )
+@log_options
 def serve(
     *,
     host: str,
@@ -111,8 +114,8 @@ def serve(
     database: DatabasePlace | None,
     demo: bool,
     tls: bool,
-    tls_folder: Path,
-    tls_client_ca: Path | None,
+    tls_folder: Path | None,
+    tls_client_ca: str | None,
     plaintext: bool,
     registry: str | None,
     registry_key_file: Path | None,
@@ -134,11 +137,11 @@ def serve(
     Example:
         metermt serve --database /var/lib/metermt/metermt.db
     """
-    logging.basicConfig(format="%(asctime)s %(levelname)s %(name)s: %(message)s", level=logging.WARNING)
-    logging.getLogger("psycopg.pool").setLevel(logging.ERROR)  # the store says once that the database is away
     if database is None and not demo:
         database = default_database()
-    if tls_client_ca and not tls:
+    if notify and database is not None:
+        check_apart(notify, database)
+    if tls_client_ca is not None and not tls:
         raise SettingError("--tls-client-ca needs --tls")
     if not registry and (registry_key_file or advertise):
         raise SettingError("--registry-key-file and --advertise need --registry")
@@ -148,7 +151,7 @@ def serve(
         port=port,
         database=None if database is None or str(database) == IN_MEMORY else database,
         demo=demo,
-        tls=ServerTls(tls_folder / "server.pem", tls_folder / "server-key.pem", tls_client_ca) if tls else None,
+        tls=_tls_in(tls_folder or default_tls_folder(database), tls_client_ca) if tls else None,
         plaintext=plaintext,
         registries=Registries.parse(registry, key) if registry else None,
         advertise=advertise,
@@ -159,3 +162,9 @@ def serve(
     if plaintext and not tls:
         click.echo("Warning: what this server sends is not encrypted; anybody on the way can read it.", err=True)
     run_server(settings, notify=notify, dump=demo if dump is None else dump)
+
+
+def _tls_in(folder: Path, client_ca: str | None) -> ServerTls:
+    """Return what the files in a folder are for; an empty authority of clients is the one that is there, too."""
+    authority = None if client_ca is None else Path(client_ca) if client_ca else folder / "ca.pem"
+    return ServerTls(folder / "server.pem", folder / "server-key.pem", authority)

@@ -13,7 +13,7 @@ _folder_option = click.option(
     "--folder",
     type=click.Path(path_type=Path),
     default=default_tls_folder,
-    show_default="tls in your data folder, where 'metermt serve --tls' looks",
+    show_default="tls beside the database, where 'metermt serve --tls' looks",
     help="Where authority, keys and certificates are.",
 )
 
@@ -55,7 +55,7 @@ def client(username: str, folder: Path) -> None:
     \b
     Example:
         metermt tls client carol
-        metermt serve -h 10.1.2.3 --tls --tls-client-ca ca.pem
+        metermt serve -h 10.1.2.3 --tls --tls-client-ca
         metermt console --tls-ca ca.pem --tls-cert client-carol.pem
     """
     path = Authority(folder).certify_client(User(username, username).username)

@@ -1,11 +1,11 @@
 """`metermt gui`: the desktop window."""
 
-import logging
 from dataclasses import replace
 
 import click
 
 from metermt.cli.common import Database, MeterCommand, Target, check_database, server_options
+from metermt.cli.logs import set_up_log
 from metermt.client import MeterClient
 from metermt.config import DATABASE_VARIABLE, IN_MEMORY, DatabasePlace
 from metermt.errors import SettingError
@@ -32,7 +32,7 @@ def gui(connect: Target, database: DatabasePlace | None, *, demo: bool) -> None:
         metermt gui -h meter.example.org
         metermt gui --server one.example.org,other.example.org
     """
-    logging.basicConfig(format="%(asctime)s %(levelname)s %(name)s: %(message)s", level=logging.WARNING)
+    set_up_log("warning")
     if str(database) == IN_MEMORY and not demo:
         raise click.UsageError("nobody could log in to a server with a new :memory: database: add --demo")
     open_window(connect, database, demo=demo)

@@ -4,7 +4,8 @@ import re
 from datetime import UTC, datetime, timedelta
 
 from metermt.errors import InvalidKey, InvalidReading, InvalidReason, InvalidTime, UnknownMeter
-from metermt.model import Answer, has_control_characters, is_meter_number
+from metermt.model import Answer, is_meter_number
+from metermt.printable import has_control_characters
 
 MAX_AHEAD = timedelta(minutes=10)
 """How far a reader's clock may be ahead of the server's."""

@@ -3,10 +3,10 @@
 import socket
 import ssl
 import time
+from collections.abc import Callable
 
 from metermt.calls.desk import Outcome
 from metermt.calls.table import CALLS, Ask, Caller
-from metermt.calls.telling import told
 from metermt.config import Limits
 from metermt.errors import DeadlineExceeded, Error
 from metermt.transport.deadline import Deadline
@@ -27,8 +27,17 @@ class Conversation:
     gone, or is to go.
     """
 
-    def __init__(self, sock: socket.socket, address: str, limits: Limits, tls: ssl.SSLContext | None) -> None:
+    def __init__(
+        self,
+        sock: socket.socket,
+        address: str,
+        limits: Limits,
+        tls: ssl.SSLContext | None,
+        told: Callable[[BaseException], Error],
+    ) -> None:
+        """Speak with this client; `told` returns what it may know of an error."""
         self.sock = sock
+        self._told = told
         self.caller = Caller(address)
         self._limits = limits
         self._tls = tls
@@ -99,7 +108,7 @@ class Conversation:
             except Exception as error:  # noqa: BLE001 - whoever has asked is told
                 outcome = error
         if isinstance(outcome, BaseException):
-            self._end.refuse(called, told(outcome))
+            self._end.refuse(called, self._told(outcome))
         if self.caller.sessions:
             self._end.trust()
 

@@ -14,6 +14,7 @@ from rpyc.utils.server import ThreadedServer
 
 from metermt.calls.desk import Desk
 from metermt.calls.table import Weight
+from metermt.calls.telling import fault_of
 from metermt.config import Limits
 from metermt.errors import ConnectionFailed, ListenError, ServerBusy
 from metermt.transport.boxing import refusal
@@ -150,15 +151,18 @@ class MeterServer(ThreadedServer):  # type: ignore[misc]  # rpyc has no type inf
             out_of_resources = False
             try:
                 self._let_in(sock, address)
-            except Exception:  # noqa: BLE001 - whatever it is, it ends this client alone
-                _log.exception("a client could not be let in")
+            except Exception as error:  # noqa: BLE001 - whatever it is, it ends this client alone
+                self._log_fault("a client could not be let in", error)
                 sock.close()
 
     def _let_in(self, sock: socket.socket, address: str) -> None:
         if full := self._fullness(address):
+            self._desk.journal.warning(
+                "refused connections", address, "refused a connection from %s: %s", address, full
+            )
             self._refuse(sock, full)
         else:
-            self._serve_in_thread(Conversation(sock, address, self._limits, self._tls))
+            self._serve_in_thread(Conversation(sock, address, self._limits, self._tls, self._desk.told))
 
     def _serve_in_thread(self, conversation: Conversation) -> None:
         address = conversation.caller.address
@@ -168,7 +172,7 @@ class MeterServer(ThreadedServer):  # type: ignore[misc]  # rpyc has no type inf
                 self._conversations[conversation] = thread
                 thread.start()
         except (RuntimeError, MemoryError) as error:  # no more threads to be had
-            _log.warning("cannot serve %s: %s", address, error)
+            self._desk.journal.warning("clients without a thread", "", "cannot serve %s: %s", address, error)
             self._end(conversation, None)
 
     def _fullness(self, address: str) -> str:
@@ -221,12 +225,12 @@ class MeterServer(ThreadedServer):  # type: ignore[misc]  # rpyc has no type inf
                 conversation.wait()
         except (EOFError, OSError, ConnectionFailed) as error:  # how every conversation ends
             why = error
-        except Exception:  # noqa: BLE001 - whatever it is, it must not end more than this
-            _log.exception("a client could not be answered")
+        except Exception as error:  # noqa: BLE001 - whatever it is, it must not end more than this
+            self._log_fault("a client could not be answered", error)
         try:
             self._desk.hang_up([conversation.caller])
-        except Exception:  # noqa: BLE001 - likewise
-            _log.exception("a client could not be let go of")
+        except Exception as error:  # noqa: BLE001 - likewise
+            self._log_fault("a client could not be let go of", error)
         self._end(conversation, why)
 
     def _answer_all(self, conversation: Conversation) -> None:
@@ -243,14 +247,20 @@ class MeterServer(ThreadedServer):  # type: ignore[misc]  # rpyc has no type inf
         """Hang up, and say why if it was the client's fault."""
         match why:
             case RefusedFrame() | Violation():
-                _log.warning("hung up on %s: it sent %s", conversation.caller.address, why)
+                self._log_end(conversation, f"it sent {why}")
             case ssl.SSLError():
                 plain = is_handshake_of_plain_text(why)
-                words = "it speaks no TLS" if plain else why.reason or why
-                _log.warning("hung up on %s: %s", conversation.caller.address, words)
+                self._log_end(conversation, "it speaks no TLS" if plain else str(why.reason or why))
         conversation.close()
         with self._lock:
             self._conversations.pop(conversation, None)
+
+    def _log_fault(self, words: str, error: Exception) -> None:
+        self._desk.journal.error("faults with clients", fault_of(error), words, error=error)
+
+    def _log_end(self, conversation: Conversation, why: str) -> None:
+        address = conversation.caller.address
+        self._desk.journal.warning("connections hung up on", address, "hung up on %s: %s", address, why)
 
     def _shut_down_all(self, how: int) -> None:
         with self._lock:

@@ -5,7 +5,6 @@ requests that have come in are answered in one go, and what they write is flushe
 waits for nobody: what takes long is answered by a pool of threads, and a store that is not ready is asked again.
 """
 
-import logging
 import selectors
 import socket
 import time
@@ -19,13 +18,12 @@ from typing import Any, NamedTuple
 
 from metermt.calls.desk import BegunAnswers, Desk, Outcome
 from metermt.calls.table import Ask, Weight
+from metermt.calls.telling import fault_of
 from metermt.errors import ConnectionFailed
 from metermt.transport.conversation import Conversation
 from metermt.transport.deadline import Deadline
 from metermt.transport.pool import Pool
 from metermt.transport.serverend import Called
-
-_log = logging.getLogger("metermt.server")
 
 _TURN = 64  # requests that are answered in one go: the last of them waits for all
 _STORE_SECONDS = 0.02  # that a turn waits for the store; longer, and those who only read would notice
@@ -289,7 +287,9 @@ class Switchboard:
         except (EOFError, OSError, ConnectionFailed) as error:
             self._drop(conversation, error)
         except Exception as error:  # noqa: BLE001 - whatever it is, it ends this client alone
-            _log.exception("a client could not be answered")
+            self._desk.journal.error(
+                "faults with clients", fault_of(error), "a client could not be answered", error=error
+            )
             self._drop(conversation, error)
 
     def _hear(self, conversation: Conversation) -> None:

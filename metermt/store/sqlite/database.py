@@ -44,7 +44,7 @@ def open_database(path: Path, *, create: bool, busy_seconds: float) -> apsw.Conn
     with StoreErrors(path):
         connection = _open(path, busy_seconds)
         try:
-            if not _version(connection, path) and not create and is_new:
+            if not version_of(connection, path) and not create and is_new:
                 raise StoreError(
                     f"The database {path} is empty: check --database, or fill it with 'metermt routes import'"
                 )
@@ -146,11 +146,11 @@ def _migrations() -> list[str]:
 
 def _migrate(connection: apsw.Connection, path: Path) -> None:
     migrations = _migrations()
-    if _version(connection, path) == len(migrations):
+    if version_of(connection, path) == len(migrations):
         return
     connection.execute("BEGIN IMMEDIATE")  # another process may be at the same work: look again behind the lock
     try:
-        for migration in migrations[_version(connection, path) :]:
+        for migration in migrations[version_of(connection, path) :]:
             connection.execute(migration)
         connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
         connection.execute(f"PRAGMA user_version = {len(migrations)}")
@@ -161,7 +161,12 @@ def _migrate(connection: apsw.Connection, path: Path) -> None:
         raise
 
 
-def _version(connection: apsw.Connection, path: Path) -> int:
+def newest_version() -> int:
+    """Return how many migrations a database has had that is up to date."""
+    return len(_migrations())
+
+
+def version_of(connection: apsw.Connection, path: Path) -> int:
     """Return how many migrations the database has had; 0 for an empty file. Raises `NotAStore`, `StoreTooNew`."""
     # One statement, so that it does not see half of what another process is making.
     application_id, version, tables = next(

@@ -1,0 +1,129 @@
+"""The log of a program: where it goes, how much it tells, and how a line of it looks."""
+
+import functools
+import json
+import logging
+import os
+import sys
+from collections.abc import Callable
+from datetime import UTC, datetime
+from io import TextIOWrapper
+from logging.handlers import RotatingFileHandler
+from pathlib import Path
+from typing import Any
+
+import click
+
+from metermt.errors import SettingError
+from metermt.printable import printable
+
+_LEVELS = ("debug", "info", "warning", "error")
+_FILE_BYTES, _FILES_KEPT = 10_000_000, 9
+_LONGEST = 4000  # characters of a message
+
+
+def log_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Add --log-level, --log-json and --log-file, and set up the log before the command runs."""
+
+    @click.option(
+        "--log-level",
+        type=click.Choice(_LEVELS, case_sensitive=False),
+        default="info",
+        show_default=True,
+        help="How much the log tells; debug also tells which meters were handed out.",
+    )
+    @click.option("--log-json", is_flag=True, help="A JSON object a line, for programs that collect logs.")
+    @click.option(
+        "--log-file",
+        type=click.Path(path_type=Path),
+        help="Log into this file; of 10 MB each, the last ten are kept.  [default: standard error]",
+    )
+    @functools.wraps(command)
+    def with_log(*, log_level: str, log_json: bool, log_file: Path | None, **options: Any) -> Any:
+        set_up_log(log_level, as_json=log_json, file=log_file)
+        return command(**options)
+
+    return with_log
+
+
+def set_up_log(level: str, *, as_json: bool = False, file: Path | None = None) -> None:
+    """Have everything from this level on logged, unless the log was set up before. Raises `SettingError`."""
+    handler = log_handler(as_json=as_json, file=file)
+    if logging.root.handlers:
+        handler.close()
+        return
+    logging.basicConfig(handlers=[handler], level=logging.WARNING)
+    logging.getLogger("metermt").setLevel(level.upper())
+    logging.getLogger("psycopg.pool").setLevel(logging.ERROR)  # the store says once that the database is away
+
+
+def log_handler(*, as_json: bool = False, file: Path | None = None) -> logging.Handler:
+    """Return what writes the log, to standard error unless a file is named. Raises `SettingError`."""
+    handler = _into_file(file) if file else logging.StreamHandler()
+    handler.setFormatter(_Json() if as_json else _Lines())
+    return handler
+
+
+class _Lines(logging.Formatter):
+    """A line for people: `2026-11-20T10:00:00.000Z WARNING metermt.server: …`. A trace back stands below, indented."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        line = f"{_time_of(record)} {record.levelname} {record.name}: {printable(record.getMessage(), _LONGEST)}"
+        return "\n    ".join([line, *_trace_of(record)])
+
+
+class _Json(logging.Formatter):
+    """A line for programs."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        said: dict[str, Any] = {
+            "time": _time_of(record),
+            "level": record.levelname,
+            "logger": record.name,
+            "message": printable(record.getMessage(), _LONGEST),
+        }
+        if trace := _trace_of(record):
+            said["trace"] = trace
+        return json.dumps(said)
+
+
+def _time_of(record: logging.LogRecord) -> str:
+    return datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def _trace_of(record: logging.LogRecord) -> list[str]:
+    """Return the trace back of a record in lines: whatever stands in an error, it begins no line of the log."""
+    if not record.exc_info:
+        return []
+    return [printable(line, _LONGEST) for line in logging.Formatter().formatException(record.exc_info).split("\n")]
+
+
+class _RotatedFile(RotatingFileHandler):
+    """A file that only its owner can read. If it cannot be written that is said once, until it can."""
+
+    _why = ""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        failed_before, self._why = self._why, ""
+        super().emit(record)
+        if self._why and not failed_before:
+            click.echo(f"The log {self.baseFilename} cannot be written: {self._why}", err=True)
+
+    def handleError(self, record: logging.LogRecord) -> None:  # noqa: ARG002, N802 - logging's own name
+        self._why = str(sys.exc_info()[1])
+
+    def _open(self) -> TextIOWrapper:
+        opened = open(self.baseFilename, self.mode, encoding="utf-8", opener=_open_private)  # noqa: SIM115 - by logging
+        assert isinstance(opened, TextIOWrapper)
+        return opened
+
+
+def _open_private(path: str, flags: int) -> int:
+    return os.open(path, flags, 0o600)
+
+
+def _into_file(path: Path) -> logging.Handler:
+    try:
+        return _RotatedFile(path, maxBytes=_FILE_BYTES, backupCount=_FILES_KEPT, encoding="utf-8")
+    except OSError as error:
+        raise SettingError(f"Cannot log into {path}: {error.strerror}") from error

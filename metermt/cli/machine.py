@@ -1,0 +1,99 @@
+"""Checks of what lies on this machine: the files of the database, the disk, certificates, and backups."""
+
+import os
+import stat
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+from metermt.certificates import AUTHORITY, AUTHORITY_KEY, SERVER, SERVER_KEY, Dated, dated
+from metermt.cli.findings import Finding
+from metermt.config import SERVICE
+from metermt.diskspace import space_at
+from metermt.errors import SettingError
+
+_SOON = timedelta(days=30)  # time to make new certificates, and to hand them over
+_BACKUP_AGE = timedelta(hours=26)  # a night's backup may be late
+_DATABASE = b"SQLite format 3\x00"
+
+
+def check_files(database: Path) -> Iterator[Finding]:
+    """Look at who may read and write the database's files, and at the room that they have."""
+    files = [path for ending in ("", "-wal", "-shm") if (path := database.with_name(database.name + ending)).exists()]
+    owner = database.stat().st_uid
+    wrong = False
+    for path in files:
+        found = path.stat()
+        if found.st_mode & 0o077:
+            wrong = True
+            yield Finding("rights", f"{path} can be read by others than its owner", f"chmod 600 {path}")
+        if found.st_uid != owner:
+            wrong = True
+            yield Finding("rights", f"{path} is not of the owner of the database", f"chown {owner} {path}")
+    folder = database.absolute().parent
+    if folder.stat().st_mode & 0o022 and not folder.stat().st_mode & stat.S_ISVTX:
+        wrong = True
+        yield Finding("rights", f"others may replace files in the folder {folder}", f"chmod go-w {folder}")
+    if not os.access(folder, os.W_OK | os.X_OK, effective_ids=True):
+        wrong = True
+        yield Finding("rights", f"the folder {folder} cannot be written to", f"chown {owner} {folder}")
+    if not wrong:
+        yield Finding("rights", "The files of the database are its owner's only")
+    space = space_at(database)
+    if space.is_short():
+        yield Finding("disk", f"{space.in_words()} of {folder}", f"see what takes the room: du -xh {folder} | sort -h")
+    else:
+        yield Finding("disk", f"{space.in_words()} of {folder}")
+
+
+def check_certificates(folder: Path) -> Iterator[Finding]:
+    """Look at the certificates in a folder: when they end, and who can read their keys. Nothing if there are none."""
+    if not (folder / AUTHORITY).exists() and not (folder / SERVER).exists():
+        return
+    for key in [folder / AUTHORITY_KEY, folder / SERVER_KEY, *folder.glob("client-*.pem")]:
+        if key.exists() and key.stat().st_mode & 0o077:
+            yield Finding("certificates", f"the key {key} can be read by others than its owner", f"chmod 600 {key}")
+    for path in sorted([folder / AUTHORITY, folder / SERVER, *folder.glob("client-*.pem")]):
+        if not path.exists():
+            continue
+        try:
+            found = dated(path)
+        except SettingError as error:
+            yield Finding("certificates", str(error), _renewal(path, None))
+            continue
+        left = found.until - datetime.now(UTC)
+        if left < _SOON:
+            when = "has ended" if left < timedelta(0) else f"ends in {left.days} days"
+            yield Finding("certificates", f"{path} {when}", _renewal(path, found))
+        else:
+            yield Finding("certificates", f"{path} is good until {found.until:%Y-%m-%d}")
+
+
+def _renewal(path: Path, found: Dated | None) -> str:
+    """Return the command that makes a certificate anew."""
+    folder = f"--folder {path.parent}"
+    match path.name:
+        case name if name == AUTHORITY:
+            return f"move {path.parent} away and make all anew with 'metermt tls init', also those of the clients"
+        case name if name == SERVER:
+            *hosts, service = found.hosts if found and found.hosts else ["HOST", SERVICE]  # as they were put into it
+            names = [f"--host {host}" for host in hosts] + ([] if service == SERVICE else [f"--name {service}"])
+            return f"metermt tls init {' '.join(names)} {folder}, and restart the server"
+    return f"metermt tls client {path.stem.removeprefix('client-')} {folder}"
+
+
+def check_backups(folder: Path, database: str) -> Finding:
+    """Look at how old the newest backup in a folder is."""
+    mend = f"metermt backup {folder}/metermt-$(date +%F).db --verify --database {database}"
+    backups = [path for path in folder.glob("*") if path.is_file() and _is_database(path)]
+    if not backups:
+        return Finding("backup", f"There is no backup in {folder}", mend)
+    newest = max(backups, key=lambda path: path.stat().st_mtime)
+    age = datetime.now(UTC) - datetime.fromtimestamp(newest.stat().st_mtime, UTC)
+    words = f"the newest backup, {newest}, is {age.total_seconds() / 3600:.0f} hours old"
+    return Finding("backup", words, mend if age > _BACKUP_AGE else "")
+
+
+def _is_database(path: Path) -> bool:
+    with path.open("rb") as file:
+        return file.read(len(_DATABASE)) == _DATABASE

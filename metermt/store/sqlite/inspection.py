@@ -1,0 +1,61 @@
+"""A look into a database file that changes nothing in it."""
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from urllib.parse import quote
+
+import apsw
+
+from metermt.errors import NotAStore, StoreError
+from metermt.store.sqlite.database import StoreErrors, newest_version, version_of
+
+_COUNTED = ("users", "jobs", "readings")
+_TOLD = 3  # of what is wrong: one fault of a disk makes hundreds
+
+
+@dataclass(frozen=True, slots=True)
+class Inspection:
+    """What was found in a database file that is one of ours, and whole."""
+
+    is_outdated: bool
+    """Whether its schema is that of an older version, which opening it brings up to date."""
+    counts: Mapping[str, int]
+    """How many users, jobs and readings there are."""
+
+    def in_words(self) -> str:
+        """Tell people what there is."""
+        return ", ".join(f"{count} {name[:-1] if count == 1 else name}" for name, count in self.counts.items())
+
+
+def inspected(path: Path) -> Inspection:
+    """Read all of a database, and return what is in it.
+
+    Raises `NotAStore`, `StoreTooNew`, or `StoreError` if it is not there, cannot be read, or is damaged.
+    """
+    with opened_to_look(path) as connection:
+        version = version_of(connection, path)
+        if not version:
+            raise NotAStore(f"{path} is empty: choose another file")
+        problems = [str(row[0]) for row in connection.execute(f"PRAGMA integrity_check({_TOLD})")]
+        if problems != ["ok"]:
+            raise StoreError(f"The database {path} is damaged: {'; '.join(problems)}")
+        counts = {name: next(connection.execute(f"SELECT count(*) FROM {name}"))[0] for name in _COUNTED}
+        return Inspection(version < newest_version(), counts)
+
+
+@contextmanager
+def opened_to_look(path: Path) -> Iterator[apsw.Connection]:
+    """Open a database to be read only. Raises `StoreError`."""
+    if not path.is_file():
+        raise StoreError(f"There is no database {path}")
+    # Without a log beside it nobody uses it, and all is in the file: then SQLite is told to make none there either.
+    is_alone = not path.with_name(path.name + "-wal").exists()
+    address = f"file:{quote(str(path.absolute()))}?mode=ro{'&immutable=1' if is_alone else ''}"
+    with StoreErrors(path):
+        connection = apsw.Connection(address, flags=apsw.SQLITE_OPEN_READONLY | apsw.SQLITE_OPEN_URI)
+        try:
+            yield connection
+        finally:
+            connection.close()

@@ -1,0 +1,121 @@
+"""Which server clients use: options, variables of the environment, and two small files."""
+
+from types import SimpleNamespace
+
+import pytest
+
+from metermt import clientsettings
+from metermt.clientsettings import from_environment, from_file, joined
+from metermt.errors import SettingError
+
+
+@pytest.fixture
+def files(tmp_path, monkeypatch):
+    """The file of the user and the one of the machine."""
+    user, site = tmp_path / "user" / "client.toml", tmp_path / "site" / "client.toml"
+    monkeypatch.setattr("metermt.cli.common.settings_files", lambda: [user, site])
+    for file in (user, site):
+        file.parent.mkdir()
+    return SimpleNamespace(user=user, site=site)
+
+
+@pytest.fixture
+def reached(invoke, monkeypatch):
+    """Return what `metermt ping` connects to."""
+
+    def reached(*options, **variables):
+        calls = []
+
+        class Client:
+            host, port = "there", 1
+
+            def __init__(self, *address, **ways):
+                calls.append((address, {name: value for name, value in ways.items() if value}))
+
+            def __enter__(self):
+                return self
+
+            def __exit__(self, *_exc):
+                pass
+
+            def ping(self):
+                return 0.0
+
+        monkeypatch.setattr("metermt.cli.common.connect", Client)
+        finished = invoke("ping", *options, **variables)
+        return calls[0] if calls else finished.stderr
+
+    return reached
+
+
+def test_an_option_is_stronger_than_a_variable_and_that_than_the_files(reached, files):
+    assert reached() == (("localhost", 11003), {})
+
+    files.site.write_text('host = "site.example.org"\nport = 1\ntls-ca = "ca.pem"\n')
+    ca = files.site.with_name("ca.pem")
+    assert reached() == (("site.example.org", 1), {"tls_ca": ca})
+    files.user.write_text('host = "user.example.org"\n')
+    assert reached() == (("user.example.org", 1), {"tls_ca": ca})
+    assert reached(METERMT_HOST="variable.example.org") == (("variable.example.org", 1), {"tls_ca": ca})
+    assert reached("-h", "typed", METERMT_HOST="variable", METERMT_PORT="2") == (("typed", 2), {"tls_ca": ca})
+
+
+def test_another_way_to_a_server_replaces_all_that_weaker_sources_say_of_theirs(reached, files):
+    files.user.write_text('service = "NORTH"\nregistry = "10.0.0.1"\n')
+
+    assert reached() == (("localhost", 11003), {"service": "NORTH", "registry": "10.0.0.1"})
+    assert reached("-h", "here") == (("here", 11003), {})
+    assert reached("--registry", "10.0.0.2") == (("localhost", 11003), {"service": "NORTH", "registry": "10.0.0.2"})
+    assert reached("--server", "a,b") == ((), {"servers": ("a,b",)})
+    assert reached(METERMT_SERVER="a,b") == ((), {"servers": "a,b"})
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ('hosts = "x"', " has an unknown setting 'hosts': use host, port, server, service, registry, tls-ca"),
+        ('port = "11003"', ": port is '11003', and must be a number from 1 to 65535"),
+        ("port = 70000", ": port is 70000, and must be a number from 1 to 65535"),
+        ("host = 1", ": host is 1, and must be a text"),
+        ("server = [1]", ": server is [1], and must be a text, or a list of texts"),
+        ("host = x", " is no TOML file: "),
+    ],
+)
+def test_what_makes_no_sense_in_a_file_is_told_with_file_and_key(reached, files, text, words):
+    files.site.write_text(text)
+
+    told = reached()
+
+    assert told.startswith("Error: ")
+    assert f"{files.site}{words}" in told
+
+
+def test_a_variable_that_makes_no_sense_is_told():
+    assert from_environment({"METERMT_PORT": "", "METERMT_DATABASE": "x", "METERMT_TLS_CA": "ca.pem"}) == {
+        "tls-ca": "ca.pem"
+    }
+    with pytest.raises(SettingError, match="METERMT_PORT is 'x1', and must be a number from 1 to 65535"):
+        from_environment({"METERMT_PORT": "x1"})
+
+
+def test_a_file_that_cannot_be_read_is_told_and_none_is_nothing(tmp_path):
+    assert from_file(tmp_path / "none.toml") == {}
+    with pytest.raises(SettingError, match="cannot be read"):
+        from_file(tmp_path)
+    assert joined({}, {}) == {}
+
+
+def test_files_are_looked_for_where_they_belong(monkeypatch, tmp_path):
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "config"))
+    monkeypatch.setenv("XDG_CONFIG_DIRS", str(tmp_path / "site"))
+
+    assert clientsettings.settings_files() == [
+        tmp_path / "config" / "metermt" / "client.toml",
+        tmp_path / "site" / "metermt" / "client.toml",
+    ]
+
+
+def test_a_command_that_was_nearly_right_is_hinted_at(invoke):
+    assert "Error: No such command 'user': did you mean 'users'?" in invoke("user").stderr
+    assert "Error: No such command 'ad': did you mean 'add'?" in invoke("users", "ad").stderr
+    assert "Error: No such command 'xyzzy'." in invoke("xyzzy").stderr
