@@ -86,7 +86,7 @@ def test_a_time_leaves_no_handle_on_it(server, stranger):
 
 def test_a_call_takes_one_time_only(server, stranger):
     asker = stranger(server)
-    asker.call("get_job", *[A_DATETIME] * 60)
+    asker.call("get_job", *[A_DATETIME] * 20)
 
     assert asker.error() == ("CallError", "Objects cannot be passed to this server, only numbers, texts and None")
 
@@ -96,7 +96,7 @@ def test_answers_to_old_questions_are_let_go_of(server, stranger):
     for _ in range(5):
         assert answer_question(asker, (consts.MSG_REPLY, (VALUE, "soon"))) == "SessionError"
     for number in range(1, 6):
-        asker.say(consts.MSG_REPLY, number, (VALUE, "x" * MEGABYTE))
+        asker.say(consts.MSG_REPLY, number, (VALUE, "x" * (MAX_FRAME - 100)))
     asker.call("ping")
 
     while (message := asker.hear_answer()) != (consts.MSG_REPLY, (VALUE, None)):
@@ -121,8 +121,8 @@ def test_long_texts_and_many_requests_for_an_answer_do_not_fill_the_memory(tmp_p
         kind, number, _ = asker.hear()
         assert kind == consts.MSG_REQUEST
         before = most_memory(process)
-        for _ in range(10):
-            asker.say(consts.MSG_REPLY, number, (VALUE, "x" * MEGABYTE))
+        for _ in range(100):
+            asker.say(consts.MSG_REPLY, number, (VALUE, "x" * (MAX_FRAME - 100)))
         tiny = frame(b"\x01" + brine.dump((1, None)))
         with suppress(OSError):
             for _ in range(1000):

@@ -1,11 +1,13 @@
 """One client of a server: its socket, its end, and what it waits for. Whoever has it in hand drives it."""
 
+import select
 import socket
 import ssl
 import time
+from contextlib import suppress
 
 from metermt.calls.desk import Outcome
-from metermt.calls.table import CALLS, Ask, Caller
+from metermt.calls.table import CALLS, Ask, Caller, Check
 from metermt.calls.telling import told
 from metermt.config import Limits
 from metermt.errors import DeadlineExceeded, Error
@@ -42,6 +44,13 @@ class Conversation:
         self._has_asked = False
         self._waits_for: tuple[str, int] = ("", 0)
         self._since = time.monotonic()  # when that began
+        self.stranger_since = self._since
+        """When this client came, or last tried to log in."""
+        self.is_busy = False
+        """Whether the client waits for something that takes long."""
+        self.is_leaving = False
+        """Whether the client is hung up on, to make room for another."""
+        self.caller.is_gone = self._is_gone
 
     def begin(self) -> None:
         """Shake hands."""
@@ -61,6 +70,19 @@ class Conversation:
         """Whether the client has shown a valid session."""
         return bool(self.caller.sessions)
 
+    @property
+    def is_small(self) -> bool:
+        """Whether what `next_call` looks at first takes no time."""
+        return self._end.is_small
+
+    def _is_gone(self) -> bool:
+        """Tell whether the client has hung up."""
+        if not hasattr(select, "POLLRDHUP"):  # elsewhere it is found out when it is answered
+            return False
+        poller = select.poll()
+        poller.register(self.sock, select.POLLRDHUP)
+        return bool(poller.poll(0))
+
     # --- without waiting
 
     def receive_now(self) -> None:
@@ -68,11 +90,14 @@ class Conversation:
         if chunk := self._stream.receive_now():
             self._end.receive(chunk)
 
-    def next_call(self) -> tuple[Called, Ask[object]] | None:
-        """Return the next call that the desk is to answer; answer what needs no desk."""
+    def next_call(self, check: Check | None = None) -> tuple[Called, Ask[object]] | None:
+        """Return the next call that the desk is to answer; answer what needs no desk.
+
+        `check` is made before a text of any length is understood.
+        """
         while not self._unsent and (called := self._next_called()):
             try:
-                return called, CALLS[called.name].understood(self.caller, called.args, called.kwargs)
+                return called, CALLS[called.name].understood(self.caller, called.args, called.kwargs, check)
             except Error as error:
                 self._end.refuse(called, error)
         return None
@@ -114,6 +139,14 @@ class Conversation:
 
     def settle(self) -> float:
         """Find out what the client has to do next; return until when it may take, by `time.monotonic`."""
+        until = self._settled()
+        return until if self.is_trusted else min(until, self._stranger_until)
+
+    @property
+    def _stranger_until(self) -> float:
+        return self.stranger_since + self._limits.handshake.total_seconds()
+
+    def _settled(self) -> float:
         end = self._end
         self.has_unsent = bool(self._unsent)
         self.has_more = not self._unsent and end.has_more
@@ -128,15 +161,18 @@ class Conversation:
 
     def overdue(self) -> None:
         """Go on without what the client has not done in time. Raises `DeadlineExceeded` if that cannot be."""
-        if self._waits_for[0] != "answer":
+        is_late = not self.is_trusted and self._stranger_until <= time.monotonic()
+        if is_late or self._waits_for[0] != "answer":
             raise DeadlineExceeded("The client has kept the server waiting")
         self._end.stop_asking()
 
     # --- in a thread of its own
 
     def wait(self) -> None:
-        """Send what is to be sent, and wait until the client has done something, or no longer."""
+        """Send what is to be sent, and wait until there is something to look at, or no longer."""
         left = self.settle() - time.monotonic()
+        if self.has_more and left > 0:
+            return
         try:
             if self._unsent:
                 self._stream.send(self._unsent, Deadline(left))
@@ -145,6 +181,12 @@ class Conversation:
                 self._end.receive(self._stream.receive(Deadline(left)))
         except DeadlineExceeded:
             self.overdue()
+
+    def leave(self) -> None:
+        """Have whoever drives this find that the client is gone."""
+        self.is_leaving = True
+        with suppress(OSError):  # it is gone already
+            socket.socket.shutdown(self.sock, socket.SHUT_RDWR)
 
     def close(self) -> None:
         """Hang up. Closing twice is harmless."""

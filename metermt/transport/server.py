@@ -2,25 +2,28 @@
 
 import errno
 import logging
-import os
 import socket
 import ssl
-import sys
-from collections.abc import Callable
-from contextlib import suppress
-from threading import BoundedSemaphore, Event, Lock, Thread, get_native_id
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from threading import BoundedSemaphore, Event, Lock, Thread
 
 from rpyc.utils.server import ThreadedServer
 
-from metermt.calls.desk import Desk
-from metermt.calls.table import Weight
+from metermt.calls.desk import Desk, Outcome
+from metermt.calls.regulars import network_of
+from metermt.calls.table import Ask, Weight
+from metermt.calls.turnstile import Turnstile
 from metermt.config import Limits
 from metermt.errors import ConnectionFailed, ListenError, ServerBusy
+from metermt.rules.places import Place, Verdict, judged
 from metermt.transport.boxing import refusal
 from metermt.transport.conversation import Conversation
 from metermt.transport.deadline import Deadline
 from metermt.transport.frames import RefusedFrame, Violation
 from metermt.transport.pool import Pool
+from metermt.transport.serverend import Called
 from metermt.transport.service import MeterService
 from metermt.transport.switchboard import Switchboard
 from metermt.transport.tls import ServerTls, is_handshake_of_plain_text
@@ -28,11 +31,14 @@ from metermt.transport.tls import ServerTls, is_handshake_of_plain_text
 _log = logging.getLogger("metermt.server")
 
 _DEFAULTS = Limits()
-_LONG_CALLS = 4  # at once, of those who are logged in
+_LOGINS, _BULKS = 4, 1  # at once, of those who are logged in
+# How many strangers at once are read, and have the store asked something. However many there are, those who are logged
+# in hardly notice: what strangers do takes this part of a processor at most.
+_STRANGERS_READ, _STRANGERS_ASK, _STRANGERS_SHARE = 1, 2, 0.25
+_LONGEST_REST = 0.1  # seconds
 # How many strangers at once are told that there is no room, and how many seconds that may take.
 _REFUSALS, _REFUSAL_SECONDS = 20, 1.0
 _PAUSE = 0.1  # seconds until the next try when there are no descriptors: one may be free by then
-_BEHIND = 10  # of 19 steps
 
 
 class MeterServer(ThreadedServer):  # type: ignore[misc]  # rpyc has no type information
@@ -63,8 +69,11 @@ class MeterServer(ThreadedServer):  # type: ignore[misc]  # rpyc has no type inf
         self._tls = tls.context() if tls else None
         self._lock = Lock()  # guards _conversations
         self._conversations: dict[Conversation, Thread] = {}  # each with the thread that it has, or had, to itself
-        self._pool = Pool(_LONG_CALLS)
-        self._switchboard = Switchboard(desk, self._pool, self._end, self._fail)
+        self._logins, self._bulks = Pool(_LOGINS), Pool(_BULKS)
+        self._switchboard = Switchboard(desk, self._logins, self._bulks, self._end, self._fail)
+        everybody = limits.connections
+        self._reading = Turnstile(_STRANGERS_READ, most=everybody, long=everybody)
+        self._asking = Turnstile(_STRANGERS_ASK, most=everybody, long=everybody)
         self._refusals = BoundedSemaphore(_REFUSALS)
         self._acceptor = Thread(target=self._accept_all, name="acceptor", daemon=True)
         try:
@@ -95,7 +104,8 @@ class MeterServer(ThreadedServer):  # type: ignore[misc]  # rpyc has no type inf
         deadline = Deadline(grace)
         self._stop_listening()
         in_time = self._switchboard.stop(deadline)
-        in_time = self._pool.stop(deadline) and in_time
+        in_time = self._logins.stop(deadline) and in_time
+        in_time = self._bulks.stop(deadline) and in_time
         # A thread that waits for a request reads the end of the stream; one that is in a call sends its answer first.
         self._shut_down_all(socket.SHUT_RD)
         in_time = self._join(deadline) and in_time
@@ -155,10 +165,14 @@ class MeterServer(ThreadedServer):  # type: ignore[misc]  # rpyc has no type inf
                 sock.close()
 
     def _let_in(self, sock: socket.socket, address: str) -> None:
-        if full := self._fullness(address):
-            self._refuse(sock, full)
-        else:
-            self._serve_in_thread(Conversation(sock, address, self._limits, self._tls))
+        verdict = self._verdict(address)
+        if verdict.refusal:
+            self._refuse(sock, verdict.refusal)
+            return
+        if verdict.leaving:
+            _log.debug("hung up on %s, who had not logged in: others need the place", verdict.leaving.caller.address)
+            verdict.leaving.leave()
+        self._serve_in_thread(Conversation(sock, address, self._limits, self._tls))
 
     def _serve_in_thread(self, conversation: Conversation) -> None:
         address = conversation.caller.address
@@ -171,16 +185,18 @@ class MeterServer(ThreadedServer):  # type: ignore[misc]  # rpyc has no type inf
             _log.warning("cannot serve %s: %s", address, error)
             self._end(conversation, None)
 
-    def _fullness(self, address: str) -> str:
-        """Say what there is too much of for one more client, if anything."""
+    def _verdict(self, address: str) -> Verdict[Conversation]:
+        """Say whether one more client is let in."""
         with self._lock:
-            everywhere = len(self._conversations)
-            there = sum(conversation.caller.address == address for conversation in self._conversations)
-        if everywhere >= self._limits.connections:
-            return "The server has as many connections as it takes: try again later"
-        if there >= self._limits.connections_an_address:
-            return "The server has as many connections from your address as it takes: try again later"
-        return ""
+            taken = [_place_of(conversation) for conversation in self._conversations if not conversation.is_leaving]
+        return judged(
+            taken,
+            address,
+            time.monotonic(),
+            is_regular=self._desk.regulars.knows_address(address),
+            most=self._limits.connections,
+            most_an_address=self._limits.connections_an_address,
+        )
 
     def _refuse(self, sock: socket.socket, words: str) -> None:
         """Tell a client why it is not served, in the answer to its first request, and hang up."""
@@ -230,14 +246,41 @@ class MeterServer(ThreadedServer):  # type: ignore[misc]  # rpyc has no type inf
         self._end(conversation, why)
 
     def _answer_all(self, conversation: Conversation) -> None:
-        while call := conversation.next_call():
+        """Answer what has come from a stranger, each request when it is the stranger's turn."""
+        while call := self._next_call(conversation):
             called, ask = call
-            if ask.call.weight is Weight.LONG:
-                _step_behind()
-            (outcome,) = self._desk.answer([ask])
+            outcome = self._outcome(conversation, ask)
             conversation.answer(called, ask, outcome)
             conversation.send_now()
-        conversation.send_now()
+
+    def _next_call(self, conversation: Conversation) -> tuple[Called, Ask[object]] | None:
+        with self._turn(self._reading, conversation):
+            call = conversation.next_call()
+            conversation.send_now()
+            return call
+
+    def _outcome(self, conversation: Conversation, ask: Ask[object]) -> Outcome:
+        if ask.call.weight is not Weight.LONG:
+            with self._turn(self._asking, conversation):
+                return self._desk.answer([ask])[0]
+        conversation.is_busy = True
+        try:
+            return self._desk.answer([ask])[0]
+        finally:
+            conversation.is_busy, conversation.stranger_since = False, time.monotonic()
+
+    @contextmanager
+    def _turn(self, turnstile: Turnstile, conversation: Conversation) -> Iterator[None]:
+        """Wait until it is this stranger's turn; then let the processor rest."""
+        caller = conversation.caller
+        is_regular = self._desk.regulars.knows_address(caller.address)
+        with turnstile.place(caller.is_gone, is_regular, network_of(caller.address)):
+            began = time.thread_time()
+            try:
+                yield
+            finally:
+                taken = time.thread_time() - began
+                self._stopping.wait(min(taken / _STRANGERS_SHARE - taken, _LONGEST_REST))
 
     def _end(self, conversation: Conversation, why: BaseException | None) -> None:
         """Hang up, and say why if it was the client's fault."""
@@ -268,8 +311,6 @@ class MeterServer(ThreadedServer):  # type: ignore[misc]  # rpyc has no type inf
         return not any(thread.is_alive() for thread in threads)
 
 
-def _step_behind() -> None:
-    """Let other threads go first for the rest of this one, which is to hash a password, and ends soon after."""
-    if sys.platform == "linux":  # elsewhere threads have no priority of their own
-        with suppress(OSError):
-            os.setpriority(os.PRIO_PROCESS, get_native_id(), _BEHIND)
+def _place_of(conversation: Conversation) -> Place[Conversation]:
+    waits = conversation.is_trusted or conversation.is_busy
+    return Place(conversation, conversation.caller.address, None if waits else conversation.stranger_since)

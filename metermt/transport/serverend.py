@@ -26,11 +26,12 @@ from metermt.transport.boxing import (
     method_of,
     unboxed,
 )
-from metermt.transport.frames import MAX_BULK_FRAME, MAX_FRAME, Frames, Violation, framed
+from metermt.transport.frames import MAX_BULK_FRAME, MAX_FRAME, SMALL_FRAME, Frames, Violation, framed
 from metermt.transport.plainvalues import Malformed, PlainReader, is_plain
 
 _MAX_TIME = 64  # characters of the text of one
 _MAX_OUTPUT = 64_000  # bytes; a client that takes no answers is not given more
+_AT_ONCE = 16  # requests that are looked at before it is somebody else's turn
 _PUT_OFF = 50  # bytes that a frame takes besides its content, while it lies here
 _REFERENCES = {
     consts.HANDLE_GETROOT: (0, 0),
@@ -94,6 +95,13 @@ class ServerEnd:
         return bool(self._frames.received) and self._frames.has_whole
 
     @property
+    def is_small(self) -> bool:
+        """Whether what `next_call` would look at takes no time."""
+        if self._put_off and not self._asked:
+            return len(self._put_off[0]) <= SMALL_FRAME
+        return self._frames.is_small
+
+    @property
     def waits_for(self) -> tuple[str, int]:
         """What the client has to do next, and a number that grows with all that it does."""
         if self._asked:
@@ -101,8 +109,10 @@ class ServerEnd:
         return ("end" if self._frames.received else "begin"), self._frames.given
 
     def next_call(self) -> Called | None:
-        """Return the next call, None when more has to come, or to be sent, first."""
-        while self._output_bytes < _MAX_OUTPUT and not self.is_closed:
+        """Return the next call, None when more has to come, or to be sent, first, or it is somebody else's turn."""
+        for number in range(_AT_ONCE):
+            if self._output_bytes >= _MAX_OUTPUT or self.is_closed or (number and not self.is_small):
+                return None
             frame: bytes | None
             if self._put_off and not self._asked:
                 frame = self._put_off.popleft()

@@ -9,8 +9,8 @@ import logging
 import selectors
 import socket
 import time
-from collections.abc import Callable, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from functools import partial
 from itertools import chain
@@ -31,6 +31,8 @@ _TURN = 64  # requests that are answered in one go: the last of them waits for a
 _STORE_SECONDS = 0.02  # that a turn waits for the store; longer, and those who only read would notice
 _LOOK_AGAIN = 0.002  # seconds until a store that was not ready is asked again, if it does not say so itself
 
+_LONGEST_REST = 0.1  # seconds that a large request is kept waiting at once
+
 _NOTHING, _READ, _WRITE = 0, selectors.EVENT_READ, selectors.EVENT_WRITE
 
 
@@ -40,8 +42,8 @@ class _Request(NamedTuple):
     conversation: Conversation
     called: Called
     ask: Ask[Any]
-    is_long: bool
-    """Whether it would hold up others."""
+    pool: Pool | None
+    """Where it is answered if that takes long."""
 
 
 @dataclass(slots=True)
@@ -59,16 +61,17 @@ class Switchboard:
     def __init__(
         self,
         desk: Desk,
-        pool: Pool,
+        logins: Pool,
+        bulks: Pool,
         ended: Callable[[Conversation, BaseException | None], None],
         failed: Callable[[BaseException], None],
     ) -> None:
-        """Answer by the desk, and what takes long in the pool.
+        """Answer by the desk; what waits for a password to be hashed, and what is large, in pools of their own.
 
         `ended` is told of each client that is gone, and why; `failed` of the error that has ended the switchboard.
         """
         self._desk = desk
-        self._pool = pool
+        self._logins, self._bulks = logins, bulks
         self._ended = ended
         self._failed = failed
         self._selector = selectors.DefaultSelector()
@@ -81,11 +84,12 @@ class Switchboard:
         self._pressing: dict[Conversation, float] = {}  # until when each has to do what it has begun
         self._unread: dict[Conversation, None] = {}  # those of whom something has come that was not looked at
         self._queues = (_Queue(), _Queue())  # for the store: of those who read, and of those who write
-        self._elsewhere = 0  # how many calls the pool is at
+        self._turns = 0  # how many the store has answered
+        self._elsewhere = 0  # how many clients the pools are at
         self._gone: list[tuple[Conversation, BaseException | None]] = []
         self._lock = Lock()  # guards the three below
         self._arrivals: list[Conversation] = []
-        self._answers: list[tuple[_Request, Outcome]] = []  # of the pool
+        self._returns: list[tuple[Conversation, BaseException | None]] = []  # from the pools, and what went wrong
         self._is_open = False
         self._thread = Thread(target=self._run, name="switchboard", daemon=True)
 
@@ -123,15 +127,46 @@ class Switchboard:
         with suppress(OSError):  # it has been woken often enough, or is gone
             self._wake_socket.send(b"!")
 
-    def _answer_elsewhere(self, request: _Request) -> None:
-        """Answer a call that takes long, in a thread of the pool."""
+    def _do_elsewhere(self, step: Callable[[Conversation], None], conversation: Conversation) -> None:
+        """Take a step with a client that takes long, in a thread of a pool."""
+        why: BaseException | None = None
         try:
-            (outcome,) = self._desk.answer([request.ask])
-        except BaseException as error:  # noqa: BLE001 - whoever has asked is told
-            outcome = error
+            step(conversation)
+        except BaseException as error:  # noqa: BLE001 - it is told when the client is back
+            why = error
         with self._lock:
-            self._answers.append((request, outcome))
+            self._returns.append((conversation, why))
         self._wake()
+
+    def _answer_long(self, called: Called, ask: Ask[Any], conversation: Conversation) -> None:
+        outcomes: list[Outcome] = []
+        try:
+            for part in ask.in_parts():
+                with self._resting():
+                    outcomes += self._desk.answer([part])
+                if isinstance(outcomes[-1], BaseException):
+                    break
+        except BaseException as error:  # noqa: BLE001 - whoever has asked is told
+            outcomes.append(error)
+        whole = len(outcomes) == 1 or isinstance(outcomes[-1], BaseException)
+        conversation.answer(called, ask, outcomes[-1] if whole else [*chain(*outcomes)])
+
+    @contextmanager
+    def _resting(self) -> Iterator[None]:
+        """Let others have the processor, if there are any, for three times as long as the block has had it."""
+        began, turns = time.thread_time(), self._turns
+        try:
+            yield
+        finally:
+            if self._turns != turns:
+                time.sleep(min(3 * (time.thread_time() - began), _LONGEST_REST))
+
+    def _read_large(self, conversation: Conversation) -> None:
+        """Read what takes long to be read, and answer it if it is a call."""
+        with self._resting():
+            asked = conversation.next_call(self._desk.check)
+        if asked:
+            self._answer_long(*asked, conversation)
 
     # --- the loop
 
@@ -161,13 +196,13 @@ class Switchboard:
                 self._guarded(self._send if events & _WRITE else self._hear, key.data)
         with self._lock:
             arrivals, self._arrivals = self._arrivals, []
-            answers, self._answers = self._answers, []
+            returns, self._returns = self._returns, []
         for conversation in arrivals:
             self._watched[conversation] = _NOTHING
             self._guarded(self._settle, conversation)
-        for request, outcome in answers:
+        for conversation, why in returns:
             self._elsewhere -= 1
-            self._tell([request], [outcome])
+            self._guarded(partial(self._go_on, why=why), conversation)
 
     def _patience(self) -> float | None:
         """Return how many seconds there are until something is to be done anyway; None for ever."""
@@ -185,11 +220,10 @@ class Switchboard:
             return requests
 
         def look(conversation: Conversation) -> None:
-            if asked := conversation.next_call():
-                called, ask = asked
-                call = ask.call
-                is_long = call.weight is Weight.LONG or bool(call.is_large and call.is_large(ask.request))
-                requests.append(_Request(conversation, called, ask, is_long))
+            if not conversation.is_small:
+                self._send_elsewhere(self._bulks, self._read_large, conversation)
+            elif asked := conversation.next_call():
+                requests.append(_Request(conversation, *asked, self._pool_for(asked[1])))
             else:
                 self._send(conversation)  # what needs no desk is answered
 
@@ -199,21 +233,38 @@ class Switchboard:
         return requests
 
     def _answer(self, requests: Sequence[_Request]) -> None:
-        """Have requests answered: by the store, or by the pool."""
+        """Have requests answered: by the store, or by a pool."""
         readers, writers = self._queues
         for request in requests:
-            if request.is_long:
-                self._guarded(partial(self._have_answered, request), request.conversation)
-            elif request.ask.call.weight is Weight.LIGHT:
+            weight = request.ask.call.weight
+            if request.pool:
+                self._guarded(partial(self._have_answered, request.pool, request), request.conversation)
+            elif weight is Weight.LIGHT:
                 self._tell([request], self._desk.answer([request.ask]))
             else:
-                queue = readers if request.ask.call.weight is Weight.READ else writers
+                queue = readers if weight is Weight.READ else writers
                 queue.waiting.append(request)
 
-    def _have_answered(self, request: _Request, conversation: Conversation) -> None:
+    def _pool_for(self, ask: Ask[Any]) -> Pool | None:
+        """Return where a call is to be answered if it would hold up others."""
+        if ask.call.weight is Weight.LONG:
+            return self._logins
+        return self._bulks if ask.call.is_large and ask.call.is_large(ask.request) else None
+
+    def _have_answered(self, pool: Pool, request: _Request, conversation: Conversation) -> None:
+        self._send_elsewhere(pool, partial(self._answer_long, request.called, request.ask), conversation)
+
+    def _send_elsewhere(self, pool: Pool, step: Callable[[Conversation], None], conversation: Conversation) -> None:
+        """Have a step taken by a pool, which has the client to itself until then."""
         self._watch(conversation, _NOTHING)
-        self._pool.run(lambda: self._answer_elsewhere(request))
+        pool.run(lambda: self._do_elsewhere(step, conversation), conversation.caller.address)
         self._elsewhere += 1
+
+    def _go_on(self, conversation: Conversation, why: BaseException | None) -> None:
+        """Go on with a client that is back from a pool."""
+        if why:
+            raise why
+        self._send(conversation)
 
     def _ask_store(self, queue: _Queue) -> None:
         """Have the store look up or keep what was asked for, and answer as soon as it has."""
@@ -230,11 +281,12 @@ class Switchboard:
                 self._guarded(partial(self._watch, events=_NOTHING), request.conversation)
             return
         queue.begun = None
+        self._turns += 1
         try:
             outcomes = answers.outcomes()
         except Exception:  # noqa: BLE001 - one of them has spoilt the transaction: each gets one of its own
             for request in requests:
-                self._guarded(partial(self._have_answered, request), request.conversation)
+                self._guarded(partial(self._have_answered, self._bulks, request), request.conversation)
         else:
             self._tell(requests, outcomes)
 
