@@ -41,7 +41,6 @@ class Conversation:
         self.is_quiet = True
         """Whether the client has left nothing half done."""
         self._unsent = b""
-        self._has_asked = False
         self._waits_for: tuple[str, int] = ("", 0)
         self._since = time.monotonic()  # when that began
         self.stranger_since = self._since
@@ -127,7 +126,6 @@ class Conversation:
         # frame gets a record of its own.
         take = self._end.take_frame if self._tls else self._end.take_output
         while output := self._unsent or take():
-            self._has_asked = True
             self._unsent = self._stream.send_now(output)
             if self._unsent:
                 return False
@@ -139,14 +137,6 @@ class Conversation:
 
     def settle(self) -> float:
         """Find out what the client has to do next; return until when it may take, by `time.monotonic`."""
-        until = self._settled()
-        return until if self.is_trusted else min(until, self._stranger_until)
-
-    @property
-    def _stranger_until(self) -> float:
-        return self.stranger_since + self._limits.handshake.total_seconds()
-
-    def _settled(self) -> float:
         end = self._end
         self.has_unsent = bool(self._unsent)
         self.has_more = not self._unsent and end.has_more
@@ -155,9 +145,14 @@ class Conversation:
             self._waits_for, self._since = waits_for, time.monotonic()
         self.is_quiet = waits_for[0] == "begin"
         if self.is_quiet:
-            limit = self._limits.idle if self._has_asked else self._limits.handshake
-            return self._since + limit.total_seconds()
-        return self._since + (QUESTION_SECONDS if waits_for[0] == "answer" else FRAME_SECONDS)
+            until = self._since + self._limits.idle.total_seconds()
+        else:
+            until = self._since + (QUESTION_SECONDS if waits_for[0] == "answer" else FRAME_SECONDS)
+        return until if self.caller.sessions else min(until, self._stranger_until)
+
+    @property
+    def _stranger_until(self) -> float:
+        return self.stranger_since + self._limits.handshake.total_seconds()
 
     def overdue(self) -> None:
         """Go on without what the client has not done in time. Raises `DeadlineExceeded` if that cannot be."""

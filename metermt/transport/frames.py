@@ -15,6 +15,8 @@ FRAME_SECONDS = 10.0
 
 _HEADER = Channel.FRAME_HEADER
 _FLUSHER = Channel.FLUSHER
+_SIZE = _HEADER.size
+_COMPRESSED = _SIZE - 1  # where a header says so
 
 
 class RefusedFrame(EOFError):
@@ -42,10 +44,11 @@ class Frames:
     @property
     def is_small(self) -> bool:
         """Whether what comes next is read in no time: unless it is a whole frame that is large, or compressed."""
-        if not self.has_whole:
+        received = self.received
+        if len(received) <= SMALL_FRAME and not any(received[_COMPRESSED:_SIZE]):  # nearly always
             return True
-        length, compressed = _HEADER.unpack_from(self.received)
-        return (length <= SMALL_FRAME and not compressed) or length > self.most
+        length, compressed = _HEADER.unpack_from(received)
+        return not self.has_whole or (length <= SMALL_FRAME and not compressed) or length > self.most
 
     @property
     def has_whole(self) -> bool:

@@ -22,7 +22,6 @@ from metermt.transport.boxing import refusal
 from metermt.transport.conversation import Conversation
 from metermt.transport.deadline import Deadline
 from metermt.transport.frames import RefusedFrame, Violation
-from metermt.transport.pool import Pool
 from metermt.transport.serverend import Called
 from metermt.transport.service import MeterService
 from metermt.transport.switchboard import Switchboard
@@ -31,7 +30,6 @@ from metermt.transport.tls import ServerTls, is_handshake_of_plain_text
 _log = logging.getLogger("metermt.server")
 
 _DEFAULTS = Limits()
-_LOGINS, _BULKS = 4, 1  # at once, of those who are logged in
 # How many strangers at once are read, and have the store asked something. However many there are, those who are logged
 # in hardly notice: what strangers do takes this part of a processor at most.
 _STRANGERS_READ, _STRANGERS_ASK, _STRANGERS_SHARE = 1, 2, 0.25
@@ -69,8 +67,7 @@ class MeterServer(ThreadedServer):  # type: ignore[misc]  # rpyc has no type inf
         self._tls = tls.context() if tls else None
         self._lock = Lock()  # guards _conversations
         self._conversations: dict[Conversation, Thread] = {}  # each with the thread that it has, or had, to itself
-        self._logins, self._bulks = Pool(_LOGINS), Pool(_BULKS)
-        self._switchboard = Switchboard(desk, self._logins, self._bulks, self._end, self._fail)
+        self._switchboard = Switchboard(desk, self._end, self._fail)
         everybody = limits.connections
         self._reading = Turnstile(_STRANGERS_READ, most=everybody, long=everybody)
         self._asking = Turnstile(_STRANGERS_ASK, most=everybody, long=everybody)
@@ -104,8 +101,6 @@ class MeterServer(ThreadedServer):  # type: ignore[misc]  # rpyc has no type inf
         deadline = Deadline(grace)
         self._stop_listening()
         in_time = self._switchboard.stop(deadline)
-        in_time = self._logins.stop(deadline) and in_time
-        in_time = self._bulks.stop(deadline) and in_time
         # A thread that waits for a request reads the end of the stream; one that is in a call sends its answer first.
         self._shut_down_all(socket.SHUT_RD)
         in_time = self._join(deadline) and in_time

@@ -2,15 +2,15 @@
 
 A thread for each of them would spend most of its time on being woken and on waiting for the interpreter. Here the
 requests that have come in are answered in one go, and what they write is flushed to the disk once for all of them. It
-waits for nobody: what takes long is answered by a pool of threads, and a store that is not ready is asked again.
+waits for nobody: what takes long is answered elsewhere, and a store that is not ready is asked again.
 """
 
 import logging
 import selectors
 import socket
 import time
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import partial
 from itertools import chain
@@ -22,7 +22,7 @@ from metermt.calls.table import Ask, Weight
 from metermt.errors import ConnectionFailed
 from metermt.transport.conversation import Conversation
 from metermt.transport.deadline import Deadline
-from metermt.transport.pool import Pool
+from metermt.transport.elsewhere import Elsewhere
 from metermt.transport.serverend import Called
 
 _log = logging.getLogger("metermt.server")
@@ -30,8 +30,6 @@ _log = logging.getLogger("metermt.server")
 _TURN = 64  # requests that are answered in one go: the last of them waits for all
 _STORE_SECONDS = 0.02  # that a turn waits for the store; longer, and those who only read would notice
 _LOOK_AGAIN = 0.002  # seconds until a store that was not ready is asked again, if it does not say so itself
-
-_LONGEST_REST = 0.1  # seconds that a large request is kept waiting at once
 
 _NOTHING, _READ, _WRITE = 0, selectors.EVENT_READ, selectors.EVENT_WRITE
 
@@ -42,8 +40,8 @@ class _Request(NamedTuple):
     conversation: Conversation
     called: Called
     ask: Ask[Any]
-    pool: Pool | None
-    """Where it is answered if that takes long."""
+    is_long: bool
+    """Whether it would hold up others."""
 
 
 @dataclass(slots=True)
@@ -61,17 +59,15 @@ class Switchboard:
     def __init__(
         self,
         desk: Desk,
-        logins: Pool,
-        bulks: Pool,
         ended: Callable[[Conversation, BaseException | None], None],
         failed: Callable[[BaseException], None],
     ) -> None:
-        """Answer by the desk; what waits for a password to be hashed, and what is large, in pools of their own.
+        """Answer by the desk, and what takes long elsewhere.
 
         `ended` is told of each client that is gone, and why; `failed` of the error that has ended the switchboard.
         """
         self._desk = desk
-        self._logins, self._bulks = logins, bulks
+        self._elsewhere = Elsewhere(desk, self._wake)
         self._ended = ended
         self._failed = failed
         self._selector = selectors.DefaultSelector()
@@ -84,12 +80,9 @@ class Switchboard:
         self._pressing: dict[Conversation, float] = {}  # until when each has to do what it has begun
         self._unread: dict[Conversation, None] = {}  # those of whom something has come that was not looked at
         self._queues = (_Queue(), _Queue())  # for the store: of those who read, and of those who write
-        self._turns = 0  # how many the store has answered
-        self._elsewhere = 0  # how many clients the pools are at
         self._gone: list[tuple[Conversation, BaseException | None]] = []
-        self._lock = Lock()  # guards the three below
+        self._lock = Lock()  # guards the two below
         self._arrivals: list[Conversation] = []
-        self._returns: list[tuple[Conversation, BaseException | None]] = []  # from the pools, and what went wrong
         self._is_open = False
         self._thread = Thread(target=self._run, name="switchboard", daemon=True)
 
@@ -121,58 +114,18 @@ class Switchboard:
             self._thread.join(deadline.left)
         elif not was_open:
             self._close()  # it was never started, or has closed itself
-        return not self._thread.is_alive()
+        in_time = not self._thread.is_alive()
+        return self._elsewhere.stop(deadline) and in_time
 
     def _wake(self) -> None:
         with suppress(OSError):  # it has been woken often enough, or is gone
             self._wake_socket.send(b"!")
 
-    def _do_elsewhere(self, step: Callable[[Conversation], None], conversation: Conversation) -> None:
-        """Take a step with a client that takes long, in a thread of a pool."""
-        why: BaseException | None = None
-        try:
-            step(conversation)
-        except BaseException as error:  # noqa: BLE001 - it is told when the client is back
-            why = error
-        with self._lock:
-            self._returns.append((conversation, why))
-        self._wake()
-
-    def _answer_long(self, called: Called, ask: Ask[Any], conversation: Conversation) -> None:
-        outcomes: list[Outcome] = []
-        try:
-            for part in ask.in_parts():
-                with self._resting():
-                    outcomes += self._desk.answer([part])
-                if isinstance(outcomes[-1], BaseException):
-                    break
-        except BaseException as error:  # noqa: BLE001 - whoever has asked is told
-            outcomes.append(error)
-        whole = len(outcomes) == 1 or isinstance(outcomes[-1], BaseException)
-        conversation.answer(called, ask, outcomes[-1] if whole else [*chain(*outcomes)])
-
-    @contextmanager
-    def _resting(self) -> Iterator[None]:
-        """Let others have the processor, if there are any, for three times as long as the block has had it."""
-        began, turns = time.thread_time(), self._turns
-        try:
-            yield
-        finally:
-            if self._turns != turns:
-                time.sleep(min(3 * (time.thread_time() - began), _LONGEST_REST))
-
-    def _read_large(self, conversation: Conversation) -> None:
-        """Read what takes long to be read, and answer it if it is a call."""
-        with self._resting():
-            asked = conversation.next_call(self._desk.check)
-        if asked:
-            self._answer_long(*asked, conversation)
-
     # --- the loop
 
     def _run(self) -> None:
         try:
-            while self._is_open or self._elsewhere or any(queue.waiting or queue.begun for queue in self._queues):
+            while self._is_open or self._elsewhere.away or any(queue.waiting or queue.begun for queue in self._queues):
                 self._look_around()
                 self._answer(self._requests())
                 for queue in self._queues:
@@ -196,12 +149,10 @@ class Switchboard:
                 self._guarded(self._send if events & _WRITE else self._hear, key.data)
         with self._lock:
             arrivals, self._arrivals = self._arrivals, []
-            returns, self._returns = self._returns, []
         for conversation in arrivals:
             self._watched[conversation] = _NOTHING
             self._guarded(self._settle, conversation)
-        for conversation, why in returns:
-            self._elsewhere -= 1
+        for conversation, why in self._elsewhere.take_back():
             self._guarded(partial(self._go_on, why=why), conversation)
 
     def _patience(self) -> float | None:
@@ -221,9 +172,13 @@ class Switchboard:
 
         def look(conversation: Conversation) -> None:
             if not conversation.is_small:
-                self._send_elsewhere(self._bulks, self._read_large, conversation)
+                self._watch(conversation, _NOTHING)
+                self._elsewhere.read(conversation)
             elif asked := conversation.next_call():
-                requests.append(_Request(conversation, *asked, self._pool_for(asked[1])))
+                called, ask = asked
+                call = ask.call
+                is_long = call.weight is Weight.LONG or bool(call.is_large and call.is_large(ask.request))
+                requests.append(_Request(conversation, called, ask, is_long))
             else:
                 self._send(conversation)  # what needs no desk is answered
 
@@ -233,35 +188,24 @@ class Switchboard:
         return requests
 
     def _answer(self, requests: Sequence[_Request]) -> None:
-        """Have requests answered: by the store, or by a pool."""
+        """Have requests answered: by the store, or elsewhere."""
         readers, writers = self._queues
         for request in requests:
             weight = request.ask.call.weight
-            if request.pool:
-                self._guarded(partial(self._have_answered, request.pool, request), request.conversation)
+            if request.is_long:
+                self._guarded(partial(self._have_answered, request), request.conversation)
             elif weight is Weight.LIGHT:
                 self._tell([request], self._desk.answer([request.ask]))
             else:
                 queue = readers if weight is Weight.READ else writers
                 queue.waiting.append(request)
 
-    def _pool_for(self, ask: Ask[Any]) -> Pool | None:
-        """Return where a call is to be answered if it would hold up others."""
-        if ask.call.weight is Weight.LONG:
-            return self._logins
-        return self._bulks if ask.call.is_large and ask.call.is_large(ask.request) else None
-
-    def _have_answered(self, pool: Pool, request: _Request, conversation: Conversation) -> None:
-        self._send_elsewhere(pool, partial(self._answer_long, request.called, request.ask), conversation)
-
-    def _send_elsewhere(self, pool: Pool, step: Callable[[Conversation], None], conversation: Conversation) -> None:
-        """Have a step taken by a pool, which has the client to itself until then."""
+    def _have_answered(self, request: _Request, conversation: Conversation) -> None:
         self._watch(conversation, _NOTHING)
-        pool.run(lambda: self._do_elsewhere(step, conversation), conversation.caller.address)
-        self._elsewhere += 1
+        self._elsewhere.answer(request.called, request.ask, conversation)
 
     def _go_on(self, conversation: Conversation, why: BaseException | None) -> None:
-        """Go on with a client that is back from a pool."""
+        """Go on with a client that was elsewhere."""
         if why:
             raise why
         self._send(conversation)
@@ -281,12 +225,12 @@ class Switchboard:
                 self._guarded(partial(self._watch, events=_NOTHING), request.conversation)
             return
         queue.begun = None
-        self._turns += 1
+        self._elsewhere.turns += 1
         try:
             outcomes = answers.outcomes()
         except Exception:  # noqa: BLE001 - one of them has spoilt the transaction: each gets one of its own
             for request in requests:
-                self._guarded(partial(self._have_answered, self._bulks, request), request.conversation)
+                self._guarded(partial(self._have_answered, request), request.conversation)
         else:
             self._tell(requests, outcomes)
 
