@@ -200,7 +200,7 @@ def test_a_plain_server_keeps_an_object_for_each_fetch(book_in_a_thread, strange
 
 
 def test_ours_keeps_nothing_for_a_fetch(server, stranger):
-    assert objects_after_fetches(stranger(server), 10_000) < 200
+    assert objects_after_fetches(stranger(server), 2_000) < 200
 
 
 def kept_after(asker, *calls):

@@ -10,7 +10,8 @@ from proxy import frame, frames_of
 from rpyc.core import brine, consts
 
 from metermt.errors import LoginError, TooManyFailures
-from metermt.transport.frames import MAX_BULK_FRAME, MAX_FRAME, RefusedFrame, Violation
+from metermt.model import Role
+from metermt.transport.frames import MAX_BULK_FRAME, MAX_FRAME, MAX_READER_FRAME, RefusedFrame, Violation
 from metermt.transport.serverend import ServerEnd
 
 NAMES = ("get_status", "login", "ping")
@@ -242,18 +243,20 @@ def test_any_bytes_are_answered_or_end_the_connection(content, compressed, whole
         assert all(kind in (REQUEST, REPLY, EXCEPTION) for kind, *_ in said(end))
 
 
-@pytest.mark.parametrize(("trusted", "most"), [(False, MAX_FRAME), (True, MAX_BULK_FRAME)])
-def test_how_long_a_frame_may_be_depends_on_a_login(trusted, most, end):
-    if trusted:
-        end.trust()
+@pytest.mark.parametrize(
+    ("role", "most"), [(None, MAX_FRAME), (Role.READER, MAX_READER_FRAME), (Role.ADMIN, MAX_BULK_FRAME)]
+)
+def test_how_long_a_frame_may_be_depends_on_who_has_logged_in(role, most, end):
+    if role:
+        end.trust(role)
     end.receive(frame(b"", length=most)[:5])
     assert end.next_call() is None
     assert end.waits_for == ("end", 0)
 
     too_long = ServerEnd(NAMES)
     too_long.receive(frame(b"", length=most + 1)[:5])
-    if trusted:
-        too_long.trust()
+    if role:
+        too_long.trust(role)
     assert too_long.has_more
     with pytest.raises(RefusedFrame):
         too_long.next_call()

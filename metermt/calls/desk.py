@@ -190,7 +190,7 @@ class Work:
         if self._read:
             sessions.learn(self._read, self._now)
         for ask in self.asks:
-            if ask.session and sessions.shown(ask.caller, ask.session.key):
+            if ask.session and sessions.shown(ask.caller, ask.session):
                 self._desk.regulars.logged_in(ask.session.username, ask.caller.address)
         if due := self._due:
             if not self._writes:  # or it has noted that itself

@@ -83,7 +83,7 @@ def login(desk: Desk, ask: Ask[Login]) -> LoggedIn:
         account = verified(desk, name, ask.caller, password)
         session = desk.store.write(partial(_opened, desk, key_of(session_id), account))
     desk.sessions.learn([session], desk.clock())
-    desk.sessions.shown(ask.caller, session.key)
+    desk.sessions.shown(ask.caller, session)
     desk.regulars.logged_in(name, ask.caller.address)
     return LoggedIn(session_id, session.user.full_name)
 

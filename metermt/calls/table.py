@@ -52,6 +52,8 @@ class Caller:
     role: Role | None = None
     sessions: set[str] = field(default_factory=set)
     """The keys of the sessions that were used on this connection."""
+    shown_role: Role | None = None
+    """The role of who has last shown a session on it."""
     is_gone: Callable[[], bool] = lambda: False
     """Tells whether the other end has hung up, so that nobody waits for an answer."""
 

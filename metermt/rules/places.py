@@ -8,7 +8,7 @@ from typing import Generic, TypeVar
 T = TypeVar("T", bound=Hashable)
 
 _GRACE = 1.0  # seconds that anybody may take for a first word
-_KEPT_SHARE = 10  # this part of all places is kept for addresses that somebody has logged in from
+_KEPT_SHARE = 10  # this part of all places is kept
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +29,11 @@ class Verdict(Generic[T]):
     refusal: str = ""
 
 
+def kept_of(most: int) -> int:
+    """Return how many of so many places are kept for addresses that somebody has logged in from."""
+    return most // _KEPT_SHARE
+
+
 def judged(
     taken: Collection[Place[T]], address: str, now: float, *, is_regular: bool, most: int, most_an_address: int
 ) -> Verdict[T]:
@@ -40,8 +45,7 @@ def judged(
     there = [place for place in taken if place.address == address]
     if len(there) >= most_an_address:
         return _for_one_of(there, now, "The server has as many connections from your address as it takes")
-    kept = 0 if is_regular else most // _KEPT_SHARE
-    if len(taken) >= most - kept:
+    if len(taken) >= most - (0 if is_regular else kept_of(most)):
         return _for_one_of(taken, now, "The server has as many connections as it takes")
     return Verdict()
 

@@ -117,8 +117,8 @@ class Conversation:
                 outcome = error
         if isinstance(outcome, BaseException):
             self._end.refuse(called, told(outcome))
-        if self.caller.sessions:
-            self._end.trust()
+        if self.caller.shown_role:
+            self._end.trust(self.caller.shown_role)
 
     def send_now(self) -> bool:
         """Send what goes at once; return whether that was all."""

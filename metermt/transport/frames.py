@@ -6,8 +6,10 @@ from rpyc.core.channel import Channel
 
 MAX_FRAME = 64 * 1024
 """Bytes of a frame from somebody who has not logged in: a name and a password take less than five thousand."""
+MAX_READER_FRAME = 2 * 1024 * 1024
+"""Bytes of a frame from somebody who has: a thousand readings with the longest reasons take less."""
 MAX_BULK_FRAME = 8 * 1024 * 1024
-"""Bytes of a frame from somebody who has, and of one from a server."""
+"""Bytes of a frame from an admin, who imports routes, and of one from a server."""
 SMALL_FRAME = 4096
 """Bytes of a frame that is read in no time: all that a reader sends but bulk."""
 FRAME_SECONDS = 10.0

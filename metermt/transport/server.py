@@ -5,6 +5,7 @@ import logging
 import socket
 import ssl
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from threading import BoundedSemaphore, Event, Lock, Thread
@@ -17,7 +18,8 @@ from metermt.calls.table import Ask, Weight
 from metermt.calls.turnstile import Turnstile
 from metermt.config import Limits
 from metermt.errors import ConnectionFailed, ListenError, ServerBusy
-from metermt.rules.places import Place, Verdict, judged
+from metermt.rules import places
+from metermt.rules.places import Place, Verdict
 from metermt.transport.boxing import refusal
 from metermt.transport.conversation import Conversation
 from metermt.transport.deadline import Deadline
@@ -32,7 +34,7 @@ _log = logging.getLogger("metermt.server")
 _DEFAULTS = Limits()
 # How many strangers at once are read, and have the store asked something. However many there are, those who are logged
 # in hardly notice: what strangers do takes this part of a processor at most.
-_STRANGERS_READ, _STRANGERS_ASK, _STRANGERS_SHARE = 1, 2, 0.25
+_STRANGERS_READ, _STRANGERS_ASK, _STRANGERS_SHARE = 1, 2, 0.15
 _LONGEST_REST = 0.1  # seconds
 # How many strangers at once are told that there is no room, and how many seconds that may take.
 _REFUSALS, _REFUSAL_SECONDS = 20, 1.0
@@ -65,7 +67,8 @@ class MeterServer(ThreadedServer):  # type: ignore[misc]  # rpyc has no type inf
         self._stopping = Event()
         self._limits = limits
         self._tls = tls.context() if tls else None
-        self._lock = Lock()  # guards _conversations
+        self._lock = Lock()  # guards the two below
+        self._addresses: Counter[str] = Counter()  # how many of these are there
         self._conversations: dict[Conversation, Thread] = {}  # each with the thread that it has, or had, to itself
         self._switchboard = Switchboard(desk, self._end, self._fail)
         everybody = limits.connections
@@ -175,6 +178,7 @@ class MeterServer(ThreadedServer):  # type: ignore[misc]  # rpyc has no type inf
         try:
             with self._lock:
                 self._conversations[conversation] = thread
+                self._addresses[address] += 1
                 thread.start()
         except (RuntimeError, MemoryError) as error:  # no more threads to be had
             _log.warning("cannot serve %s: %s", address, error)
@@ -183,8 +187,14 @@ class MeterServer(ThreadedServer):  # type: ignore[misc]  # rpyc has no type inf
     def _verdict(self, address: str) -> Verdict[Conversation]:
         """Say whether one more client is let in."""
         with self._lock:
+            kept = places.kept_of(self._limits.connections)
+            if (
+                len(self._conversations) < self._limits.connections - kept
+                and self._addresses[address] < self._limits.connections_an_address
+            ):
+                return Verdict()  # nearly always
             taken = [_place_of(conversation) for conversation in self._conversations if not conversation.is_leaving]
-        return judged(
+        return places.judged(
             taken,
             address,
             time.monotonic(),
@@ -241,8 +251,8 @@ class MeterServer(ThreadedServer):  # type: ignore[misc]  # rpyc has no type inf
         self._end(conversation, why)
 
     def _answer_all(self, conversation: Conversation) -> None:
-        """Answer what has come from a stranger, each request when it is the stranger's turn."""
-        while call := self._next_call(conversation):
+        """Answer what has come from a stranger, each request when it is the stranger's turn, until one logs in."""
+        while not conversation.is_trusted and (call := self._next_call(conversation)):
             called, ask = call
             outcome = self._outcome(conversation, ask)
             conversation.answer(called, ask, outcome)
@@ -288,7 +298,11 @@ class MeterServer(ThreadedServer):  # type: ignore[misc]  # rpyc has no type inf
                 _log.warning("hung up on %s: %s", conversation.caller.address, words)
         conversation.close()
         with self._lock:
-            self._conversations.pop(conversation, None)
+            if self._conversations.pop(conversation, None):
+                address = conversation.caller.address
+                self._addresses[address] -= 1
+                if not self._addresses[address]:
+                    del self._addresses[address]
 
     def _shut_down_all(self, how: int) -> None:
         with self._lock:

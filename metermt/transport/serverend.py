@@ -14,6 +14,7 @@ from typing import Any
 from rpyc.core import brine, consts
 
 from metermt.errors import CallError, Error
+from metermt.model import Role
 from metermt.transport.boxing import (
     HEAD,
     NO_KEYWORDS,
@@ -26,7 +27,7 @@ from metermt.transport.boxing import (
     method_of,
     unboxed,
 )
-from metermt.transport.frames import MAX_BULK_FRAME, MAX_FRAME, SMALL_FRAME, Frames, Violation, framed
+from metermt.transport.frames import MAX_BULK_FRAME, MAX_FRAME, MAX_READER_FRAME, SMALL_FRAME, Frames, Violation, framed
 from metermt.transport.plainvalues import Malformed, PlainReader, is_plain
 
 _MAX_TIME = 64  # characters of the text of one
@@ -83,9 +84,10 @@ class ServerEnd:
         """Take what has come."""
         self._frames.receive(chunk)
 
-    def trust(self) -> None:
-        """Take larger frames from now on: the client has logged in."""
-        self._frames.most = MAX_BULK_FRAME
+    def trust(self, role: Role) -> None:
+        """Take larger frames from now on: the client has logged in, as somebody of this role."""
+        most = MAX_BULK_FRAME if role is Role.ADMIN else MAX_READER_FRAME
+        self._frames.most = max(self._frames.most, most)
 
     @property
     def has_more(self) -> bool:
