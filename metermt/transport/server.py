@@ -34,7 +34,7 @@ _log = logging.getLogger("metermt.server")
 _DEFAULTS = Limits()
 # How many strangers at once are read, and have the store asked something. However many there are, those who are logged
 # in hardly notice: what strangers do takes this part of a processor at most.
-_STRANGERS_READ, _STRANGERS_ASK, _STRANGERS_SHARE = 1, 2, 0.15
+_STRANGERS_READ, _STRANGERS_ASK, _STRANGERS_SHARE = 1, 2, 0.25
 _LONGEST_REST = 0.1  # seconds
 # How many strangers at once are told that there is no room, and how many seconds that may take.
 _REFUSALS, _REFUSAL_SECONDS = 20, 1.0
