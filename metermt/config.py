@@ -54,7 +54,7 @@ class Limits:
     connections_an_address: int = 200
     """At once; a whole crew may share one address."""
     handshake: timedelta = timedelta(seconds=10)
-    """A new connection must say something within this time."""
+    """A new connection must log in within this time."""
     idle: timedelta = timedelta(minutes=30)
     """A connection that says nothing for this long is closed; clients connect again by themselves."""
 

@@ -4,6 +4,7 @@ A name that is not known is ignored, and one that is missing has its default, so
 server and the other way round. Reading what the other side sent raises `CallError` if it makes no sense.
 """
 
+import sys
 from collections.abc import Mapping
 from functools import cache
 from typing import Any
@@ -26,10 +27,16 @@ def to_text(value: object) -> str:
         raise CallError("Only numbers, texts and None can be sent to a server") from error
 
 
-def from_text(kind: Any, text: object) -> Any:
-    """Read a value of this kind, a type or an annotation, back. Raises `CallError`."""
+def from_text(kind: Any, text: object, most: int = sys.maxsize) -> Any:
+    """Read a value of this kind, a type or an annotation, back. Raises `CallError`.
+
+    A text with more than `most` objects and lists in it, or ten times as many values, is not read at all: that is
+    told by its brackets and commas, those in texts included.
+    """
     if not isinstance(text, str):
         raise CallError("What is not a plain value must come as JSON text")
+    if len(text) > most and (text.count("{") + text.count("[") > most or text.count(",") > 10 * most):
+        raise CallError(f"The other side sent more than {most} objects and lists, or {10 * most} values, in one call")
     try:
         return _decoder_of(kind).decode(text)
     except (ValueError, RecursionError, Error) as error:

@@ -26,7 +26,7 @@ FLOORS = (
     ("floor 2, the stores", ("store",)),
     ("floor 2, which store", ("store.opening", "store.copying")),
     ("floor 3, the table of calls", ("calls.table",)),
-    ("floor 3, the desk", ("calls.known", "calls.telling", "calls.desk")),
+    ("floor 3, the desk", ("calls.known", "calls.regulars", "calls.telling", "calls.desk")),
     ("floor 3, the calls", ("calls",)),
     ("floor 3, the manager", ("manager", "demo")),
     ("floor 4", ("transport", "discovery", "registrydoors")),

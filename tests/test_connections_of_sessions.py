@@ -1,7 +1,7 @@
 """Sessions and the connections that use them: what a reader holds is left to them when the last of these has ended."""
 
 import pytest
-from conftest import wait_until
+from conftest import make_session, wait_until
 from peers import wait_until_taken_over
 from readers import left_to
 from servers import listening
@@ -161,7 +161,7 @@ def test_a_session_that_has_idled_out_is_good_for_nothing_and_forgotten(desk, cl
 def test_a_connection_is_remembered_with_a_hundred_sessions_at_most(desk):
     caller = Caller()
     for number in range(1000):
-        desk.sessions.shown(caller, f"session {number}")
+        desk.sessions.shown(caller, make_session(f"session {number}", "carol"))
 
     assert len(caller.sessions) == 100
     assert len(desk.sessions.hung_up([caller])) == 100

@@ -153,12 +153,11 @@ def longest_stall():
         ticks()
 
 
-@pytest.mark.parametrize("number", [3000, 15_000])
-def test_numbers_that_hash_alike_hold_up_nobody(number, server, stranger):
+def test_numbers_that_hash_alike_hold_up_nobody(server, stranger):
     asker = stranger(server)
     _ = asker.root
     prime = sys.hash_info.modulus
-    names = (VALUE, tuple((prime * times, None) for times in range(1, number + 1)))  # up to 400 kB; a frame takes more
+    names = (VALUE, tuple((prime * times, None) for times in range(1, 50)))  # a message has no more items
     with longest_stall() as longest:
         asker.call("ping", kwargs=names)
         assert asker.error()[0] == "CallError"

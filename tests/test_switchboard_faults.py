@@ -39,7 +39,7 @@ STEPS = [
     (Work, "outcomes"),
     *((GroupWriter, step) for step in ("begin", "wait")),
     *((Pool, step) for step in ("run", "_start_thread")),
-    *((MeterServer, step) for step in ("_let_in", "_fullness", "_serve_in_thread", "_answer_all")),
+    *((MeterServer, step) for step in ("_let_in", "_verdict", "_serve_in_thread", "_answer_all")),
     *((SqliteStore, step) for step in ("read", "write", "begin")),
 ]
 OF_ONE_SERVER = ["select", "register", "unregister", "recv", "ended"]

@@ -102,7 +102,7 @@ def find_user(turn: Turn, ask: Ask[Username]) -> User:
 def add_user(desk: Desk, ask: Ask[NewUser]) -> None:
     """Let somebody in. Raises `UserError` if the name is taken, or the password cannot be used."""
     user = ask.request.user
-    account = Account(user, hashed(ask.request.password))
+    account = Account(user, hashed(ask.caller, ask.request.password))
     desk.store.write(lambda tx: add_accounts(desk.turn(tx), [account]))
 
 
@@ -112,7 +112,7 @@ def set_password(desk: Desk, ask: Ask[NewPassword]) -> None:
 
     What the sessions hold is left to their reader. Who is disabled stays so. Raises `UserError`.
     """
-    username, password_hash = ask.request.username, hashed(ask.request.password)
+    username, password_hash = ask.request.username, hashed(ask.caller, ask.request.password)
 
     def work(tx: Tx) -> set[str]:
         turn = desk.turn(tx)
@@ -133,14 +133,14 @@ def change_password(desk: Desk, ask: Ask[ChangedPassword]) -> None:
     """
     own, new = ask.reader, ask.request.new
     try:
-        old_hash = verified(desk, own.username, ask.caller.address, ask.request.old).password_hash
+        old_hash = verified(desk, own.username, ask.caller, ask.request.old).password_hash
     except TooManyFailures:
         raise
     except LoginError:
-        if is_right(desk, own.username, new):
+        if is_right(desk, own.username, ask.caller, new):
             return
         raise LoginError("The old password is wrong") from None
-    new_hash = hashed(new)
+    new_hash = hashed(ask.caller, new)
 
     def work(tx: Tx) -> set[str] | None:
         turn = desk.turn(tx)

@@ -1,54 +1,74 @@
 """Whether a password is right, and who has to wait after wrong ones."""
 
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from math import ceil
-from threading import BoundedSemaphore
 
 from metermt.calls.desk import Desk
+from metermt.calls.regulars import network_of
+from metermt.calls.table import Caller
+from metermt.calls.turnstile import Turnstile
 from metermt.errors import LoginError, TooManyFailures
 from metermt.model import Account
 from metermt.passwords import hash_password, verify_password
 from metermt.rules.lockout import locked_until
 
-# Hashing takes 64 MiB and some 100 ms of several cores. A whole crew that logs in at once waits here, and leaves one
-# core to those who read. No lock is held meanwhile.
-_hashing = BoundedSemaphore(max(1, (os.cpu_count() or 1) - 1))
+_AT_ONCE = 4  # hashes at most, however many cores there are: each takes 19 MiB and a core for 30 ms or so
+_WAITING = 256  # more is told to try again: the last of a whole crew would have to wait for longer than it does
+_LONG = 16  # where more wait, whoever came first may have given up
+
+# A crew that logs in at once waits here, and so does who guesses passwords. No lock is held meanwhile.
+_hashing = Turnstile(min(_AT_ONCE, os.cpu_count() or 1), most=_WAITING, long=_LONG)
 
 
-def verified(desk: Desk, name: str, address: str, password: str) -> Account:
+def verified(desk: Desk, name: str, caller: Caller, password: str) -> Account:
     """Return the account of this name, if this is its password, as it stands before anybody changes it again.
 
     A wrong password counts as a failure of the name at the address, whether there is such a user or not. Raises
-    `LoginError`, or its subclass `TooManyFailures`.
+    `LoginError`, or its subclass `TooManyFailures`; `ServerBusy` when too many want to log in at once.
     """
-    with _hashing:
-        _check_failures(desk, name, address)
+    _check_failures(desk, name, caller.address)  # who has to wait takes no place
+    with _turn_to_hash(desk, name, caller):
+        _check_failures(desk, name, caller.address)
         account = desk.store.read(lambda tx: tx.accounts.find([name])).get(name)
         # Whoever there is or is not, it takes as long.
         usable = account if account and not account.user.disabled else None
         if verify_password(usable.password_hash if usable else None, password) and usable:
             return usable
-        _remember_failure(desk, name, address)
-        where = address or "this machine"
+        _remember_failure(desk, name, caller.address)
+        where = caller.address or "this machine"
         if account:
             who = f"disabled {name}" if account.user.disabled else name
-            desk.journal.warning("wrong passwords", address, "wrong password for %s from %s", who, where)
+            desk.journal.warning("wrong passwords", caller.address, "wrong password for %s from %s", who, where)
         else:  # some type their password where the name belongs, so it is not logged
-            desk.journal.warning("unknown names", address, "login by an unknown name from %s", where)
+            desk.journal.warning("unknown names", caller.address, "login by an unknown name from %s", where)
         raise LoginError
 
 
-def is_right(desk: Desk, name: str, password: str) -> bool:
+def is_right(desk: Desk, name: str, caller: Caller, password: str) -> bool:
     """Tell whether this is the password of a user. Nothing is counted: for those whose failure was."""
     account = desk.store.read(lambda tx: tx.accounts.find([name])).get(name)
-    with _hashing:
+    with _turn_to_hash(desk, name, caller):
         return verify_password(account.password_hash if account else None, password)
 
 
-def hashed(password: str) -> str:
-    """Return the hash of a new password. Raises `UserError` if it cannot be used."""
-    with _hashing:
+def hashed(caller: Caller, password: str) -> str:
+    """Return the hash of a new password, for somebody who has logged in. Raises `UserError` if it cannot be used."""
+    with _hashing.place(caller.is_gone, True, network_of(caller.address)):
         return hash_password(password)
+
+
+@contextmanager
+def _turn_to_hash(desk: Desk, name: str, caller: Caller) -> Iterator[None]:
+    """Wait until it is the turn of this name, from there.
+
+    Who has logged in from there before takes turns with all others together. Whether there is such a user at all is
+    not looked at: how long it takes would tell.
+    """
+    is_regular = desk.regulars.knows(name, caller.address)
+    with _hashing.place(caller.is_gone, is_regular, network_of(caller.address)):
+        yield
 
 
 def _check_failures(desk: Desk, name: str, address: str) -> None:

@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from typing import Any, TypeVar
 
 from metermt.calls.known import KnownSessions, key_of
+from metermt.calls.regulars import Regulars
 from metermt.calls.table import Ask, Call, Caller, Refused, Turn, Weight
 from metermt.calls.telling import Telling
 from metermt.errors import Error, RoleError, SessionError, StoreAway, StoreError, StoreRefused
@@ -49,6 +50,7 @@ class Desk:
         self.journal = SparingLog(_log)
         """For what clients can cause as often as they like."""
         self.told = Telling(self.journal).told
+        self.regulars = Regulars()
         self._here = Caller()  # whoever calls in this process, and is never gone
 
     def ask(self, call: Call[Q, R], request: Q, session_id: str = "", caller: Caller | None = None) -> R:
@@ -102,14 +104,19 @@ class Desk:
         now = self.clock()
         return Turn(tx, now, datetime.fromtimestamp(now, UTC), self.policy, self.server)
 
+    def check(self, ask: Ask[Any]) -> None:
+        """Raise `SessionError` or `RoleError` unless the call is for who asks; its request is not looked at."""
+        if ask.call.least:
+            work = Work(self, [ask])
+            self.store.read(work.identify)
+            work.remember()
+            _check_role(ask)
+
     def _answer_alone(self, ask: Ask[Any]) -> Outcome:
         try:
             if ask.call.least:
                 self.sessions.forget([key_of(ask.session_id)])  # nobody is trusted with what takes long
-                work = Work(self, [ask])
-                self.store.read(work.identify)
-                work.remember()
-                _check_role(ask)
+            self.check(ask)
             return ask.call.function(self, ask)
         except Exception as error:  # noqa: BLE001 - whoever has asked is told
             return error
@@ -189,8 +196,8 @@ class Work:
         if self._read:
             sessions.learn(self._read, self._now)
         for ask in self.asks:
-            if ask.session:
-                sessions.shown(ask.caller, ask.session.key)
+            if ask.session and sessions.shown(ask.caller, ask.session):
+                self._desk.regulars.logged_in(ask.session.username, ask.caller.address)
         if due := self._due:
             if not self._writes:  # or it has noted that itself
                 self._desk.note(lambda tx: tx.sessions.note(due, self._desk.server))

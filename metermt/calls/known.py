@@ -92,12 +92,16 @@ class KnownSessions:
 
     # --- connections
 
-    def shown(self, caller: Caller, key: str) -> None:
-        """Note that a session was used on this connection."""
-        if key not in caller.sessions and len(caller.sessions) < _MAX_OF_A_CALLER:
-            with self._lock:
-                caller.sessions.add(key)
-                self._connected[key] += 1
+    def shown(self, caller: Caller, session: Session) -> bool:
+        """Note that a session was used on this connection; return whether that is new."""
+        key = session.key
+        if key in caller.sessions or len(caller.sessions) >= _MAX_OF_A_CALLER:
+            return False
+        with self._lock:
+            caller.sessions.add(key)
+            caller.shown_role = session.user.role
+            self._connected[key] += 1
+        return True
 
     def hung_up(self, callers: Iterable[Caller]) -> set[str]:
         """Note that connections have ended; return the sessions that nobody is connected with any more."""

@@ -3,7 +3,7 @@
 from collections import Counter
 from dataclasses import dataclass
 
-from metermt.calls.table import Ask, Turn, Weight, call
+from metermt.calls.table import MAX_PARTS, Ask, Turn, Weight, call
 from metermt.errors import RouteError
 from metermt.model import ImportCount, Job, Role, RouteProgress, check_cycle
 from metermt.rules.cycles import check_there_is
@@ -42,7 +42,7 @@ class Removal:
     meters: list[str]
 
 
-@call(Role.ADMIN, Weight.WRITE, is_large=lambda _request: True)
+@call(Role.ADMIN, Weight.WRITE, is_large=lambda _request: True, most_parts=MAX_PARTS)
 def import_jobs(turn: Turn, ask: Ask[Import]) -> ImportCount:
     """Add jobs of one cycle, which is opened if it is new.
 

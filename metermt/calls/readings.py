@@ -20,6 +20,7 @@ from metermt.rules.standings import check_fits, check_same_answer, job_at_hand, 
 from metermt.store.gathered import Offer
 
 _FEW = 64  # answers; more are not answered in a turn with those of others
+_A_PART = 100  # answers that are kept in one transaction, ten milliseconds for which all others wait
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,9 +56,16 @@ def submit_reading(turn: Turn, asks: Sequence[Ask[Answer]]) -> Sequence[Error | 
     return [outcome if isinstance(outcome, Error) else None for outcome in outcomes]
 
 
-@call_of_many(Role.READER, Weight.WRITE, is_large=lambda request: len(request.answers) > _FEW)
+def _in_parts(request: Answers) -> Sequence[Answers]:
+    said = request.answers
+    if len(said) > MAX_ITEMS:  # it will be refused
+        return [request]
+    return [Answers(said[start : start + _A_PART]) for start in range(0, len(said), _A_PART)]
+
+
+@call_of_many(Role.READER, Weight.WRITE, is_large=lambda request: len(request.answers) > _FEW, parts=_in_parts)
 def submit_readings(turn: Turn, asks: Sequence[Ask[Answers]]) -> Sequence[list[Error | None] | Error]:
-    """Accept many answers in one step, and tell of each its error, or None when it was accepted."""
+    """Accept many answers, 100 in one step, and tell of each its error, or None when it was accepted."""
     taken = [ask.request.answers if len(ask.request.answers) <= MAX_ITEMS else None for ask in asks]
     outcomes = iter(
         accepted(
@@ -123,8 +131,7 @@ class Decisions:
                 sound[place] = username, judged(answer, turn.moment)
                 self.outcomes.append(_NOT_YET)
             except Error as error:
-                self.outcomes.append(error)
-                turn.refused.append(Refused(username, error))
+                self.outcomes.append(self._refused(username, error))
         keys = [(username, answer.key) for username, answer in sound.values() if answer.key]
         meters = {answer.meter for _, answer in sound.values()}
         self._by_key, standings, self._offer, self._tallies = turn.tx.gather(turn.now, keys, meters, wishes)
@@ -136,8 +143,7 @@ class Decisions:
             try:
                 self.outcomes[place] = self._decide(username, answer)
             except Error as error:
-                self.outcomes[place] = error
-                turn.refused.append(Refused(username, error))
+                self.outcomes[place] = self._refused(username, error)
 
     def keep(self, leases: Sequence[Lease] = ()) -> None:
         """Keep it, and leases along with it."""
@@ -156,6 +162,15 @@ class Decisions:
         """Return the status of somebody who has wished for something."""
         before = self._tallies[username]
         return Status(before.count + self._done_by[username], before.total + self._done_by.total())
+
+    def _refused(self, username: str, error: Error) -> Error:
+        """Take note of an error, and return it without the frames that it went through.
+
+        They hold what the error is then kept in, and a thousand such circles a call have the collector stop all threads
+        for a tenth of a second.
+        """
+        self._turn.refused.append(Refused(username, error))
+        return error.with_traceback(None)
 
     def _look_back(self, answers: Iterable[tuple[str, Answer]]) -> None:
         """Look into the closed cycles if that is where answers may belong, which few do: it is one more way to go."""

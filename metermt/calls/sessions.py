@@ -70,7 +70,7 @@ def login(desk: Desk, ask: Ask[Login]) -> LoggedIn:
     """Let a user in. Failures are counted for each name and address.
 
     The session lasts until it was idle for 12 hours, unless `Policy` says otherwise. Raises `LoginError`, or its
-    subclass `TooManyFailures`.
+    subclass `TooManyFailures`; `ServerBusy` when too many want to log in at once.
     """
     username, password = ask.request.username, ask.request.password
     if not isinstance(username, str) or not isinstance(password, str):
@@ -82,10 +82,11 @@ def login(desk: Desk, ask: Ask[Login]) -> LoggedIn:
     session_id = secrets.token_urlsafe(32)
     session = None
     while session is None:  # nearly always once: again if the password was changed meanwhile
-        account = verified(desk, name, ask.caller.address, password)
+        account = verified(desk, name, ask.caller, password)
         session = desk.store.write(partial(_opened, desk, key_of(session_id), account))
     desk.sessions.learn([session], desk.clock())
-    desk.sessions.shown(ask.caller, session.key)
+    desk.sessions.shown(ask.caller, session)
+    desk.regulars.logged_in(name, ask.caller.address)
     _log.info("%s has logged in from %s", name, ask.caller.address or "this machine")
     return LoggedIn(session_id, session.user.full_name)
 

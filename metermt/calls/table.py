@@ -9,7 +9,7 @@ import inspect
 import operator
 import typing
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import astuple, dataclass, field, fields, is_dataclass
+from dataclasses import astuple, dataclass, field, fields, is_dataclass, replace
 from datetime import datetime
 from enum import Enum, auto
 from types import NoneType
@@ -52,6 +52,10 @@ class Caller:
     role: Role | None = None
     sessions: set[str] = field(default_factory=set)
     """The keys of the sessions that were used on this connection."""
+    shown_role: Role | None = None
+    """The role of who has last shown a session on it."""
+    is_gone: Callable[[], bool] = lambda: False
+    """Tells whether the other end has hung up, so that nobody waits for an answer."""
 
 
 @dataclass(slots=True)
@@ -69,6 +73,11 @@ class Ask(Generic[Q]):
         """The session of who asks, where a call wants one."""
         assert self.session, "this call is for those who have logged in"
         return self.session
+
+    def in_parts(self) -> "list[Ask[Q]]":
+        """Return what it asks for as smaller requests, if it is large and can be divided."""
+        parts = self.call.parts(self.request) if self.call.parts else ()
+        return [replace(self, request=part) for part in parts] or [self]
 
     def wish(self, most: int) -> Wish:
         """Return the wish of who asks for so many jobs."""
@@ -122,6 +131,10 @@ class Call(Generic[Q, R]):
     """Tells that a request would hold up others that are answered in the same turn."""
     takes_time: bool
     """Whether one of these values is a time, which a plain RPyC client may pass as a `datetime`."""
+    most_parts: int
+    """Objects and lists that the text of a request may have in it."""
+    parts: Callable[[Q], Sequence[Q]] | None
+    """Divides a large request, so that others are answered in between; its result are the lists of all parts."""
     _names: tuple[str, ...]
     """Of the arguments that it takes."""
 
@@ -157,8 +170,13 @@ class Call(Generic[Q, R]):
             names.pop()
         return (*session, *[getattr(request, name) for name in names])
 
-    def understood(self, caller: Caller, args: Sequence[Any], kwargs: Mapping[str, Any]) -> Ask[Q]:
-        """Return what a client has asked for. Raises `CallError`."""
+    def understood(
+        self, caller: Caller, args: Sequence[Any], kwargs: Mapping[str, Any], check: "Check | None" = None
+    ) -> Ask[Q]:
+        """Return what a client has asked for. Raises `CallError`, and what `check` raises.
+
+        That is made before a text is understood: reading a long one costs more than finding out who has sent it.
+        """
         if len(args) > len(self._names):
             raise CallError(f"{self.name} takes {len(self._names)} arguments, not {len(args)}")
         told = dict(zip(self._names, args, strict=False))
@@ -172,7 +190,9 @@ class Call(Generic[Q, R]):
         if self.request is NoneType:
             return Ask(self, caller, session_id, cast(Q, None))
         if self.parameters is None:
-            return Ask(self, caller, session_id, from_text(self.request, told.get("text", "{}")))
+            if check:
+                check(Ask(self, caller, session_id, None))
+            return Ask(self, caller, session_id, from_text(self.request, told.get("text", "{}"), self.most_parts))
         try:
             return Ask(self, caller, session_id, self.request(**{self.parameters[name]: told[name] for name in told}))
         except TypeError:
@@ -193,8 +213,12 @@ class Call(Generic[Q, R]):
         return check_kind(self.result, answer)  # type: ignore[no-any-return]
 
 
+Check = Callable[[Ask[Any]], None]
+"""Raises `SessionError` or `RoleError` unless the call is for who asks."""
 MAX_ITEMS = 1000
 """Readings or jobs in one call."""
+MAX_PARTS = 100_000
+"""Objects in one call of the office, such as the jobs of a route file."""
 CALLS: dict[str, Call[Any, Any]] = {}
 """All calls, by name."""
 
@@ -205,6 +229,8 @@ def call(
     *,
     parameters: Mapping[str, str] | None = None,
     is_large: Callable[[Any], bool] | None = None,
+    most_parts: int = 10 * MAX_ITEMS,
+    parts: Callable[[Any], Sequence[Any]] | None = None,
 ) -> Callable[[Callable[[Any, Ask[Q]], R]], Call[Q, R]]:
     """Declare a function as a call of its name.
 
@@ -216,7 +242,7 @@ def call(
     def declare(function: Callable[[Any, Ask[Q]], R]) -> Call[Q, R]:
         hints = typing.get_type_hints(function, include_extras=True)
         (request,) = typing.get_args(hints[_second_parameter(function)])
-        return _enter(function, least, weight, request, hints["return"], False, parameters, is_large)
+        return _enter(function, least, weight, request, hints["return"], False, parameters, is_large, most_parts, parts)
 
     return declare
 
@@ -227,6 +253,8 @@ def call_of_many(
     *,
     parameters: Mapping[str, str] | None = None,
     is_large: Callable[[Any], bool] | None = None,
+    most_parts: int = 10 * MAX_ITEMS,
+    parts: Callable[[Any], Sequence[Any]] | None = None,
 ) -> Callable[[Callable[[Turn, Sequence[Ask[Q]]], Sequence[R | Error]]], Call[Q, R]]:
     """Declare a function that answers many requests at once as a call of its name.
 
@@ -239,18 +267,19 @@ def call_of_many(
         (request,) = typing.get_args(asks)
         (answer,) = typing.get_args(hints["return"])
         result = functools.reduce(operator.or_, [kind for kind in typing.get_args(answer) if not _is_error(kind)])
-        return _enter(function, least, weight, request, result, True, parameters, is_large)
+        return _enter(function, least, weight, request, result, True, parameters, is_large, most_parts, parts)
 
     return declare
 
 
 def _enter(function: Callable[..., Any], *row: Any) -> Call[Any, Any]:
-    least, weight, request, result, answers_many, parameters, is_large = row
+    least, weight, request, result, answers_many, parameters, is_large, most_parts, parts = row
     name = function.__name__
     assert name not in CALLS, f"there are two calls {name}"
     names = (*(["session_id"] if least else []), *(["text"] if parameters is None else parameters))
     timed = parameters is not None and _has_time(request)
-    CALLS[name] = Call(name, least, weight, request, result, function, answers_many, parameters, is_large, timed, names)
+    of_size = (is_large, timed, most_parts, parts)
+    CALLS[name] = Call(name, least, weight, request, result, function, answers_many, parameters, *of_size, names)
     return CALLS[name]
 
 

@@ -1,12 +1,14 @@
 """One client of a server: its socket, its end, and what it waits for. Whoever has it in hand drives it."""
 
+import select
 import socket
 import ssl
 import time
 from collections.abc import Callable
+from contextlib import suppress
 
 from metermt.calls.desk import Outcome
-from metermt.calls.table import CALLS, Ask, Caller
+from metermt.calls.table import CALLS, Ask, Caller, Check
 from metermt.config import Limits
 from metermt.errors import DeadlineExceeded, Error
 from metermt.transport.deadline import Deadline
@@ -51,9 +53,15 @@ class Conversation:
         self.is_quiet = True
         """Whether the client has left nothing half done."""
         self._unsent = b""
-        self._has_asked = False
         self._waits_for: tuple[str, int] = ("", 0)
         self._since = time.monotonic()  # when that began
+        self.stranger_since = self._since
+        """When this client came, or last tried to log in."""
+        self.is_busy = False
+        """Whether the client waits for something that takes long."""
+        self.is_leaving = False
+        """Whether the client is hung up on, to make room for another."""
+        self.caller.is_gone = self._is_gone
 
     def begin(self) -> None:
         """Shake hands."""
@@ -71,6 +79,19 @@ class Conversation:
         """Whether the client has shown a valid session."""
         return bool(self.caller.sessions)
 
+    @property
+    def is_small(self) -> bool:
+        """Whether what `next_call` looks at first takes no time."""
+        return self._end.is_small
+
+    def _is_gone(self) -> bool:
+        """Tell whether the client has hung up."""
+        if not hasattr(select, "POLLRDHUP"):  # elsewhere it is found out when it is answered
+            return False
+        poller = select.poll()
+        poller.register(self.sock, select.POLLRDHUP)
+        return bool(poller.poll(0))
+
     # --- without waiting
 
     def receive_now(self) -> None:
@@ -78,11 +99,14 @@ class Conversation:
         if chunk := self._stream.receive_now():
             self._end.receive(chunk)
 
-    def next_call(self) -> tuple[Called, Ask[object]] | None:
-        """Return the next call that the desk is to answer; answer what needs no desk."""
+    def next_call(self, check: Check | None = None) -> tuple[Called, Ask[object]] | None:
+        """Return the next call that the desk is to answer; answer what needs no desk.
+
+        `check` is made before a text of any length is understood.
+        """
         while not self._unsent and (called := self._next_called()):
             try:
-                ask = CALLS[called.name].understood(self.caller, called.args, called.kwargs)
+                ask = CALLS[called.name].understood(self.caller, called.args, called.kwargs, check)
             except Error as error:
                 self._end.refuse(called, error)
                 continue
@@ -109,8 +133,8 @@ class Conversation:
                 outcome = error
         if isinstance(outcome, BaseException):
             self._end.refuse(called, self._told(outcome))
-        if self.caller.sessions:
-            self._end.trust()
+        if self.caller.shown_role:
+            self._end.trust(self.caller.shown_role)
 
     def send_now(self) -> bool:
         """Send what goes at once; return whether that was all."""
@@ -118,7 +142,6 @@ class Conversation:
         # frame gets a record of its own.
         take = self._end.take_frame if self._tls else self._end.take_output
         while output := self._unsent or take():
-            self._has_asked = True
             self._unsent = self._stream.send_now(output)
             if self._unsent:
                 return False
@@ -141,21 +164,29 @@ class Conversation:
             self._waits_for, self._since = waits_for, time.monotonic()
         self.is_quiet = waits_for[0] == "begin"
         if self.is_quiet:
-            limit = self._limits.idle if self._has_asked else self._limits.handshake
-            return self._since + limit.total_seconds()
-        return self._since + (QUESTION_SECONDS if waits_for[0] == "answer" else FRAME_SECONDS)
+            until = self._since + self._limits.idle.total_seconds()
+        else:
+            until = self._since + (QUESTION_SECONDS if waits_for[0] == "answer" else FRAME_SECONDS)
+        return until if self.caller.sessions else min(until, self._stranger_until)
+
+    @property
+    def _stranger_until(self) -> float:
+        return self.stranger_since + self._limits.handshake.total_seconds()
 
     def overdue(self) -> None:
         """Go on without what the client has not done in time. Raises `DeadlineExceeded` if that cannot be."""
-        if self._waits_for[0] != "answer":
+        is_late = not self.is_trusted and self._stranger_until <= time.monotonic()
+        if is_late or self._waits_for[0] != "answer":
             raise DeadlineExceeded("The client has kept the server waiting")
         self._end.stop_asking()
 
     # --- in a thread of its own
 
     def wait(self) -> None:
-        """Send what is to be sent, and wait until the client has done something, or no longer."""
+        """Send what is to be sent, and wait until there is something to look at, or no longer."""
         left = self.settle() - time.monotonic()
+        if self.has_more and left > 0:
+            return
         try:
             if self._unsent:
                 self._stream.send(self._unsent, Deadline(left))
@@ -164,6 +195,12 @@ class Conversation:
                 self._end.receive(chunk)
         except DeadlineExceeded:
             self.overdue()
+
+    def leave(self) -> None:
+        """Have whoever drives this find that the client is gone."""
+        self.is_leaving = True
+        with suppress(OSError):  # it is gone already
+            socket.socket.shutdown(self.sock, socket.SHUT_RDWR)
 
     def close(self) -> None:
         """Hang up. Closing twice is harmless."""

@@ -4,15 +4,21 @@ import zlib
 
 from rpyc.core.channel import Channel
 
-MAX_FRAME = 1024 * 1024
-"""Bytes of a frame from somebody who has not logged in."""
+MAX_FRAME = 64 * 1024
+"""Bytes of a frame from somebody who has not logged in: a name and a password take less than five thousand."""
+MAX_READER_FRAME = 2 * 1024 * 1024
+"""Bytes of a frame from somebody who has: a thousand readings with the longest reasons take less."""
 MAX_BULK_FRAME = 8 * 1024 * 1024
-"""Bytes of a frame from somebody who has, and of one from a server."""
+"""Bytes of a frame from an admin, who imports routes, and of one from a server."""
+SMALL_FRAME = 4096
+"""Bytes of a frame that is read in no time: all that a reader sends but bulk."""
 FRAME_SECONDS = 10.0
 """A frame that has begun must end within this time, in either direction."""
 
 _HEADER = Channel.FRAME_HEADER
 _FLUSHER = Channel.FLUSHER
+_SIZE = _HEADER.size
+_COMPRESSED = _SIZE - 1  # where a header says so
 
 
 class RefusedFrame(EOFError):
@@ -38,6 +44,15 @@ class Frames:
         self.received += chunk
 
     @property
+    def is_small(self) -> bool:
+        """Whether what comes next is read in no time: unless it is a whole frame that is large, or compressed."""
+        received = self.received
+        if len(received) <= SMALL_FRAME and not any(received[_COMPRESSED:_SIZE]):  # nearly always
+            return True
+        length, compressed = _HEADER.unpack_from(received)
+        return not self.has_whole or (length <= SMALL_FRAME and not compressed) or length > self.most
+
+    @property
     def has_whole(self) -> bool:
         """Whether a whole frame is there, or one that will be refused."""
         received = self.received
@@ -57,7 +72,8 @@ class Frames:
         end = _HEADER.size + length
         if len(received) < end + len(_FLUSHER):
             return None
-        frame = bytes(received[_HEADER.size : end])
+        with memoryview(received) as view:
+            frame = bytes(view[_HEADER.size : end])
         del received[: end + len(_FLUSHER)]
         self.given += 1
         return self._inflated(frame) if compressed else frame

@@ -1,10 +1,11 @@
 """A few threads for calls that take long."""
 
 import logging
-from collections import deque
-from collections.abc import Callable
+import sys
+from collections.abc import Callable, Hashable
 from threading import Condition, Thread
 
+from metermt.rules.sharing import Waiting
 from metermt.transport.deadline import Deadline
 
 _log = logging.getLogger("metermt.server")
@@ -19,19 +20,22 @@ class Pool:
     def __init__(self, threads: int) -> None:
         self._most = threads
         self._changed = Condition()  # guards the four below
-        self._work: deque[Callable[[], None]] = deque()
+        self._work: Waiting[Callable[[], None]] = Waiting(most=sys.maxsize, long=sys.maxsize)
         self._threads: list[Thread] = []
         self._idle = 0
         self._is_open = True
 
-    def run(self, work: Callable[[], None]) -> None:
-        """Have some work done. Raises `RuntimeError` when the system has no more threads, or the pool is closed."""
+    def run(self, work: Callable[[], None], name: Hashable = None) -> None:
+        """Have some work done, in the name of something: of what waits, names take turns.
+
+        Raises `RuntimeError` when the system has no more threads, or the pool is closed.
+        """
         with self._changed:
             if not self._is_open:
                 raise RuntimeError("the pool is closed")
             if len(self._work) >= self._idle and len(self._threads) < self._most:
                 self._start_thread()
-            self._work.append(work)
+            self._work.came(work, name)
             self._changed.notify()
 
     def _start_thread(self) -> None:
@@ -63,6 +67,6 @@ class Pool:
     def _next(self) -> Callable[[], None] | None:
         with self._changed:
             self._idle += 1
-            self._changed.wait_for(lambda: self._work or not self._is_open)
+            self._changed.wait_for(lambda: len(self._work) or not self._is_open)
             self._idle -= 1
-            return self._work.popleft() if self._work else None
+            return self._work.next()

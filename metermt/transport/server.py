@@ -2,26 +2,30 @@
 
 import errno
 import logging
-import os
 import socket
 import ssl
-import sys
-from collections.abc import Callable
-from contextlib import suppress
-from threading import BoundedSemaphore, Event, Lock, Thread, get_native_id
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from threading import BoundedSemaphore, Event, Lock, Thread
 
 from rpyc.utils.server import ThreadedServer
 
-from metermt.calls.desk import Desk
-from metermt.calls.table import Weight
+from metermt.calls.desk import Desk, Outcome
+from metermt.calls.regulars import network_of
+from metermt.calls.table import Ask, Weight
 from metermt.calls.telling import fault_of
+from metermt.calls.turnstile import Turnstile
 from metermt.config import Limits
 from metermt.errors import ConnectionFailed, ListenError, ServerBusy
+from metermt.rules import places
+from metermt.rules.places import Place, Verdict
 from metermt.transport.boxing import refusal
 from metermt.transport.conversation import Conversation
 from metermt.transport.deadline import Deadline
 from metermt.transport.frames import RefusedFrame, Violation
-from metermt.transport.pool import Pool
+from metermt.transport.serverend import Called
 from metermt.transport.service import MeterService
 from metermt.transport.switchboard import Switchboard
 from metermt.transport.tls import ServerTls, is_handshake_of_plain_text
@@ -29,11 +33,13 @@ from metermt.transport.tls import ServerTls, is_handshake_of_plain_text
 _log = logging.getLogger("metermt.server")
 
 _DEFAULTS = Limits()
-_LONG_CALLS = 4  # at once, of those who are logged in
+# How many strangers at once are read, and have the store asked something. However many there are, those who are logged
+# in hardly notice: what strangers do takes this part of a processor at most.
+_STRANGERS_READ, _STRANGERS_ASK, _STRANGERS_SHARE = 1, 2, 0.25
+_LONGEST_REST = 0.1  # seconds
 # How many strangers at once are told that there is no room, and how many seconds that may take.
 _REFUSALS, _REFUSAL_SECONDS = 20, 1.0
 _PAUSE = 0.1  # seconds until the next try when there are no descriptors: one may be free by then
-_BEHIND = 10  # of 19 steps
 
 
 class MeterServer(ThreadedServer):  # type: ignore[misc]  # rpyc has no type information
@@ -62,10 +68,13 @@ class MeterServer(ThreadedServer):  # type: ignore[misc]  # rpyc has no type inf
         self._stopping = Event()
         self._limits = limits
         self._tls = tls.context() if tls else None
-        self._lock = Lock()  # guards _conversations
+        self._lock = Lock()  # guards the two below
+        self._addresses: Counter[str] = Counter()  # how many of these are there
         self._conversations: dict[Conversation, Thread] = {}  # each with the thread that it has, or had, to itself
-        self._pool = Pool(_LONG_CALLS)
-        self._switchboard = Switchboard(desk, self._pool, self._end, self._fail)
+        self._switchboard = Switchboard(desk, self._end, self._fail)
+        everybody = limits.connections
+        self._reading = Turnstile(_STRANGERS_READ, most=everybody, long=everybody)
+        self._asking = Turnstile(_STRANGERS_ASK, most=everybody, long=everybody)
         self._refusals = BoundedSemaphore(_REFUSALS)
         self._acceptor = Thread(target=self._accept_all, name="acceptor", daemon=True)
         try:
@@ -96,7 +105,6 @@ class MeterServer(ThreadedServer):  # type: ignore[misc]  # rpyc has no type inf
         deadline = Deadline(grace)
         self._stop_listening()
         in_time = self._switchboard.stop(deadline)
-        in_time = self._pool.stop(deadline) and in_time
         # A thread that waits for a request reads the end of the stream; one that is in a call sends its answer first.
         self._shut_down_all(socket.SHUT_RD)
         in_time = self._join(deadline) and in_time
@@ -156,13 +164,20 @@ class MeterServer(ThreadedServer):  # type: ignore[misc]  # rpyc has no type inf
                 sock.close()
 
     def _let_in(self, sock: socket.socket, address: str) -> None:
-        if full := self._fullness(address):
+        verdict = self._verdict(address)
+        if verdict.refusal:
             self._desk.journal.warning(
-                "refused connections", address, "refused a connection from %s: %s", address, full
+                "refused connections", address, "refused a connection from %s: %s", address, verdict.refusal
             )
-            self._refuse(sock, full)
-        else:
-            self._serve_in_thread(Conversation(sock, address, self._limits, self._tls, self._desk.told))
+            self._refuse(sock, verdict.refusal)
+            return
+        if verdict.leaving:
+            left = verdict.leaving.caller.address
+            self._desk.journal.info(
+                "strangers who made room", left, "hung up on %s, who had not logged in: others need the place", left
+            )
+            verdict.leaving.leave()
+        self._serve_in_thread(Conversation(sock, address, self._limits, self._tls, self._desk.told))
 
     def _serve_in_thread(self, conversation: Conversation) -> None:
         address = conversation.caller.address
@@ -170,21 +185,30 @@ class MeterServer(ThreadedServer):  # type: ignore[misc]  # rpyc has no type inf
         try:
             with self._lock:
                 self._conversations[conversation] = thread
+                self._addresses[address] += 1
                 thread.start()
         except (RuntimeError, MemoryError) as error:  # no more threads to be had
             self._desk.journal.warning("clients without a thread", "", "cannot serve %s: %s", address, error)
             self._end(conversation, None)
 
-    def _fullness(self, address: str) -> str:
-        """Say what there is too much of for one more client, if anything."""
+    def _verdict(self, address: str) -> Verdict[Conversation]:
+        """Say whether one more client is let in."""
         with self._lock:
-            everywhere = len(self._conversations)
-            there = sum(conversation.caller.address == address for conversation in self._conversations)
-        if everywhere >= self._limits.connections:
-            return "The server has as many connections as it takes: try again later"
-        if there >= self._limits.connections_an_address:
-            return "The server has as many connections from your address as it takes: try again later"
-        return ""
+            kept = places.kept_of(self._limits.connections)
+            if (
+                len(self._conversations) < self._limits.connections - kept
+                and self._addresses[address] < self._limits.connections_an_address
+            ):
+                return Verdict()  # nearly always
+            taken = [_place_of(conversation) for conversation in self._conversations if not conversation.is_leaving]
+        return places.judged(
+            taken,
+            address,
+            time.monotonic(),
+            is_regular=self._desk.regulars.knows_address(address),
+            most=self._limits.connections,
+            most_an_address=self._limits.connections_an_address,
+        )
 
     def _refuse(self, sock: socket.socket, words: str) -> None:
         """Tell a client why it is not served, in the answer to its first request, and hang up."""
@@ -234,14 +258,41 @@ class MeterServer(ThreadedServer):  # type: ignore[misc]  # rpyc has no type inf
         self._end(conversation, why)
 
     def _answer_all(self, conversation: Conversation) -> None:
-        while call := conversation.next_call():
+        """Answer what has come from a stranger, each request when it is the stranger's turn, until one logs in."""
+        while not conversation.is_trusted and (call := self._next_call(conversation)):
             called, ask = call
-            if ask.call.weight is Weight.LONG:
-                _step_behind()
-            (outcome,) = self._desk.answer([ask])
+            outcome = self._outcome(conversation, ask)
             conversation.answer(called, ask, outcome)
             conversation.send_now()
-        conversation.send_now()
+
+    def _next_call(self, conversation: Conversation) -> tuple[Called, Ask[object]] | None:
+        with self._turn(self._reading, conversation):
+            call = conversation.next_call()
+            conversation.send_now()
+            return call
+
+    def _outcome(self, conversation: Conversation, ask: Ask[object]) -> Outcome:
+        if ask.call.weight is not Weight.LONG:
+            with self._turn(self._asking, conversation):
+                return self._desk.answer([ask])[0]
+        conversation.is_busy = True
+        try:
+            return self._desk.answer([ask])[0]
+        finally:
+            conversation.is_busy, conversation.stranger_since = False, time.monotonic()
+
+    @contextmanager
+    def _turn(self, turnstile: Turnstile, conversation: Conversation) -> Iterator[None]:
+        """Wait until it is this stranger's turn; then let the processor rest."""
+        caller = conversation.caller
+        is_regular = self._desk.regulars.knows_address(caller.address)
+        with turnstile.place(caller.is_gone, is_regular, network_of(caller.address)):
+            began = time.thread_time()
+            try:
+                yield
+            finally:
+                taken = time.thread_time() - began
+                self._stopping.wait(min(taken / _STRANGERS_SHARE - taken, _LONGEST_REST))
 
     def _end(self, conversation: Conversation, why: BaseException | None) -> None:
         """Hang up, and say why if it was the client's fault."""
@@ -253,7 +304,11 @@ class MeterServer(ThreadedServer):  # type: ignore[misc]  # rpyc has no type inf
                 self._log_end(conversation, "it speaks no TLS" if plain else str(why.reason or why))
         conversation.close()
         with self._lock:
-            self._conversations.pop(conversation, None)
+            if self._conversations.pop(conversation, None):
+                address = conversation.caller.address
+                self._addresses[address] -= 1
+                if not self._addresses[address]:
+                    del self._addresses[address]
 
     def _log_fault(self, words: str, error: Exception) -> None:
         self._desk.journal.error("faults with clients", fault_of(error), words, error=error)
@@ -278,8 +333,6 @@ class MeterServer(ThreadedServer):  # type: ignore[misc]  # rpyc has no type inf
         return not any(thread.is_alive() for thread in threads)
 
 
-def _step_behind() -> None:
-    """Let other threads go first for the rest of this one, which is to hash a password, and ends soon after."""
-    if sys.platform == "linux":  # elsewhere threads have no priority of their own
-        with suppress(OSError):
-            os.setpriority(os.PRIO_PROCESS, get_native_id(), _BEHIND)
+def _place_of(conversation: Conversation) -> Place[Conversation]:
+    waits = conversation.is_trusted or conversation.is_busy
+    return Place(conversation, conversation.caller.address, None if waits else conversation.stranger_since)

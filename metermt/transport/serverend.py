@@ -14,6 +14,7 @@ from typing import Any
 from rpyc.core import brine, consts
 
 from metermt.errors import CallError, Error
+from metermt.model import Role
 from metermt.transport.boxing import (
     HEAD,
     NO_KEYWORDS,
@@ -26,11 +27,12 @@ from metermt.transport.boxing import (
     method_of,
     unboxed,
 )
-from metermt.transport.frames import MAX_BULK_FRAME, MAX_FRAME, Frames, Violation, framed
+from metermt.transport.frames import MAX_BULK_FRAME, MAX_FRAME, MAX_READER_FRAME, SMALL_FRAME, Frames, Violation, framed
 from metermt.transport.plainvalues import Malformed, PlainReader, is_plain
 
 _MAX_TIME = 64  # characters of the text of one
 _MAX_OUTPUT = 64_000  # bytes; a client that takes no answers is not given more
+_AT_ONCE = 16  # requests that are looked at before it is somebody else's turn
 _PUT_OFF = 50  # bytes that a frame takes besides its content, while it lies here
 _REFERENCES = {
     consts.HANDLE_GETROOT: (0, 0),
@@ -88,9 +90,10 @@ class ServerEnd:
         """Take what has come."""
         self._frames.receive(chunk)
 
-    def trust(self) -> None:
-        """Take larger frames, and times, from now on: the client has logged in."""
-        self._frames.most = MAX_BULK_FRAME
+    def trust(self, role: Role) -> None:
+        """Take larger frames, and times, from now on: the client has logged in, as somebody of this role."""
+        most = MAX_BULK_FRAME if role is Role.ADMIN else MAX_READER_FRAME
+        self._frames.most = max(self._frames.most, most)
         self._is_trusted = True
 
     @property
@@ -101,6 +104,13 @@ class ServerEnd:
         return bool(self._frames.received) and self._frames.has_whole
 
     @property
+    def is_small(self) -> bool:
+        """Whether what `next_call` would look at takes no time."""
+        if self._put_off and not self._asked:
+            return len(self._put_off[0]) <= SMALL_FRAME
+        return self._frames.is_small
+
+    @property
     def waits_for(self) -> tuple[str, int]:
         """What the client has to do next, and a number that grows with all that it does."""
         if self._asked:
@@ -108,8 +118,10 @@ class ServerEnd:
         return ("end" if self._frames.received else "begin"), self._frames.given
 
     def next_call(self) -> Called | None:
-        """Return the next call, None when more has to come, or to be sent, first."""
-        while self._output_bytes < _MAX_OUTPUT and not self.is_closed:
+        """Return the next call, None when more has to come, or to be sent, first, or it is somebody else's turn."""
+        for number in range(_AT_ONCE):
+            if self._output_bytes >= _MAX_OUTPUT or self.is_closed or (number and not self.is_small):
+                return None
             frame: bytes | None
             if self._put_off and not self._asked:
                 frame = self._put_off.popleft()

@@ -2,7 +2,7 @@
 
 A thread for each of them would spend most of its time on being woken and on waiting for the interpreter. Here the
 requests that have come in are answered in one go, and what they write is flushed to the disk once for all of them. It
-waits for nobody: what takes long is answered by a pool of threads, and a store that is not ready is asked again.
+waits for nobody: what takes long is answered elsewhere, and a store that is not ready is asked again.
 """
 
 import selectors
@@ -22,7 +22,7 @@ from metermt.calls.telling import fault_of
 from metermt.errors import ConnectionFailed
 from metermt.transport.conversation import Conversation
 from metermt.transport.deadline import Deadline
-from metermt.transport.pool import Pool
+from metermt.transport.elsewhere import Elsewhere
 from metermt.transport.serverend import Called
 
 _TURN = 64  # requests that are answered in one go: the last of them waits for all
@@ -57,16 +57,15 @@ class Switchboard:
     def __init__(
         self,
         desk: Desk,
-        pool: Pool,
         ended: Callable[[Conversation, BaseException | None], None],
         failed: Callable[[BaseException], None],
     ) -> None:
-        """Answer by the desk, and what takes long in the pool.
+        """Answer by the desk, and what takes long elsewhere.
 
         `ended` is told of each client that is gone, and why; `failed` of the error that has ended the switchboard.
         """
         self._desk = desk
-        self._pool = pool
+        self._elsewhere = Elsewhere(desk, self._wake)
         self._ended = ended
         self._failed = failed
         self._selector = selectors.DefaultSelector()
@@ -79,11 +78,9 @@ class Switchboard:
         self._pressing: dict[Conversation, float] = {}  # until when each has to do what it has begun
         self._unread: dict[Conversation, None] = {}  # those of whom something has come that was not looked at
         self._queues = (_Queue(), _Queue())  # for the store: of those who read, and of those who write
-        self._elsewhere = 0  # how many calls the pool is at
         self._gone: list[tuple[Conversation, BaseException | None]] = []
-        self._lock = Lock()  # guards the three below
+        self._lock = Lock()  # guards the two below
         self._arrivals: list[Conversation] = []
-        self._answers: list[tuple[_Request, Outcome]] = []  # of the pool
         self._is_open = False
         self._thread = Thread(target=self._run, name="switchboard", daemon=True)
 
@@ -115,27 +112,18 @@ class Switchboard:
             self._thread.join(deadline.left)
         elif not was_open:
             self._close()  # it was never started, or has closed itself
-        return not self._thread.is_alive()
+        in_time = not self._thread.is_alive()
+        return self._elsewhere.stop(deadline) and in_time
 
     def _wake(self) -> None:
         with suppress(OSError):  # it has been woken often enough, or is gone
             self._wake_socket.send(b"!")
 
-    def _answer_elsewhere(self, request: _Request) -> None:
-        """Answer a call that takes long, in a thread of the pool."""
-        try:
-            (outcome,) = self._desk.answer([request.ask])
-        except BaseException as error:  # noqa: BLE001 - whoever has asked is told
-            outcome = error
-        with self._lock:
-            self._answers.append((request, outcome))
-        self._wake()
-
     # --- the loop
 
     def _run(self) -> None:
         try:
-            while self._is_open or self._elsewhere or any(queue.waiting or queue.begun for queue in self._queues):
+            while self._is_open or self._elsewhere.away or any(queue.waiting or queue.begun for queue in self._queues):
                 self._look_around()
                 self._answer(self._requests())
                 for queue in self._queues:
@@ -159,13 +147,11 @@ class Switchboard:
                 self._guarded(self._send if key.data.has_unsent else self._hear, key.data)
         with self._lock:
             arrivals, self._arrivals = self._arrivals, []
-            answers, self._answers = self._answers, []
         for conversation in arrivals:
             self._watched[conversation] = _NOTHING
             self._guarded(self._settle, conversation)
-        for request, outcome in answers:
-            self._elsewhere -= 1
-            self._tell([request], [outcome])
+        for conversation, why in self._elsewhere.take_back():
+            self._guarded(partial(self._go_on, why=why), conversation)
 
     def _patience(self) -> float | None:
         """Return how many seconds there are until something is to be done anyway; None for ever."""
@@ -183,7 +169,10 @@ class Switchboard:
             return requests
 
         def look(conversation: Conversation) -> None:
-            if asked := conversation.next_call():
+            if not conversation.is_small:
+                self._watch(conversation, _NOTHING)
+                self._elsewhere.read(conversation)
+            elif asked := conversation.next_call():
                 called, ask = asked
                 call = ask.call
                 is_long = call.weight is Weight.LONG or bool(call.is_large and call.is_large(ask.request))
@@ -197,21 +186,27 @@ class Switchboard:
         return requests
 
     def _answer(self, requests: Sequence[_Request]) -> None:
-        """Have requests answered: by the store, or by the pool."""
+        """Have requests answered: by the store, or elsewhere."""
         readers, writers = self._queues
         for request in requests:
+            weight = request.ask.call.weight
             if request.is_long:
                 self._guarded(partial(self._have_answered, request), request.conversation)
-            elif request.ask.call.weight is Weight.LIGHT:
+            elif weight is Weight.LIGHT:
                 self._tell([request], self._desk.answer([request.ask]))
             else:
-                queue = readers if request.ask.call.weight is Weight.READ else writers
+                queue = readers if weight is Weight.READ else writers
                 queue.waiting.append(request)
 
     def _have_answered(self, request: _Request, conversation: Conversation) -> None:
         self._watch(conversation, _NOTHING)
-        self._pool.run(lambda: self._answer_elsewhere(request))
-        self._elsewhere += 1
+        self._elsewhere.answer(request.called, request.ask, conversation)
+
+    def _go_on(self, conversation: Conversation, why: BaseException | None) -> None:
+        """Go on with a client that was elsewhere."""
+        if why:
+            raise why
+        self._send(conversation)
 
     def _ask_store(self, queue: _Queue) -> None:
         """Have the store look up or keep what was asked for, and answer as soon as it has."""
@@ -228,6 +223,7 @@ class Switchboard:
                 self._guarded(partial(self._watch, events=_NOTHING), request.conversation)
             return
         queue.begun = None
+        self._elsewhere.turns += 1
         try:
             outcomes = answers.outcomes()
         except Exception:  # noqa: BLE001 - one of them has spoilt the transaction: each gets one of its own

@@ -1,0 +1,33 @@
+"""Honest readers who submit all the time, and write down how long they wait."""
+
+import threading
+import time
+
+from metermt import Answer, Error, MeterClient
+
+
+class Busy(threading.Thread):
+    """A reader who reads one meter after the other, with a short pause, and writes down how long each call took.
+
+    It goes on until `time.monotonic()` is beyond `until`, which may be changed meanwhile.
+    """
+
+    def __init__(self, port: int, username: str, pause: float, until: float = float("inf")) -> None:
+        super().__init__(name=username, daemon=True)
+        self._port, self._username, self._pause = port, username, pause
+        self.until = until
+        self.milliseconds: list[float] = []
+        self.error: Error | None = None
+
+    def run(self) -> None:
+        try:
+            with MeterClient("127.0.0.1", self._port) as client:
+                client.login(self._username, self._username)
+                job = client.get_job()
+                while job and time.monotonic() < self.until:
+                    started = time.perf_counter()
+                    job = client.submit_and_next(Answer(job.meter.number, 1)).job
+                    self.milliseconds.append((time.perf_counter() - started) * 1000)
+                    time.sleep(self._pause)
+        except Error as error:
+            self.error = error

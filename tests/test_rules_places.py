@@ -1,0 +1,49 @@
+"""Who is let in when places run short, and who has to go for that."""
+
+import pytest
+
+from metermt.rules.places import Place, Verdict, judged
+
+NOW = 1000.0
+CROWDED = Verdict(refusal="The server has as many connections from your address as it takes: try again later")
+FULL = Verdict(refusal="The server has as many connections as it takes: try again later")
+
+
+def readers(number, address="10.0.0.1"):
+    return [Place(f"reader {n} at {address}", address) for n in range(number)]
+
+
+def strangers(number, address="10.0.0.66", since=NOW - 5):
+    """Idle ones, each of whom came a little after the one before."""
+    return [Place(f"stranger {n} at {address}", address, since + n / 1000) for n in range(number)]
+
+
+def judge(taken, address="10.0.0.2", *, is_regular=False, most=20, most_an_address=10):
+    return judged(taken, address, NOW, is_regular=is_regular, most=most, most_an_address=most_an_address)
+
+
+def test_as_long_as_there_are_places_everybody_is_let_in():
+    assert judge(readers(9) + strangers(8)) == Verdict()
+
+
+def test_nobody_who_is_logged_in_has_to_go():
+    assert judge(readers(10), "10.0.0.1") == CROWDED
+    assert judge(readers(10) + readers(10, "10.0.0.3"), is_regular=True) == FULL
+
+
+def test_an_idle_stranger_makes_room_at_the_same_address():
+    assert judge(readers(8) + strangers(2, "10.0.0.1"), "10.0.0.1") == Verdict("stranger 0 at 10.0.0.1")
+
+
+def test_the_longest_idle_stranger_makes_room_where_most_of_them_are():
+    taken = [*strangers(2, "10.0.0.3", NOW - 9), *readers(9), *strangers(9)]
+    assert judge(taken, is_regular=True) == Verdict("stranger 0 at 10.0.0.66")
+
+
+def test_who_has_just_come_does_not_have_to_go():
+    assert judge(strangers(10, since=NOW - 0.5), "10.0.0.66") == CROWDED
+
+
+@pytest.mark.parametrize(("is_regular", "verdict"), [(True, Verdict()), (False, FULL)])
+def test_the_last_places_are_for_addresses_that_somebody_has_logged_in_from(is_regular, verdict):
+    assert judge(readers(9) + readers(9, "10.0.0.3"), is_regular=is_regular) == verdict

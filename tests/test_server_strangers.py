@@ -1,0 +1,229 @@
+"""Strangers at a server: what they may take of it before they log in, and who goes first when something is short."""
+
+import socket
+import threading
+from contextlib import ExitStack
+from datetime import timedelta
+
+import pytest
+from conftest import start, wait_until
+from memory_fixtures import *  # noqa: F403 - the fixtures
+from peers import VALUE, answers, wait_until_taken_over
+from proxy import frame
+from rpyc.core import brine, consts
+from servers import listening
+
+from metermt import MeterClient, errors
+from metermt.calls import credentials, table
+from metermt.calls.regulars import Regulars, network_of
+from metermt.calls.turnstile import Turnstile
+from metermt.config import Limits
+from metermt.rules import places
+
+# --- logins
+
+
+@pytest.fixture
+def hashing(monkeypatch):
+    """One place to hash passwords, for which four may wait."""
+    turnstile = Turnstile(1, most=4, long=4)
+    monkeypatch.setattr(credentials, "_hashing", turnstile)
+    return turnstile
+
+
+def somebody_is_hashed(hashing):
+    """Keep the only place until the end of the block."""
+    return hashing.place(lambda: False, True, "somebody")
+
+
+def wait_until_waiting(hashing, number):
+    wait_until(lambda: len(hashing) == number, f"{number} wait to be let in")
+
+
+def test_the_password_of_a_client_that_hung_up_is_not_hashed(server, hashing, hasher, stranger):
+    gone = stranger(server)
+    with somebody_is_hashed(hashing):
+        gone.call("login", (VALUE, "carol"), (VALUE, "carol"))
+        wait_until_waiting(hashing, 1)
+        gone.close()
+    wait_until_waiting(hashing, 0)
+    wait_until(lambda: server.connections == 0, "it was let go of")
+    assert hasher.calls == 0
+
+
+def test_a_login_from_elsewhere_waits_for_one_other_however_many_there_are(server, hashing, hasher, connect, stranger):
+    with ExitStack() as stack:
+        with somebody_is_hashed(hashing):
+            for number in range(4):
+                guess = stranger(server)
+                guess.sock.close()
+                guess.sock = stack.enter_context(
+                    socket.create_connection(("127.0.0.1", server.port), 15, ("127.0.0.2", 0))
+                )
+                guess.call("login", (VALUE, f"nobody{number}"), (VALUE, "x"))
+                wait_until_waiting(hashing, number + 1)
+            logging_in = start(lambda: (connect(server), hasher.calls))
+            wait_until(lambda: len(hashing._waiting._first.parts[False].parts) == 2, "carol waits, too")
+        _, hashed_by_then = logging_in()
+    assert hashed_by_then <= 3, "one of the others was first, and the next may have begun"
+
+
+def test_a_client_that_is_told_that_the_server_is_busy_tries_again(server, hashing, monkeypatch):
+    refused = []
+    monkeypatch.setattr(
+        errors.ServerBusy, "__init__", lambda error, text: refused.append(text) or setattr(error, "details", {})
+    )
+    with ExitStack() as stack, somebody_is_hashed(hashing):
+        clients = [stack.enter_context(MeterClient("localhost", server.port)) for _ in range(5)]
+        logins = [start(lambda client=client: client.login("carol", "carol")) for client in clients]
+        wait_until(lambda: refused, "one was told so")
+    assert {login() for login in logins} == {"Carol Dent"}
+
+
+def test_who_has_logged_in_from_an_address_is_known_there_and_nowhere_else():
+    regulars = Regulars()
+    regulars.logged_in("carol", "10.0.0.1")
+    assert regulars.knows("carol", "10.0.0.1")
+    assert regulars.knows_address("10.0.0.1")
+    assert not regulars.knows("carol", "10.0.0.2")
+    assert not regulars.knows("adam", "10.0.0.1")
+
+
+def test_who_comes_back_with_a_session_is_known_again(desk, connect, server):
+    connect(server).get_job()
+    desk.regulars = Regulars()
+    with MeterClient("localhost", server.port) as again:
+        again._session_id = session_of(connect(server))
+        desk.regulars = Regulars()
+        again.get_status()
+    assert desk.regulars.knows("carol", "127.0.0.1")
+
+
+def session_of(client):
+    return client._session_id
+
+
+@pytest.mark.parametrize(
+    ("address", "network"),
+    [
+        ("10.0.0.1", "10.0.0.1"),
+        ("2001:db8:1:2:3:4:5:6", "2001:db8:1:2::"),
+        ("fe80::1%eth0", "fe80::"),
+        ("::ffff:10.0.0.1", "10.0.0.1"),
+        ("", ""),
+    ],
+)
+def test_a_whole_network_of_ipv6_counts_as_one_address(address, network):
+    assert network_of(address) == network
+
+
+# --- time and places
+
+
+def test_a_stranger_who_only_pings_is_hung_up_on_in_time(desk, stranger):
+    with listening(desk, Limits(handshake=timedelta(seconds=0.3))) as server:
+        pinger = stranger(server)
+
+        def ping_without_end():
+            while True:
+                pinger.call("ping")
+                pinger.hear_answer()
+
+        with pytest.raises((EOFError, ConnectionError)):
+            ping_without_end()
+
+
+def test_an_idle_stranger_makes_room_for_somebody_else(desk, connect, stranger, monkeypatch):
+    monkeypatch.setattr(places, "_GRACE", 0.0)
+    with listening(desk, Limits(connections=2)) as server:
+        first, second = stranger(server), stranger(server)
+        _ = first.root, second.root
+        assert connect(server).get_job()
+        assert first.is_hung_up_on()
+        assert second.root
+
+
+def test_who_waits_for_a_login_has_not_to_go(desk, hashing, stranger, monkeypatch):
+    monkeypatch.setattr(places, "_GRACE", 0.0)
+    with listening(desk, Limits(connections=1)) as server:
+        waits = stranger(server)
+        with somebody_is_hashed(hashing):
+            waits.call("login", (VALUE, "carol"), (VALUE, "carol"))
+            wait_until_waiting(hashing, 1)
+            with MeterClient("localhost", server.port, timeout=0.3) as other, pytest.raises(errors.ServerBusy):
+                other.ping()
+        assert waits.hear_answer()[0] == consts.MSG_REPLY
+
+
+# --- dear requests
+
+
+PING = frame(b"\x01" + brine.dump((7, (consts.HANDLE_PING, (VALUE, ("x",))))))
+
+
+def test_strangers_who_send_without_end_are_read_a_few_requests_at_a_time(server, stranger, monkeypatch):
+    """Each waits for its turn again, so that whoever comes meanwhile has one, too."""
+    turns = []
+    place = server._reading.place
+    monkeypatch.setattr(server._reading, "place", lambda *names: turns.append(names) or place(*names))
+    sender = stranger(server)
+    sender.sock.sendall(PING * 160)
+    for _ in range(160):
+        sender.hear()
+    assert len(turns) >= 10
+
+
+@pytest.fixture
+def read_in(monkeypatch):
+    """The names of the threads in which texts of calls are read."""
+    names = []
+    read = table.from_text
+    monkeypatch.setattr(table, "from_text", lambda *args: names.append(threading.current_thread().name) or read(*args))
+    return names
+
+
+def test_what_is_large_is_not_read_by_the_thread_that_answers_all(server, stranger, read_in):
+    reader = stranger(server)
+    session = reader.log_in()
+    wait_until_taken_over()
+    for text in (answers(), answers() + " " * 10_000):
+        reader.call("submit_readings", (VALUE, session), (VALUE, text))
+        assert reader.hear_answer() == (consts.MSG_REPLY, (VALUE, "[]"))
+    assert read_in == ["switchboard", "long calls"]
+
+
+def test_what_is_large_is_not_read_at_all_for_those_who_may_not_send_it(server, stranger, read_in):
+    reader = stranger(server)
+    session = reader.log_in()
+    wait_until_taken_over()
+    reader.call("import_jobs", (VALUE, session), (VALUE, " " * 10_000))
+    assert reader.error()[0] == "RoleError"
+    reader.call("submit_readings", (VALUE, "x"), (VALUE, " " * 10_000))
+    assert reader.error()[0] == "SessionError"
+    assert read_in == []
+
+
+def test_a_text_with_very_many_lists_is_refused_unread(server, stranger):
+    reader = stranger(server)
+    session = reader.log_in()
+    wait_until_taken_over()
+    lists = '{"answers": [{"meter": "M00000", "value": [' + "[]," * 100_000 + "[]]}]}"
+    reader.call("submit_readings", (VALUE, session), (VALUE, lists))
+    assert reader.error() == (
+        "CallError",
+        "The other side sent more than 10000 objects and lists, or 100000 values, in one call",
+    )
+
+
+def test_bulk_is_kept_in_parts_between_which_others_are_answered(server, stranger):
+    reader = stranger(server)
+    session = reader.log_in()
+    wait_until_taken_over()
+    kept = []
+    answer = server._desk.answer
+    server._desk.answer = lambda asks: kept.append(len(asks[0].request.answers)) or answer(asks)
+    reader.call("submit_readings", (VALUE, session), (VALUE, answers(*[(f"NO{n}", n) for n in range(250)])))
+    kind, (_, text) = reader.hear_answer()
+    assert kind == consts.MSG_REPLY
+    assert text.count("unknown-meter") == 250
+    assert kept == [100, 100, 50]
