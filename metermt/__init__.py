@@ -3,11 +3,12 @@
 `connect` talks to a server; `Manager` answers the same calls without one, in your own program.
 """
 
-from metermt.client import MeterClient, connect, new_key
+from metermt.client import MeterClient, connect
 from metermt.errors import Error
 from metermt.manager import Manager
 from metermt.model import Answer, Job, Meter, Reading, Role, Status, User
 from metermt.policy import Policy
+from metermt.sending import new_key
 
 __all__ = [
     "Answer",

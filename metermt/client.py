@@ -1,26 +1,25 @@
 """The client: what every program that talks to a meter server uses."""
 
+import logging
 import random
-import secrets
 import time
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
-from datetime import UTC, datetime
-from itertools import islice
-from math import isfinite
+from datetime import datetime
 from pathlib import Path
 from threading import Lock
-from types import NoneType
 from typing import Any, Self, TypeVar
 
 from metermt.calls import accounts, left, readings, rounds, sessions
 from metermt.calls.readings import Next
-from metermt.calls.table import MAX_ITEMS, Call
+from metermt.calls.table import Call
+from metermt.config import default_outbox
 from metermt.errors import (
     CallError,
     ConnectionFailed,
     DeadlineExceeded,
     Error,
+    OutboxError,
     ServerBusy,
     ServerLost,
     ServerUnreachable,
@@ -28,8 +27,9 @@ from metermt.errors import (
     StoreAway,
 )
 from metermt.model import Answer, Job, Status
+from metermt.outbox import Outbox, Unconfirmed
 from metermt.reaching import way_to
-from metermt.rules.answers import shown
+from metermt.sending import in_parts, to_send
 from metermt.transport.connection import ServerConnection
 from metermt.transport.deadline import Deadline
 from metermt.version import PROTOCOL, VERSION
@@ -42,16 +42,9 @@ TIMEOUT = 10.0
 
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.05, 2.0  # seconds between two tries; each is twice the one before
 _LOOKS_ELSEWHERE = 2.0  # seconds that may go by with asking the other servers when the database is away
-_SENDABLE = (str, int, NoneType)
+_log = logging.getLogger("metermt.client")
 _PASSING = (ServerUnreachable, ServerBusy, ServerLost, DeadlineExceeded, StoreAway)
 """What may be over when the call is made again, or is not so at another server."""
-
-
-def new_key() -> str:
-    """Return a key for one submission. Sending a submission again under its key counts once."""
-    # The time comes first, so that the database's index of keys grows at its end: with keys in no order each reading
-    # would be written into a page of its own.
-    return f"{time.time_ns():016x}{secrets.token_hex(8)}"
 
 
 class MeterClient:
@@ -75,6 +68,11 @@ class MeterClient:
     server must prove that it is the host that was called, or `service`; `tls_cert`, a PEM file with certificate and
     key, is shown to servers that ask for one.
 
+    With `outbox`, a folder, or True for the one of this user of this machine, each answer is on the disk before it is
+    sent, and stays until the server has accepted it or `discard` is told of it: programs that are killed lose nothing.
+    It belongs to whoever has logged in, and to what the server was asked for by; `unconfirmed` returns what is there.
+    Where the disk does not take it, it is sent all the same, the log has a warning, and `not_kept` tells.
+
     All calls may be made from any thread; they take turns. Besides what is named with each, any call raises
     `ConnectionFailed` (`ServerUnreachable`, `ServerLost`, `DeadlineExceeded`), `StoreAway` and `InternalError`, and
     those but `login` and `ping` raise `SessionError` without a login.
@@ -92,13 +90,16 @@ class MeterClient:
         tls_cert: Path | str | None = None,
         ssh: str | None = None,
         timeout: float = TIMEOUT,
+        outbox: Path | str | bool = False,
     ) -> None:
         """Connect. Raises `ConnectionFailed` or `SettingError`; with several servers also `StoreAway`."""
         self.timeout = timeout
         self._way = way_to(
             host, port, servers=servers, service=service, registry=registry, tls_ca=tls_ca, tls_cert=tls_cert, ssh=ssh
         )
+        self._outbox = Outbox(default_outbox() if outbox is True else Path(outbox)) if outbox else None
         self._session_id = ""
+        self._username = ""
         self._lock = Lock()  # guards the two below; held for the whole of a call
         self._connection: ServerConnection | None = self._way.connect(Deadline(timeout))
         self._session_is_shown = True  # on this connection, as far as there is a session
@@ -113,6 +114,11 @@ class MeterClient:
         """The port of that server."""
         return self._way.port
 
+    @property
+    def username(self) -> str:
+        """Who has logged in last, as the server writes them; empty before."""
+        return self._username
+
     # --- the calls
 
     def call(self, call: Call[Q, R], request: Q) -> R:
@@ -123,6 +129,7 @@ class MeterClient:
         """Log in and return the user's full name. Raises `LoginError`."""
         found = self._call(sessions.login, sessions.Login(username, password))
         self._session_id = found.session_id
+        self._username = username.strip().lower()
         return found.full_name
 
     def logout(self) -> None:
@@ -173,11 +180,18 @@ class MeterClient:
         it is None. `cycle` is that of the job; without it the reading is for the job that this reader was handed
         last. Raises `SubmissionError`, and then the server has changed nothing: `CycleClosed` if that cycle is closed.
         """
-        self._call(readings.submit_reading, _to_send(Answer(meter, reading, reason, when, key, cycle)))
+        answer = to_send(Answer(meter, reading, reason, when, key, cycle))
+        self._keep([answer])
+        self._call(readings.submit_reading, answer)
+        self._accepted([answer])
 
     def submit_and_next(self, answer: Answer) -> Next:
         """Send an answer as `submit_reading` does; return the status and the next job, in one request."""
-        return self._call(readings.submit_and_next, _to_send(answer))
+        answer = to_send(answer)
+        self._keep([answer])
+        found = self._call(readings.submit_and_next, answer)
+        self._accepted([answer])
+        return found
 
     def submit_readings(self, answers: Iterable[Answer]) -> list[Error | None]:
         """Send many answers and tell of each its error, or None when it was accepted.
@@ -186,12 +200,33 @@ class MeterClient:
         they have keys.
         """
         outcomes: list[Error | None] = []
-        for some in _in_parts(answers):
-            told = self._call(readings.submit_readings, readings.Answers([_to_send(answer) for answer in some]))
+        for some in in_parts(map(to_send, answers)):
+            self._keep(some)
+            told = self._call(readings.submit_readings, readings.Answers(some))
             if len(told) != len(some):
                 raise CallError(f"The other side sent {len(told)} outcomes of {len(some)} readings")
+            self._accepted([answer for answer, error in zip(some, told, strict=True) if error is None])
             outcomes += told
         return outcomes
+
+    def unconfirmed(self) -> list[Answer]:
+        """Return what whoever is logged in has sent from this device and the server has not accepted, oldest first.
+
+        To be sent again as they are: they count once. Without an outbox there are none. Raises `OutboxError`.
+        """
+        if not self._outbox:
+            return []
+        return [row.answer for row in self._outbox.of(self._way.name, self._username)]
+
+    @property
+    def not_kept(self) -> list[Unconfirmed]:
+        """What was sent by anybody, is not accepted, and could not be written to the disk: it goes with this client."""
+        return self._outbox.unwritten if self._outbox else []
+
+    def discard(self, answer: Answer) -> None:
+        """Throw an answer away that is unconfirmed, as its reader wishes. Raises `OutboxError`."""
+        if self._outbox:
+            self._outbox.remove(self._rows([answer]))
 
     def get_status(self) -> Status:
         """Return how many meters of the open cycles this user has read, and all have."""
@@ -215,6 +250,20 @@ class MeterClient:
         self.close()
 
     # --- parts
+
+    def _rows(self, answers: Iterable[Answer]) -> list[Unconfirmed]:
+        return [Unconfirmed(self._way.name, self._username, answer) for answer in answers]
+
+    def _keep(self, answers: Iterable[Answer]) -> None:
+        if self._outbox and self._username:
+            try:
+                self._outbox.put(self._rows(answers))
+            except OutboxError as error:  # a reading is worth more than a place for it
+                _log.warning("%s. It is sent all the same", error)
+
+    def _accepted(self, answers: Iterable[Answer]) -> None:
+        if self._outbox:
+            self._outbox.accepted(self._rows(answers))
 
     def _call(self, call: Call[Q, R], request: Q) -> R:
         args = call.told(self._session_id, request)
@@ -282,24 +331,3 @@ class MeterClient:
 
 connect = MeterClient
 """What programs call: `metermt.connect("meter.example.org")`."""
-
-
-def _to_send(answer: Answer) -> Answer:
-    """Return an answer with its time and its key in it."""
-    when = datetime.now(UTC) if answer.when is None else answer.when
-    if isinstance(when, datetime):
-        with suppress(OverflowError):  # at the ends of the calendar; the server refuses it
-            when = when.astimezone(UTC)
-        when = when.isoformat(timespec="seconds")
-    key = new_key() if answer.key is None else answer.key
-    said = (answer.meter, answer.value, answer.reason, when, key, answer.cycle)
-    for part in said:
-        if not (isinstance(part, _SENDABLE) or (isinstance(part, float) and isfinite(part))):  # JSON would change it
-            raise CallError(f"Only numbers, texts and None can be sent to a server, not {shown(part)}")
-    return Answer(*said)
-
-
-def _in_parts(answers: Iterable[Answer]) -> Iterator[list[Answer]]:
-    rest = iter(answers)
-    while some := list(islice(rest, MAX_ITEMS)):
-        yield some

@@ -9,7 +9,7 @@ import click
 
 from metermt.calls.readings import Next
 from metermt.cli.common import MeterCommand, Target, server_options
-from metermt.client import MeterClient, new_key
+from metermt.client import MeterClient
 from metermt.errors import (
     AlreadyRead,
     ConnectionFailed,
@@ -24,6 +24,7 @@ from metermt.errors import (
 )
 from metermt.model import Answer, Job
 from metermt.rules.answers import whole_number
+from metermt.sending import new_key
 from metermt.terminal import Terminal
 
 _FAREWELL = 1.0  # seconds that logging out may take: whoever leaves does not wait for a server

@@ -29,7 +29,13 @@ FLOORS = (
     ("floor 3, the calls", ("calls",)),
     ("floor 3, the manager", ("manager", "demo")),
     ("floor 4", ("transport", "discovery")),
-    ("floor 5", ("client", "reaching", "serving", "heartbeat", "registry", "localserver", "certificates")),
+    (
+        "floor 5",
+        (
+            *("client", "outbox", "reaching", "sending"),
+            *("serving", "heartbeat", "registry", "localserver", "certificates"),
+        ),
+    ),
     ("floor 6", ("console", "gui", "cli")),
     ("the roof", ("__init__", "__main__")),
 )

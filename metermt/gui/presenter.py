@@ -8,7 +8,7 @@ from functools import partial
 from typing import Any
 
 from metermt.calls.readings import Next
-from metermt.client import MeterClient, new_key
+from metermt.client import MeterClient
 from metermt.errors import (
     AlreadyRead,
     ConnectionFailed,
@@ -31,6 +31,7 @@ from metermt.gui.state import ANYWHERE, METER, NOTHING, Dialog, Screen, State
 from metermt.gui.typed import READ, Typed
 from metermt.model import Answer, Job, Status
 from metermt.rules.answers import judged
+from metermt.sending import new_key
 
 _KEYS_REFUSED = "What you typed while the window was busy was not taken"
 
