@@ -160,6 +160,13 @@ class MeterClient:
         """Return what is left to be read, for a reader who was given no job; `in_words` tells it to people."""
         return self._call(left.why_no_job, None)
 
+    def why_no_job_in_words(self) -> str:
+        """Tell people why there is no job; also where the server does not say, for it is gone by now, or too old."""
+        try:
+            return self.why_no_job().in_words()
+        except Error:
+            return "There is no job for you now."
+
     def get_jobs(self, n: int) -> list[Job]:
         """Return up to `n` jobs, from 1 to 1,000, to be read where there is no network."""
         return self._call(rounds.get_jobs, rounds.JobsWanted(n))
@@ -222,6 +229,10 @@ class MeterClient:
     def not_kept(self) -> list[Unconfirmed]:
         """What was sent by anybody, is not accepted, and could not be written to the disk: it goes with this client."""
         return self._outbox.unwritten if self._outbox else []
+
+    def keeps(self, answer: Answer) -> bool:
+        """Tell whether an answer that whoever is logged in has sent is on the disk of this device."""
+        return self._outbox is not None and self._outbox.keeps(*self._rows([answer]))
 
     def discard(self, answer: Answer) -> None:
         """Throw an answer away that is unconfirmed, as its reader wishes. Raises `OutboxError`."""

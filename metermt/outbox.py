@@ -92,6 +92,10 @@ class Outbox:
         """Return what is kept for one reader at one server, oldest first. Raises `OutboxError`."""
         return [row for row in self.all() if (row.server, row.username) == (server, username)]
 
+    def keeps(self, row: Unconfirmed) -> bool:
+        """Tell whether an answer is on the disk."""
+        return row._name not in self._unwritten and (self.folder / row._name).exists()
+
     def damaged(self) -> list[Path]:
         """Return files with no answer in them: programs were killed, or the power failed, while they were written."""
         with suppress(FileNotFoundError), self._opened() as folder:

@@ -36,7 +36,7 @@ FLOORS = (
             *("serving", "heartbeat", "registry", "localserver", "certificates"),
         ),
     ),
-    ("floor 6", ("console", "gui", "cli")),
+    ("floor 6", ("console", "offering", "gui", "cli")),
     ("the roof", ("__init__", "__main__")),
 )
 

@@ -87,8 +87,8 @@ class Terminal:
             self.wait_for(question)
             self.type(answer)
 
-    def log_in(self, username="carol", password=None):
-        self.answer("Username [adam]: ", username, "Password: ", password or username)
+    def log_in(self, username="carol", password=None, default="adam"):
+        self.answer(f"Username [{default}]: ", username, "Password: ", password or username)
 
     def meter(self):
         """Wait for the question for a reading; return the number of the meter."""
@@ -97,7 +97,7 @@ class Terminal:
 
     def goes_on(self):
         """Wait for another question, or for the end of the program; tell whether it was a question."""
-        return self._child.expect([r"\w: $", pexpect.EOF]) == 0
+        return self._child.expect([r"[\w\]]: $", pexpect.EOF]) == 0
 
     def end(self):
         """Wait for the end of the program; return its exit status."""
