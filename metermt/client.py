@@ -1,6 +1,5 @@
 """The client: what every program that talks to a meter server uses."""
 
-import logging
 import random
 import time
 from collections.abc import Iterable, Iterator
@@ -13,13 +12,12 @@ from typing import Any, Self, TypeVar
 from metermt.calls import accounts, left, readings, rounds, sessions
 from metermt.calls.readings import Next
 from metermt.calls.table import Call
-from metermt.config import default_outbox
+from metermt.clientoutbox import ClientOutbox
 from metermt.errors import (
     CallError,
     ConnectionFailed,
     DeadlineExceeded,
     Error,
-    OutboxError,
     ServerBusy,
     ServerLost,
     ServerUnreachable,
@@ -27,7 +25,6 @@ from metermt.errors import (
     StoreAway,
 )
 from metermt.model import Answer, Job, Status
-from metermt.outbox import Outbox, Unconfirmed
 from metermt.reaching import way_to
 from metermt.sending import in_parts, to_send
 from metermt.transport.connection import ServerConnection
@@ -42,7 +39,6 @@ TIMEOUT = 10.0
 
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.05, 2.0  # seconds between two tries; each is twice the one before
 _LOOKS_ELSEWHERE = 2.0  # seconds that may go by with asking the other servers when the database is away
-_log = logging.getLogger("metermt.client")
 _PASSING = (ServerUnreachable, ServerBusy, ServerLost, DeadlineExceeded, StoreAway)
 """What may be over when the call is made again, or is not so at another server."""
 
@@ -69,9 +65,9 @@ class MeterClient:
     key, is shown to servers that ask for one.
 
     With `outbox`, a folder, or True for the one of this user of this machine, each answer is on the disk before it is
-    sent, and stays until the server has accepted it or `discard` is told of it: programs that are killed lose nothing.
-    It belongs to whoever has logged in, and to what the server was asked for by; `unconfirmed` returns what is there.
-    Where the disk does not take it, it is sent all the same, the log has a warning, and `not_kept` tells.
+    sent, and stays until the server has accepted it or it was thrown away: a program that is killed loses nothing. It
+    belongs to whoever has logged in, and to what the server was asked for by. The attribute `outbox` has what is there.
+    What the disk does not take is sent all the same, and the log has a warning.
 
     All calls may be made from any thread; they take turns. Besides what is named with each, any call raises
     `ConnectionFailed` (`ServerUnreachable`, `ServerLost`, `DeadlineExceeded`), `StoreAway` and `InternalError`, and
@@ -97,9 +93,8 @@ class MeterClient:
         self._way = way_to(
             host, port, servers=servers, service=service, registry=registry, tls_ca=tls_ca, tls_cert=tls_cert, ssh=ssh
         )
-        self._outbox = Outbox(default_outbox() if outbox is True else Path(outbox)) if outbox else None
+        self.outbox = ClientOutbox(outbox, self._way.name)
         self._session_id = ""
-        self._username = ""
         self._lock = Lock()  # guards the two below; held for the whole of a call
         self._connection: ServerConnection | None = self._way.connect(Deadline(timeout))
         self._session_is_shown = True  # on this connection, as far as there is a session
@@ -117,7 +112,7 @@ class MeterClient:
     @property
     def username(self) -> str:
         """Who has logged in last, as the server writes them; empty before."""
-        return self._username
+        return self.outbox.username
 
     # --- the calls
 
@@ -129,7 +124,7 @@ class MeterClient:
         """Log in and return the user's full name. Raises `LoginError`."""
         found = self._call(sessions.login, sessions.Login(username, password))
         self._session_id = found.session_id
-        self._username = username.strip().lower()
+        self.outbox.username = username.strip().lower()
         return found.full_name
 
     def logout(self) -> None:
@@ -188,16 +183,16 @@ class MeterClient:
         last. Raises `SubmissionError`, and then the server has changed nothing: `CycleClosed` if that cycle is closed.
         """
         answer = to_send(Answer(meter, reading, reason, when, key, cycle))
-        self._keep([answer])
+        self.outbox.keep([answer])
         self._call(readings.submit_reading, answer)
-        self._accepted([answer])
+        self.outbox.accepted([answer])
 
     def submit_and_next(self, answer: Answer) -> Next:
         """Send an answer as `submit_reading` does; return the status and the next job, in one request."""
         answer = to_send(answer)
-        self._keep([answer])
+        self.outbox.keep([answer])
         found = self._call(readings.submit_and_next, answer)
-        self._accepted([answer])
+        self.outbox.accepted([answer])
         return found
 
     def submit_readings(self, answers: Iterable[Answer]) -> list[Error | None]:
@@ -208,36 +203,13 @@ class MeterClient:
         """
         outcomes: list[Error | None] = []
         for some in in_parts(map(to_send, answers)):
-            self._keep(some)
+            self.outbox.keep(some)
             told = self._call(readings.submit_readings, readings.Answers(some))
             if len(told) != len(some):
                 raise CallError(f"The other side sent {len(told)} outcomes of {len(some)} readings")
-            self._accepted([answer for answer, error in zip(some, told, strict=True) if error is None])
+            self.outbox.accepted([answer for answer, error in zip(some, told, strict=True) if error is None])
             outcomes += told
         return outcomes
-
-    def unconfirmed(self) -> list[Answer]:
-        """Return what whoever is logged in has sent from this device and the server has not accepted, oldest first.
-
-        To be sent again as they are: they count once. Without an outbox there are none. Raises `OutboxError`.
-        """
-        if not self._outbox:
-            return []
-        return [row.answer for row in self._outbox.of(self._way.name, self._username)]
-
-    @property
-    def not_kept(self) -> list[Unconfirmed]:
-        """What was sent by anybody, is not accepted, and could not be written to the disk: it goes with this client."""
-        return self._outbox.unwritten if self._outbox else []
-
-    def keeps(self, answer: Answer) -> bool:
-        """Tell whether an answer that whoever is logged in has sent is on the disk of this device."""
-        return self._outbox is not None and self._outbox.keeps(*self._rows([answer]))
-
-    def discard(self, answer: Answer) -> None:
-        """Throw an answer away that is unconfirmed, as its reader wishes. Raises `OutboxError`."""
-        if self._outbox:
-            self._outbox.remove(self._rows([answer]))
 
     def get_status(self) -> Status:
         """Return how many meters of the open cycles this user has read, and all have."""
@@ -261,20 +233,6 @@ class MeterClient:
         self.close()
 
     # --- parts
-
-    def _rows(self, answers: Iterable[Answer]) -> list[Unconfirmed]:
-        return [Unconfirmed(self._way.name, self._username, answer) for answer in answers]
-
-    def _keep(self, answers: Iterable[Answer]) -> None:
-        if self._outbox and self._username:
-            try:
-                self._outbox.put(self._rows(answers))
-            except OutboxError as error:  # a reading is worth more than a place for it
-                _log.warning("%s. It is sent all the same", error)
-
-    def _accepted(self, answers: Iterable[Answer]) -> None:
-        if self._outbox:
-            self._outbox.accepted(self._rows(answers))
 
     def _call(self, call: Call[Q, R], request: Q) -> R:
         args = call.told(self._session_id, request)

@@ -129,7 +129,7 @@ class _Dialogue:
         try:
             accepted = self._sent(answer)
         except (InvalidReading, InvalidReason) as error:  # it is asked for again
-            self._client.discard(answer)
+            self._client.outbox.discard(answer)
             return self._refused(error, job)
         except SubmissionError as error:
             go_on = isinstance(error, MeterLeased | AlreadyRead | UnknownMeter)

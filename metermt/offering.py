@@ -21,7 +21,7 @@ _LISTED = 10  # readings; more are counted
 def offer(client: MeterClient, terminal: Terminal) -> None:
     """Offer to send what whoever has logged in typed here before, and tell what came of it."""
     try:
-        answers = client.unconfirmed()
+        answers = client.outbox.unconfirmed()
     except OutboxError as error:
         print(error)
         return
@@ -55,14 +55,14 @@ def decide(client: MeterClient, terminal: Terminal, refused: Sequence[Answer]) -
     which = f"your reading {described(kept[0])}" if len(kept) == 1 else f"these {len(kept)} readings"
     if terminal.confirm(f"Throw away {which}?", default=False):
         for answer in kept:
-            client.discard(answer)
+            client.outbox.discard(answer)
     else:
         print(f"It is {KEPT}" if len(kept) == 1 else f"They are {KEPT}")
 
 
 def tell_of_unsent(client: MeterClient, answer: Answer) -> None:
     """Tell who leaves whether what was typed last and is not confirmed stays on this device."""
-    if client.keeps(answer):
+    if client.outbox.keeps(answer):
         print(f"Your reading {described(answer)} is {KEPT}")
     else:
         print(f"Your reading {described(answer)} is not confirmed, and not kept on this device: write it down")
@@ -84,7 +84,7 @@ def _of(client: MeterClient, answers: Sequence[Answer]) -> list[Answer]:
     """Return those of the answers that this client has kept, without sending them to it again."""
     keys = {answer.key for answer in answers}
     with suppress(Error):
-        return [answer for answer in client.unconfirmed() if answer.key in keys]
+        return [answer for answer in client.outbox.unconfirmed() if answer.key in keys]
     return []
 
 

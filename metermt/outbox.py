@@ -49,22 +49,17 @@ class Outbox:
     A file is made exclusively, is whole and on the disk before anything is sent, is never changed, and is removed when
     the server has answered. So any number of programs may use the folder at once, and need no locks for that.
 
-    What the disk does not take is held as long as this object lives: see `unwritten`.
+    What the disk does not take is held as long as this object lives.
     """
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self._unwritten: dict[str, Unconfirmed] = {}  # by the names of the files that could not be made
 
-    @property
-    def unwritten(self) -> list[Unconfirmed]:
-        """What could not be written, and is lost with this program."""
-        return list(self._unwritten.values())
-
     def put(self, rows: Iterable[Unconfirmed]) -> None:
         """Have answers on the disk when this returns; what is there already stays as it is.
 
-        Raises `OutboxError` if the disk does not take all of them, and then all are `unwritten`; `CallError` for what
+        Raises `OutboxError` if the disk does not take all of them, and then it has them in memory; `CallError` for what
         could not be sent, either.
         """
         new = {row._name: row for row in rows}

@@ -32,7 +32,7 @@ FLOORS = (
     (
         "floor 5",
         (
-            *("client", "outbox", "reaching", "sending"),
+            *("client", "clientoutbox", "outbox", "reaching", "sending"),
             *("serving", "heartbeat", "registry", "localserver", "certificates"),
         ),
     ),

@@ -57,8 +57,8 @@ def test_a_client_that_is_killed_at_any_step_loses_nothing_and_doubles_nothing(d
             folder = tmp_path / str(n)
             assert typists.steps(Case(n, server.port, str(folder), n)) is None, f"step {n} of {steps} was not reached"
             again = connect(server, outbox=folder)
-            assert again.submit_readings(left := again.unconfirmed()) == [None] * len(left)
-            assert again.unconfirmed() == []
+            assert again.submit_readings(left := again.outbox.unconfirmed()) == [None] * len(left)
+            assert again.outbox.unconfirmed() == []
             assert values_in(desk).count(n) == (n > kept_from), f"killed before step {n} of {steps}"
             again.close()
 
@@ -85,14 +85,14 @@ def test_what_is_not_confirmed_is_there_at_the_next_login_of_the_same_reader_and
     with pytest.raises(ConnectionFailed):
         carol.submit_and_next(answer)
     proxy.lost_answers = 0
-    assert connect(proxy, "adam", outbox=folder).unconfirmed() == []
-    assert connect(server, outbox=folder).unconfirmed() == []  # another server, as far as anybody knows
+    assert connect(proxy, "adam", outbox=folder).outbox.unconfirmed() == []
+    assert connect(server, outbox=folder).outbox.unconfirmed() == []  # another server, as far as anybody knows
 
     again = connect(proxy, outbox=folder)
-    (kept,) = again.unconfirmed()
+    (kept,) = again.outbox.unconfirmed()
     assert (kept.meter, kept.value, kept.reason) == (answer.meter, 5983, "lid broken")
     again.submit_and_next(kept)
-    assert again.unconfirmed() == []
+    assert again.outbox.unconfirmed() == []
     assert values_in(desk) == [5983]
 
 
@@ -101,10 +101,10 @@ def test_what_is_refused_stays_until_it_is_thrown_away(desk, carol):
     refused = Answer("G001", 100, key="k1", cycle=CYCLE)
     with pytest.raises(CycleClosed):
         carol.submit_and_next(refused)
-    ((outcome,), (kept,)) = carol.submit_readings(carol.unconfirmed()), carol.unconfirmed()
+    ((outcome,), (kept,)) = carol.submit_readings(carol.outbox.unconfirmed()), carol.outbox.unconfirmed()
     assert (type(outcome), kept.key) == (CycleClosed, "k1")
-    carol.discard(kept)
-    assert carol.unconfirmed() == []
+    carol.outbox.discard(kept)
+    assert carol.outbox.unconfirmed() == []
 
 
 def test_an_older_word_on_the_same_meter_goes_when_a_newer_one_is_accepted(carol, folder):
@@ -113,7 +113,7 @@ def test_an_older_word_on_the_same_meter_goes_when_a_newer_one_is_accepted(carol
     ]
     Outbox(folder).put(rows)
     carol.submit_reading("G000", 101, cycle=None)
-    assert [answer.key for answer in carol.unconfirmed()] == ["b"]
+    assert [answer.key for answer in carol.outbox.unconfirmed()] == ["b"]
 
 
 def test_two_clients_of_one_reader_neither_lose_nor_block_nor_double_what_the_other_keeps(
@@ -123,12 +123,12 @@ def test_two_clients_of_one_reader_neither_lose_nor_block_nor_double_what_the_ot
     mine, others = (row(meter, key=meter, server=f"localhost:{server.port}") for meter in ("G000", "G001"))
     Outbox(folder).put([mine])
     Outbox(folder).put([others])
-    assert len(phone.unconfirmed()) == len(laptop.unconfirmed()) == 2
+    assert len(phone.outbox.unconfirmed()) == len(laptop.outbox.unconfirmed()) == 2
     run_together(
         lambda: phone.submit_readings([mine.answer, others.answer]),
         lambda: [laptop.submit_and_next(row.answer) for row in (others, mine)],
     )
-    assert phone.unconfirmed() == laptop.unconfirmed() == []
+    assert phone.outbox.unconfirmed() == laptop.outbox.unconfirmed() == []
     assert [reading.answer.meter for reading in readings_in(desk.store)] == ["G000", "G001"]
 
 
@@ -136,7 +136,7 @@ def test_without_being_asked_for_nothing_is_written(server, connect, monkeypatch
     monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path))
     client = connect(server)
     client.submit_and_next(make_answer(client.get_job().meter.number, when=None))
-    assert (client.unconfirmed(), list(tmp_path.iterdir())) == ([], [])
+    assert (client.outbox.unconfirmed(), list(tmp_path.iterdir())) == ([], [])
 
 
 # --- the disk
@@ -153,18 +153,18 @@ def test_a_full_disk_stops_no_reader_and_is_told(desk, proxy, connect, folder, m
     carol.submit_and_next(make_answer("G000", 1, when=None))
     told = f"What is typed cannot be kept on this device, in {folder}: No space left on device. It is sent all the same"
     assert caplog.messages == [told]
-    assert (values_in(desk), carol.not_kept) == ([1], [])
+    assert values_in(desk) == [1]
 
     proxy.lost_answers = 99
     with pytest.raises(ConnectionFailed):
         carol.submit_and_next(make_answer("G001", 2, when=None))
-    (lost,) = carol.not_kept  # as long as this program runs it is offered all the same
     monkeypatch.undo()
-    assert [lost.answer] == carol.unconfirmed()
+    (lost,) = carol.outbox.unconfirmed()  # as long as this program runs it is offered all the same
+    assert not carol.outbox.keeps(lost)
     assert Outbox(folder).all() == []
     proxy.lost_answers = 0
-    carol.submit_and_next(lost.answer)
-    assert (carol.unconfirmed(), carol.not_kept) == ([], [])
+    carol.submit_and_next(lost)
+    assert carol.outbox.unconfirmed() == []
 
 
 def test_a_place_that_cannot_be_written_to_stops_no_reader(desk, server, connect, tmp_path):
@@ -173,7 +173,7 @@ def test_a_place_that_cannot_be_written_to_stops_no_reader(desk, server, connect
     carol.submit_and_next(make_answer("G000", 1, when=None))
     assert values_in(desk) == [1]
     with pytest.raises(OutboxError, match="Not a directory"):
-        carol.unconfirmed()
+        carol.outbox.unconfirmed()
 
 
 def test_nobody_else_can_read_or_plant_anything_there(folder, tmp_path):
@@ -207,4 +207,4 @@ def test_what_is_read_back_is_what_was_written(folder, value):
 def test_what_cannot_be_sent_is_not_kept(carol, folder):
     with pytest.raises(CallError):
         carol.submit_reading("G001", 1, "\ud800")
-    assert (carol.unconfirmed(), carol.not_kept) == ([], [])
+    assert carol.outbox.unconfirmed() == []
