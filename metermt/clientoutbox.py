@@ -23,6 +23,8 @@ class ClientOutbox:
         self._outbox = Outbox(default_outbox() if place is True else Path(place)) if place else None
         self._server = server
         self.username = ""
+        self.trouble = ""
+        """Why the disk did not take what came last, for people; empty if it did."""
 
     def unconfirmed(self) -> list[Answer]:
         """Return what was sent from this device and is not accepted, oldest first. Raises `OutboxError`.
@@ -31,8 +33,13 @@ class ClientOutbox:
         """
         return [row.answer for row in self._outbox.of(self._server, self.username)] if self._outbox else []
 
+    @property
+    def unwritten(self) -> list[Unconfirmed]:
+        """What anybody has sent that is not accepted and could not be written: it goes with the client."""
+        return self._outbox.unwritten if self._outbox else []
+
     def keeps(self, answer: Answer) -> bool:
-        """Tell whether an answer is on the disk of this device. What is unconfirmed and is not goes with the client."""
+        """Tell whether an answer is on the disk of this device."""
         return self._outbox is not None and self._outbox.keeps(*self._rows([answer]))
 
     def discard(self, answer: Answer) -> None:
@@ -50,9 +57,11 @@ class ClientOutbox:
     def keep(self, answers: Iterable[Answer]) -> None:
         """Have answers on the disk, if somebody has logged in. A disk that does not take them is told to the log."""
         if self._outbox and self.username:
+            self.trouble = ""
             try:
                 self._outbox.put(self._rows(answers))
             except OutboxError as error:  # a reading is worth more than a place for it
+                self.trouble = str(error)
                 _log.warning("%s. It is sent all the same", error)
 
     def accepted(self, answers: Iterable[Answer]) -> None:

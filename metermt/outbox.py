@@ -56,6 +56,11 @@ class Outbox:
         self.folder = folder
         self._unwritten: dict[str, Unconfirmed] = {}  # by the names of the files that could not be made
 
+    @property
+    def unwritten(self) -> list[Unconfirmed]:
+        """What could not be written, and goes with this object."""
+        return list(self._unwritten.values())
+
     def put(self, rows: Iterable[Unconfirmed]) -> None:
         """Have answers on the disk when this returns; what is there already stays as it is.
 

@@ -28,9 +28,11 @@ def as_typed(text: str) -> int | str:
 
 def in_short(answer: Answer) -> str:
     """Return what an answer says of its meter, so that its reader knows it again."""
-    if answer.value is not None:
-        return str(answer.value)
-    reason = str(answer.reason)
+    return quoted(str(answer.reason)) if answer.value is None else str(answer.value)
+
+
+def quoted(reason: str) -> str:
+    """Return a reason in quotes, or its beginning."""
     return f"“{reason if len(reason) <= _SHORT else reason[: _SHORT - 1] + '…'}”"
 
 
