@@ -84,7 +84,7 @@ class Outbox:
             for name in _names(folder):
                 if row := _read(folder, name):
                     found.append(row)
-        found.sort(key=lambda one: one[0])
+        found.sort(key=lambda one: (one[0], str(one[1].answer.when), str(one[1].answer.key)))
         written = [row for _, row in found]
         return written + [row for row in self._unwritten.values() if row not in written]
 

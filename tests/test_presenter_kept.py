@@ -5,8 +5,9 @@ from presenter_fixtures import log_in, submit
 from readers import readings_in
 
 from metermt.errors import ServerLost
-from metermt.model import Status
-from metermt.outbox import Outbox
+from metermt.gui.state import Screen
+from metermt.model import Answer, Status
+from metermt.outbox import Outbox, Unconfirmed
 
 
 def test_what_was_typed_is_never_sent_by_somebody_else_and_kept_for_its_reader(
@@ -96,7 +97,7 @@ def test_a_reading_for_a_cycle_that_was_closed_is_told_and_kept_until_it_is_thro
     manager.desk.store.write(lambda tx: tx.jobs.close_cycle("2026-11"))
     submit(reading, "5983")
     closed = "Cycle 2026-11 is closed: meter G5248 is not read for it any more; ask for another job"
-    refused = f"G5248, 5983: {closed}. Keep it, to be asked again at a login?"
+    refused = f"{closed}.\nKeep your reading, 5983 for G5248, to be asked again at a login?"
     assert reading.state.question.text == refused
     reading.choose(0)
     assert (reading.state.end, reading.state.faults) == ("No cycle is open.", {"meter": closed})
@@ -108,6 +109,25 @@ def test_a_reading_for_a_cycle_that_was_closed_is_told_and_kept_until_it_is_thro
     again.choose(1)
     assert again.state.question is None
     assert Outbox(tmp_path / "outbox").all() == []
+
+
+def test_many_readings_that_were_kept_are_offered_at_once(open_presenter, proxy, manager, tmp_path):
+    server, when = f"127.0.0.1:{proxy.port}", "2026-11-20T10:00:00+00:00"
+    answers = [Answer(meter, 5, "", when, meter, "2026-11") for meter in ("G1", "G2", "G3", "G4", "G5248", "G5249")]
+    Outbox(tmp_path / "outbox").put([Unconfirmed(server, "carol", answer) for answer in answers])
+    log_in(presenter := open_presenter())
+    assert presenter.state.question.text == (
+        "These readings of yours were kept here and are not confirmed:\n5 for G1\n5 for G2\n5 for G3\nand 3 more"
+    )
+    presenter.choose(0)
+    assert presenter.state.notice == "Accepted 2 readings"
+    heading, first, *_, more, question = presenter.state.question.text.splitlines()
+    assert (heading, more) == ("These were refused:", "and 1 more")
+    assert first == "5 for G1: Unknown meter 'G1' in cycle '2026-11': check the number on the meter"
+    assert question == "Keep them, to be asked again at a login?"
+    presenter.choose(1)
+    assert Outbox(tmp_path / "outbox").all() == []
+    assert (presenter.state.screen, presenter.state.end) == (Screen.DONE, "All jobs are done.")
 
 
 def test_a_reading_that_is_no_reading_is_not_kept(reading, tmp_path):

@@ -83,7 +83,7 @@ def test_what_was_sent_and_not_confirmed_is_offered_by_the_next_window(open_wind
             store.write(lambda tx: tx.jobs.close_cycle(CYCLE))
         reader.press("Return")
         reader.wait_until(lambda: reader.focused == "Keep", "it is asked what is to become of it")
-        reader.wait_for("G5248, 5983: Cycle 2026-11 is closed")
+        reader.wait_for("Keep your reading, 5983 for G5248, to be asked again")
         reader.see_everything()
         reader.press("Alt-t")
         reader.wait_for("No cycle is open")

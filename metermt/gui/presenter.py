@@ -32,7 +32,7 @@ from metermt.gui.stage import Stage, nothing
 from metermt.gui.state import ANYWHERE, METER, NOTHING, Dialog, Screen, State
 from metermt.gui.typed import READ, Typed
 from metermt.model import Answer, Job, Status
-from metermt.rules.answers import in_short, judged
+from metermt.rules.answers import judged
 from metermt.sending import new_key
 
 
@@ -177,9 +177,7 @@ class Presenter(Stage):
         self._empty_fields()
         self._show_job(found)
         trouble = self._connected.outbox.trouble
-        self._show(
-            notice=f"Accepted {in_short(answer)} for {answer.meter}", faults={ANYWHERE: trouble} if trouble else NOTHING
-        )
+        self._show(notice=questions.accepted([answer]), faults={ANYWHERE: trouble} if trouble else NOTHING)
 
     def _failed(self, error: Error) -> None:
         refused = self._sending if isinstance(error, SubmissionError) else None

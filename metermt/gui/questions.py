@@ -1,8 +1,9 @@
 """What the window asks before it goes on, and the answers to choose from."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum
+from itertools import repeat
 from typing import NamedTuple
 
 from metermt.errors import Error
@@ -52,16 +53,20 @@ def which_is_it(reading: int | str | None, reason: str) -> Question:
 def send_now(answers: Sequence[Answer]) -> Question:
     """Ask whether what was kept for a reader is to be sent."""
     if len(answers) == 1:
-        return Question(Asking.SEND, f"Your reading of {_named(answers[0])}, was kept here and is not confirmed.")
-    return Question(Asking.SEND, f"Readings of yours were kept here and are not confirmed: {_listed(answers)}.")
+        (answer,) = answers
+        return Question(
+            Asking.SEND, f"Your reading of {answer.meter}, {in_short(answer)}, was kept here and is not confirmed."
+        )
+    return Question(Asking.SEND, _listed("These readings of yours were kept here and are not confirmed:", answers))
 
 
 def it_was_refused(refused: Mapping[Answer, Error]) -> Question:
     """Ask whether to throw away what the server has refused, and why it has."""
-    told = [f"{_named(answer)}: {refusal}." for answer, refusal in refused.items()]
-    more = [f"And {len(told) - _LISTED} more."] if len(told) > _LISTED else []
-    which = "it" if len(told) == 1 else "them"
-    return Question(Asking.REFUSED, " ".join([*told[:_LISTED], *more, f"Keep {which}, to be asked again at a login?"]))
+    if len(refused) == 1:
+        ((answer, error),) = refused.items()
+        return Question(Asking.REFUSED, f"{error}.\nKeep your reading, {_named(answer)}, to be asked again at a login?")
+    text = _listed("These were refused:", refused, [f": {error}" for error in refused.values()])
+    return Question(Asking.REFUSED, f"{text}\nKeep them, to be asked again at a login?")
 
 
 def quit_all_the_same(username: str, unsent: Sequence[tuple[str, str]]) -> Question:
@@ -85,18 +90,19 @@ def kept_for(username: str, full_name: str, answer: Answer) -> str:
 def accepted(answers: Sequence[Answer]) -> str:
     """Return what to say of readings that were kept and are accepted now."""
     if len(answers) == 1:
-        return f"Accepted {in_short(answers[0])} for {answers[0].meter}"
+        return f"Accepted {_named(answers[0])}"
     return f"Accepted {len(answers)} readings" if answers else ""
 
 
 def _named(answer: Answer) -> str:
-    return f"{answer.meter}, {in_short(answer)}"
+    return f"{in_short(answer)} for {answer.meter}"
 
 
-def _listed(answers: Sequence[Answer]) -> str:
-    more = [f"{len(answers) - _LISTED} more"] if len(answers) > _LISTED else []
-    *most, last = [*map(_named, answers[:_LISTED]), *more]
-    return f"{'; '.join(most)} and {last}"
+def _listed(heading: str, answers: Iterable[Answer], ends: Iterable[str] = repeat("")) -> str:
+    """Return a line for each of the first answers, with its end."""
+    lines = [_named(answer) + end for answer, end in zip(answers, ends, strict=False)]
+    more = [f"and {len(lines) - _LISTED} more"] if len(lines) > _LISTED else []
+    return "\n".join([heading, *lines[:_LISTED], *more])
 
 
 def _whose(reader: str, username: str) -> str:
