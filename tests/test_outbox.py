@@ -6,9 +6,9 @@ import stat
 
 import pytest
 from conftest import CYCLE, make_answer, make_job, run_together
+from mortal_typists import Case, Typists
 from readers import readings_in
 from servers import fill
-from typists import Case, Typists
 
 from metermt import outbox as outbox_module
 from metermt.calls.desk import Desk
