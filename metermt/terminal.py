@@ -14,7 +14,7 @@ with suppress(ImportError):  # it lets `input` take the arrow keys, where there 
     import readline
 
 _NUDGES, _NUDGE_AFTER = 50, 0.02  # how often, and after how many seconds, Python is woken to notice Ctrl+C
-_SLOW_AFTER = 2.0  # seconds; before that a word about waiting would only flicker
+_SLOW_AFTER = 3.0  # seconds; before that a word about waiting would only flicker
 
 
 class Terminal:
