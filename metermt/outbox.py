@@ -3,6 +3,7 @@
 import logging
 import os
 import stat
+import sys
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -136,6 +137,8 @@ class Outbox:
     @contextmanager
     def _opened(self, *, create: bool = False) -> Iterator[int]:
         """Open the folder. Raises `OutboxError`, and `FileNotFoundError` if there is none and none is to be made."""
+        if sys.platform == "win32":  # it cannot open a folder, nor refuse a link
+            raise OutboxError("What is typed cannot be kept on this device: its system is Windows")
         try:
             if create:
                 _make(self.folder)
