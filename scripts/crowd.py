@@ -10,7 +10,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Self
 
-from typists import PASSWORD, Sent, Typist
+from typists import PASSWORD, PATIENCE, Sent, Typist
 
 from metermt import Answer, Error, Job, Meter, MeterClient, User, new_key
 from metermt.model import Account, Status
@@ -42,7 +42,7 @@ class Reader(threading.Thread):
 
     def run(self) -> None:
         try:
-            with MeterClient(port=self.port, timeout=120) as client:
+            with MeterClient(port=self.port, timeout=PATIENCE) as client:
                 client.login(self.username, PASSWORD)
                 job = client.get_job()
                 while job and not self.stopping.is_set():

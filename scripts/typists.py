@@ -19,6 +19,7 @@ from metermt.outbox import Outbox
 from metermt.sending import to_send
 
 PASSWORD = "a good password"
+PATIENCE = 600  # seconds: a busy machine may have the server up for a second in twenty
 
 Sent = dict[str, tuple[str, int]]
 """Meters and values, by the key of the submission."""
@@ -69,7 +70,7 @@ class Typist:
 
     def send_what_is_left(self) -> int:
         """Log in when the program is dead, and send what is in the outbox; return how many there were."""
-        with MeterClient(port=self._port, timeout=120, outbox=self._outbox) as client:
+        with MeterClient(port=self._port, timeout=PATIENCE, outbox=self._outbox) as client:
             client.login(self.username, PASSWORD)
             return _send_what_is_left(client)
 
@@ -89,7 +90,7 @@ def _send_what_is_left(client: MeterClient) -> int:
 def _connected(port: int, outbox: str) -> MeterClient:
     while True:
         try:
-            return MeterClient(port=port, timeout=120, outbox=outbox)
+            return MeterClient(port=port, timeout=PATIENCE, outbox=outbox)
         except ConnectionFailed:  # its server is dead for the moment
             time.sleep(0.02)
 
