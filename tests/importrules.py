@@ -55,7 +55,11 @@ class Fence:
 FENCES = (
     Fence(("rpyc",), only_in=("transport", "discovery", "registry")),
     Fence(SQL_DRIVERS, only_in=("store",)),
-    Fence(("tkinter",), only_in=("gui",), but_not=("gui.presenter", "gui.state", "gui.opening", "gui.first_account")),
+    Fence(
+        ("tkinter",),
+        only_in=("gui",),
+        but_not=("gui.presenter", "gui.stage", "gui.state", "gui.opening", "gui.first_account"),
+    ),
 )
 
 SQL = re.compile(r"\s*(SELECT|INSERT INTO|UPDATE \w+ SET|DELETE FROM|CREATE (TABLE|INDEX)|PRAGMA|BEGIN|WITH \w+ AS)\b")
