@@ -43,9 +43,14 @@ class ClientOutbox:
         return self._outbox is not None and self._outbox.keeps(*self._rows([answer]))
 
     def discard(self, answer: Answer) -> None:
-        """Throw an answer away, as its reader wishes. Raises `OutboxError`."""
+        """Throw an answer away, as its reader wishes. A disk that does not let it go is told to the log."""
         if self._outbox:
-            self._outbox.remove(self._rows([answer]))
+            was_kept = self.keeps(answer)
+            try:
+                self._outbox.remove(self._rows([answer]))
+            except OutboxError as error:  # it is offered once more
+                if was_kept:
+                    _log.warning("%s", error)
 
     def adopt(self, server: str) -> None:
         """Take over what was typed for a server that was asked for by this name. Raises `OutboxError`."""

@@ -5,7 +5,7 @@ from contextlib import suppress
 from datetime import datetime
 
 from metermt.client import MeterClient
-from metermt.errors import ConnectionFailed, Error, InternalError, OutboxError, StoreError
+from metermt.errors import ConnectionFailed, InternalError, OutboxError, StoreError
 from metermt.model import Answer
 from metermt.rules.answers import in_short
 from metermt.terminal import Terminal
@@ -49,7 +49,7 @@ def send(client: MeterClient, terminal: Terminal, answers: Sequence[Answer]) -> 
 
 def decide(client: MeterClient, terminal: Terminal, refused: Sequence[Answer]) -> None:
     """Ask whether to throw away what was refused. If not it stays, and is offered again."""
-    kept = _of(client, refused)
+    kept = [answer for answer in refused if client.outbox.keeps(answer)]
     if not kept:
         return
     which = f"your reading {described(kept[0])}" if len(kept) == 1 else f"these {len(kept)} readings"
@@ -78,14 +78,6 @@ def typed_at(answer: Answer) -> str:
     with suppress(ValueError):
         return f"{datetime.fromisoformat(str(answer.when)).astimezone():%Y-%m-%d %H:%M}"
     return str(answer.when)
-
-
-def _of(client: MeterClient, answers: Sequence[Answer]) -> list[Answer]:
-    """Return those of the answers that this client has kept, without sending them to it again."""
-    keys = {answer.key for answer in answers}
-    with suppress(Error):
-        return [answer for answer in client.outbox.unconfirmed() if answer.key in keys]
-    return []
 
 
 def _list(answers: Sequence[Answer]) -> None:

@@ -95,7 +95,7 @@ class Outbox:
 
     def keeps(self, row: Unconfirmed) -> bool:
         """Tell whether an answer is on the disk."""
-        return row._name not in self._unwritten and (self.folder / row._name).exists()
+        return row._name not in self._unwritten and os.access(self.folder / row._name, os.F_OK)
 
     def damaged(self) -> list[Path]:
         """Return files with no answer in them: programs were killed, or the power failed, while they were written."""

@@ -12,7 +12,7 @@ from servers import fill
 
 from metermt import outbox as outbox_module
 from metermt.calls.desk import Desk
-from metermt.errors import CallError, ConnectionFailed, CycleClosed, OutboxError
+from metermt.errors import CallError, ConnectionFailed, CycleClosed, InvalidReading, OutboxError
 from metermt.model import Answer
 from metermt.outbox import Outbox, Unconfirmed
 from metermt.store.memory import MemoryStore
@@ -171,6 +171,9 @@ def test_a_place_that_cannot_be_written_to_stops_no_reader(desk, server, connect
     (tmp_path / "file").touch()
     carol = connect(server, outbox=tmp_path / "file" / "outbox")
     carol.submit_and_next(make_answer("G000", 1, when=None))
+    with pytest.raises(InvalidReading):
+        carol.submit_and_next(refused := Answer("G000", 1_000_000, key="k1", cycle=CYCLE))
+    carol.outbox.discard(refused)
     assert values_in(desk) == [1]
     with pytest.raises(OutboxError, match="Not a directory"):
         carol.outbox.unconfirmed()

@@ -240,8 +240,7 @@ class Presenter(Stage):
 
     def _discard(self, answers: Mapping[Answer, Error] | Sequence[Answer]) -> None:
         for answer in answers:
-            with suppress(OutboxError):  # it is offered once more, then
-                self._connected.outbox.discard(answer)
+            self._connected.outbox.discard(answer)
 
     def _set_aside(self) -> Mapping[str, str]:
         """Take what the reader before has not sent out of the fields; return what to say of it."""
