@@ -15,8 +15,9 @@ from bench.databases import COLUMNS, CYCLE, READERS, copy_of, make_database, rem
 from bench.growth import database_of
 from bench.processes import metermt
 from bench.settings import Settings
-from metermt.client import MeterClient, new_key
+from metermt.client import MeterClient
 from metermt.model import Answer
+from metermt.sending import new_key
 from metermt.store.sqlite.store import SqliteStore
 
 _HEADER = ("meter", "kind", "dials", "address", "instructions", "route", "sequence", "previous", "previous_date")

@@ -7,7 +7,7 @@
 from metermt import errors
 from metermt.calls.left import Left
 from metermt.calls.readings import Next
-from metermt.client import MeterClient, connect, new_key
+from metermt.client import MeterClient, connect
 from metermt.errors import (
     AlreadyRead,
     CallError,
@@ -38,6 +38,7 @@ from metermt.errors import (
 from metermt.manager import Manager
 from metermt.model import Answer, Job, Meter, Reading, Role, Status, User
 from metermt.policy import Policy
+from metermt.sending import new_key
 
 __all__ = [
     "AlreadyRead",

@@ -1,29 +1,23 @@
 """The client: what every program that talks to a meter server uses."""
 
 import random
-import secrets
 import time
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
-from datetime import UTC, date, datetime
-from decimal import Decimal
-from itertools import islice
-from math import isfinite
+from datetime import datetime
 from pathlib import Path
 from threading import Lock
-from types import NoneType
 from typing import Any, Self, TypeVar
 
 from metermt.calls import accounts, left, readings, rounds, sessions
 from metermt.calls.readings import Next
-from metermt.calls.table import MAX_ITEMS, Call
+from metermt.calls.table import Call
+from metermt.clientoutbox import ClientOutbox
 from metermt.errors import (
     CallError,
     ConnectionFailed,
     DeadlineExceeded,
     Error,
-    InvalidReading,
-    InvalidTime,
     ServerBusy,
     ServerLost,
     ServerUnreachable,
@@ -33,7 +27,7 @@ from metermt.errors import (
 from metermt.model import Answer, Job, Status
 from metermt.printable import printable
 from metermt.reaching import way_to
-from metermt.rules.answers import shown
+from metermt.sending import in_parts, to_send
 from metermt.transport.connection import ServerConnection
 from metermt.transport.deadline import Deadline
 from metermt.version import PROTOCOL, VERSION
@@ -46,16 +40,8 @@ TIMEOUT = 10.0
 
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.05, 2.0  # seconds between two tries; each is twice the one before
 _LOOKS_ELSEWHERE = 2.0  # seconds that may go by with asking the other servers when the database is away
-_SENDABLE = (str, int, NoneType)
 _PASSING = (ServerUnreachable, ServerBusy, ServerLost, DeadlineExceeded, StoreAway)
 """What may be over when the call is made again, or is not so at another server."""
-
-
-def new_key() -> str:
-    """Return a key for one submission. Sending a submission again under its key counts once."""
-    # The time comes first, so that the database's index of keys grows at its end: with keys in no order each reading
-    # would be written into a page of its own.
-    return f"{time.time_ns():016x}{secrets.token_hex(8)}"
 
 
 class MeterClient:
@@ -81,6 +67,11 @@ class MeterClient:
     server must prove that it is the host that was called, or `service`; `tls_cert`, a PEM file with certificate and
     key, is shown to servers that ask for one.
 
+    With `outbox`, a folder, or True for the one of this user of this machine, each answer is on the disk before it is
+    sent, and stays until the server has accepted it or it was thrown away: a program that is killed loses nothing. It
+    belongs to whoever has logged in, and to what the server was asked for by. The attribute `outbox` has what is there.
+    What the disk does not take is sent all the same, and the log has a warning.
+
     All calls may be made from any thread; they take turns. A client that was closed raises `CallError`. Besides what is
     named with each, any call raises `ConnectionFailed` (`ServerUnreachable`, `ServerLost`, `DeadlineExceeded`),
     `StoreAway` and `InternalError`, and those but `login` and `ping` raise `SessionError` without a login.
@@ -98,14 +89,15 @@ class MeterClient:
         tls_cert: Path | str | None = None,
         ssh: str | None = None,
         timeout: float = TIMEOUT,
+        outbox: Path | str | bool = False,
     ) -> None:
         """Connect. Raises `ConnectionFailed` or `SettingError`; with several servers also `StoreAway`."""
         self.timeout = timeout
         self._way = way_to(
             host, port, servers=servers, service=service, registry=registry, tls_ca=tls_ca, tls_cert=tls_cert, ssh=ssh
         )
+        self.outbox = ClientOutbox(outbox, self._way.name)
         self._session_id = ""
-        self._username = ""
         self._is_closed = False
         self._lock = Lock()  # guards the two below; held for the whole of a call
         self._connection: ServerConnection | None = self._way.connect(Deadline(timeout))
@@ -121,6 +113,11 @@ class MeterClient:
         """The port of that server."""
         return self._way.port
 
+    @property
+    def username(self) -> str:
+        """Who has logged in last, as the server writes them; empty before."""
+        return self.outbox.username
+
     # --- the calls
 
     def call(self, call: Call[Q, R], request: Q) -> R:
@@ -130,7 +127,8 @@ class MeterClient:
     def login(self, username: str, password: str) -> str:
         """Log in and return the user's full name. Raises `LoginError`."""
         found = self._call(sessions.login, sessions.Login(username, password))
-        self._session_id, self._username = found.session_id, username
+        self._session_id = found.session_id
+        self.outbox.username = username.strip().lower()
         return printable(found.full_name)
 
     def logout(self) -> None:
@@ -140,7 +138,7 @@ class MeterClient:
         except SessionError:
             pass
         finally:
-            self._session_id = self._username = ""
+            self._session_id = ""
 
     def change_password(self, old: str, new: str) -> None:
         """Change the password of who is logged in, and end their other sessions.
@@ -160,6 +158,13 @@ class MeterClient:
     def why_no_job(self) -> left.Left:
         """Return what is left to be read, for a reader who was given no job; `in_words` tells it to people."""
         return self._call(left.why_no_job, None)
+
+    def why_no_job_in_words(self) -> str:
+        """Tell people why there is no job; also where the server does not say, for it is gone by now, or too old."""
+        try:
+            return self.why_no_job().in_words()
+        except Error:
+            return "There is no job for you now."
 
     def get_jobs(self, n: int) -> list[Job]:
         """Return up to `n` jobs, from 1 to 1,000, to be read where there is no network."""
@@ -181,11 +186,18 @@ class MeterClient:
         it is None. `cycle` is that of the job; without it the reading is for the job that this reader was handed
         last. Raises `SubmissionError`, and then the server has changed nothing: `CycleClosed` if that cycle is closed.
         """
-        self._call(readings.submit_reading, _to_send(Answer(meter, reading, reason, when, key, cycle)))
+        answer = to_send(Answer(meter, reading, reason, when, key, cycle))
+        self.outbox.keep([answer])
+        self._call(readings.submit_reading, answer)
+        self.outbox.accepted([answer])
 
     def submit_and_next(self, answer: Answer) -> Next:
         """Send an answer as `submit_reading` does; return the status and the next job, in one request."""
-        return self._call(readings.submit_and_next, _to_send(answer))
+        answer = to_send(answer)
+        self.outbox.keep([answer])
+        found = self._call(readings.submit_and_next, answer)
+        self.outbox.accepted([answer])
+        return found
 
     def submit_readings(self, answers: Iterable[Answer]) -> list[Error | None]:
         """Send many answers and tell of each its error, or None when it was accepted.
@@ -194,10 +206,12 @@ class MeterClient:
         they have keys.
         """
         outcomes: list[Error | None] = []
-        for some in _in_parts(answers):
-            told = self._call(readings.submit_readings, readings.Answers([_to_send(answer) for answer in some]))
+        for some in in_parts(map(to_send, answers)):
+            self.outbox.keep(some)
+            told = self._call(readings.submit_readings, readings.Answers(some))
             if len(told) != len(some):
                 raise CallError(f"The other side sent {len(told)} outcomes of {len(some)} readings")
+            self.outbox.accepted([answer for answer, error in zip(some, told, strict=True) if error is None])
             outcomes += told
         return outcomes
 
@@ -218,7 +232,7 @@ class MeterClient:
             self._hang_up()
 
     def __repr__(self) -> str:
-        who = f" as {self._username}" if self._username else ""
+        who = f" as {self.username}" if self._session_id else ""
         return f"<MeterClient of {self.host}:{self.port}{who}{', closed' if self._is_closed else ''}>"
 
     def __enter__(self) -> Self:
@@ -297,28 +311,3 @@ class MeterClient:
 
 connect = MeterClient
 """What programs call: `metermt.connect("meter.example.org")`."""
-
-
-def _to_send(answer: Answer) -> Answer:
-    """Return an answer with its time and its key in it."""
-    when = datetime.now(UTC) if answer.when is None else answer.when
-    if isinstance(answer.value, Decimal):
-        raise InvalidReading(f"Invalid reading: {answer.value!r} is a Decimal: give a whole number, such as int(value)")
-    if isinstance(when, date) and not isinstance(when, datetime):
-        raise InvalidTime(f"Invalid time: {when!r} has no time of day: give a datetime")
-    if isinstance(when, datetime):
-        with suppress(OverflowError):  # at the ends of the calendar; the server refuses it
-            when = when.astimezone(UTC)
-        when = when.isoformat(timespec="seconds")
-    key = new_key() if answer.key is None else answer.key
-    said = (answer.meter, answer.value, answer.reason, when, key, answer.cycle)
-    for part in said:
-        if not (isinstance(part, _SENDABLE) or (isinstance(part, float) and isfinite(part))):  # JSON would change it
-            raise CallError(f"Only numbers, texts and None can be sent to a server, not {shown(part)}")
-    return Answer(*said)
-
-
-def _in_parts(answers: Iterable[Answer]) -> Iterator[list[Answer]]:
-    rest = iter(answers)
-    while some := list(islice(rest, MAX_ITEMS)):
-        yield some

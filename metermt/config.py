@@ -45,6 +45,11 @@ def default_tls_folder(database: DatabasePlace | None = None) -> Path:
     return Path(database).with_name("tls")
 
 
+def default_outbox() -> Path:
+    """Return the folder of what readers have typed on this device and no server has accepted yet."""
+    return default_database().with_name("outbox")
+
+
 @dataclass(frozen=True, slots=True)
 class Limits:
     """What strangers may take of a server. Raises `SettingError`."""

@@ -4,27 +4,34 @@ import getpass
 from collections.abc import Callable
 from contextlib import suppress
 from datetime import UTC, datetime
+from typing import ParamSpec, TypeVar
 
 import click
 
 from metermt.calls.readings import Next
 from metermt.cli.common import MeterCommand, Target, server_options
-from metermt.client import MeterClient, new_key
+from metermt.client import MeterClient
 from metermt.errors import (
     AlreadyRead,
     ConnectionFailed,
     Error,
+    InvalidReading,
+    InvalidReason,
     LoginError,
     MeterLeased,
     SessionError,
-    StoreAway,
     SubmissionError,
     TooManyFailures,
     UnknownMeter,
 )
 from metermt.model import Answer, Job
-from metermt.rules.answers import whole_number
+from metermt.offering import UNCERTAIN, WAITING, decide, described, offer, tell_of_unsent
+from metermt.rules.answers import as_typed, judged
+from metermt.sending import new_key
 from metermt.terminal import Terminal
+
+P = ParamSpec("P")
+R = TypeVar("R")
 
 _FAREWELL = 1.0  # seconds that logging out may take: whoever leaves does not wait for a server
 _TRIES = 3  # wrong passwords until the console gives up
@@ -35,7 +42,8 @@ _TRIES = 3  # wrong passwords until the console gives up
 def console(connect: Target) -> None:
     """Read meters: log in, and send reading after reading.
 
-    An empty reading asks for the reason why there is none; an empty reason too ends the console.
+    An empty reading asks for the reason why there is none; an empty reason too ends the console. What was typed and
+    could not be sent is kept on this device, and offered at the next login: see `metermt outbox`.
 
     \b
     Example:
@@ -43,7 +51,7 @@ def console(connect: Target) -> None:
         metermt console --server one.example.org,other.example.org
         metermt console --service METER --registry meter.example.org
     """
-    read_meters(connect)
+    read_meters(connect.with_outbox)
 
 
 def read_meters(connect: Callable[[], MeterClient]) -> None:
@@ -59,7 +67,7 @@ def read_meters(connect: Callable[[], MeterClient]) -> None:
         try:
             _Dialogue(client, terminal).run()
         except (EOFError, KeyboardInterrupt):
-            print("\nGoodbye")
+            print("Goodbye")
         client.timeout = _FAREWELL
         with suppress(Error):  # a session that cannot be ended expires by itself
             client.logout()
@@ -71,24 +79,35 @@ class _Dialogue:
     def __init__(self, client: MeterClient, terminal: Terminal) -> None:
         self._client = client
         self._terminal = terminal
+        self._unsent: Answer | None = None  # what was typed last, until the server has answered
 
     def run(self) -> None:
         """Log in and read meters. Raises `EOFError` or `KeyboardInterrupt` when the reader leaves in between."""
-        self._log_in()
-        job = self._client.get_job()
-        while job:
-            _show_place(job)
-            answer = self._ask_for_answer(job)
-            if answer is None:
-                return
-            job = self._submitted(job, answer)
-        print(self._why_no_job())
+        try:
+            self._log_in(_login_name())
+            job = self._first_job()
+            while job:
+                _show_place(job)
+                answer = self._ask_for_answer(job)
+                if answer is None:
+                    return
+                job = self._submitted(job, answer)
+        except (EOFError, KeyboardInterrupt):
+            print()
+            self._tell_of_unsent()
+            raise
+        except Error:
+            self._tell_of_unsent()
+            raise
+        print(self._client.why_no_job_in_words())
 
-    def _log_in(self) -> None:
-        username = self._ask_for_username()
+    def _log_in(self, username: str) -> None:
+        """Ask for a name, this one if none is typed, and for the password, until they are right."""
         for tries_left in reversed(range(_TRIES)):
+            username = self._ask_for_username(username)
+            password = self._terminal.ask_secret("Password: ")
             try:
-                full_name = self._client.login(username, self._terminal.ask_secret("Password: "))
+                full_name = self._wait_for(self._client.login, username, password)
             except TooManyFailures:
                 raise
             except LoginError as error:
@@ -99,62 +118,93 @@ class _Dialogue:
                 print(f"Welcome, {full_name}, to Meter RPYC")
                 return
 
-    def _why_no_job(self) -> str:
-        try:
-            return self._client.why_no_job().in_words()
-        except Error:  # the server is gone by now, or too old to tell: it is no reason to end with an error
-            return "There is no job for you now."
+    def _first_job(self) -> Job | None:
+        """Offer what this reader has typed here before; return the job to begin with."""
+        offer(self._client, self._terminal)
+        return self._wait_for(self._client.get_job)
 
     def _submitted(self, job: Job, answer: Answer) -> Job | None:
         """Send an answer; return the job to go on with, which is the same one if the answer was refused."""
+        self._unsent = answer
         try:
             accepted = self._sent(answer)
-        except (MeterLeased, AlreadyRead, UnknownMeter) as error:
-            print(error)
-            return self._client.get_job()
+        except (InvalidReading, InvalidReason) as error:  # it is asked for again
+            self._client.outbox.discard(answer)
+            return self._refused(error, job)
         except SubmissionError as error:
-            print(error)
-            return job
+            go_on = isinstance(error, MeterLeased | AlreadyRead | UnknownMeter)
+            self._refused(error, job)
+            decide(self._client, self._terminal, [answer])
+            return self._wait_for(self._client.get_job) if go_on else job
+        self._unsent = None
+        if accepted is None:
+            return self._first_job()
         print(f"Accepted: you have read {accepted.status.count} out of {accepted.status.total} readings")
         return accepted.job
 
-    def _sent(self, answer: Answer) -> Next:
-        """Send an answer, as often as the reader wishes when the server or its database is away. It counts once."""
+    def _refused(self, error: SubmissionError, job: Job) -> Job:
+        self._unsent = None
+        print(error)
+        return job
+
+    def _sent(self, answer: Answer) -> Next | None:
+        """Send an answer, as often as the reader wishes when the server or its database is away. It counts once.
+
+        It is not sent, and None is returned, when somebody else has logged in meanwhile.
+        """
         while True:
             try:
-                return self._client.submit_and_next(answer)
+                return self._wait_for(self._client.submit_and_next, answer)
             except SessionError:
                 print("Your login has expired: log in again, your reading is kept")
-                self._log_in()
-            except (ConnectionFailed, StoreAway) as error:
+                reader = self._client.username
+                self._log_in(reader)
+                if self._client.username != reader:
+                    print(f"The reading {described(answer)} is kept until {reader} logs in here again")
+                    return None
+            except UNCERTAIN as error:
                 print(f"Error: {error}")
                 question = f"Not confirmed yet. Send the reading for meter {answer.meter} again? [Y/n]: "
                 if self._terminal.ask(question).lower() == "n":
                     raise
 
+    def _tell_of_unsent(self) -> None:
+        if self._unsent:
+            tell_of_unsent(self._client, self._unsent)
+
+    def _wait_for(self, call: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> R:
+        with self._terminal.waiting(WAITING):
+            return call(*args, **kwargs)
+
     def _ask_for_answer(self, job: Job) -> Answer | None:
         """Return the reading or the reason that was typed, to count once; None when the reader gives neither."""
-        meter = job.meter.number
-        while text := self._terminal.ask(f"Reading for meter {meter}: "):
-            value = whole_number(text)
-            if value is None:
-                print(f"Invalid reading: {text} is not a whole number")
-            elif text.startswith("-"):
-                print(f"Invalid reading: {text} is below zero")
-            else:
-                return Answer(meter, value, when=datetime.now(UTC), key=new_key(), cycle=job.cycle)
-        reason = self._terminal.ask(f"Reason for meter {meter}: ")
-        return Answer(meter, None, reason, datetime.now(UTC), new_key(), job.cycle) if reason else None
+        while True:
+            value, reason = self._ask_for_reading(job)
+            if value is None and not reason:
+                return None
+            now = datetime.now(UTC)
+            try:
+                return judged(Answer(job.meter.number, value, reason, now, new_key(), job.cycle), now)
+            except SubmissionError as error:
+                print(error)
 
-    def _ask_for_username(self) -> str:
-        try:
-            default = getpass.getuser()
-        except (OSError, KeyError, ImportError):  # nobody is logged in, as in some containers
-            default = ""
+    def _ask_for_reading(self, job: Job) -> tuple[int | str | None, str]:
+        if text := self._terminal.ask(f"Reading for meter {job.meter.number}: "):
+            return as_typed(text), ""
+        return None, self._terminal.ask(f"Reason for meter {job.meter.number}: ")
+
+    def _ask_for_username(self, default: str) -> str:
         while True:
             username = self._terminal.ask(f"Username [{default}]: " if default else "Username: ") or default
             if username:
                 return username
+
+
+def _login_name() -> str:
+    try:
+        return getpass.getuser()
+    except (OSError, KeyError, ImportError):  # nobody is logged in, as in some containers
+        return ""
 
 
 def _show_place(job: Job) -> None:

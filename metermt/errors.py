@@ -25,6 +25,7 @@
     │   ├── StoreRefused        it does not take what it was given
     │   ├── StoreTooNew         a newer MeterMT made it
     │   └── NotAStore           the file is something else
+    ├── OutboxError             this device cannot keep what was typed
     ├── ListenError             the server cannot listen where it was told to
     ├── ConnectionFailed        no conversation with the server
     │   ├── ServerUnreachable   nobody answers at that address
@@ -208,6 +209,12 @@ class NotAStore(StoreError):
     """The file is not a MeterMT database."""
 
     code = "not-a-store"
+
+
+class OutboxError(Error):
+    """This device cannot keep what was typed until the server has accepted it, or cannot look it up."""
+
+    code = "outbox"
 
 
 class ListenError(Error):

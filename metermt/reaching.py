@@ -41,6 +41,8 @@ class Way(Protocol):
     host: str
     port: int
     """Which server it is."""
+    name: str
+    """What was asked for: the same for all servers that may be used, whichever of them it is."""
     count: int
     """How many servers there were to choose from."""
 
@@ -81,6 +83,7 @@ class Direct:
 
     def __init__(self, host: str, port: int, tls: ClientTls | None) -> None:
         self.host, self.port = host, port
+        self.name = _shown((host.lower(), port))
         self._tls = tls
 
     def connect(self, deadline: Deadline) -> ServerConnection:
@@ -95,6 +98,7 @@ class ThroughSsh:
 
     def __init__(self, target: str, host: str, port: int, tls: ClientTls | None) -> None:
         self.host, self.port = host, port
+        self.name = f"{_shown((host.lower(), port))} by {target}"
         self._target = target
         self._tls = tls
 
@@ -112,10 +116,11 @@ class _Several(ABC):
     host, port = "", 0
     count = 1
 
-    def __init__(self, words: str, tls: ClientTls | None, name: str | None = None) -> None:
+    def __init__(self, name: str, words: str, tls: ClientTls | None, proves: str | None = None) -> None:
+        self.name = name
         self._words = words
         self._tls = tls
-        self._name = name  # what a server must prove that it is; None for its host
+        self._proves = proves  # what a server must prove that it is; None for its host
 
     def connect(self, deadline: Deadline) -> ServerConnection:
         """Connect to the first that answers.
@@ -150,7 +155,7 @@ class _Several(ABC):
 
     def _answering(self, place: Place, deadline: Deadline) -> ServerConnection:
         """Connect to a server that answers, and knows of nothing that keeps its store from working."""
-        connection = ServerConnection(*place, deadline, self._tls, self._name)
+        connection = ServerConnection(*place, deadline, self._tls, self._proves)
         try:  # one that is frozen still accepts connections
             if trouble := sessions.ping.result_of(connection.call(sessions.ping.name, (), deadline)):
                 raise StoreAway(trouble)
@@ -185,7 +190,7 @@ class AnyOf(_Several):
     """Any server of a list. It begins with one by chance, and whenever it connects again with the next one."""
 
     def __init__(self, servers: list[Place], tls: ClientTls | None) -> None:
-        super().__init__("None of the servers answers", tls)
+        super().__init__(",".join(sorted(map(_shown, servers))), "None of the servers answers", tls)
         self._servers = servers
         self.host, self.port = random.choice(servers)  # noqa: S311 - so that not all clients use the same
 
@@ -198,7 +203,7 @@ class Named(_Several):
     """Any server that registries know by a name, by chance. When none of them answers, where it was found last."""
 
     def __init__(self, name: str, registries: Registries, tls: ClientTls | None) -> None:
-        super().__init__(f"No server of the name {name} answers", tls, name)
+        super().__init__(f"service {name}", f"No server of the name {name} answers", tls, name)
         self._service = name
         self._registries = registries
         self._asked = f"{name.upper()} at {registries}"

@@ -1,15 +1,20 @@
 """Questions to a person at a terminal, or to a file that has the answers."""
 
 import getpass
-import select
 import signal
 import socket
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager, nullcontext
+from contextlib import contextmanager, nullcontext, suppress
+from threading import Event, Thread, Timer, get_ident
 
 if sys.platform != "win32":
     import termios
+with suppress(ImportError):  # it lets `input` take the arrow keys, where there is one
+    import readline
+
+_NUDGES, _NUDGE_AFTER = 50, 0.02  # how often, and after how many seconds, Python is woken to notice Ctrl+C
+_SLOW_AFTER = 3.0  # seconds; before that a word about waiting would only flicker
 
 
 class Terminal:
@@ -21,27 +26,58 @@ class Terminal:
     def __init__(self) -> None:
         for stream in (sys.stdin, sys.stdout):  # characters that the terminal has not, or that are none
             stream.reconfigure(errors="replace")  # type: ignore[union-attr]
-        self._is_person = sys.stdin.isatty()
+        self.is_person = sys.stdin.isatty()
+        self._edits_lines = self.is_person and sys.stdout.isatty() and _can_edit_lines()
 
     def __enter__(self) -> "Terminal":
-        # Python notices Ctrl+C between two of its own steps, so one that comes just before a read of the keyboard would
-        # wait for the next key. Through this socket it ends the wait for the keyboard at once.
-        self._awake, self._alarm = socket.socketpair()
+        # Python notices Ctrl+C between two of its own steps, so one that comes just before a wait for the keyboard
+        # waits for the next key. Through this socket a thread hears of it, and ends that wait by another signal.
+        self._ears, self._alarm = socket.socketpair()
         self._alarm.setblocking(False)
-        self._before = signal.set_wakeup_fd(self._alarm.fileno(), warn_on_full_buffer=False)
+        self._noticed = Event()
+        self._nudger = Thread(target=self._nudge, args=(get_ident(),), name="nudger", daemon=True)
+        if self.is_person and sys.platform != "win32":
+            self._before = [(number, signal.getsignal(number)) for number in (signal.SIGINT, signal.SIGUSR1)]
+            signal.signal(signal.SIGINT, self._interrupt)
+            signal.signal(signal.SIGUSR1, lambda *_: None)
+            signal.set_wakeup_fd(self._alarm.fileno(), warn_on_full_buffer=False)
+            self._nudger.start()
         return self
 
     def __exit__(self, *_exc: object) -> None:
-        signal.set_wakeup_fd(self._before)
-        self._awake.close()
+        if self._nudger.is_alive():
+            signal.set_wakeup_fd(-1)
+            self._alarm.close()
+            self._nudger.join()
+            for number, handler in self._before:
+                signal.signal(number, handler)
+        self._ears.close()
         self._alarm.close()
 
+    def _interrupt(self, *_of_signal: object) -> None:
+        self._noticed.set()
+        raise KeyboardInterrupt
+
+    def _nudge(self, main_thread: int) -> None:
+        while numbers := self._ears.recv(64):
+            if signal.SIGINT in numbers:
+                for _ in range(_NUDGES):
+                    if self._noticed.wait(_NUDGE_AFTER):
+                        break
+                    signal.pthread_kill(main_thread, signal.SIGUSR1)
+                self._noticed.clear()
+
     def ask(self, question: str) -> str:
-        """Return the answer, without blanks around it. Raises `EOFError` at the end of input."""
+        """Return the answer, without blanks around it. A person may edit it with the arrow keys.
+
+        Raises `EOFError` at the end of input.
+        """
+        if self._edits_lines:
+            return input(question).strip()
         sys.stdout.write(question)
         sys.stdout.flush()
         answer = self._next_line().strip()
-        if not self._is_person:
+        if not self.is_person:
             print(answer)
         return answer
 
@@ -49,21 +85,51 @@ class Terminal:
         """Return the answer, which is shown nowhere. Raises `EOFError` at the end of input."""
         if sys.platform == "win32":
             return getpass.getpass(question)
-        with _no_echo() if self._is_person else nullcontext():
+        with _no_echo() if self.is_person else nullcontext():
             sys.stdout.write(question)
             sys.stdout.flush()
             answer = self._next_line()
         print()
         return answer
 
+    def confirm(self, question: str, *, default: bool) -> bool:
+        """Ask a person for yes or no; Enter alone means the default, as whatever is neither does.
+
+        A file was written before anybody knew of this question: it is not asked, and what its text answers to it is the
+        default.
+        """
+        if not self.is_person:
+            return default
+        answer = self.ask(f"{question} [{'Y/n' if default else 'y/N'}]: ").lower()
+        return answer not in ("n", "no") if default else answer in ("y", "yes")
+
+    @contextmanager
+    def waiting(self, words: str) -> Iterator[None]:
+        """Say these words to a person if what is done in the block takes long."""
+        timer = Timer(_SLOW_AFTER, print, [words], {"flush": True})
+        if self.is_person:
+            timer.start()
+        try:
+            yield
+        finally:
+            timer.cancel()
+            if self.is_person:
+                timer.join()
+
     def _next_line(self) -> str:
-        if sys.platform != "win32" and self._is_person:
-            while select.select([sys.stdin, self._awake], [], [])[0][0] is not sys.stdin:
-                self._awake.recv(64)
         line = sys.stdin.readline()
         if not line:
             raise EOFError
         return line.rstrip("\r\n")
+
+
+def _can_edit_lines() -> bool:
+    """Make lines editable; tell whether they are now."""
+    if "readline" not in sys.modules:
+        return False
+    readline.set_auto_history(False)  # a reading must not come back by one key
+    readline.parse_and_bind("set enable-bracketed-paste off")  # else it talks to the terminal before each question
+    return True
 
 
 @contextmanager

@@ -10,6 +10,8 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Self
 
+from typists import PASSWORD, PATIENCE, Sent, Typist
+
 from metermt import Answer, Error, Job, Meter, MeterClient, User, new_key
 from metermt.model import Account, Status
 from metermt.passwords import hash_password
@@ -21,11 +23,9 @@ sys.path.insert(0, str(ROOT / "tests"))
 from whole import integrity_of  # noqa: E402
 
 USERNAMES = ("adam", "carol", "eric", "gwenda")
+TYPISTS = ("hana", "ines", "jakob")
 CYCLE = "2026-11"
 SERVER = ROOT / "server.py"
-
-Sent = dict[str, tuple[str, int]]
-"""Meters and values, by the key of the submission."""
 
 
 class Reader(threading.Thread):
@@ -42,8 +42,8 @@ class Reader(threading.Thread):
 
     def run(self) -> None:
         try:
-            with MeterClient(port=self.port, timeout=120) as client:
-                client.login(self.username, "a good password")
+            with MeterClient(port=self.port, timeout=PATIENCE) as client:
+                client.login(self.username, PASSWORD)
                 job = client.get_job()
                 while job and not self.stopping.is_set():
                     key, sent = new_key(), (job.meter.number, random.randint(0, 99_999))
@@ -55,11 +55,19 @@ class Reader(threading.Thread):
 
 
 class Crowd:
-    """All readers at work on one database, all through the block of its `with`; exits if one of them has failed."""
+    """All readers at work on one database, all through the block of its `with`; exits if one of them has failed.
 
-    def __init__(self, database: Path, port: int) -> None:
+    With `typists` there are also some whose programs may be killed.
+    """
+
+    def __init__(self, database: Path, port: int, *, typists: bool = False) -> None:
         self.database = database
-        self.readers = [Reader(port, username) for username in USERNAMES]
+        self.typists = [Typist(port, username, database.parent) for username in TYPISTS if typists]
+        self._readers = [Reader(port, username) for username in USERNAMES]
+
+    @property
+    def readers(self) -> list[Reader | Typist]:
+        return [*self._readers, *self.typists]
 
     @property
     def attempted(self) -> Sent:
@@ -78,7 +86,11 @@ class Crowd:
         with SqliteStore(self.database, create=False) as store:
             readings, tallies = store.read(_readings_and_tallies)
         faults = faults_in(readings, acknowledged, self.attempted)
+        stored = {key for key, _, _ in readings}
         faults |= {
+            "typed, kept and lost": [
+                key for typist in self.typists for key in typist.kept.keys() - stored - typist.unconfirmed
+            ],
             "wrong tallies": [tally for tally in tallies if tally.total != len(readings)]
             or sum(tally.count for tally in tallies) != len(readings),
             "damage": integrity_of(self.database) != "ok",
@@ -97,11 +109,13 @@ class Crowd:
         return self
 
     def __exit__(self, *exc: object) -> None:
-        for reader in self.readers:
+        for typist in self.typists:
+            typist.kill()
+        for reader in self._readers:
             reader.stopping.set()
         if exc[0]:
             return  # the server is gone, or all ends anyway
-        for reader in self.readers:
+        for reader in self._readers:
             reader.join(30)
             if reader.error or reader.is_alive():
                 sys.exit(f"FAILED: {reader.username} ended with {reader.error!r}")
@@ -132,7 +146,8 @@ def start_server(database: Path, port: int, *options: str) -> tuple[subprocess.P
 
 def _readings_and_tallies(tx: Tx) -> tuple[list[tuple[str, str, int]], list[Status]]:
     said = [reading.answer for _, reading in tx.readings.all(CYCLE)]
-    return [(str(one.key), one.meter, one.value or 0) for one in said], list(tx.readings.tallies(USERNAMES).values())
+    tallies = tx.readings.tallies([*USERNAMES, *TYPISTS])
+    return [(str(one.key), one.meter, one.value or 0) for one in said], list(tallies.values())
 
 
 def faults_in(readings: list[tuple[str, str, int]], acknowledged: Sent, attempted: Sent) -> dict[str, object]:
@@ -154,8 +169,9 @@ def exit_with(faults: dict[str, object], where: str = "") -> None:
 
 def prepare(database: Path, meters: int) -> None:
     """Make a database with the readers, and a cycle of meters W0, W1 …"""
-    password_hash = hash_password("a good password")
-    accounts = [Account(User(username, username.title()), password_hash) for username in USERNAMES]
+    password_hash = hash_password(PASSWORD)
+    names = (*USERNAMES, *TYPISTS)
+    accounts = [Account(User(username, username.title()), password_hash) for username in names]
     jobs = [Job(Meter(f"W{n}", "W", 5), CYCLE, "R1", n) for n in range(meters)]
 
     def fill(tx: Tx) -> None:

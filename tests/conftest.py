@@ -218,6 +218,14 @@ def run_together(*works):
         sys.setswitchinterval(interval)
 
 
+@pytest.fixture(scope="session", autouse=True)
+def _no_home_of_anybody(tmp_path_factory):
+    """Let what programs keep for their users be kept in a folder of the tests."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("XDG_DATA_HOME", str(tmp_path_factory.mktemp("home")))
+        yield
+
+
 @pytest.fixture
 def clock():
     return Clock()

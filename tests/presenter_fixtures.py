@@ -3,6 +3,7 @@
 A module of tests imports all of this, as of `window_fixtures`.
 """
 
+from contextlib import ExitStack
 from datetime import UTC, datetime
 
 import pytest
@@ -47,11 +48,25 @@ def desk(manager):
 
 
 @pytest.fixture
-def presenter(proxy):
-    presenter = Presenter(Opening(lambda: connect("127.0.0.1", proxy.port, timeout=1), username="carol"), AtOnce())
-    presenter.open()
-    yield presenter
-    presenter.farewell()
+def open_presenter(proxy, tmp_path):
+    """Open a window that is not there; all have one outbox."""
+    with ExitStack() as stack:
+
+        def open_presenter():
+            opening = Opening(
+                lambda: connect("127.0.0.1", proxy.port, timeout=1, outbox=tmp_path / "outbox"), username="carol"
+            )
+            presenter = Presenter(opening, AtOnce())
+            presenter.open()
+            stack.callback(presenter.farewell)
+            return presenter
+
+        yield open_presenter
+
+
+@pytest.fixture
+def presenter(open_presenter):
+    return open_presenter()
 
 
 @pytest.fixture

@@ -12,7 +12,7 @@ from pathlib import Path
 from conftest import CYCLE, DEADLINE, import_jobs, wait_until
 
 from metermt.config import Limits
-from metermt.errors import StoreAway
+from metermt.errors import StoreAway, StoreError
 from metermt.store.memory import MemoryStore
 from metermt.store.sqlite.store import SqliteStore
 from metermt.transport.server import MeterServer
@@ -217,6 +217,19 @@ class AwayStore(MemoryStore):
             self.asked += 1
             raise StoreAway("The database postgresql://meter.example.org/metermt cannot be reached")
         return run(work)
+
+
+class FullStore(MemoryStore):
+    """Has no room for anything while it is `full`."""
+
+    def __init__(self):
+        super().__init__()
+        self.full = False
+
+    def write(self, work):
+        if self.full:
+            raise StoreError("The disk of the database is full: make room and try again")
+        return super().write(work)
 
 
 def sockets_of(pid):

@@ -30,6 +30,7 @@ PROMPTS = {
 """What is answered before each prompt."""
 STREET = [make_job(f"G{40_000 + n}", route="Mill Lane", sequence=n, address=f"{n} Mill Lane") for n in range(1, 201)]
 """Jobs enough for every test."""
+WAITING = "Waiting for the server…\n"
 AT_ONCE = 3.0  # seconds that a busy machine may take for what happens at once
 CTRL_C, CTRL_D = "\x03", "\x04"
 
@@ -62,8 +63,10 @@ class Terminal:
 
     @property
     def seen(self):
-        """All that has been on the screen, what was typed included."""
-        return self._screen.getvalue().replace("\r\n", "\n")
+        """All that has been on the screen, what was typed included, but not that the console waited: on a busy machine
+        it may at any time.
+        """
+        return self._screen.getvalue().replace("\r\n", "\n").replace(WAITING, "")
 
     def wait_for(self, words):
         """Wait until these words appear, after those that were waited for before."""
@@ -87,8 +90,8 @@ class Terminal:
             self.wait_for(question)
             self.type(answer)
 
-    def log_in(self, username="carol", password=None):
-        self.answer("Username [adam]: ", username, "Password: ", password or username)
+    def log_in(self, username="carol", password=None, default="adam"):
+        self.answer(f"Username [{default}]: ", username, "Password: ", password or username)
 
     def meter(self):
         """Wait for the question for a reading; return the number of the meter."""
@@ -97,7 +100,7 @@ class Terminal:
 
     def goes_on(self):
         """Wait for another question, or for the end of the program; tell whether it was a question."""
-        return self._child.expect([r"\w: $", pexpect.EOF]) == 0
+        return self._child.expect([r"[\w\]]: $", pexpect.EOF]) == 0
 
     def end(self):
         """Wait for the end of the program; return its exit status."""

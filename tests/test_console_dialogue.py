@@ -33,7 +33,7 @@ Reading for meter #: 5983
 Accepted: you have read 1 out of 18 readings
 Route #, stop #: #
 Reading for meter #: 2980q
-Invalid reading: 2980q is not a whole number
+Invalid reading: '2980q' is not a whole number
 Reading for meter #: \n\
 Reason for meter #: Couldn't find the meter
 Accepted: you have read 2 out of 21 readings
@@ -108,7 +108,7 @@ def test_the_demo_ends_politely_in_a_terminal(open_terminal):
     terminal.press(CTRL_C)
 
     assert terminal.end() == 0
-    assert terminal.seen.endswith("^C\nGoodbye\n")
+    assert terminal.seen.endswith(": \nGoodbye\n")
 
 
 def test_h_is_the_host_and_help_is_help(demo_server):
@@ -135,11 +135,12 @@ def test_enter_alone_takes_the_login_name(demo_server, open_console):
 def test_a_password_is_not_shown(demo_server, open_console):
     terminal = open_console(demo_server)
     terminal.log_in("carol", "not my password")
-    terminal.answer("Password: ", "carol")
+    terminal.log_in("", "carol's", default="carol")
+    terminal.log_in("", "carol", default="carol")
     terminal.meter()
 
     assert "not my password" not in terminal.seen
-    assert terminal.seen.count("carol") == 1
+    assert terminal.seen.count("carol") == 3  # as typed, and twice as what Enter alone means
 
 
 def test_a_user_name_may_be_written_with_a_capital_letter_and_blanks(demo_server, open_console):
@@ -149,11 +150,11 @@ def test_a_user_name_may_be_written_with_a_capital_letter_and_blanks(demo_server
     terminal.wait_for("Welcome, Carol Dent")
 
 
-def test_a_wrong_password_is_asked_for_again(demo_server, open_console):
+def test_after_a_wrong_login_name_and_password_are_asked_for_again(demo_server, open_console):
     terminal = open_console(demo_server)
-    terminal.log_in("eric", "wrong")
-    terminal.answer("\r\nInvalid username or password\r\nPassword: ", "")
-    terminal.answer("\r\nInvalid username or password\r\nPassword: ", "eric")
+    terminal.log_in("erik", "eric")
+    terminal.answer("\r\nInvalid username or password\r\nUsername [erik]: ", "eric", "Password: ", "")
+    terminal.answer("\r\nInvalid username or password\r\nUsername [eric]: ", "", "Password: ", "eric")
 
     terminal.wait_for("Welcome, Eric Lund")
 
@@ -162,14 +163,49 @@ def test_a_wrong_password_is_asked_for_again(demo_server, open_console):
 def test_the_third_wrong_password_ends_the_console(demo_server, open_console, username):
     terminal = open_console(demo_server)
     terminal.log_in(username, "wrong")
-    terminal.answer("Password: ", "wrong", "Password: ", "wrong")
+    for _ in range(2):
+        terminal.log_in("", "wrong", default=username)
 
     assert terminal.end() == 1
     assert terminal.seen == (
         f"Username [adam]: {username}\n"
-        + "Password: \nInvalid username or password\n" * 2
+        + f"Password: \nInvalid username or password\nUsername [{username}]: \n" * 2
         + "Password: \nError: Invalid username or password\n"
     )
+
+
+# --- editing, and waiting
+
+
+def test_a_line_is_edited_with_the_arrow_keys_and_no_earlier_one_comes_back(demo_server, open_console):
+    terminal = open_console(demo_server)
+    terminal.log_in("erc\x1b[Di", "eric")
+    terminal.wait_for("Welcome, Eric Lund")
+    terminal.meter()
+    terminal.press("5983\x1b[H\x1b[3~77\x1b[D\x7fx\r")
+    terminal.wait_for("Invalid reading: 'x7983' is not a whole number\r\n")
+    terminal.meter()
+    terminal.type("\x1b[A")
+    terminal.wait_for("Reason for meter")
+
+
+def test_a_long_paste_is_cut_in_what_is_said_of_it(demo_server, open_console):
+    terminal = open_console(demo_server)
+    terminal.log_in("eric")
+    terminal.meter()
+    terminal.type("x" * 90)
+    terminal.wait_for(f"\r\nInvalid reading: '{'x' * 39}… is not a whole number\r\n")
+
+
+def test_a_console_says_that_it_waits(servers, make_walk, open_console):
+    server = servers.start("--database", make_walk(*STREET))
+    terminal = open_console(server)
+    terminal.log_in()
+    terminal.meter()
+    with server.frozen():
+        terminal.type("5983")
+        terminal.wait_for("\r\nWaiting for the server…\r\n")
+    terminal.wait_for("Accepted: you have read 1 out of 1 readings")
 
 
 # --- leaving

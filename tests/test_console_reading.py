@@ -61,11 +61,11 @@ def test_what_is_no_reading_is_asked_for_again(servers, make_walk):
     database = make_walk(make_job("G72168", dials=5))
     server = servers.start("--database", database)
     refused = {
-        "2980q": "Invalid reading: 2980q is not a whole number",
-        "59.83": "Invalid reading: 59.83 is not a whole number",
-        "-1": "Invalid reading: -1 is below zero",
-        "\uff15": "Invalid reading: \uff15 is not a whole number",
-        "1" * 21: f"Invalid reading: {'1' * 21} is not a whole number",
+        "2980q": "Invalid reading: '2980q' is not a whole number",
+        "59.83": "Invalid reading: '59.83' is not a whole number",
+        "-1": "Invalid reading: -1 is below zero; give a reason if there is none",
+        "\uff15": "Invalid reading: '\uff15' is not a whole number",
+        "1" * 21: f"Invalid reading: '{'1' * 21}' is not a whole number",
         "100000": "Invalid reading: 100000 is too long, the register of G72168 has 5 digits",
     }
 
@@ -150,7 +150,7 @@ def test_a_meter_that_another_has_read_meanwhile_gives_way_to_the_next(servers, 
         wait_until(lambda: not refusal_of(eric.submit_reading, "G1", 100), "carol's time for G1 is over")
     terminal.type("5983")
 
-    terminal.wait_for("\r\nMeter G1 was already read this cycle by eric\r\n")
+    terminal.answer("\r\nMeter G1 was already read this cycle by eric\r\nThrow away your reading 5983", "y")
     assert terminal.meter() == "G2"
     terminal.type("42")
     assert terminal.end() == 0
@@ -168,7 +168,7 @@ def test_a_meter_that_another_is_reading_by_now_gives_way_to_the_next(servers, m
         refused = threading.Event()
         keeping = start(lambda: wait_until(lambda: eric.get_job() and refused.is_set(), "carol is refused"))
         terminal.type("5983")
-        terminal.wait_for("\r\nMeter G1 is being read by eric: ask for another one\r\n")
+        terminal.answer("\r\nMeter G1 is being read by eric: ask for another one\r\nThrow away your reading", "y")
         terminal.wait_for("1 job is left, with another reader: 1 with eric.\r\n")
         refused.set()
         keeping()
@@ -178,15 +178,28 @@ def test_a_meter_that_another_is_reading_by_now_gives_way_to_the_next(servers, m
 
 def test_a_meter_whose_cycle_was_closed_gives_way_to_the_next(servers, make_walk, open_console):
     database = make_walk(make_job("G1"), make_job("G2", sequence=1))
-    terminal = open_console(servers.start("--database", database))
+    server = servers.start("--database", database)
+    terminal = open_console(server)
     terminal.log_in()
     terminal.meter()
     subprocess.run([*METERMT, "routes", "close", "--cycle", CYCLE, "--database", database], check=True)
     terminal.type("5983")
-
+    closed = "Cycle 2026-11 is closed: meter G1 is not read for it any more; ask for another job"
+    terminal.answer(f"\r\n{closed}\r\nThrow away your reading 5983 for meter G1? [y/N]: ", "")
+    kept = "It is kept on this device: you are asked about it when you log in again"
+    terminal.wait_for(f"\r\n{kept}\r\nNo cycle is open.\r\n")
     assert terminal.end() == 0
-    refused = "\nCycle 2026-11 is closed: meter G1 is not read for it any more; ask for another job\n"
-    assert terminal.seen.endswith(f"{refused}No cycle is open.\n")
+
+    terminal = open_console(server)
+    terminal.log_in()
+    terminal.wait_for("A reading that you typed here is not confirmed:\r\n  5983 for meter G1, cycle 2026-11, typed 20")
+    terminal.answer("\r\nSend it now? [Y/n]: ", "")
+    terminal.answer(
+        f"\r\nRefused: 5983 for meter G1. {closed}\r\nThrow away your reading 5983 for meter G1? [y/N]: ", "y"
+    )
+    terminal.wait_for("\r\nNo cycle is open.\r\n")
+    assert terminal.end() == 0
+    assert "confirmed" not in piped("carol\ncarol\n", *CLIENT_CONSOLE, "-p", server.port).stdout.decode()
 
 
 def test_a_reading_for_a_cycle_that_was_closed_is_not_filed_for_the_next(servers, make_walk, open_console, tmp_path):
@@ -201,6 +214,7 @@ def test_a_reading_for_a_cycle_that_was_closed_is_not_filed_for_the_next(servers
         subprocess.run([*METERMT, "routes", *command, "--cycle", cycle, "--database", database], check=True)
     terminal.type("5983")
     terminal.wait_for("\r\nCycle 2026-11 is closed: meter G1 is not read for it any more; ask for another job\r\n")
+    terminal.answer("Throw away", "y")
     assert terminal.meter() == "G1"
     terminal.type("6000")
 

@@ -81,3 +81,14 @@ def test_one_that_is_stopped_while_it_starts_is_gone(local_server):
     assert not is_there(pid)
     with pytest.raises(ServerUnreachable, match="ending"):
         local_server.start()
+
+
+def test_one_that_dies_is_started_again_at_its_port(local_server):
+    local_server.start()
+    port, pid = local_server.port, local_server._process.pid
+    with connect(local_server.host, port) as client:
+        os.kill(pid, signal.SIGKILL)
+        wait_until(lambda: not is_there(pid), "the server is gone")
+        client.ping()
+        client.ping()
+    assert (local_server.port, local_server._process.pid == pid) == (port, False)

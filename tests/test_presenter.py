@@ -73,12 +73,20 @@ def test_after_the_last_reading_all_is_done_until_there_is_more(reading, manager
     assert (reading.state.screen, reading.state.job.meter.number) == (Screen.READING, "G5250")
 
 
-def test_without_jobs_nothing_is_said_to_be_done(presenter, manager):
+def test_who_has_no_job_is_told_why(presenter, manager):
     manager.desk.store.write(lambda tx: tx.jobs.close_cycle("2026-11"))
     log_in(presenter)
-    assert (presenter.state.screen, presenter.state.status) == (Screen.DONE, Status(0, 0))
-    assert presenter.state.end[0] == "Nothing to read"
-    assert "no cycle is open" in presenter.state.end[1]
+    assert (presenter.state.screen, presenter.state.end) == (Screen.DONE, "No cycle is open.")
+
+
+def test_who_has_read_their_last_job_is_told_who_has_the_rest(reading, manager):
+    session, _ = manager.login("adam", "adam")
+    manager.next_job(session)
+    submit(reading, "1")
+    assert (reading.state.screen, reading.state.end) == (
+        Screen.DONE,
+        "1 job is left, with another reader: 1 with adam.",
+    )
 
 
 def test_a_refused_reading_stays_and_is_blamed_until_it_is_changed(reading):
@@ -143,6 +151,7 @@ def test_a_meter_that_somebody_else_has_read_is_left_with_a_word(reading, manage
     session, _ = manager.login("adam", "adam")
     manager.submit_reading(session, "G5248", clock_of_today.now, 7)
     submit(reading, "5983")
+    reading.choose(1)  # throw it away
     assert reading.state.faults == {"meter": "Meter G5248 was already read this cycle by adam"}
     assert (reading.state.job.meter.number, reading.state.typed.reading) == ("G5249", "")
 

@@ -184,12 +184,12 @@ def test_when_all_is_read_the_window_says_so(reader):
         reader.type("1")
         reader.press("Return")
         reader.wait_until(lambda: not reader.state.doing, "it is sent")
-    reader.wait_for("All jobs done")
+    reader.wait_for("All jobs are done")
     assert "Read 3/3" in reader.texts()
     assert reader.focused == "Retry"
     reader.press("Return")
     reader.wait_until(lambda: not reader.state.doing, "it has looked again")
-    assert "All jobs done" in reader.texts()
+    assert "All jobs are done" in reader.texts()
 
 
 def test_a_reading_sent_again_to_a_server_that_came_back_counts_once(open_window, servers, database):

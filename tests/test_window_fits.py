@@ -78,6 +78,25 @@ def test_a_long_reason_neither_widens_the_window_nor_pushes_anything_out(
     assert reader.root.winfo_width() <= 800
 
 
+@pytest.mark.parametrize("display", ["800x480"], indirect=True)
+def test_the_largest_letters_on_a_small_screen_cut_no_instructions_and_keep_submit_on_it(
+    open_window, servers, tmp_path, demo_accounts
+):
+    texts = {"address": "Harbour " * 25, "instructions": "Ring twice. " * 16}
+    long = make_job("G5248", route="Harbour", sequence=10, **texts)
+    database = make_database(tmp_path / "long.db", demo_accounts, [long])
+    reader = open_window(opening_for(servers.start("--database", database)))
+    reader.log_in()
+    for _ in range(5):
+        reader.press("Control-plus")
+    reader.see_everything()
+    reader.type("5983123")
+    reader.press("Return")
+    reader.wait_for("is too long")
+    reader.see_everything()
+    assert {texts["instructions"].strip(), "Submit", "Quit"} <= {text.strip() for text in reader.texts()}
+
+
 def test_a_window_that_is_too_small_grows(reader):
     reader.root.geometry("100x50")
     reader.see_everything()

@@ -5,9 +5,10 @@ import threading
 import time
 
 import pytest
-from conftest import wait_until
+from conftest import CYCLE, wait_until
+from servers import ServerProcess
 from window_fixtures import *  # noqa: F403 - the fixtures
-from window_fixtures import readings_in
+from window_fixtures import opening_for, readings_in
 
 from metermt.store.sqlite.store import SqliteStore
 
@@ -49,12 +50,45 @@ def test_escape_in_a_dialog_asks_when_something_typed_is_not_sent(reader, databa
     reader.press("Return")
     reader.wait_until(lambda: reader.focused == "password", "a password is asked for")
     reader.press("Escape")
+    reader.wait_for("Your reading of G5248 is not confirmed. It is kept on this computer")
     reader.wait_until(lambda: reader.focused == "Stay", "the question has the keyboard")
+    reader.see_everything()
     reader.press("Escape")
     reader.wait_until(lambda: reader.focused == "password", "the password is asked for again")
     reader.type("carol")
     reader.press("Return")
     reader.wait_for("Accepted 5983 for G5248")
+
+
+@pytest.mark.parametrize("display", ["800x480"], indirect=True)
+def test_what_was_sent_and_not_confirmed_is_offered_by_the_next_window(open_window, server, database):
+    reader = open_window(opening_for(server, timeout=0.5))
+    reader.log_in()
+    server.kill()
+    reader.type("5983")
+    reader.press("Return")
+    reader.wait_for("Your reading is kept")
+    reader.see_everything()
+    reader.press("Alt-q", "Alt-u")
+    assert reader.window._closed
+    with ServerProcess(database.parent, "--database", database, port=server.port) as server:
+        reader = open_window(opening_for(server))
+        reader.wait_until(lambda: reader.focused == "password", "a password is asked for")
+        reader.type("carol")
+        reader.press("Return")
+        reader.wait_until(lambda: reader.focused == "Send", "the question has the keyboard")
+        reader.wait_for("Your reading of G5248, 5983, was kept here and is not confirmed.")
+        reader.see_everything()
+        with SqliteStore(database, create=False) as store:
+            store.write(lambda tx: tx.jobs.close_cycle(CYCLE))
+        reader.press("Return")
+        reader.wait_until(lambda: reader.focused == "Keep", "it is asked what is to become of it")
+        reader.wait_for("Keep your reading, 5983 for G5248, to be asked again")
+        reader.see_everything()
+        reader.press("Alt-t")
+        reader.wait_for("No cycle is open")
+        reader.window.close()
+    assert readings_in(database) == []
 
 
 def test_quit_does_not_ask_when_nothing_is_unsent(reader):
@@ -75,7 +109,7 @@ def test_what_was_typed_is_kept_for_its_reader_when_somebody_else_logs_in(reader
     expire_login(reader, database, "carol")
     reader.press("Return")
     let_in("adam")
-    reader.wait_for("The reading of G5248 by Carol Dent was not sent. It is kept in this window until carol logs in")
+    reader.wait_for("The reading of G5248 by Carol Dent was not sent. It is kept here until carol logs in again")
     reader.see_everything()
     reader.wait_until(lambda: reader.focused == "reading", "adam can read")
     assert reader.root.focus_get().get() == ""
@@ -88,7 +122,7 @@ def test_what_was_typed_is_kept_for_its_reader_when_somebody_else_logs_in(reader
     reader.type("18")
     reader.press("Return")
     let_in("carol")
-    reader.wait_for("Your reading of G5248, 5983, was kept here and not sent.")
+    reader.wait_for("Your reading of G5248, 5983, was kept here and is not confirmed.")
     reader.see_everything()
     reader.wait_until(lambda: reader.focused == "Send", "the question has the keyboard")
     reader.press("Return")

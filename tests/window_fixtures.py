@@ -38,8 +38,9 @@ def display(screens, request):
 
 
 @pytest.fixture
-def open_window(display, servers, monkeypatch):  # windows are closed before servers are killed
+def open_window(display, servers, monkeypatch, tmp_path):  # windows are closed before servers are killed
     monkeypatch.setenv("DISPLAY", display)
+    monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path))
     try:
         from metermt.gui.app import Window  # noqa: PLC0415 - without tkinter the sentence below is to be read
     except ModuleNotFoundError as error:
@@ -69,7 +70,7 @@ def server(servers, database):
 
 
 def opening_for(server, timeout=10.0):
-    return Opening(lambda: connect("localhost", server.port, timeout=timeout), username="carol")
+    return Opening(lambda: connect("localhost", server.port, timeout=timeout, outbox=True), username="carol")
 
 
 @pytest.fixture

@@ -11,6 +11,7 @@ _COMMANDS = {
     "console": "metermt.console",
     "registry": "metermt.cli.registry",
     "gui": "metermt.gui.command",
+    "outbox": "metermt.cli.outbox",
     "demo": "metermt.cli.demo",
     "users": "metermt.cli.users",
     "routes": "metermt.cli.routes",

@@ -58,8 +58,15 @@ class Target:
 
     def __call__(self) -> MeterClient:
         """Connect."""
+        return self._connected(outbox=False)
+
+    def with_outbox(self) -> MeterClient:
+        """Connect, for a reader: what they type is kept on this device until the server has accepted it."""
+        return self._connected(outbox=True)
+
+    def _connected(self, *, outbox: bool) -> MeterClient:
         address = () if self.ways.get("servers") else (self.host, self.port)
-        return connect(*address, **self.ways)
+        return connect(*address, **self.ways, outbox=outbox)
 
 
 def address_options(use: str) -> Callable[[F], F]:

@@ -52,14 +52,14 @@ def open_window(connect: Target, database: DatabasePlace | None = None, *, demo:
     from metermt.localserver import LOCAL_HOSTS, LocalServer  # noqa: PLC0415
 
     if connect.host not in LOCAL_HOSTS or not connect.is_direct:
-        Window(Opening(connect, username=login_name())).run()
+        Window(Opening(connect.with_outbox, username=login_name())).run()
         return
     server = LocalServer(connect.host, connect.port, database=database, demo=demo)
     *names, last = USERS
     greeting = f"Log in as {', '.join(names)} or {last}; the password is the name." if demo else ""
 
     def connect_to_own() -> MeterClient:
-        return replace(connect, host=server.host, port=server.port)()
+        return replace(connect, host=server.host, port=server.port).with_outbox()
 
     opening = Opening(
         connect_to_own,

@@ -1,13 +1,16 @@
 """What the window asks before it goes on, and the answers to choose from."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum
+from itertools import repeat
 from typing import NamedTuple
 
+from metermt.errors import Error
 from metermt.model import Answer
+from metermt.rules.answers import in_short
 
-_SHORT = 40  # characters of a reason that are enough to know it again
+_LISTED = 3  # readings; more are counted
 
 
 class Choice(NamedTuple):
@@ -21,18 +24,14 @@ class Asking(Enum):
     """The kinds of questions: the heading, the answers, Enter's first, and the number of Escape's."""
 
     WHICH = "Which is it?", (Choice("Back"), Choice("Send reading", 5), Choice("Send reason", 6))
-    SEND = "Send it now?", (Choice("Send"), Choice("Not now")), 1
+    SEND = "Send now?", (Choice("Send"), Choice("Not now")), 1
+    REFUSED = "Refused", (Choice("Keep"), Choice("Throw away"))
     QUIT = "Quit?", (Choice("Stay"), Choice("Quit", 1))  # not with Q, which has asked: it may be held down
 
     def __init__(self, heading: str, choices: Sequence[Choice], escape: int = 0) -> None:
         self.heading = heading
         self.choices = choices
         self.escape = escape
-
-
-def said_in(answer: Answer) -> str:
-    """Return what was said of the meter, in short."""
-    return _short(answer.reason) if answer.value is None else str(answer.value)
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,13 +45,28 @@ class Question:
 def which_is_it(reading: int | str | None, reason: str) -> Question:
     """Ask about a reading that came together with a reason why there is none."""
     return Question(
-        Asking.WHICH, f"You typed a reading, {reading}, and {_short(reason)}, which says that there is none."
+        Asking.WHICH,
+        f"You typed a reading, {reading}, and {in_short(Answer('', reason=reason))}, which says that there is none.",
     )
 
 
-def send_now(answer: Answer) -> Question:
+def send_now(answers: Sequence[Answer]) -> Question:
     """Ask whether what was kept for a reader is to be sent."""
-    return Question(Asking.SEND, f"Your reading of {answer.meter}, {said_in(answer)}, was kept here and not sent.")
+    if len(answers) == 1:
+        (answer,) = answers
+        return Question(
+            Asking.SEND, f"Your reading of {answer.meter}, {in_short(answer)}, was kept here and is not confirmed."
+        )
+    return Question(Asking.SEND, _listed("These readings of yours were kept here and are not confirmed:", answers))
+
+
+def it_was_refused(refused: Mapping[Answer, Error]) -> Question:
+    """Ask whether to throw away what the server has refused, and why it has."""
+    if len(refused) == 1:
+        ((answer, error),) = refused.items()
+        return Question(Asking.REFUSED, f"{error}.\nKeep your reading, {_named(answer)}, to be asked again at a login?")
+    text = _listed("These were refused:", refused, [f": {error}" for error in refused.values()])
+    return Question(Asking.REFUSED, f"{text}\nKeep them, to be asked again at a login?")
 
 
 def quit_all_the_same(username: str, unsent: Sequence[tuple[str, str]]) -> Question:
@@ -62,14 +76,33 @@ def quit_all_the_same(username: str, unsent: Sequence[tuple[str, str]]) -> Quest
     return Question(Asking.QUIT, text[0].upper() + text[1:])
 
 
+def quit_unconfirmed(answer: Answer) -> Question:
+    """Ask whether to leave with a reading that is not confirmed, and kept."""
+    kept = "It is kept on this computer, and you are asked about it when you log in here again. Quit?"
+    return Question(Asking.QUIT, f"Your reading of {answer.meter} is not confirmed. {kept}")
+
+
 def kept_for(username: str, full_name: str, answer: Answer) -> str:
     """Return what to say when somebody else logs in than the reader whose answer was not sent."""
-    reading = f"The reading of {answer.meter} by {full_name} was not sent"
-    return f"{reading}. It is kept in this window until {username} logs in here again"
+    return f"The reading of {answer.meter} by {full_name} was not sent. It is kept here until {username} logs in again"
 
 
-def _short(reason: str) -> str:
-    return f"“{reason if len(reason) <= _SHORT else reason[: _SHORT - 1] + '…'}”"
+def accepted(answers: Sequence[Answer]) -> str:
+    """Return what to say of readings that were kept and are accepted now."""
+    if len(answers) == 1:
+        return f"Accepted {_named(answers[0])}"
+    return f"Accepted {len(answers)} readings" if answers else ""
+
+
+def _named(answer: Answer) -> str:
+    return f"{in_short(answer)} for {answer.meter}"
+
+
+def _listed(heading: str, answers: Iterable[Answer], ends: Iterable[str] = repeat("")) -> str:
+    """Return a line for each of the first answers, with its end."""
+    lines = [_named(answer) + end for answer, end in zip(answers, ends, strict=False)]
+    more = [f"and {len(lines) - _LISTED} more"] if len(lines) > _LISTED else []
+    return "\n".join([heading, *lines[:_LISTED], *more])
 
 
 def _whose(reader: str, username: str) -> str:

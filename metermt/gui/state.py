@@ -44,6 +44,8 @@ class State:
     full_name: str = ""
     job: Job | None = None
     status: Status | None = None
+    end: str = ""
+    """Why there is no meter to read, as the server tells people."""
     notice: str = ""
     """Good news."""
     hint: str = ""
@@ -75,17 +77,6 @@ class State:
     def is_locked(self) -> bool:
         """The fields for the reading and the reason take nothing."""
         return bool(self.doing) or self.keys_refused
-
-    @property
-    def end(self) -> tuple[str, str]:
-        """What to say when there is no meter to read: in short, and in full.
-
-        The server says that it has none for this reader, and how many have been read, but not why there is none.
-        """
-        if self.status and self.status.total:
-            return "All jobs done", "Nothing is left to read."
-        causes = "No routes have been imported, no cycle is open, or other readers have all the meters."
-        return "Nothing to read", causes
 
     @property
     def can_submit(self) -> bool:

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from metermt.errors import UserError
 from metermt.model import User
-from metermt.rules.answers import whole_number
+from metermt.rules.answers import as_typed
 
 READ = "Read"
 """The reason that is none: there is a reading."""
@@ -34,8 +34,7 @@ class Typed:
         if reason.lower() == READ.lower():
             reason = ""
         if reading:
-            value = whole_number(reading)
-            return (reading if value is None else value), reason
+            return as_typed(reading), reason
         return (None, reason) if reason else None
 
     @property

@@ -14,13 +14,27 @@ EARLIEST = 1970
 MAX_REASON = 500
 """Characters in a reason."""
 
+_SHORT = 40  # characters of a reason that are enough to know it again
 _KEY = re.compile(r"[!-~]{1,64}")
 _WHOLE_NUMBER = re.compile(r"-?[0-9]{1,20}")  # every part can carry so many digits
 
 
-def whole_number(text: str) -> int | None:
-    """Return the whole number that somebody has typed, None if it is none, or has more than 20 digits."""
-    return int(text) if _WHOLE_NUMBER.fullmatch(text) else None
+def as_typed(text: str) -> int | str:
+    """Return the whole number that somebody has typed; what is none, or has more than 20 digits, as it is.
+
+    `judged` says what is wrong with that.
+    """
+    return int(text) if _WHOLE_NUMBER.fullmatch(text) else text
+
+
+def in_short(answer: Answer) -> str:
+    """Return what an answer says of its meter, so that its reader knows it again."""
+    return quoted(str(answer.reason)) if answer.value is None else str(answer.value)
+
+
+def quoted(reason: str) -> str:
+    """Return a reason in quotes, or its beginning."""
+    return f"“{reason if len(reason) <= _SHORT else reason[: _SHORT - 1] + '…'}”"
 
 
 def judged(answer: Answer, now: datetime) -> Answer:

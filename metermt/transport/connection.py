@@ -72,9 +72,17 @@ def _connect(host: str, port: int, deadline: Deadline) -> socket.socket:
     except (OSError, UnicodeError) as error:  # UnicodeError: no host can have such a name
         words = error.strerror if isinstance(error, OSError) else "no such host name"
         raise ServerUnreachable(f"Nobody answers at {host}:{port}: {words}") from error
-    if sock.getsockname() == sock.getpeername():
+    if _is_itself(sock):
         # Nobody listens, and the system has given this end the very port that it was to reach: TCP joins it to itself.
         sock.close()
         raise ServerUnreachable(f"Nobody answers at {host}:{port}: Connection refused")
     tune(sock)
     return sock
+
+
+def _is_itself(sock: socket.socket) -> bool:
+    """Tell whether a socket is connected to itself, as the system may do with a free port of its own choice."""
+    try:
+        return bool(sock.getsockname() == sock.getpeername())
+    except OSError:  # the server died just now; what is asked on this socket next says so
+        return False

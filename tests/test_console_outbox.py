@@ -1,0 +1,120 @@
+"""The console, and what was typed there and not confirmed: it is kept, and offered to its reader."""
+
+from datetime import UTC, datetime
+
+import pytest
+from conftest import Clock, make_job
+from readers import readings_in
+from servers import FullStore, fill, listening
+from terminals import CLIENT_CONSOLE, CTRL_C, piped
+
+from metermt.calls.desk import Desk
+
+KEPT = "Your reading 5983 for meter G1 is kept on this device: you are asked about it when you log in again"
+
+
+@pytest.fixture
+def store(demo_accounts):
+    return fill(FullStore(), demo_accounts, [make_job(f"G{number}", sequence=number) for number in range(1, 6)])
+
+
+@pytest.fixture
+def clock():
+    return Clock(datetime.now(UTC))
+
+
+@pytest.fixture
+def server(store, clock):
+    with listening(Desk(store, clock=clock)) as server:
+        yield server
+
+
+@pytest.fixture
+def typist(open_console, server, monkeypatch, tmp_path):
+    """Carol, who has an outbox of her own and stands before the meter G1."""
+    monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path))
+    terminal = open_console(server)
+    terminal.log_in()
+    assert terminal.meter() == "G1"
+    return terminal
+
+
+def said_by(store):
+    return [(reading.username, reading.answer.meter, reading.answer.value) for reading in readings_in(store)]
+
+
+def test_a_reading_that_the_server_has_no_room_for_is_kept_and_accepted_later(
+    typist, open_console, server, store, expected_errors
+):
+    store.full = True
+    typist.type("5983")
+    typist.wait_for("\r\nError: The server cannot use its database (")
+    typist.answer("Not confirmed yet. Send the reading for meter G1 again? [Y/n]: ", "")
+    typist.answer("Not confirmed yet. Send the reading for meter G1 again? [Y/n]: ", "n")
+    assert typist.end() == 1
+    assert f"[Y/n]: n\n{KEPT}\nError: The server cannot use its database (" in typist.seen
+
+    store.full = False
+    again = open_console(server)
+    again.log_in()
+    again.wait_for("A reading that you typed here is not confirmed:\r\n  5983 for meter G1, cycle 2026-11, typed 20")
+    again.answer("Send it now? [Y/n]: ", "n")
+    again.meter()
+    again.press(CTRL_C)
+    assert again.end() == 0
+    done = piped("carol\ncarol\n17\n", *CLIENT_CONSOLE, "-p", server.port)  # where nobody can be asked it is sent
+    assert "\nAccepted: 5983 for meter G1\nRoute North, stop 2\nReading for meter G2: 17\n" in done.stdout.decode()
+    assert said_by(store) == [("carol", "G1", 5983), ("carol", "G2", 17)]
+
+
+def test_a_reading_is_kept_when_its_reader_cannot_log_in_again(typist, open_console, server, store, clock):
+    clock.move(hours=13)
+    typist.type("5983")
+    typist.wait_for("Your login has expired: log in again, your reading is kept")
+    for _ in range(3):
+        typist.log_in("", "wrong", default="carol")
+    assert typist.end() == 1
+    assert typist.seen.endswith(f"{KEPT}\nError: Invalid username or password\n")
+
+    again = open_console(server)
+    again.log_in()
+    again.answer("Send it now? [Y/n]: ", "")
+    again.wait_for("Accepted: 5983 for meter G1\r\n")
+    assert again.meter() == "G2"
+    assert said_by(store) == [("carol", "G1", 5983)]
+
+
+def test_a_reading_is_not_sent_by_somebody_else_who_logs_in(typist, store, clock):
+    clock.move(hours=13)
+    typist.type("5983")
+    typist.wait_for("your reading is kept\r\n")
+    typist.log_in("adam", default="carol")
+    typist.wait_for("The reading 5983 for meter G1 is kept until carol logs in here again\r\n")
+    assert typist.meter() == "G1"
+    typist.type("6000")
+    typist.meter()
+    assert said_by(store) == [("adam", "G1", 6000)]
+    clock.move(hours=13)
+    typist.type("1")
+    typist.log_in("carol", default="adam")
+    typist.answer("Send it now? [Y/n]: ", "")
+    typist.wait_for("Refused: 5983 for meter G1. Meter G1 was already read this cycle by adam\r\n")
+    typist.answer("Throw away your reading 5983 for meter G1? [y/N]: ", "")
+    typist.wait_for("It is kept on this device")
+
+
+def test_a_reader_whose_device_is_full_is_told_and_reads_on(
+    open_console, server, store, monkeypatch, tmp_path, expected_errors
+):
+    (tmp_path / "file").touch()
+    monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path / "file"))
+    terminal = open_console(server)
+    terminal.log_in()
+    terminal.answer("Reading for meter G1: ", "5983")
+    terminal.wait_for("What is typed cannot be kept on this device, in ")
+    terminal.wait_for("Not a directory. It is sent all the same\r\nAccepted: you have read 1 out of 1 readings\r\n")
+    store.full = True
+    terminal.answer("Reading for meter G2: ", "17", "again? [Y/n]: ", "n")
+    assert terminal.end() == 1
+    told = "Your reading 17 for meter G2 is not confirmed, and not kept on this device: write it down\n"
+    assert told in terminal.seen
