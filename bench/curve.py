@@ -123,7 +123,7 @@ def _against_the_rules(curve: Sequence[Shares], rules: dict[str, Shares], at: in
     parts.append(panel.line([(max(one.bothered, 1), one.caught) for one in curve], _CAUGHT))
     here = curve[at]
     parts.append(panel.dot(here.bothered, here.caught, _CAUGHT))
-    parts.append(panel.label(here.bothered, here.caught, "MeterMT, as shipped", _CAUGHT, (12, 40)))
+    parts.append(panel.label(here.bothered, here.caught, "MeterMT, as shipped", _CAUGHT, (10, 22)))
     others = [(name, shares) for name, shares in rules.items() if name in _WORDS]
     for name, shares in others:
         x, y = 100 * shares.bothered, 100 * shares.caught

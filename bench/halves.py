@@ -11,7 +11,7 @@ from bench.mistakes import Mistake, plant
 from bench.townfile import Town, reads_of
 from metermt.rules.habits import Experience
 from metermt.rules.history import History, Read, history_of
-from metermt.rules.limits import Limits, limits_of
+from metermt.rules.limits import Limits, limits_of, with_neighbours
 from metermt.rules.seasons import Season, season_of
 from metermt.rules.town import Town as TownFacts
 from metermt.rules.town import town_of
@@ -53,8 +53,8 @@ class Half:
         self._seasons: dict[date, Season] = {}
         self.cases = [case for at, meter in enumerate(self._walk) for case in self._cases(at, meter, chance)]
 
-    def limits(self, experience: Experience, with_neighbours: bool = True) -> list[Limits]:
-        """Compute the limits of all cases."""
+    def limits(self, experience: Experience, neighbours: bool = True) -> list[Limits]:
+        """Compute the limits of all cases, with their neighbours or without."""
         towns: dict[date, TownFacts] = {}
         found = []
         for case in self.cases:
@@ -62,8 +62,9 @@ class Half:
             if known not in towns:
                 towns[known] = self._town(known, experience)
             town = towns[known]
-            stops = [limits_of(one, town, case.opened, experience=experience) for one in case.beside]
-            found.append(limits_of(case.history, town, case.opened, stops if with_neighbours else (), experience))
+            stops = case.beside if neighbours else ()
+            own, *others = (limits_of(one, town, case.opened, experience) for one in (case.history, *stops))
+            found.append(with_neighbours(own, others))
         return found
 
     def _town(self, known: date, experience: Experience) -> TownFacts:

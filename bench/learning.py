@@ -39,7 +39,7 @@ def learn(town: Town, seed: int) -> Experience:
 
 def _loss(half: Half, experience: Experience) -> float:
     good, bad = [], []
-    for case, limits in zip(half.cases, half.limits(experience, with_neighbours=False), strict=True):
+    for case, limits in zip(half.cases, half.limits(experience, neighbours=False), strict=True):
         if case.use >= 0:
             good.append(log(1 + _bounded(doubt(case.true, case.on, limits, None, experience.away))))
         bad += [log(1 + 1 / _bounded(one)) for one in _doubts(case, limits, experience)]

@@ -27,6 +27,7 @@ from metermt.rules.limits import SENSITIVITY
 OURS = "metermt"
 SETTINGS = [round(10 ** (step / 10), 3) for step in range(-15, 21)]
 """The sensitivities of the curve, from 0.03 to 100."""
+_SHOWN = (0.1, 0.251, 0.501, 1.0, 1.995, 3.981, 10.0)
 _LESS = 0.85  # of what a rule bothers on the design half: our setting beside it bothers no more there
 
 
@@ -118,6 +119,10 @@ def _show(runs: Sequence[Run]) -> None:
             words = f"ours, sensitivity {min(settings):g} to {max(settings):g}"
             table.add_row("", *_cells([run.beside[name][1] for run in runs]), words)
     console.print(table)
+    curve = Table("sensitivity", "bothered", "caught", "material caught", title="Ours by its setting, in %")
+    for setting in _SHOWN:
+        curve.add_row(f"{setting:.2g}", *_cells([run.curve[SETTINGS.index(setting)] for run in runs]))
+    console.print(curve)
     kinds = Table("mistake", "caught", title="Ours as shipped, by kind of mistake, in %")
     for kind in runs[0].kinds:
         kinds.add_row(kind, _cell([run.kinds[kind] for run in runs]))

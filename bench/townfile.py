@@ -38,7 +38,7 @@ def load(file: Path) -> Town:
         packed = file.read_bytes()
         text = (gzip.decompress(packed) if packed[:2] == b"\x1f\x8b" else packed).decode("utf-8-sig")
     except (OSError, EOFError, UnicodeDecodeError) as error:
-        raise BadFile(f"{file} cannot be read: {error}") from None
+        raise BadFile(f"{file} cannot be read: {error}; name a file of readings with --data") from None
     lines = csv.DictReader(io.StringIO(text, newline=""))
     missing = [column for column in _COLUMNS if column not in (lines.fieldnames or ())]
     if missing:

@@ -2,8 +2,8 @@
 
 from datetime import date, timedelta
 
-from metermt.rules.history import History, Read, history_of
-from metermt.rules.limits import limits_of
+from metermt.rules.history import Read, history_of
+from metermt.rules.limits import limits_of, with_neighbours
 from metermt.rules.town import Town
 
 FIRST = date(2025, 1, 1)
@@ -19,11 +19,11 @@ def read_monthly(*uses, start=1000):
     return history_of(reads)
 
 
-def next_day(history: History):
+def next_day(history):
     """The day on which the next reading is due."""
     return history.last.on + MONTH
 
 
-def limits_for(history: History, town=None, stops=()):
+def limits_for(history, town=None, stops=()):
     """The limits of a meter for the cycle that follows its history."""
-    return limits_of(history, town or Town(), next_day(history), stops)
+    return with_neighbours(limits_of(history, town or Town(), next_day(history)), stops)

@@ -1,8 +1,8 @@
 """A meter's limits: computed when a cycle is opened, and stored with the job, so that judging reads no history."""
 
 from bisect import bisect_left
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
 from datetime import date
 from math import exp, log
 
@@ -62,20 +62,27 @@ class Limits:
     beside: tuple[Beside, ...] = ()
 
 
-def limits_of(
-    history: History, town: Town, opened: date, stops: Sequence[Limits] = (), experience: Experience = EXPERIENCE
-) -> Limits:
-    """Compute the limits of a meter for a cycle whose first day is `opened`.
+def limits_of(history: History, town: Town, opened: date, experience: Experience = EXPERIENCE) -> Limits:
+    """Compute the limits of a meter for a cycle whose first day is `opened`, without its neighbours.
 
-    From its own history, and what the whole town did. `stops` are the limits of the stops before and after, computed
-    without theirs.
+    From its own history, and from what the whole town did until then.
     """
     last = history.last
     if last is None:
-        return Limits(beside=_beside(stops))
+        return Limits()
     middle, days = middle_of(history, opened)
     habit = habit_of(history.periods, middle, days, experience, town.meter, town.season)
-    return Limits(last.value, last.on, habit and _rounded(habit), known_until(history), _beside(stops))
+    return Limits(last.value, last.on, habit and _rounded(habit), known_until(history))
+
+
+def with_neighbours(limits: Limits, stops: Iterable[Limits]) -> Limits:
+    """Return the limits with what is known of the stops before and after, as far as there is anything."""
+    beside = tuple(
+        Beside(stop.previous, stop.previous_on, stop.habit)
+        for stop in stops
+        if stop.previous is not None and stop.previous_on is not None and stop.habit is not None
+    )
+    return replace(limits, beside=beside)
 
 
 def usual_use(
@@ -108,11 +115,3 @@ def as_anything(use: int) -> float:
 
 def _rounded(habit: Habit) -> Habit:
     return Habit(round(habit.rate, 4), round(habit.spread, 4), round(habit.idle, 4))
-
-
-def _beside(stops: Sequence[Limits]) -> tuple[Beside, ...]:
-    return tuple(
-        Beside(stop.previous, stop.previous_on, stop.habit)
-        for stop in stops
-        if stop.previous is not None and stop.previous_on is not None and stop.habit is not None
-    )

@@ -37,6 +37,8 @@ class Season:
 def season_of(histories: Iterable[History], opened: date) -> Season:
     """Learn the season of a town from the last three years before a cycle that is opened on a day.
 
+    Some 2,000 meters, drawn evenly, are enough to know a town.
+
     log(use a day) = meter + the months that the period covers, fitted by turns, each to what the other leaves. A month
     that n periods tell of is believed as n / (n + 10). There is none as long as some month of the year was hardly read.
     """
