@@ -10,9 +10,11 @@ from meterfacts import FIRST, limits_for, next_day, read_monthly
 
 from metermt.errors import SettingError
 from metermt.rules.checks import Flag, Judgement, doubt, judge
+from metermt.rules.habits import Habit
 from metermt.rules.history import Read, history_of
-from metermt.rules.limits import SENSITIVITY, Limits, check_sensitivity
+from metermt.rules.limits import SENSITIVITY, Limits, check_sensitivity, limits_of, with_neighbours
 from metermt.rules.slips import Cause
+from metermt.rules.town import Town
 from metermt.wire import from_text, to_text
 
 USES = [12, 14, 11, 13, 12, 12, 13, 11, 12, 14, 12, 13]
@@ -205,6 +207,7 @@ def test_a_value_that_fits_the_neighbour_much_better_is_asked_about(beside):
 def test_the_previous_reading_of_the_neighbour_is_known_again(beside):
     assert judge(10_600, DUE, beside, 5).cause is Cause.NEIGHBOUR
     assert judge(10_631, DUE, beside, 5).cause is Cause.NEIGHBOUR
+    assert doubt(10_631, DUE, beside, 5) > 10 * doubt(10_631, DUE, LIMITS, 5)
 
 
 def test_a_value_that_fits_its_own_meter_passes_whatever_the_neighbour_has(beside):
@@ -247,3 +250,25 @@ def test_limits_are_stored_as_a_short_text(beside):
     assert from_text(Limits, text) == beside
     assert len(text) < 400
     assert from_text(Limits, to_text(Limits())) == Limits()
+
+
+@settings(max_examples=80)
+@given(
+    st.lists(st.tuples(st.integers(0, 900), st.integers(0, 10**6)), max_size=6),
+    st.integers(0, 10**12),
+    st.integers(-400, 4_000),
+    st.sampled_from([None, 3, 6, 12]),
+    st.booleans(),
+)
+def test_any_value_of_any_meter_on_any_day_is_judged(reads, value, days, dials, active):
+    history = history_of([Read(FIRST + timedelta(days=on), shown) for on, shown in reads], dials)
+    on = FIRST + timedelta(days=days)
+    town = Town(Habit(-1.0, 0.5))
+    limits = with_neighbours(limits_of(history, town, on), [LIMITS, limits_of(history, Town(), on)])
+
+    judgement = judge(value, on, limits, dials, active=active)
+    assert from_text(Limits, to_text(limits)) == limits
+    assert not judgement.confirm or judgement.flags
+    assert doubt(value, on, limits, dials) >= 0
+    if history.last and value >= history.last.value:
+        assert not {Flag.ROLLOVER, Flag.NEGATIVE} & set(judgement.flags)

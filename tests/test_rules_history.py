@@ -32,6 +32,7 @@ def test_a_missing_reading_makes_a_longer_period():
 
 def test_no_period_reaches_over_an_exchange():
     assert periods(Read(day(0), 900), Read(day(30), 0, exchanged=True), Read(day(60), 12)) == [(30, 12)]
+    assert periods(Read(day(0), 900), Read(day(30), 930, exchanged=True), Read(day(60), 942)) == [(30, 12)]
     assert periods(Read(day(0), 900), Read(day(30), 3), Read(day(60), 12)) == [(30, 9)]
 
 

@@ -40,4 +40,4 @@ def test_a_single_digit_can_be_misread_and_have_lost_another():
     assert dict(SLIPS[Cause.SWAPPED]("7")) == {}
     assert dict(SLIPS[Cause.DOUBLED]("7")) == {}
     assert set(dict(SLIPS[Cause.MISREAD]("7"))) == set(range(10)) - {7}
-    assert {17, 70, 77} <= set(dict(SLIPS[Cause.DROPPED]("7")))
+    assert set(dict(SLIPS[Cause.DROPPED]("7"))) == {*range(17, 100, 10), *range(70, 80)}

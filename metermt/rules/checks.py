@@ -109,6 +109,7 @@ class _Meter:
         "_days",
         "_habit",
         "_limits",
+        "_on",
         "_over",
         "_previous",
         "_text",
@@ -121,7 +122,7 @@ class _Meter:
     def __init__(self, value: int, on: date, limits: Limits, habit: Habit, dials: int | None, away: float) -> None:
         assert limits.previous is not None
         assert limits.previous_on is not None
-        self._limits, self._habit, self._away = limits, habit, away
+        self._on, self._limits, self._habit, self._away = on, limits, habit, away
         self._value, self._text, self._previous = value, str(value), limits.previous
         self._days = max((on - limits.previous_on).days, 1)
         self._usual = self._days * exp(habit.rate)
@@ -200,12 +201,9 @@ class _Meter:
         if not stops:
             return 0.0
         total = 0.0
-        on = self._limits.previous_on
         for stop in stops:
             use = self._value - stop.previous
-            if use < 0 or on is None:
-                continue
-            days = self._days + (on - stop.previous_on).days
+            days = (self._on - stop.previous_on).days
             total += (1 - _COPIED) * chance(stop.habit, use, days, self._away)
             if not use:
                 total += _COPIED

@@ -5,6 +5,8 @@ from dataclasses import dataclass
 from datetime import date, timedelta
 from statistics import median
 
+from metermt.model import highest
+
 MISSING = 3.5
 """For how many of its usual periods the history of a meter is good: with three missed cycles and the one at hand it is
 four since the last reading, with two it is three, give or take some days."""
@@ -78,6 +80,8 @@ def known_until(history: History) -> date | None:
 def _use(before: int, after: int, dials: int | None) -> int | None:
     """Return the units between two values of one device, None if the second cannot be of the same device."""
     use = after - before
-    if use < 0 and dials is not None and use + 10**dials < 10**dials // 10:
-        return int(use + 10**dials)
-    return use if use >= 0 else None
+    if use >= 0:
+        return use
+    size = highest(dials) + 1
+    over = use + size
+    return over if dials is not None and 0 <= over < size // 10 else None
