@@ -1,0 +1,87 @@
+"""What a meter has used in the past: from its readings to periods of use. Pure functions over readings."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import date, timedelta
+from statistics import median
+
+from metermt.model import highest
+
+MISSING = 3.5
+"""For how many of its usual periods the history of a meter is good: with three missed cycles and the one at hand it is
+four since the last reading, with two it is three, give or take some days."""
+
+
+@dataclass(frozen=True, slots=True)
+class Read:
+    """What the register showed on a day. `exchanged` says that it is the first one of a new device."""
+
+    on: date
+    value: int
+    exchanged: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Period:
+    """What was used between two readings of one device: `use` units in `days` days, up to the day `ended`."""
+
+    ended: date
+    days: int
+    use: int
+
+    @property
+    def middle(self) -> float:
+        """The middle of the period, in days (`date.toordinal`)."""
+        return self.ended.toordinal() - self.days / 2
+
+
+@dataclass(frozen=True, slots=True)
+class History:
+    """The last accepted reading of a place, None if there is none, and its periods of use, oldest first."""
+
+    last: Read | None = None
+    periods: tuple[Period, ...] = ()
+
+
+def history_of(reads: Iterable[Read], dials: int | None = None) -> History:
+    """Make periods of readings, in any order.
+
+    Of two readings on one day the later one in order counts. A register that falls was exchanged although nobody said
+    so, unless it has gone over the top of its `dials` digits: then it went on by less than a tenth of what it can show.
+    No period reaches over an exchange, and a reading that is missing makes a longer period.
+    """
+    by_day: dict[date, Read] = {}
+    for read in sorted(reads, key=lambda read: read.on):
+        before = by_day.get(read.on)
+        again = before is not None and before.exchanged
+        by_day[read.on] = Read(read.on, read.value, exchanged=True) if again else read
+    last: Read | None = None
+    periods = []
+    for read in by_day.values():
+        use = None if last is None or read.exchanged else _use(last.value, read.value, dials)
+        if last is not None and use is not None:
+            periods.append(Period(read.on, (read.on - last.on).days, use))
+        last = read
+    return History(last, tuple(periods))
+
+
+def known_until(history: History) -> date | None:
+    """Return the last day on which the past of a meter is enough to judge a reading by; None if it is not at all.
+
+    It is not without a period of use: there is nothing to compare with. It ends `MISSING` of its usual periods (their
+    median) after the last reading: three cycles are missing then.
+    """
+    if history.last is None or not history.periods:
+        return None
+    usual = median(period.days for period in history.periods)
+    return history.last.on + timedelta(days=round(MISSING * usual))
+
+
+def _use(before: int, after: int, dials: int | None) -> int | None:
+    """Return the units between two values of one device, None if the second cannot be of the same device."""
+    use = after - before
+    if use >= 0:
+        return use
+    size = highest(dials) + 1
+    over = use + size
+    return over if dials is not None and 0 <= over < size // 10 else None

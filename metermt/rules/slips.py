@@ -1,0 +1,76 @@
+"""How likely a typed value is a slip of another one, kind by kind. Pure functions over digits.
+
+The six kinds are taken to be equally frequent, and within a kind each way that the true value can go wrong is as likely
+as any other. So the chance that a value v is a slip of kind k is the sum of P(k makes v of t) * P(t), over all values t
+that the register may truly show.
+"""
+
+from collections.abc import Callable, Iterator
+from enum import StrEnum
+
+KINDS = 6
+"""Swapped, dropped, doubled, misread, a neighbour's, and the last reading once more."""
+
+
+class Cause(StrEnum):
+    """What may lie behind an odd value. It is named beside the flag; nothing is ever corrected by itself."""
+
+    SWAPPED = "swapped"
+    """Two neighbouring digits, as in 168 for 186."""
+    DROPPED = "dropped"
+    """A digit, as in 18 for 168."""
+    DOUBLED = "doubled"
+    """A digit, as in 1668 for 168."""
+    MISREAD = "misread"
+    """One digit, as in 163 for 168."""
+    NEIGHBOUR = "neighbour"
+    """It fits the stop before or after."""
+    REPEATED = "repeated"
+    """It is the last reading once more."""
+    ROLLOVER = "rollover"
+    """The register has gone over its top."""
+    EXCHANGED = "exchanged"
+    """The register fell: another device may hang there."""
+
+
+def swapped(text: str) -> Iterator[tuple[int, float]]:
+    """Yield values of which a typed one may be made by swapping two neighbouring digits, with the chance of each."""
+    for i in range(len(text) - 1):
+        if text[i] != text[i + 1]:
+            yield int(text[:i] + text[i + 1] + text[i] + text[i + 2 :]), 1 / (len(text) - 1)
+
+
+def doubled(text: str) -> Iterator[tuple[int, float]]:
+    """Yield values of which a typed one may be made by typing a digit twice, with the chance of each."""
+    for i in range(len(text) - 1):
+        if text[i] == text[i + 1]:
+            yield int(text[:i] + text[i + 1 :]), 1 / (len(text) - 1)
+
+
+def dropped(text: str) -> Iterator[tuple[int, float]]:
+    """Yield values of which a typed one may be made by leaving out a digit, with the chance of each."""
+    for i in range(len(text) + 1):
+        for digit in "0123456789":
+            if i or digit != "0":
+                yield int(text[:i] + digit + text[i:]), 1 / (len(text) + 1)
+
+
+def misread(text: str) -> Iterator[tuple[int, float]]:
+    """Yield values of which a typed one may be made by misreading a digit, with the chance of each."""
+    value, ways = int(text), 9 * len(text)
+    place = 1
+    for digit in reversed(text):
+        lowest = value - int(digit) * place
+        for other in range(lowest, lowest + 10 * place, place):
+            if other != value:
+                yield other, 1 / ways
+        place *= 10
+
+
+SLIPS: dict[Cause, Callable[[str], Iterator[tuple[int, float]]]] = {
+    Cause.SWAPPED: swapped,
+    Cause.DOUBLED: doubled,
+    Cause.DROPPED: dropped,
+    Cause.MISREAD: misread,
+}
+"""The slips of the fingers and eyes, the cheapest to look at first."""

@@ -1,0 +1,33 @@
+"""Whether a meter can have been read when its reader's clock says. Pure functions over times."""
+
+from datetime import datetime, timedelta
+
+from metermt.errors import InvalidTime
+
+EARLY = timedelta(days=10)
+"""How long before the first day of its cycle a meter may be read."""
+OLD = timedelta(days=366)
+"""What was read longer ago was read by a clock that is off."""
+
+
+def check_time(meter: str, when: datetime, now: datetime, last: datetime | None, opened: datetime | None) -> None:
+    """Raise `InvalidTime` unless a meter can have been read at that time.
+
+    Not before its last accepted reading, of an earlier cycle; not before its cycle was `opened`, on its first day, less
+    `EARLY`; and not more than `OLD` ago. None stands for what is not known. All times are aware, in UTC.
+    """
+    if when < now - OLD:
+        raise InvalidTime(
+            f"Invalid time: {when:%Y-%m-%d} is more than a year ago (the server has {now:%Y-%m-%dT%H:%M:%SZ}); "
+            "check the clock of your device"
+        )
+    if opened is not None and when < opened - EARLY:
+        raise InvalidTime(
+            f"Invalid time: {when:%Y-%m-%d} is more than {EARLY.days} days before the cycle, which begins on "
+            f"{opened:%Y-%m-%d}; check the clock of your device"
+        )
+    if last is not None and when < last:
+        raise InvalidTime(
+            f"Invalid time: {when:%Y-%m-%dT%H:%M:%SZ} lies before the last reading of {meter}, of "
+            f"{last:%Y-%m-%dT%H:%M:%SZ}; check the clock of your device"
+        )
