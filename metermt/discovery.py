@@ -117,7 +117,7 @@ class Registry:
                 else:
                     content = self._told(message, host, sock.getsockname()[0], signed_for)
                 sock.sendall(content)
-                return PlainReader(sock.recv(MAX_ANSWER)).value()
+                return PlainReader(sock.recv(MAX_ANSWER), most_items=MAX_ANSWER).value()
         except (OSError, UnicodeError) as error:
             raise RegistryUnreachable(f"No registry answers at {self}: is 'metermt registry' running there?") from error
         except Malformed as error:

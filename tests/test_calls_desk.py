@@ -5,7 +5,7 @@ from dataclasses import replace
 
 import pytest
 from conftest import CYCLE, import_jobs, make_jobs, wait_until
-from readers import Reader, as_office
+from readers import Reader, as_office, left_to
 
 from metermt.calls import accounts, left, office, readings, rounds, sessions
 from metermt.calls.desk import Desk
@@ -234,6 +234,7 @@ def test_one_connection_may_use_many_sessions(desk):
         assert desk.ask(rounds.get_job, None, login.session_id, caller)
     desk.hang_up([caller])
     assert not caller.sessions
+    wait_until(lambda: len(left_to(desk.store)) == 100, "what most of them held is left to Carol")
     assert len(Reader(desk).meters(100)) == 100
 
 

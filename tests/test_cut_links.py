@@ -234,7 +234,7 @@ def calls_of(client, crew, name):
     submit = {way: make(client) for way, make in WAYS.items()}
 
     def log_in_anew():
-        client.close()
+        client._hang_up()
         client.login(name, "adam")
 
     return {

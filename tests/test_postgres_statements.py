@@ -53,7 +53,8 @@ def walks_in(plan):
 
 
 @pytest.mark.parametrize("analysed", [False, True], ids=["grown since", "analysed"])
-def test_statements_look_rows_up_by_indexes(postgres_url, demo_accounts, hasher, analysed):
+def test_statements_look_rows_up_by_indexes(new_database, demo_accounts, hasher, analysed):
+    postgres_url = new_database()
     with PostgresStore(postgres_url) as store:
         fill(store, demo_accounts, make_jobs(3000))
         store.write(

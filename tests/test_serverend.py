@@ -153,7 +153,7 @@ def test_after_a_goodbye_nothing_is_looked_at(end):
 
 
 def test_a_call_waits_for_the_text_of_a_time_and_others_wait_behind_it(end):
-    end.trust()
+    end.trust(Role.READER)
     end.receive(request(1, consts.HANDLE_CALL, (LOCAL, of("login")), (TUPLE, ((VALUE, "a"), A_DATETIME))))
     end.receive(call(2, "ping"))
     assert end.next_call() is None
@@ -168,7 +168,7 @@ def test_a_call_waits_for_the_text_of_a_time_and_others_wait_behind_it(end):
 
 
 def test_a_call_whose_time_is_not_told_in_time_is_refused_and_the_next_is_answered(end):
-    end.trust()
+    end.trust(Role.READER)
     end.receive(request(1, consts.HANDLE_CALL, (LOCAL, of("login")), (TUPLE, (A_DATETIME,))) + call(2, "ping"))
     assert end.next_call() is None
     end.stop_asking()
@@ -193,7 +193,7 @@ def test_the_time_of_a_stranger_is_asked_for_when_its_owner_says_so_only(end):
 
 
 def test_nothing_is_kept_of_times_whose_release_is_never_answered(end):
-    end.trust()
+    end.trust(Role.READER)
 
     def ask(times):
         for number in range(times):
@@ -226,8 +226,8 @@ def test_calls_are_the_same_however_their_bytes_are_cut(kinds, data):
     }
     stream = b"".join(written[kind] for kind in kinds)
     at_once, bit_by_bit = ServerEnd(NAMES, timed=["login"]), ServerEnd(NAMES, timed=["login"])
-    at_once.trust()
-    bit_by_bit.trust()
+    at_once.trust(Role.READER)
+    bit_by_bit.trust(Role.READER)
     at_once.receive(stream)
     expected = all_calls(at_once)
 

@@ -50,10 +50,11 @@ def is_plain(value: object) -> bool:
 class PlainReader:
     """Reads plain values, one after the other, from the bytes that RPyC's `brine` makes of them."""
 
-    def __init__(self, data: bytes, start: int = 0) -> None:
+    def __init__(self, data: bytes, start: int = 0, *, most_items: int = MAX_ITEMS) -> None:
         self._data = data
         self._at = start
         self._items = 0
+        self._most_items = most_items
 
     def begin_pair(self) -> None:
         """Step into a tuple of two. Raises `Malformed`."""
@@ -131,9 +132,10 @@ class PlainReader:
         return self._data[start:end]
 
     def _tuple(self, count: int, depth: int) -> tuple[Any, ...]:
-        self._items += count
-        if not depth or self._items > MAX_ITEMS or count > len(self._data) - self._at:  # an item has a byte at least
+        most = min(self._most_items - self._items, len(self._data) - self._at)  # an item has a byte at least
+        if not depth or count > most:
             raise Malformed
+        self._items += count
         return tuple([self.value(depth - 1) for _ in range(count)])
 
     def _bytes(self, tag: int) -> bytes:
