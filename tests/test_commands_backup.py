@@ -190,14 +190,14 @@ def test_nothing_is_restored_under_a_running_server(metermt, crew_server, crew_d
     assert metermt("restore", "copy.db").returncode == 0
 
 
-def test_what_a_killed_server_left_is_kept_whole(metermt, crew_server, crew_database, tmp_path):
-    assert metermt("backup", "copy.db").returncode == 0
+def test_what_a_killed_server_left_is_kept_whole(invoke, crew_server, crew_database, tmp_path):
+    assert invoke("backup", "copy.db").returncode == 0
     with connect(port=crew_server.port) as client:
         client.login("gwenda", "gwenda")
         client.submit_reading("G1", 5)
     crew_server.kill()
 
-    assert metermt("restore", "copy.db").returncode == 0
+    assert invoke("restore", "copy.db").returncode == 0
 
     (kept,) = tmp_path.glob("metermt-before-restore-*.db")
     with SqliteStore(kept) as old, SqliteStore(crew_database) as new:

@@ -112,13 +112,13 @@ def test_an_unknown_cycle_is_an_error_that_names_the_others(invoke, read_meters,
     assert not (tmp_path / "december.csv").exists()
 
 
-def test_an_export_can_be_read_by_its_owner_only(metermt, read_meters, tmp_path):
+def test_an_export_can_be_read_by_its_owner_only(invoke, read_meters, tmp_path):
     target = tmp_path / "november.csv"
-    metermt("readings", "export", "november.csv")
+    invoke("readings", "export", "november.csv")
     assert stat.S_IMODE(target.stat().st_mode) == 0o600
 
     target.chmod(0o644)
-    metermt("readings", "export", "november.csv", "--force")
+    invoke("readings", "export", "november.csv", "--force")
     assert stat.S_IMODE(target.stat().st_mode) == 0o600
 
 
@@ -129,8 +129,8 @@ def test_times_can_be_those_of_the_machine(metermt, read_meters):
     assert rows[0]["recorded_at"] == "2026-11-20T15:30:00+05:30"
 
 
-def test_an_export_for_excel_says_that_it_is_utf_8_and_has_semicolons(metermt, read_meters, tmp_path):
-    metermt("readings", "export", "november.csv", "--excel")
+def test_an_export_for_excel_says_that_it_is_utf_8_and_has_semicolons(invoke, read_meters, tmp_path):
+    invoke("readings", "export", "november.csv", "--excel")
 
     exported = (tmp_path / "november.csv").read_bytes()
     assert exported.startswith(b"\xef\xbb\xbfcycle;route;sequence;meter;")

@@ -31,15 +31,15 @@ def test_an_empty_list_of_users_says_what_to_do(invoke, sqlite_store):
     assert "metermt users add" in finished.stderr
 
 
-def test_a_closed_cycle_is_handed_out_no_more_and_keeps_its_readings(metermt, crew_database):
+def test_a_closed_cycle_is_handed_out_no_more_and_keeps_its_readings(invoke, crew_database):
     with SqliteStore(crew_database) as store:
         Steps(store).record(make_reading("G1"))
         import_jobs(store, CYCLE, [make_job("G3", sequence=2)])
 
-    assert_done(metermt("routes", "close", "--cycle", CYCLE), f"Closed cycle {CYCLE}; 2 meters were not read.\n")
+    assert_done(invoke("routes", "close", "--cycle", CYCLE), f"Closed cycle {CYCLE}; 2 meters were not read.\n")
 
-    assert metermt("routes", "list").stdout == ""
-    assert [row["meter"] for row in rows_in(metermt("readings", "export", "-").stdout)] == ["G1"]
+    assert invoke("routes", "list").stdout == ""
+    assert [row["meter"] for row in rows_in(invoke("readings", "export", "-").stdout)] == ["G1"]
 
 
 def test_one_meter_that_was_not_read_is_one(invoke, crew_database):

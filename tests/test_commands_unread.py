@@ -56,10 +56,10 @@ def test_what_a_closed_cycle_has_missed_is_listed_by_its_name(invoke, busy_datab
         (("North",), "0 meters were in somebody's hands, and free now.\n"),
     ],
 )
-def test_what_somebody_holds_can_be_released(metermt, busy_database, arguments, words):
-    assert_done(metermt("routes", "release", *arguments), words)
+def test_what_somebody_holds_can_be_released(invoke, busy_database, arguments, words):
+    assert_done(invoke("routes", "release", *arguments), words)
 
-    held = "carol" in metermt("routes", "missing").stdout
+    held = "carol" in invoke("routes", "missing").stdout
     assert held is words.startswith("0")
 
 
@@ -71,16 +71,16 @@ def test_one_thing_is_released_at_a_time(invoke, busy_database, arguments):
     assert finished.stderr.endswith("Error: Name a route or a meter, or a reader with --user\n")
 
 
-def test_a_closed_cycle_is_reopened(metermt, busy_database):
-    metermt("routes", "close", "--cycle", CYCLE)
+def test_a_closed_cycle_is_reopened(invoke, busy_database):
+    invoke("routes", "close", "--cycle", CYCLE)
 
-    assert_done(metermt("routes", "reopen", CYCLE), f"Cycle {CYCLE} is open again; 2 meters are to be read.\n")
-    assert metermt("routes", "list").stdout == "2026-11  North     1/2\n2026-11  Old Town  0/1\n"
+    assert_done(invoke("routes", "reopen", CYCLE), f"Cycle {CYCLE} is open again; 2 meters are to be read.\n")
+    assert invoke("routes", "list").stdout == "2026-11  North     1/2\n2026-11  Old Town  0/1\n"
 
 
-def test_a_meter_that_was_not_read_is_removed(metermt, busy_database):
-    assert_done(metermt("routes", "remove", "g2", "--cycle", CYCLE), f"Meter G2 is not to be read in {CYCLE}.\n")
-    assert metermt("routes", "list").stdout == "2026-11  North     1/1\n2026-11  Old Town  0/1\n"
+def test_a_meter_that_was_not_read_is_removed(invoke, busy_database):
+    assert_done(invoke("routes", "remove", "g2", "--cycle", CYCLE), f"Meter G2 is not to be read in {CYCLE}.\n")
+    assert invoke("routes", "list").stdout == "2026-11  North     1/1\n2026-11  Old Town  0/1\n"
 
 
 @pytest.mark.parametrize(

@@ -124,22 +124,22 @@ def told_of(metermt):
     return {username: words for username, *words in rows}
 
 
-def test_users_who_may_do_more_than_read_are_marked(metermt, crew_database):
-    supervised = metermt(
+def test_users_who_may_do_more_than_read_are_marked(invoke, crew_database):
+    supervised = invoke(
         *("users", "add", "gwenda", "--name", "Gwenda Pryce", "--role", "supervisor", "--password-stdin"),
         stdin=PASSWORD,
     )
     assert_done(supervised, "Added gwenda, Gwenda Pryce (supervisor).\n")
-    assert_done(metermt("users", "role", "carol", "admin"), "Changed the role of carol to admin.\n")
-    metermt("users", "disable", "carol")
+    assert_done(invoke("users", "role", "carol", "admin"), "Changed the role of carol to admin.\n")
+    invoke("users", "disable", "carol")
 
-    assert told_of(metermt) == {
+    assert told_of(invoke) == {
         "carol": ["Carol", "admin", "disabled"],
         "eric": ["Eric", "reader"],
         "gwenda": ["Gwenda Pryce", "supervisor"],
     }
-    assert_done(metermt("users", "role", "carol", "reader"), "Changed the role of carol to reader.\n")
-    assert told_of(metermt)["carol"] == ["Carol", "reader", "disabled"]
+    assert_done(invoke("users", "role", "carol", "reader"), "Changed the role of carol to reader.\n")
+    assert told_of(invoke)["carol"] == ["Carol", "reader", "disabled"]
 
 
 def test_a_user_is_a_reader_unless_told_otherwise(invoke, database_path):

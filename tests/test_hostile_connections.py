@@ -79,7 +79,7 @@ def test_ours_tells_the_next_client_that_there_is_no_room(limits, words, desk, p
     with listening(desk, limits) as server, ExitStack() as stack:
         for _ in range(min(limits.connections, limits.connections_an_address)):
             stack.enter_context(MeterClient("localhost", server.port)).ping()
-        with MeterClient("localhost", server.port, timeout=0.3) as client, pytest.raises(ServerBusy, match=words):
+        with MeterClient("localhost", server.port, timeout=1.0) as client, pytest.raises(ServerBusy, match=words):
             client.ping()
         with pytest.raises(Exception, match=words) as caught:
             plain(server).root  # noqa: B018 - asking for it is the first request
@@ -96,7 +96,7 @@ def test_those_who_are_logged_in_count_too(desk):
     with listening(desk, Limits(connections=1)) as server, MeterClient("localhost", server.port) as reader:
         reader.login("carol", "carol")
         wait_until_taken_over()
-        with MeterClient("localhost", server.port, timeout=0.3) as client, pytest.raises(ServerBusy):
+        with MeterClient("localhost", server.port, timeout=1.0) as client, pytest.raises(ServerBusy):
             client.ping()
         reader.ping()
 

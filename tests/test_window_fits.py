@@ -2,19 +2,28 @@
 
 import pytest
 from conftest import make_job
-from servers import make_database
+from servers import Servers, make_database
 from window_fixtures import *  # noqa: F403 - the fixtures
 from window_fixtures import JOBS, opening_for
 
 from metermt.gui.typed import REASONS
 
 
+@pytest.fixture(scope="module")
+def lasting_server(tmp_path_factory, demo_accounts):
+    """A server for tests that change nothing there."""
+    folder = tmp_path_factory.mktemp("lasting")
+    database = make_database(folder / "metermt.db", demo_accounts, JOBS)
+    with Servers(folder) as servers:
+        yield servers.start("--database", database)
+
+
 @pytest.mark.parametrize(
     ("display", "zoom"), [("800x600", 1.0), ("800x600", 2.0), ("640x400", 1.0)], indirect=["display"]
 )
 @pytest.mark.parametrize("family", ["sans-serif", "serif", "monospace"])
-def test_nothing_is_cut_off(open_window, server, family, zoom):
-    person = open_window(opening_for(server))
+def test_nothing_is_cut_off(open_window, lasting_server, family, zoom):
+    person = open_window(opening_for(lasting_server))
     usual = person.letters
     person.use_font(family)
     person.window.theme.zoom_to(zoom)

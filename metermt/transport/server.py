@@ -35,8 +35,10 @@ _log = logging.getLogger("metermt.server")
 _DEFAULTS = Limits()
 # How many strangers at once are read, and have the store asked something. However many there are, those who are logged
 # in hardly notice: what strangers do takes this part of a processor at most.
-_STRANGERS_READ, _STRANGERS_ASK, _STRANGERS_SHARE = 1, 2, 0.25
+_STRANGERS_READ, _STRANGERS_ASK, _STRANGERS_SHARE = 1, 2, 0.05
+_LET_IN_SHARE = 0.4  # and to let clients in, this part
 _LONGEST_REST = 0.1  # seconds
+_FULL_SECONDS = 0.1  # that whoever was refused a place may go on trying before it is looked at all places again
 # How many strangers at once are told that there is no room, and how many seconds that may take.
 _REFUSALS, _REFUSAL_SECONDS = 20, 1.0
 _PAUSE = 0.1  # seconds until the next try when there are no descriptors: one may be free by then
@@ -71,6 +73,7 @@ class MeterServer(ThreadedServer):  # type: ignore[misc]  # rpyc has no type inf
         self._lock = Lock()  # guards the two below
         self._addresses: Counter[str] = Counter()  # how many of these are there
         self._conversations: dict[Conversation, Thread] = {}  # each with the thread that it has, or had, to itself
+        self._full: dict[str, tuple[str, float]] = {}  # why nobody from an address is let in, and until when
         self._switchboard = Switchboard(desk, self._end, self._fail)
         everybody = limits.connections
         self._reading = Turnstile(_STRANGERS_READ, most=everybody, long=everybody)
@@ -157,11 +160,13 @@ class MeterServer(ThreadedServer):  # type: ignore[misc]  # rpyc has no type inf
                 self._stopping.wait(_PAUSE)
                 continue
             out_of_resources = False
+            began = time.thread_time()
             try:
                 self._let_in(sock, address)
             except Exception as error:  # noqa: BLE001 - whatever it is, it ends this client alone
                 self._log_fault("a client could not be let in", error)
                 sock.close()
+            self._rest(time.thread_time() - began, _LET_IN_SHARE)  # a thousand may come at the same instant
 
     def _let_in(self, sock: socket.socket, address: str) -> None:
         verdict = self._verdict(address)
@@ -193,6 +198,9 @@ class MeterServer(ThreadedServer):  # type: ignore[misc]  # rpyc has no type inf
 
     def _verdict(self, address: str) -> Verdict[Conversation]:
         """Say whether one more client is let in."""
+        refusal, until = self._full.get(address, ("", 0.0))
+        if time.monotonic() < until:
+            return Verdict(refusal=refusal)
         with self._lock:
             kept = places.kept_of(self._limits.connections)
             if (
@@ -201,7 +209,7 @@ class MeterServer(ThreadedServer):  # type: ignore[misc]  # rpyc has no type inf
             ):
                 return Verdict()  # nearly always
             taken = [_place_of(conversation) for conversation in self._conversations if not conversation.is_leaving]
-        return places.judged(
+        verdict = places.judged(
             taken,
             address,
             time.monotonic(),
@@ -209,6 +217,11 @@ class MeterServer(ThreadedServer):  # type: ignore[misc]  # rpyc has no type inf
             most=self._limits.connections,
             most_an_address=self._limits.connections_an_address,
         )
+        if verdict.refusal:
+            if len(self._full) >= self._limits.connections:
+                self._full.clear()
+            self._full[address] = verdict.refusal, time.monotonic() + _FULL_SECONDS
+        return verdict
 
     def _refuse(self, sock: socket.socket, words: str) -> None:
         """Tell a client why it is not served, in the answer to its first request, and hang up."""
@@ -291,8 +304,11 @@ class MeterServer(ThreadedServer):  # type: ignore[misc]  # rpyc has no type inf
             try:
                 yield
             finally:
-                taken = time.thread_time() - began
-                self._stopping.wait(min(taken / _STRANGERS_SHARE - taken, _LONGEST_REST))
+                self._rest(time.thread_time() - began, _STRANGERS_SHARE)
+
+    def _rest(self, taken: float, share: float) -> None:
+        """Let others have the processor, until the seconds taken of it are so large a part of it."""
+        self._stopping.wait(min(taken / share - taken, _LONGEST_REST))
 
     def _end(self, conversation: Conversation, why: BaseException | None) -> None:
         """Hang up, and say why if it was the client's fault."""
