@@ -36,7 +36,7 @@ _DEFAULTS = Limits()
 # How many strangers at once are read, and have the store asked something. However many there are, those who are logged
 # in hardly notice: what strangers do takes this part of a processor at most.
 _STRANGERS_READ, _STRANGERS_ASK, _STRANGERS_SHARE = 1, 2, 0.05
-_LET_IN_SHARE = 0.4  # and to let clients in, this part
+_LET_IN_SHARE = 0.6  # and to let clients in, this part
 _LONGEST_REST = 0.1  # seconds
 _FULL_SECONDS = 0.1  # that whoever was refused a place may go on trying before it is looked at all places again
 # How many strangers at once are told that there is no room, and how many seconds that may take.
@@ -208,7 +208,11 @@ class MeterServer(ThreadedServer):  # type: ignore[misc]  # rpyc has no type inf
                 and self._addresses[address] < self._limits.connections_an_address
             ):
                 return Verdict()  # nearly always
-            taken = [_place_of(conversation) for conversation in self._conversations if not conversation.is_leaving]
+            taken = [
+                Place(one, one.caller.address, None if one.is_busy or one.is_trusted else one.stranger_since)
+                for one in self._conversations
+                if not one.is_leaving
+            ]
         verdict = places.judged(
             taken,
             address,
@@ -347,8 +351,3 @@ class MeterServer(ThreadedServer):  # type: ignore[misc]  # rpyc has no type inf
         for thread in threads:
             thread.join(deadline.left)
         return not any(thread.is_alive() for thread in threads)
-
-
-def _place_of(conversation: Conversation) -> Place[Conversation]:
-    waits = conversation.is_trusted or conversation.is_busy
-    return Place(conversation, conversation.caller.address, None if waits else conversation.stranger_since)
