@@ -250,7 +250,7 @@ class MeterClient:
             if self._is_closed:
                 raise CallError("This client was closed: connect again")
             pause, failed = _FIRST_PAUSE, 0
-            away: StoreAway | None = None
+            told: Error | None = None  # by a server, of itself
             while True:
                 try:
                     return call.result_of(self._try(call.name, args, deadline, failed))
@@ -262,12 +262,12 @@ class MeterClient:
                         self._change_over(deadline)
                     pause *= random.uniform(1.5, 2.5)  # noqa: S311 - so that a crew does not come back in one rush
                     time.sleep(min(pause, _LONGEST_PAUSE, deadline.left))
-                    if isinstance(error, StoreAway):
-                        away = error
+                    if isinstance(error, StoreAway | ServerBusy):
+                        told = error
                     if deadline.left:
                         continue
-                    if away and isinstance(error, DeadlineExceeded):  # the last try came too late to be told again
-                        raise away from error
+                    if told and isinstance(error, DeadlineExceeded):  # the last try came too late to be told again
+                        raise told from error
                     raise
                 except ConnectionFailed:
                     self._hang_up()
