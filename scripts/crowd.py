@@ -133,7 +133,8 @@ def lasting_port() -> int:
 def start_server(database: Path, port: int, *options: str) -> tuple[subprocess.Popen[bytes], int]:
     notify = database.with_name("notify")
     notify.unlink(missing_ok=True)
-    command = [sys.executable, SERVER, "--port", str(port), "--database", database, "--notify", notify, *options]
+    settings = ["--port", str(port), "--database", database, "--notify", notify, "--log-level", "warning"]
+    command = [sys.executable, SERVER, *settings, *options]
     server = subprocess.Popen(command, stdout=subprocess.DEVNULL)
     deadline = time.monotonic() + 30
     while not notify.exists():
