@@ -91,13 +91,13 @@ def test_the_demo_prints_no_readings_if_told_so(servers):
 
 
 def test_a_demo_is_served_from_a_database_of_its_own_and_that_is_served_as_a_demo_only(servers, database, tmp_path):
-    refused = run_to_end("--demo", "--database", database)
+    refused = run_to_end("--port", 0, "--demo", "--database", database)
     assert refused.returncode == 1
     assert f"--demo would let anybody into {database}, which has users or cycles of its own" in refused.stderr
 
     for _ in range(2):
         assert servers.start("--demo", "--database", tmp_path / "demo.db").stop() == 0
-    refused = run_to_end("--database", tmp_path / "demo.db")
+    refused = run_to_end("--port", 0, "--database", tmp_path / "demo.db")
     assert refused.returncode == 1
     assert f"{tmp_path / 'demo.db'} was made by --demo, and lets anybody in as adam, carol, eric" in refused.stderr
 
