@@ -170,17 +170,15 @@ class MeterServer(ThreadedServer):  # type: ignore[misc]  # rpyc has no type inf
 
     def _let_in(self, sock: socket.socket, address: str) -> None:
         verdict = self._verdict(address)
-        if verdict.refusal:
-            self._desk.journal.warning(
-                "refused connections", address, "refused a connection from %s: %s", address, verdict.refusal
-            )
-            self._refuse(sock, verdict.refusal)
+        if why := verdict.refusal:
+            words = "refused a connection from %s: %s"
+            self._desk.journal.warning("refused connections", address, words, address, why)
+            self._refuse(sock, why)
             return
         if verdict.leaving:
             left = verdict.leaving.caller.address
-            self._desk.journal.info(
-                "strangers who made room", left, "hung up on %s, who had not logged in: others need the place", left
-            )
+            words = "hung up on %s, who had not logged in: others need the place"
+            self._desk.journal.info("strangers who made room", left, words, left)
             verdict.leaving.leave()
         self._serve_in_thread(Conversation(sock, address, self._limits, self._tls, self._desk.told))
 
@@ -229,9 +227,8 @@ class MeterServer(ThreadedServer):  # type: ignore[misc]  # rpyc has no type inf
 
     def _refuse(self, sock: socket.socket, words: str) -> None:
         """Tell a client why it is not served, in the answer to its first request, and hang up."""
-        if self._tls or not self._refusals.acquire(
-            blocking=False
-        ):  # words before the handshake would not be understood
+        # Words before the handshake would not be understood.
+        if self._tls or not self._refusals.acquire(blocking=False):
             sock.close()
             return
 
