@@ -165,7 +165,9 @@ class _Dialogue:
             except UNCERTAIN as error:
                 print(f"Error: {error}")
                 question = f"Not confirmed yet. Send the reading for meter {answer.meter} again? [Y/n]: "
-                if self._terminal.ask(question).lower() == "n":
+                while (said := self._terminal.ask(question).lower()) not in ("", "y", "yes", "n", "no"):
+                    print("Type y to send it again, or n to leave it for later")
+                if said.startswith("n"):
                     raise
 
     def _tell_of_unsent(self) -> None:
