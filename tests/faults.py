@@ -8,16 +8,16 @@ of its own, forked so that it starts at once, and prints the process's exit stat
 import json
 import os
 import signal
-import subprocess
 import sys
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from itertools import count
 from pathlib import Path
 
 import apsw
+from forked import Program, run_cases
 
 from metermt.calls.desk import Desk
 from metermt.calls.readings import submit_and_next
@@ -283,48 +283,22 @@ class Diary:
 # --- what a test sees of it
 
 
-class Mortals:
-    """Runs cases, each in a process of its own. One Python start serves all of them."""
+class Mortals(Program):
+    """This program, which runs cases."""
 
     def __init__(self):
-        self._program = subprocess.Popen(
-            [sys.executable, "-W", "error", __file__], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
-        )
+        super().__init__(__file__)
 
     def died(self, case):
         """Run a case; return whether it died at its point. Fails if it ended in any other way than well."""
-        self._program.stdin.write(json.dumps(asdict(case)) + "\n")
-        self._program.stdin.flush()
-        status = int(self._program.stdout.readline() or 1)
-        assert status in (0, -signal.SIGKILL), f"{case} ended with {status}"
-        return status != 0
-
-    def __enter__(self):
-        return self
-
-    def __exit__(self, *_exc):
-        self._program.stdin.close()
-        self._program.stdout.close()
-        assert self._program.wait(20) == 0
+        return self.result_of(case) is None
 
 
 # --- the program
 
 
-def _run_cases():
-    for line in sys.stdin:
-        child = os.fork()
-        if child == 0:
-            status = 1
-            try:
-                Case(**json.loads(line)).run()
-                status = 0
-            except BaseException:
-                sys.excepthook(*sys.exc_info())
-                raise
-            finally:
-                os._exit(status)
-        print(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]), flush=True)
+def _run(**case):
+    Case(**case).run()
 
 
 def _run_server():
@@ -335,4 +309,4 @@ def _run_server():
 
 
 if __name__ == "__main__":
-    _run_server() if len(sys.argv) > 1 else _run_cases()
+    _run_server() if len(sys.argv) > 1 else run_cases(_run)

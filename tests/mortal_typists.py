@@ -5,12 +5,11 @@ the process's exit status and the steps that it took. What a process does is see
 only, so it dies before each of them, and half-way in each write.
 """
 
-import json
 import os
 import signal
-import subprocess
-import sys
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
+
+from forked import Program, run_cases
 
 from metermt import outbox
 from metermt.client import MeterClient
@@ -66,52 +65,23 @@ class Case:
             os.kill(os.getpid(), signal.SIGKILL)
 
 
-class Typists:
-    """Runs cases, each in a process of its own. One Python start serves all of them."""
+class Typists(Program):
+    """This program, which runs cases."""
 
     def __init__(self):
-        self._program = subprocess.Popen(
-            [sys.executable, "-W", "error", __file__], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
-        )
+        super().__init__(__file__)
 
     def steps(self, case):
         """Run a case; return the steps that it took, None if it died. Fails if it ended in any other way."""
-        self._program.stdin.write(json.dumps(asdict(case)) + "\n")
-        self._program.stdin.flush()
-        status, steps = json.loads(self._program.stdout.readline() or "[1, []]")
-        assert status in (0, -signal.SIGKILL), f"{case} ended with {status}"
-        return None if status else steps
-
-    def __enter__(self):
-        return self
-
-    def __exit__(self, *_exc):
-        self._program.stdin.close()
-        self._program.stdout.close()
-        assert self._program.wait(20) == 0
+        result = self.result_of(case)
+        return result and result[0]
 
 
-def _run_cases():
-    for line in sys.stdin:
-        reading, writing = os.pipe()
-        child = os.fork()
-        if child == 0:
-            status = 1
-            try:
-                case = Case(**json.loads(line))
-                case.run()
-                os.write(writing, json.dumps(case.taken).encode())
-                status = 0
-            except BaseException:
-                sys.excepthook(*sys.exc_info())
-                raise
-            finally:
-                os._exit(status)
-        os.close(writing)
-        status = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
-        with os.fdopen(reading) as steps:
-            print(json.dumps([status, json.loads(steps.read() or "[]")]), flush=True)
+def _run(**case):
+    typist = Case(**case)
+    typist.run()
+    return typist.taken
 
 
 if __name__ == "__main__":
-    _run_cases()
+    run_cases(_run)
