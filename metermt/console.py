@@ -164,10 +164,8 @@ class _Dialogue:
                     return None
             except UNCERTAIN as error:
                 print(f"Error: {error}")
-                question = f"Not confirmed yet. Send the reading for meter {answer.meter} again? [Y/n]: "
-                while (said := self._terminal.ask(question).lower()) not in ("", "y", "yes", "n", "no"):
-                    print("Type y to send it again, or n to leave it for later")
-                if said.startswith("n"):
+                question = f"Not confirmed yet. Send the reading for meter {answer.meter} again?"
+                if not self._terminal.yes_or_no(question, default=True):
                     raise
 
     def _tell_of_unsent(self) -> None:

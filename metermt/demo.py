@@ -52,9 +52,9 @@ def add_town(desk: Desk) -> None:
 
 def check_no_town(desk: Desk) -> None:
     """Raise `SettingError` if the town is in the store, and its users can still log in by their names alone."""
-    if not desk.store.read(_has_town):
-        return
     accounts = desk.store.read(lambda tx: tx.accounts.find(USERS))
+    if not accounts or not desk.store.read(_has_town):
+        return
     let_in = [
         username
         for username, account in sorted(accounts.items())

@@ -93,15 +93,22 @@ class Terminal:
         return answer
 
     def confirm(self, question: str, *, default: bool) -> bool:
-        """Ask a person for yes or no; Enter alone means the default, as whatever is neither does.
+        """Ask a person for yes or no.
 
         A file was written before anybody knew of this question: it is not asked, and what its text answers to it is the
         default.
         """
-        if not self.is_person:
-            return default
-        answer = self.ask(f"{question} [{'Y/n' if default else 'y/N'}]: ").lower()
-        return answer not in ("n", "no") if default else answer in ("y", "yes")
+        return self.yes_or_no(question, default=default) if self.is_person else default
+
+    def yes_or_no(self, question: str, *, default: bool) -> bool:
+        """Ask for yes or no; Enter alone means the default. A person who types anything else is asked again."""
+        while True:
+            answer = self.ask(f"{question} [{'Y/n' if default else 'y/N'}]: ").lower()
+            if answer in ("y", "yes", "n", "no"):
+                return answer.startswith("y")
+            if not answer or not self.is_person:
+                return default
+            print("Type y for yes or n for no")
 
     @contextmanager
     def waiting(self, words: str) -> Iterator[None]:

@@ -17,12 +17,12 @@ from metermt.calls.table import Ask, Weight
 from metermt.transport.conversation import Conversation
 from metermt.transport.deadline import Deadline
 from metermt.transport.pool import Pool
+from metermt.transport.resting import rest_after
 from metermt.transport.serverend import Called
 
 _LOGINS = 4  # at once, and they wait for others most of the time
 _BULKS = 1  # two would hinder each other, and the switchboard twice as much
-_REST = 3  # times as long as it has worked
-_LONGEST_REST = 0.1  # seconds
+_SHARE = 0.25  # of a processor, while others are being answered
 
 
 class Elsewhere:
@@ -105,4 +105,4 @@ class Elsewhere:
             yield
         finally:
             if self.turns != turns:
-                time.sleep(min(_REST * (time.thread_time() - began), _LONGEST_REST))
+                time.sleep(rest_after(time.thread_time() - began, _SHARE))

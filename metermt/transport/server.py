@@ -25,6 +25,7 @@ from metermt.transport.boxing import refusal
 from metermt.transport.conversation import Conversation
 from metermt.transport.deadline import Deadline
 from metermt.transport.frames import RefusedFrame, Violation
+from metermt.transport.resting import rest_after
 from metermt.transport.serverend import Called
 from metermt.transport.service import MeterService
 from metermt.transport.switchboard import Switchboard
@@ -37,7 +38,6 @@ _DEFAULTS = Limits()
 # in hardly notice: what strangers do takes this part of a processor at most.
 _STRANGERS_READ, _STRANGERS_ASK, _STRANGERS_SHARE = 1, 2, 0.05
 _LET_IN_SHARE = 0.6  # and to let clients in, this part
-_LONGEST_REST = 0.1  # seconds
 _FULL_SECONDS = 0.1  # that whoever was refused a place may go on trying before it is looked at all places again
 # How many strangers at once are told that there is no room, and how many seconds that may take.
 _REFUSALS, _REFUSAL_SECONDS = 20, 1.0
@@ -166,7 +166,8 @@ class MeterServer(ThreadedServer):  # type: ignore[misc]  # rpyc has no type inf
             except Exception as error:  # noqa: BLE001 - whatever it is, it ends this client alone
                 self._log_fault("a client could not be let in", error)
                 sock.close()
-            self._rest(time.thread_time() - began, _LET_IN_SHARE)  # a thousand may come at the same instant
+            # A thousand may come at the same instant.
+            self._stopping.wait(rest_after(time.thread_time() - began, _LET_IN_SHARE))
 
     def _let_in(self, sock: socket.socket, address: str) -> None:
         verdict = self._verdict(address)
@@ -305,11 +306,7 @@ class MeterServer(ThreadedServer):  # type: ignore[misc]  # rpyc has no type inf
             try:
                 yield
             finally:
-                self._rest(time.thread_time() - began, _STRANGERS_SHARE)
-
-    def _rest(self, taken: float, share: float) -> None:
-        """Let others have the processor, until the seconds taken of it are so large a part of it."""
-        self._stopping.wait(min(taken / share - taken, _LONGEST_REST))
+                self._stopping.wait(rest_after(time.thread_time() - began, _STRANGERS_SHARE))
 
     def _end(self, conversation: Conversation, why: BaseException | None) -> None:
         """Hang up, and say why if it was the client's fault."""
