@@ -6,10 +6,10 @@ from math import inf, log
 
 from bench.halves import Case, Half
 from bench.townfile import Town
+from metermt.quality import Cause
 from metermt.rules.checks import doubt
 from metermt.rules.habits import Experience
 from metermt.rules.limits import Limits
-from metermt.rules.slips import Cause
 
 _STEP = 1.5  # a factor
 _BETTER = 0.003  # what a step must gain: less is chance, and learning from chance does harm

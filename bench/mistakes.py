@@ -3,7 +3,7 @@
 import random
 from dataclasses import dataclass
 
-from metermt.rules.slips import Cause
+from metermt.quality import Cause
 
 KINDS = (Cause.SWAPPED, Cause.DROPPED, Cause.DOUBLED, Cause.MISREAD, Cause.NEIGHBOUR, Cause.REPEATED)
 

@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from bench.fieldrules import FIELD_RULES, asks
 from bench.halves import Case, Half
 from bench.mistakes import KINDS
+from metermt.quality import Cause
 from metermt.rules.checks import doubt
 from metermt.rules.habits import Experience
-from metermt.rules.slips import Cause
 
 
 @dataclass(frozen=True)

@@ -11,6 +11,7 @@ from metermt.client import MeterClient, connect
 from metermt.errors import (
     AlreadyRead,
     CallError,
+    ConfirmReading,
     ConnectionFailed,
     CycleClosed,
     DeadlineExceeded,
@@ -45,6 +46,7 @@ __all__ = [
     "AlreadyRead",
     "Answer",
     "CallError",
+    "ConfirmReading",
     "ConnectionFailed",
     "CycleClosed",
     "DeadlineExceeded",

@@ -7,6 +7,7 @@
     ├── RoleError               the user's role does not allow this call
     ├── SubmissionError         a reading is refused, and nothing changed
     │   ├── InvalidReading      not a whole number, below zero, too many digits
+    │   ├── ConfirmReading      odd: look again, and send it again
     │   ├── InvalidReason       too long, or with control characters
     │   ├── InvalidTime         unreadable, or in the future
     │   ├── InvalidKey          not a key, or a key used for another reading
@@ -101,6 +102,15 @@ class InvalidReading(SubmissionError):
     """The reading is not a whole number, is below zero without a reason, or has too many digits."""
 
     code = "invalid-reading"
+
+
+class ConfirmReading(SubmissionError):
+    """The reading is odd, and not stored yet: look again, and send it again; the same value is taken then.
+
+    `details["flags"]` says what is odd, with blanks between; `details["cause"]` what may lie behind it, or nothing.
+    """
+
+    code = "confirm-reading"
 
 
 class InvalidReason(SubmissionError):

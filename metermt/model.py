@@ -1,51 +1,21 @@
 """The things MeterMT speaks of, checked when made. Times are `datetime`s in UTC."""
 
-import re
-from collections import Counter
 from dataclasses import dataclass, field
 from datetime import date, datetime
+from decimal import Decimal
 from enum import StrEnum
-from functools import lru_cache
 from typing import Any
 
 from metermt.errors import RouteError, UserError
+from metermt.names import MAX_TEXT, check_cycle, check_text, is_meter_number, is_username
 from metermt.printable import has_control_characters
+from metermt.quality import Cause, Flag, Look, Quality
 
 KINDS = {"E": "electricity", "G": "gas", "W": "water", "": "unknown"}
 MAX_DIALS = 12
-MAX_TEXT = 200
-"""Characters in an address, in instructions, in a route's or a person's name."""
-
-_METER_NUMBER = re.compile(r"[A-Z0-9][A-Z0-9./-]{0,31}")
-_CYCLE = re.compile(r"[0-9A-Za-z][0-9A-Za-z-]{0,15}")
-_USERNAME = re.compile(r"[a-z][a-z0-9._-]{0,31}")
-
-
-def _check_text(what: str, text: str) -> None:
-    if len(text) <= MAX_TEXT and text.isprintable():
-        return  # as nearly all are
-    if len(text) > MAX_TEXT:
-        raise RouteError(f"{what} has {len(text)} characters: {MAX_TEXT} are allowed")
-    if has_control_characters(text):
-        raise RouteError(f"{what} {text!r} has control characters in it: remove them")
-
-
-def is_meter_number(text: str) -> bool:
-    """Tell whether this can be the number of a meter."""
-    return bool(_METER_NUMBER.fullmatch(text))
-
-
-def is_username(text: str) -> bool:
-    """Tell whether this can be a user name."""
-    return bool(_USERNAME.fullmatch(text))
-
-
-@lru_cache(maxsize=16)  # a file has a million jobs of one cycle
-def check_cycle(cycle: str) -> str:
-    """Return the cycle as it is; raise `RouteError` if it is no name for one."""
-    if not _CYCLE.fullmatch(cycle):
-        raise RouteError(f"Invalid cycle {cycle!r}: write it like 2026-11")
-    return cycle
+ONE = Decimal(1)
+_LARGEST = Decimal(1_000_000)  # of multipliers: current transformers have thousands
+_DECIMALS = 6  # of multipliers
 
 
 def highest(dials: int | None) -> int:
@@ -53,12 +23,26 @@ def highest(dials: int | None) -> int:
     return int(10 ** (dials or MAX_DIALS)) - 1
 
 
+def _check_stop(route: str, sequence: int) -> None:
+    check_text("The route", route)
+    if not 0 <= sequence < 10**9:
+        raise RouteError(f"Invalid sequence {sequence}: use a whole number from 0")
+
+
+def _check_multiplier(multiplier: Decimal) -> None:
+    if not multiplier.is_finite() or not 0 < multiplier <= _LARGEST or multiplier != round(multiplier, _DECIMALS):
+        raise RouteError(
+            f"Invalid multiplier {multiplier}: use a number above 0 up to {_LARGEST} with at most {_DECIMALS} decimals"
+        )
+
+
 @dataclass(frozen=True, slots=True)
 class Meter:
     """A device with a number.
 
     `kind` is one of E (electricity), G (gas), W (water) or empty when unknown. `dials` is the number of
-    digits on the register, or None when unknown. Raises `RouteError`.
+    digits on the register, or None when unknown. What the register shows times `multiplier` is what was used. An
+    inactive one is not in use: it gets a job only if somebody asks for that. Raises `RouteError`.
     """
 
     number: str
@@ -66,6 +50,8 @@ class Meter:
     dials: int | None = None
     address: str = ""
     instructions: str = ""
+    multiplier: Decimal = ONE
+    active: bool = True
 
     def __post_init__(self) -> None:
         if not is_meter_number(self.number):
@@ -77,8 +63,10 @@ class Meter:
             raise RouteError(f"Invalid kind {self.kind!r}: use E for electricity, G for gas, W for water")
         if self.dials is not None and not 1 <= self.dials <= MAX_DIALS:
             raise RouteError(f"Invalid dials {self.dials}: a register has 1 to {MAX_DIALS} digits")
-        _check_text("The address", self.address)
-        _check_text("The instructions", self.instructions)
+        if self.multiplier is not ONE:
+            _check_multiplier(self.multiplier)
+        check_text("The address", self.address)
+        check_text("The instructions", self.instructions)
 
     @property
     def highest(self) -> int:
@@ -130,9 +118,7 @@ class Job:
 
     def __post_init__(self) -> None:
         check_cycle(self.cycle)
-        _check_text("The route", self.route)
-        if not 0 <= self.sequence < 10**9:
-            raise RouteError(f"Invalid sequence {self.sequence}: use a whole number from 0")
+        _check_stop(self.route, self.sequence)
         if self.previous is not None and not 0 <= self.previous <= self.meter.highest:
             raise RouteError(f"Invalid previous {self.previous}: the register goes from 0 to {self.meter.highest}")
 
@@ -143,13 +129,29 @@ class Job:
 
 
 @dataclass(frozen=True, slots=True)
+class Place:
+    """Where a meter hangs: the device that hangs there now, and its stop on a route.
+
+    Its history outlives the device. `sequence` is the place in the walk of the `route`, from 0. Raises `RouteError`.
+    """
+
+    meter: Meter
+    route: str = ""
+    sequence: int = 0
+
+    def __post_init__(self) -> None:
+        _check_stop(self.route, self.sequence)
+
+
+@dataclass(frozen=True, slots=True)
 class Answer:
     """What a reader says of a meter: a value, or a reason why there is none, or both.
 
     `meter` is its number. `value` is the register, None (or, by the convention of the original calls, -1) when there is
     only a reason. `when` is when the reader stood at the meter: a `datetime`, an ISO 8601 text, or None for now.
     `key` is the client's unique id for this submission, None when it has none. `cycle` is that of the job, None when
-    the client does not say.
+    the client does not say. `verified` says that an odd value was looked at twice already, by a client without a
+    network.
 
     An answer is made of whatever was said, hence `Any`: `metermt.rules.answers.judged` tells whether it can be taken,
     and what it returns has a `value` of None or from 0, a `reason` without blanks around it, and `when` in UTC.
@@ -161,6 +163,7 @@ class Answer:
     when: datetime | str | Any | None = None
     key: str | Any | None = None
     cycle: str | Any | None = None
+    verified: bool | Any = False
 
     def says_the_same_as(self, other: "Answer") -> bool:
         """Tell whether both say the same of the same meter; times may differ, and one may leave out the cycle."""
@@ -181,6 +184,9 @@ class Reading:
     cycle: str
     recorded_at: datetime
     counts: bool = True
+    quality: Quality = Quality.ACTUAL
+    flags: tuple[Flag, ...] = ()
+    cause: Cause | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -273,6 +279,10 @@ class Standing:
     """Seconds since 1970, UTC; 0 without a lease."""
     handed_to: str | None = None
     """Who was handed it last, also when that lease has ended; None for nobody."""
+    limits: str | None = None
+    """What a value is judged by, as `metermt.rules.limits` writes it; None for nothing."""
+    look: Look | None = None
+    """What somebody was asked to look at once more, and has not sent since."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -299,6 +309,21 @@ class RouteProgress:
 
 
 @dataclass(frozen=True, slots=True)
+class RouteCounts:
+    """How many jobs of a route, empty for those on no route, are in which state; each is counted once."""
+
+    route: str
+    read: int
+    """Done, with a value."""
+    no_access: int
+    """Done, with a reason why there is no value."""
+    skipped: int
+    """Left for later by their readers."""
+    left: int
+    """Open, or missed."""
+
+
+@dataclass(frozen=True, slots=True)
 class Unread:
     """A job that has not been read: it is open, or missed if its cycle is closed."""
 
@@ -317,25 +342,3 @@ class Unread:
     def place(self) -> tuple[str, str, int, str]:
         """`Job.place`."""
         return self.cycle, self.route, self.sequence, self.meter
-
-
-@dataclass(frozen=True, slots=True)
-class ImportCount:
-    """What became of imported jobs."""
-
-    added: int = 0
-    changed: int = 0
-    unchanged: int = 0
-    kept: int = 0
-    """Jobs that were read already, and stay what they were though the import says otherwise."""
-    elsewhere: dict[str, int] = field(default_factory=dict)
-    """How many of the meters are to be read in another open cycle, too, by its name."""
-
-    def __add__(self, other: "ImportCount") -> "ImportCount":
-        return ImportCount(
-            self.added + other.added,
-            self.changed + other.changed,
-            self.unchanged + other.unchanged,
-            self.kept + other.kept,
-            dict(Counter(self.elsewhere) + Counter(other.elsewhere)),
-        )

@@ -6,17 +6,24 @@ import re
 from collections import Counter
 from collections.abc import Iterator
 from datetime import date
+from decimal import Decimal, InvalidOperation
 from operator import itemgetter
 from pathlib import Path
 from types import TracebackType
 from typing import Any, NamedTuple, Self
 
 from metermt.errors import Error, RouteError
-from metermt.model import KINDS, Job, Meter, check_cycle
+from metermt.model import KINDS, ONE, Job, Meter
+from metermt.names import check_cycle
 
 REQUIRED = ("meter", "route")
-OPTIONAL = ("kind", "sequence", "address", "dials", "previous", "previous_date", "instructions")
+OPTIONAL = (
+    *("kind", "sequence", "address", "dials", "previous", "previous_date", "instructions"),
+    *("multiplier", "status"),
+)
+_ACTIVE = {"": True, "active": True, "inactive": False}
 
+_NO_CYCLE = "none"  # of jobs that tell of their meters only
 _NOT_UTF8 = re.compile("[\udc80-\udcff]")  # what surrogateescape makes of such bytes
 
 
@@ -36,9 +43,9 @@ class RouteFile:
     order of the file counts.
     """
 
-    def __init__(self, path: Path, cycle: str) -> None:
-        """Open the file and read its first line. Raises `RouteError`."""
-        self._cycle = check_cycle(cycle)
+    def __init__(self, path: Path, cycle: str | None) -> None:
+        """Open the file and read its first line; without a cycle its jobs are for none. Raises `RouteError`."""
+        self._cycle = check_cycle(cycle) if cycle is not None else _NO_CYCLE
         try:
             self._bytes = path.open("rb")
             self.size = path.stat().st_size
@@ -104,8 +111,8 @@ class RouteFile:
         text = "".join(fields)
         if not text.isascii() and _NOT_UTF8.search(text):
             raise RouteError("The row is not UTF-8: save the file as UTF-8")
-        meter, route, kind, sequence, address, dials, previous, previous_date, instructions = self._pick(
-            [*map(str.strip, fields), ""]
+        meter, route, kind, sequence, address, dials, previous, previous_date, instructions, multiplier, status = (
+            self._pick([*map(str.strip, fields), ""])
         )
         if not (meter and route):
             raise RouteError(f"The {'route' if meter else 'meter'} is missing")
@@ -117,6 +124,8 @@ class RouteFile:
                 _whole("dials", dials),
                 address,
                 instructions,
+                _multiplier(multiplier),
+                _is_active(status),
             ),
             self._cycle,
             route,
@@ -160,6 +169,22 @@ def _whole(column: str, text: str) -> int | None:
     if not (text.isdigit() and text.isascii() and len(text) <= 18):
         raise RouteError(f"Invalid {column} {text!r}: use a whole number from 0")
     return int(text)
+
+
+def _multiplier(text: str) -> Decimal:
+    if text in ("", "1"):
+        return ONE
+    try:
+        return Decimal(text)
+    except InvalidOperation:
+        raise RouteError(f"Invalid multiplier {text!r}: use a number above 0, like 40 or 0.1") from None
+
+
+def _is_active(text: str) -> bool:
+    try:
+        return _ACTIVE[text.lower()]
+    except KeyError:
+        raise RouteError(f"Invalid status {text!r}: use active or inactive") from None
 
 
 def _date(column: str, text: str) -> date | None:

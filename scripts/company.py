@@ -119,6 +119,6 @@ class Company:
             if said != f"Cycle {cycle}: {', '.join(f'{count} {what}' for what, count in counts.items())}.":
                 sys.exit(said)
             self.imports += 1
-        said = self._metermt("routes", "close", "--cycle", cycle).stdout.strip()
+        said = self._metermt("cycles", "close", cycle, "--force").stdout.strip()
         if said != f"Closed cycle {cycle}; {ROUTE} meters were not read.":
             sys.exit(said)

@@ -19,7 +19,7 @@ from steps import Steps
 
 from metermt.demo import USERS
 from metermt.errors import Error
-from metermt.model import Account, Answer, Job, Lease, Meter, Reading, Role, Session, User
+from metermt.model import Account, Answer, Job, Lease, Meter, Place, Reading, Role, Session, User
 from metermt.store.memory import MemoryStore
 from metermt.store.postgres.store import PostgresStore
 from metermt.store.sqlite.store import SqliteStore
@@ -80,6 +80,10 @@ def make_job(meter="G72168", cycle=CYCLE, route="North", sequence=0, **fields):
     return Job(Meter(meter, **{"kind": "G", "dials": 5} | fields), cycle, route, sequence, **of_job)
 
 
+def make_place(meter="G72168", route="North", sequence=0, **fields):
+    return Place(Meter(meter, **{"kind": "G", "dials": 5} | fields), route, sequence)
+
+
 def make_jobs(number, cycle=CYCLE, route="North", **fields):
     """Make jobs for M00000, M00001 … in this order."""
     return [make_job(f"M{i:05}", cycle, route, i, **fields) for i in range(number)]
@@ -89,9 +93,10 @@ def make_answer(meter="G72168", value=100, reason="", key=None, when=NOW):
     return Answer(meter, value, reason, when, key)
 
 
-def make_reading(meter="G72168", username="carol", cycle=CYCLE, recorded_at=NOW, counts=True, **answer):
-    """Make a reading; fields of the answer may be given too."""
-    return Reading(make_answer(meter, **answer), username, cycle, recorded_at, counts)
+def make_reading(meter="G72168", username="carol", cycle=CYCLE, recorded_at=NOW, counts=True, **fields):
+    """Make a reading; fields of the answer and of the reading may be mixed."""
+    odd = {name: fields.pop(name) for name in ("quality", "flags", "cause") if name in fields}
+    return Reading(make_answer(meter, **fields), username, cycle, recorded_at, counts, **odd)
 
 
 def make_lease(job, username="carol", session=None, until=LEASED_UNTIL):
@@ -135,10 +140,15 @@ def _everything(tx):
     left = tx.leases.left(dict.fromkeys(names, MANY))
     jobs = [job for job, _ in read] + [known.job for known in itertools.chain(free, *held.values())]
     standings = tx.jobs.standings({job.meter.number for job in jobs})
+    places = [place.meter.number for place in tx.places.active()]
     return {
         "accounts": tx.accounts.find(names),
         "sessions": tx.sessions.find(sessions),
         "cycles": tx.jobs.cycles(),
+        "days": tx.jobs.days(),
+        "routes": {cycle: tx.jobs.routes(cycle) for cycle in tx.jobs.cycles()},
+        "places": tx.places.active(),
+        "history": {meter: sorted(reads, key=repr) for meter, reads in tx.places.history(places).items()},
         "free": [known.job for known in free],
         "held": {key: [known.job for known in jobs] for key, jobs in held.items()},
         "left": {username: [known.job for known in jobs] for username, jobs in left.items()},

@@ -1,14 +1,18 @@
 """Databases with something in every table, and all that is in one, table by table."""
 
 from contextlib import closing
+from datetime import date
+from decimal import Decimal
 
 import apsw
 import psycopg
-from conftest import CYCLE, OTHER_CYCLE, T0, import_jobs, make_job, make_reading
+from conftest import CYCLE, OTHER_CYCLE, T0, import_jobs, make_job, make_place, make_reading
 from databases import fill
 
 from metermt.config import is_url
 from metermt.model import Server
+from metermt.quality import Look
+from metermt.rules.history import Read
 from metermt.store.opening import open_store
 
 _TABLES = {
@@ -68,6 +72,10 @@ def fill_all_tables(place):
             tx.sessions.end(["adam-2"])
             tx.sessions.add_failure("adam", "10.1.2.3", T0 + 1 / 3, T0 - 100)
             tx.servers.note(Server("here", "0.1.0", 2, T0))
+            tx.places.put([make_place("M00000"), make_place("G1", multiplier=Decimal("0.1"))])
+            tx.places.add_history([("G1", Read(date(2026, 10, 1), 5)), ("G1", Read(date(2026, 10, 1), 0, True))])
+            tx.jobs.set_limits({job: "{}"})
+            tx.readings.ask_again({job: Look("adam", 7, None)})
 
         store.write(more)
     return place

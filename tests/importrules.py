@@ -13,12 +13,12 @@ PACKAGE_DIR = Path(__file__).parents[1] / PACKAGE
 # From the ground up. A name stands for the module and, when it is a package, for all in it that no other line
 # names. A module may import from lower lines and from its own line.
 FLOORS = (
-    ("floor 0", ("errors", "model", "printable", "version")),
+    ("floor 0", ("errors", "model", "names", "printable", "quality", "version")),
     (
         "floor 1",
         (
             *("rules", "wire", "passwords", "policy", "config"),
-            *("safedict", "routefile", "signing", "partfile", "wholefile", "terminal"),
+            *("safedict", "routefile", "historyfile", "signing", "partfile", "wholefile", "terminal"),
             *("sparinglog", "diskspace", "clientsettings"),
         ),
     ),

@@ -19,7 +19,10 @@ from conftest import DEADLINE, threads_that_stay
 from metermt.store.postgres.store import THREADS, PostgresStore
 
 _PLACE = "METERMT_TEST_POSTGRES"  # where the folder of this run is, for those who run the tests side by side
-_TABLES = ("readings", "leases", "jobs", "tallies", "cycles", "login_failures", "servers", "sessions", "users")
+_TABLES = (
+    *("readings", "leases", "limits", "looks", "jobs", "history", "places"),
+    *("tallies", "cycles", "login_failures", "servers", "sessions", "users"),
+)
 _LARGE = 1_000_000  # bytes
 _MISSING = "no PostgreSQL 15 or newer is installed: apt-get install --no-install-recommends postgresql"
 

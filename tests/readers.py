@@ -141,6 +141,13 @@ def desk(store, clock, demo_accounts, hasher):
 
 
 @pytest.fixture
+def desk_of_readers(store, clock, demo_accounts, hasher):
+    """A desk of each kind of store in turn, with the demo's users, and nothing to be read."""
+    store.write(lambda tx: tx.accounts.put(demo_accounts))
+    return Desk(store, clock=clock)
+
+
+@pytest.fixture
 def carol(desk):
     """Carol, who has logged in at the desk."""
     return Reader(desk, "carol")

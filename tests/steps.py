@@ -7,6 +7,7 @@ from metermt.model import Lease
 READING = {
     *("find", "disabled", "users", "of", "last_used", "failures", "failed_since", "unread", "of_routes", "on_routes"),
     *("cycles", "standings", "closed_hands", "free", "progress", "held", "holders", "left", "by_key", "tallies", "all"),
+    *("active", "history", "days", "routes", "walk"),
 }
 
 
@@ -19,8 +20,8 @@ class Steps:
 
     def __init__(self, store):
         self.store = store
-        self.accounts, self.sessions, self.jobs, self.leases, self.readings, self.servers = (
-            _Group(store, name) for name in ("accounts", "sessions", "jobs", "leases", "readings", "servers")
+        self.accounts, self.sessions, self.jobs, self.leases, self.readings, self.servers, self.places = (
+            _Group(store, name) for name in ("accounts", "sessions", "jobs", "leases", "readings", "servers", "places")
         )
 
     # By the numbers of meters:

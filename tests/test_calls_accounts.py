@@ -6,7 +6,7 @@ import pytest
 from conftest import CYCLE, NOW, dump, import_jobs, make_job
 from readers import Reader, as_office, fail_to_log_in, is_shut_out, log_in, readings_in
 
-from metermt.calls import accounts, office, unread
+from metermt.calls import accounts, cycles, office, unread
 from metermt.calls.accounts import NewName, NewPassword, NewRole, NewUser, Username, UserState
 from metermt.calls.desk import Desk
 from metermt.errors import LoginError, RoleError, SessionError, UserError
@@ -181,7 +181,7 @@ CALLS_OF_THE_OFFICE = {
 def test_each_call_is_for_its_role_and_those_above(desk, call, role):
     request, least = CALLS_OF_THE_OFFICE[call]
     import_jobs(desk.store, "2026-10", [make_job("W1", "2026-10")])
-    as_office(desk, office.close_cycle, office.Cycle("2026-10"))
+    as_office(desk, cycles.close_cycle, cycles.Closing("2026-10", force=True))
     as_office(desk, accounts.set_role, NewRole("carol", role))
     carol = Reader(desk)
     before = dump(desk.store)

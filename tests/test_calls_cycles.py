@@ -4,7 +4,7 @@ import pytest
 from conftest import CYCLE, OTHER_CYCLE, dump, import_jobs, make_job, make_jobs
 from readers import WHEN, Reader, as_office, readings_in
 
-from metermt.calls import office, readings, rounds
+from metermt.calls import cycles, readings, rounds
 from metermt.calls.readings import Next
 from metermt.errors import AlreadyRead, CycleClosed, InvalidKey, UnknownMeter
 from metermt.model import Answer, Status
@@ -20,7 +20,7 @@ def open_next(desk):
 
 def turn_over(desk):
     """Close the cycle and import the next, as the office does at the end of a month."""
-    as_office(desk, office.close_cycle, office.Cycle(CYCLE))
+    as_office(desk, cycles.close_cycle, cycles.Closing(CYCLE, force=True))
     open_next(desk)
 
 
@@ -129,7 +129,7 @@ def test_a_correction_of_a_closed_cycle_is_refused(desk, carol):
 
 def test_without_a_next_cycle_it_is_refused_as_well(desk, carol):
     carol.meter()
-    as_office(desk, office.close_cycle, office.Cycle(CYCLE))
+    as_office(desk, cycles.close_cycle, cycles.Closing(CYCLE, force=True))
     with pytest.raises(CycleClosed, match=CLOSED):
         carol.submit("M00000")
     assert carol.meter() is None
@@ -157,7 +157,7 @@ def test_the_latest_of_several_closed_cycles_is_told(desk, carol):
     carol.meter()
     turn_over(desk)
     carol.meter()
-    as_office(desk, office.close_cycle, office.Cycle(OTHER_CYCLE))
+    as_office(desk, cycles.close_cycle, cycles.Closing(OTHER_CYCLE, force=True))
     with pytest.raises(CycleClosed, match=f"Cycle {OTHER_CYCLE} is closed"):
         carol.submit("M00000")
     with pytest.raises(CycleClosed, match=f"Cycle {CYCLE} is closed"):
@@ -166,12 +166,12 @@ def test_the_latest_of_several_closed_cycles_is_told(desk, carol):
 
 def test_what_was_handed_out_long_ago_binds_nobody(desk, carol):
     carol.meter()
-    as_office(desk, office.close_cycle, office.Cycle(CYCLE))
+    as_office(desk, cycles.close_cycle, cycles.Closing(CYCLE, force=True))
     for month in range(1, LOOKS_BACK + 1):
         with pytest.raises(CycleClosed):
             carol.submit("M00000")
         import_jobs(desk.store, f"2027-{month:02}", [make_job("W1", f"2027-{month:02}")])
-        as_office(desk, office.close_cycle, office.Cycle(f"2027-{month:02}"))
+        as_office(desk, cycles.close_cycle, cycles.Closing(f"2027-{month:02}", force=True))
     import_jobs(desk.store, "2028-01", make_jobs(1, "2028-01"))
     carol.submit("M00000")
     assert [cycle for cycle, *_ in kept(desk)] == ["2028-01"]

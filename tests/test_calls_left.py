@@ -7,7 +7,7 @@ from rpyc.core import consts
 from scripted import ScriptedServer, answers_a_call_with
 
 from metermt import MeterClient
-from metermt.calls import left, office
+from metermt.calls import cycles, left, office
 from metermt.calls.desk import Desk
 from metermt.calls.left import Left
 from metermt.errors import CallError
@@ -36,7 +36,7 @@ def test_nothing_was_imported(empty_desk):
 
 def test_no_cycle_is_open(desk, carol):
     carol.submit("M00000")
-    as_office(desk, office.close_cycle, office.Cycle(CYCLE))
+    as_office(desk, cycles.close_cycle, cycles.Closing(CYCLE, force=True))
     assert why(carol) == (Left(closed_cycles=1), "No cycle is open.")
 
 

@@ -6,9 +6,10 @@ import pytest
 from conftest import CYCLE, dump, import_jobs, make_job, make_jobs
 from readers import as_office, readings_in
 
-from metermt.calls import office
+from metermt.calls import cycles, office
+from metermt.calls.office import ImportCount
 from metermt.errors import RouteError, UnknownMeter
-from metermt.model import Answer, ImportCount, JobState, RouteProgress
+from metermt.model import Answer, JobState, RouteProgress
 
 
 def import_(desk, jobs, cycle=CYCLE):
@@ -37,6 +38,8 @@ def test_jobs_are_added_to_a_new_cycle_and_to_one_that_is_open(desk):
 
 
 def test_importing_again_changes_nothing(desk):
+    import_(desk, make_jobs(1))
+    assert import_(desk, make_jobs(5)) == ImportCount(unchanged=5)
     before = dump(desk.store)
     assert import_(desk, make_jobs(5)) == ImportCount(unchanged=5)
     assert dump(desk.store) == before
@@ -92,7 +95,7 @@ def test_a_dry_run_tells_the_same_and_changes_nothing(desk, carol):
 
 def test_meters_of_other_open_cycles_are_told_by_cycle(desk):
     import_jobs(desk.store, "2026-09", [make_job("M00000", "2026-09")])
-    as_office(desk, office.close_cycle, office.Cycle("2026-09"))
+    as_office(desk, cycles.close_cycle, cycles.Closing("2026-09", force=True))
     import_jobs(desk.store, "2026-10", [make_job("M00001", "2026-10")])
     count = import_(desk, make_jobs(3, "2026-12"), "2026-12")
     assert count == ImportCount(added=3, elsewhere={"2026-10": 1, CYCLE: 3})
@@ -129,7 +132,7 @@ def test_a_meter_that_stands_twice_in_one_import_is_the_last_of_them(desk):
 )
 def test_what_cannot_be_imported_changes_nothing(desk, jobs, cycle, words):
     import_jobs(desk.store, "2026-09", [make_job("W1", "2026-09")])
-    as_office(desk, office.close_cycle, office.Cycle("2026-09"))
+    as_office(desk, cycles.close_cycle, cycles.Closing("2026-09", force=True))
     before = dump(desk.store)
     with pytest.raises(RouteError, match=f"^{words}$"):
         import_(desk, jobs, cycle)
@@ -159,7 +162,7 @@ def test_a_removed_meter_is_handed_out_no_more_and_its_reading_is_refused(desk, 
 def test_what_cannot_be_removed_changes_nothing(desk, carol, meters, cycle, words):
     carol.submit("M00000")
     import_jobs(desk.store, "2026-09", [make_job("M00001", "2026-09")])
-    as_office(desk, office.close_cycle, office.Cycle("2026-09"))
+    as_office(desk, cycles.close_cycle, cycles.Closing("2026-09", force=True))
     before = dump(desk.store)
     with pytest.raises(RouteError) as caught:
         as_office(desk, office.remove_jobs, office.Removal(cycle, meters))
@@ -172,9 +175,9 @@ def test_what_cannot_be_removed_changes_nothing(desk, carol, meters, cycle, word
 
 def test_what_was_missed_is_handed_out_again_when_a_cycle_is_reopened(desk, carol):
     carol.submit("M00000")
-    as_office(desk, office.close_cycle, office.Cycle(CYCLE))
+    as_office(desk, cycles.close_cycle, cycles.Closing(CYCLE, force=True))
     assert (carol.meter(), carol.status().total) == (None, 0)
-    assert as_office(desk, office.reopen_cycle, office.Cycle(CYCLE)) == 4
+    assert as_office(desk, cycles.reopen_cycle, cycles.Cycle(CYCLE)) == 4
     assert (carol.meter(), carol.status().total) == ("M00001", 1)
 
 
@@ -184,7 +187,7 @@ def test_what_was_missed_is_handed_out_again_when_a_cycle_is_reopened(desk, caro
 )
 def test_only_a_closed_cycle_can_be_reopened(desk, cycle, words):
     with pytest.raises(RouteError, match=f"^{words}$"):
-        as_office(desk, office.reopen_cycle, office.Cycle(cycle))
+        as_office(desk, cycles.reopen_cycle, cycles.Cycle(cycle))
 
 
 # --- closing
@@ -193,7 +196,7 @@ def test_only_a_closed_cycle_can_be_reopened(desk, cycle, words):
 def test_what_was_not_read_when_a_cycle_is_closed_is_missed(desk, carol, adam):
     carol.submit("M00000")
     adam.meter()
-    assert as_office(desk, office.close_cycle, office.Cycle(CYCLE)) == 4
+    assert as_office(desk, cycles.close_cycle, cycles.Closing(CYCLE, force=True)) == 4
     assert adam.meter() is None
     assert as_office(desk, office.list_routes) == []
     assert [reading.answer.meter for reading in readings_in(desk.store)] == ["M00000"]
@@ -201,17 +204,23 @@ def test_what_was_not_read_when_a_cycle_is_closed_is_missed(desk, carol, adam):
 
 def test_closing_one_cycle_leaves_the_others(desk, carol):
     import_(desk, [make_job("M00000", "2026-12")], "2026-12")
-    as_office(desk, office.close_cycle, office.Cycle(CYCLE))
+    as_office(desk, cycles.close_cycle, cycles.Closing(CYCLE, force=True))
     assert carol.meter() == "M00000"
     assert carol.submit_many([Answer("M00000", 5), Answer("M00001", 5)])[0] is None
     assert as_office(desk, office.list_routes) == [RouteProgress("2026-12", "North", 1, 1)]
 
 
-@pytest.mark.parametrize("cycle", ["2026-10", "2026-09", ""])
-def test_only_an_open_cycle_can_be_closed(desk, cycle):
+@pytest.mark.parametrize(
+    ("cycle", "words"),
+    [
+        ("2026-10", "There is no cycle '2026-10': there are 2026-09, 2026-11"),
+        ("2026-09", "Cycle 2026-09 is closed already"),
+    ],
+)
+def test_only_an_open_cycle_can_be_closed(desk, cycle, words):
     import_jobs(desk.store, "2026-09", [make_job("W1", "2026-09")])
-    as_office(desk, office.close_cycle, office.Cycle("2026-09"))
+    as_office(desk, cycles.close_cycle, cycles.Closing("2026-09", force=True))
     before = dump(desk.store)
-    with pytest.raises(RouteError, match=f"There is no open cycle '{cycle}'"):
-        as_office(desk, office.close_cycle, office.Cycle(cycle))
+    with pytest.raises(RouteError, match=f"^{words}$"):
+        as_office(desk, cycles.close_cycle, cycles.Closing(cycle, force=True))
     assert dump(desk.store) == before

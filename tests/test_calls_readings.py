@@ -7,7 +7,7 @@ import pytest
 from conftest import CYCLE, HUGE, NOW, dump, make_jobs
 from readers import WHEN, Reader, as_office, readings_in
 
-from metermt.calls import office, readings
+from metermt.calls import cycles, readings
 from metermt.calls.table import MAX_ITEMS, Ask
 from metermt.errors import (
     AlreadyRead,
@@ -180,7 +180,7 @@ def test_a_reading_may_come_after_the_lease_ended_and_in_another_session(desk, c
 
 
 def test_a_meter_that_was_missed_is_unknown_to_whoever_was_not_handed_it(desk, carol):
-    as_office(desk, office.close_cycle, office.Cycle(CYCLE))
+    as_office(desk, cycles.close_cycle, cycles.Closing(CYCLE, force=True))
     with pytest.raises(UnknownMeter) as caught:
         carol.submit("M00000")
     assert type(caught.value) is UnknownMeter
@@ -200,7 +200,7 @@ def test_the_same_key_counts_once(desk, carol):
 
 def test_a_key_is_known_when_the_cycle_is_closed(desk, carol):
     carol.submit("M00000", key="key-1")
-    as_office(desk, office.close_cycle, office.Cycle(CYCLE))
+    as_office(desk, cycles.close_cycle, cycles.Closing(CYCLE, force=True))
     assert carol.submit("M00000", key="key-1") is None
 
 
@@ -263,7 +263,7 @@ def test_the_status_is_over_the_open_cycles(desk, carol, adam):
     carol.submit("M00000")
     adam.submit("M00001")
     assert [carol.status(), adam.status()] == [Status(1, 2), Status(1, 2)]
-    as_office(desk, office.close_cycle, office.Cycle(CYCLE))
+    as_office(desk, cycles.close_cycle, cycles.Closing(CYCLE, force=True))
     assert carol.status() == Status(0, 0)
 
 

@@ -4,7 +4,7 @@ import pytest
 from conftest import CYCLE, LEASED_UNTIL, OTHER_CYCLE, dump, import_jobs, make_job, make_jobs
 from readers import Reader, as_office
 
-from metermt.calls import office
+from metermt.calls import cycles
 from metermt.calls.unread import Missing, Release, list_missing, release_jobs
 from metermt.errors import CallError, Error, RouteError, UserError
 from metermt.model import Unread
@@ -39,7 +39,7 @@ def test_nobody_holds_a_meter_whose_time_is_over(desk, carol, clock):
 def test_all_open_cycles_are_told_of_unless_one_is_named(desk, carol):
     import_jobs(desk.store, OTHER_CYCLE, [make_job("X1", OTHER_CYCLE)])
     import_jobs(desk.store, "2026-10", [make_job("W1", "2026-10")])
-    as_office(desk, office.close_cycle, office.Cycle("2026-10"))
+    as_office(desk, cycles.close_cycle, cycles.Closing("2026-10", force=True))
     assert [one.meter for one in missing(desk)] == [*(job.meter.number for job in make_jobs(5)), "X1"]
     assert [one.meter for one in missing(desk, OTHER_CYCLE)] == ["X1"]
     assert [one.meter for one in missing(desk, "2026-10")] == ["W1"]

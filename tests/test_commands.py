@@ -120,8 +120,10 @@ ARGUMENTS = {
     ("users", "unlock"): ("carol",),
     ("users", "role"): ("carol", "admin"),
     ("routes", "import"): ("november.csv", "--cycle", CYCLE),
-    ("routes", "close"): ("--cycle", CYCLE),
-    ("routes", "reopen"): (CYCLE,),
+    ("cycles", "open"): (CYCLE,),
+    ("cycles", "close"): (CYCLE,),
+    ("cycles", "reopen"): (CYCLE,),
+    ("history", "import"): ("past.csv",),
     ("routes", "release"): ("North",),
     ("routes", "remove"): ("G1", "--cycle", CYCLE),
     ("readings", "export"): ("-",),
@@ -141,6 +143,7 @@ ON_A_DATABASE = [
 @pytest.mark.parametrize("path", ON_A_DATABASE, ids=" ".join)
 def test_what_a_server_keeps_in_memory_is_out_of_reach(invoke, path, tmp_path):
     (tmp_path / "november.csv").write_text("meter,route\nG1,North\n")
+    (tmp_path / "past.csv").write_text("meter,date,value\nG1,2026-10-01,5\n")
     before = set(tmp_path.iterdir())
 
     finished = invoke(*path, *ARGUMENTS.get(path, ()), stdin=PASSWORD, METERMT_DATABASE=":memory:")

@@ -113,7 +113,7 @@ def set_version_ahead(path):
 def test_a_backup_is_restored_and_what_was_there_is_kept(invoke, read_meters, tmp_path):
     assert invoke("backup", "copy.db").returncode == 0
     as_it_was = dump_of(read_meters)
-    assert invoke("routes", "close", "--cycle", CYCLE).returncode == 0
+    assert invoke("cycles", "close", CYCLE, "--force").returncode == 0
     closed = dump_of(read_meters)
 
     finished = invoke("restore", "copy.db")

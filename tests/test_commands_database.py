@@ -15,7 +15,13 @@ from metermt.store.copying import copy_database
 from metermt.store.sqlite.store import SqliteStore
 
 ROWS = 20_000
-TABLES = ["cycles", "jobs", "leases", "login_failures", "readings", "sessions", "tallies", "users"]
+TABLES = [
+    *("cycles", "history", "jobs", "leases", "limits", "login_failures", "looks", "places"),
+    "readings",
+    "sessions",
+    "tallies",
+    "users",
+]
 
 
 @pytest.fixture(scope="module")

@@ -36,7 +36,7 @@ def test_a_closed_cycle_is_handed_out_no_more_and_keeps_its_readings(invoke, cre
         Steps(store).record(make_reading("G1"))
         import_jobs(store, CYCLE, [make_job("G3", sequence=2)])
 
-    assert_done(invoke("routes", "close", "--cycle", CYCLE), f"Closed cycle {CYCLE}; 2 meters were not read.\n")
+    assert_done(invoke("cycles", "close", CYCLE, "--force"), f"Closed cycle {CYCLE}; 2 meters were not read.\n")
 
     assert invoke("routes", "list").stdout == ""
     assert [row["meter"] for row in rows_in(invoke("readings", "export", "-").stdout)] == ["G1"]
@@ -46,13 +46,12 @@ def test_one_meter_that_was_not_read_is_one(invoke, crew_database):
     with SqliteStore(crew_database) as store:
         Steps(store).record(make_reading("G1"))
 
-    assert invoke("routes", "close", "--cycle", CYCLE).stdout == f"Closed cycle {CYCLE}; 1 meter was not read.\n"
+    assert invoke("cycles", "close", CYCLE, "--force").stdout == f"Closed cycle {CYCLE}; 1 meter was not read.\n"
 
 
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        (("close", "--cycle", "2026-10"), "There is no open cycle '2026-10'"),
         (("import", "missing.csv", "--cycle", CYCLE), "Cannot read missing.csv: No such file or directory"),
         (("import", ".", "--cycle", CYCLE), "Cannot read .: Is a directory"),
         (("import", "letter.csv", "--cycle", "Nov 2026"), "Invalid cycle 'Nov 2026': write it like 2026-11"),

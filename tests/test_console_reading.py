@@ -182,7 +182,7 @@ def test_a_meter_whose_cycle_was_closed_gives_way_to_the_next(servers, make_walk
     terminal = open_console(server)
     terminal.log_in()
     terminal.meter()
-    subprocess.run([*METERMT, "routes", "close", "--cycle", CYCLE, "--database", database], check=True)
+    subprocess.run([*METERMT, "cycles", "close", CYCLE, "--force", "--database", database], check=True)
     terminal.type("5983")
     closed = "Cycle 2026-11 is closed: meter G1 is not read for it any more; ask for another job"
     terminal.answer(f"\r\n{closed}\r\nThrow away your reading 5983 for meter G1? [y/N]: ", "")
@@ -209,9 +209,8 @@ def test_a_reading_for_a_cycle_that_was_closed_is_not_filed_for_the_next(servers
     terminal.meter()
     route = tmp_path / "december.csv"
     route.write_text("meter,route,sequence\nG1,North,0\n", encoding="utf-8")
-    for command in (("close",), ("import", route)):
-        cycle = CYCLE if command == ("close",) else OTHER_CYCLE
-        subprocess.run([*METERMT, "routes", *command, "--cycle", cycle, "--database", database], check=True)
+    for command in (("cycles", "close", CYCLE, "--force"), ("routes", "import", route, "--cycle", OTHER_CYCLE)):
+        subprocess.run([*METERMT, *command, "--database", database], check=True)
     terminal.type("5983")
     terminal.wait_for("\r\nCycle 2026-11 is closed: meter G1 is not read for it any more; ask for another job\r\n")
     terminal.answer("Throw away", "y")

@@ -7,7 +7,7 @@ import pytest
 from conftest import CYCLE, Clock, dump, import_jobs, make_account, make_job
 from readers import Reader, as_office
 
-from metermt.calls import accounts, office
+from metermt.calls import accounts, cycles
 from metermt.calls.desk import Desk
 from metermt.demo import USERS, add_town, check_no_town
 from metermt.errors import SettingError
@@ -80,7 +80,7 @@ def test_users_who_were_added_or_changed_are_left_alone(town):
 
 
 def test_no_meters_are_added_beside_routes(town, clock):
-    as_office(town, office.close_cycle, office.Cycle(CYCLE))
+    as_office(town, cycles.close_cycle, cycles.Closing(CYCLE, force=True))
     job = make_job("W7", "2026-12")
     import_jobs(town.store, "2026-12", [job])
     clock.move(days=20)
@@ -114,7 +114,7 @@ def test_a_town_that_was_cut_off_half_way_is_completed(store, clock, monkeypatch
 
 
 def test_its_users_are_let_in_by_a_demo_only_also_when_its_meters_were_read(town):
-    as_office(town, office.close_cycle, office.Cycle(CYCLE))
+    as_office(town, cycles.close_cycle, cycles.Closing(CYCLE, force=True))
     with pytest.raises(SettingError, match="was made by --demo, and lets anybody in as adam, carol, eric, gwenda"):
         check_no_town(town)
 
@@ -136,7 +136,7 @@ def test_whoever_chose_such_a_password_elsewhere_is_not_of_the_town(store, clock
 
 
 def test_a_cycle_that_was_closed_stays_closed(town, clock):
-    as_office(town, office.close_cycle, office.Cycle(CYCLE))
+    as_office(town, cycles.close_cycle, cycles.Closing(CYCLE, force=True))
     add_town(town)
     assert jobs_in(town.store) == []
     clock.move(days=20)
@@ -146,7 +146,7 @@ def test_a_cycle_that_was_closed_stays_closed(town, clock):
 
 def test_a_town_of_the_next_month_has_the_same_meters(town, clock):
     november = jobs_in(town.store)
-    as_office(town, office.close_cycle, office.Cycle(CYCLE))
+    as_office(town, cycles.close_cycle, cycles.Closing(CYCLE, force=True))
     clock.move(days=20)
     add_town(town)
     assert jobs_in(town.store) == [replace(job, cycle="2026-12") for job in november]

@@ -15,7 +15,7 @@ from conftest import (
 from postgres_faults import JOBS, THE_JOB, desk_time, outcome_of, row_held, wait_until_waiting
 from readers import Reader, as_office, readings_in
 
-from metermt.calls import office
+from metermt.calls import cycles, office
 from metermt.errors import AlreadyRead, RouteError, UnknownMeter
 
 
@@ -124,7 +124,7 @@ def test_jobs_that_are_removed_beside_readers_are_handed_to_nobody(desks, postgr
 
 
 def reopen_cycle(desk):
-    return as_office(desk, office.reopen_cycle, office.Cycle(CYCLE))
+    return as_office(desk, cycles.reopen_cycle, cycles.Cycle(CYCLE))
 
 
 def remove(desk, meter):
@@ -132,7 +132,7 @@ def remove(desk, meter):
 
 
 def close_cycle(desk):
-    return as_office(desk, office.close_cycle, office.Cycle(CYCLE))
+    return as_office(desk, cycles.close_cycle, cycles.Closing(CYCLE, force=True))
 
 
 def states_in(url):

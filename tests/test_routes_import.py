@@ -6,13 +6,13 @@ import os
 import pexpect
 import pytest
 from commands import METERMT
-from conftest import CYCLE, DEADLINE, add_readers, dump, make_reading
+from conftest import CYCLE, DEADLINE, add_readers, dump, make_place, make_reading
 from databases import limited_file_size
 from readers import as_office
 from routefiles import COLUMNS, ROW, table
 from steps import Steps
 
-from metermt.calls import office
+from metermt.calls import cycles
 from metermt.calls.desk import Desk
 from metermt.cli.rejects import Rejects
 from metermt.errors import RouteError
@@ -180,7 +180,7 @@ def test_a_file_without_a_usable_row_is_an_error_and_changes_nothing(carol, writ
 def test_a_closed_cycle_takes_no_more_routes(write, import_routes, unread_jobs, database_path):
     import_routes(write("meter,route\nG1,North\n"))
     with SqliteStore(database_path) as store:
-        as_office(Desk(store), office.close_cycle, office.Cycle(CYCLE))
+        as_office(Desk(store), cycles.close_cycle, cycles.Closing(CYCLE, force=True))
 
     imported = import_routes(write("meter,route\nG2,North\n"))
 
@@ -285,7 +285,8 @@ def test_a_job_that_was_read_stays_what_it_was(carol, write, import_routes, data
 
     assert imported.stdout == (f"Cycle {CYCLE}: 0 added, 0 changed, 0 unchanged, 1 read already and left as it was.\n")
     with SqliteStore(database_path) as store:
-        assert dump(store) == before
+        moved = make_place("G1", "North", 1, dials=None, address="2 Hill Lane")
+        assert dump(store) == before | {"places": [moved]}
 
 
 def test_meters_of_the_routes_that_are_not_in_the_file_are_told_up_to_ten(write, import_routes):

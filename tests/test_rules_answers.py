@@ -9,7 +9,8 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from metermt.errors import InvalidKey, InvalidReading, InvalidReason, InvalidTime, UnknownMeter
-from metermt.model import Answer, Meter, has_control_characters
+from metermt.model import Answer, Meter
+from metermt.printable import has_control_characters
 from metermt.rules.answers import MAX_AHEAD, MAX_REASON, judged
 
 ANYTHING = st.one_of(

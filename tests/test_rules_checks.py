@@ -9,11 +9,11 @@ from hypothesis import strategies as st
 from meterfacts import FIRST, limits_for, next_day, read_monthly
 
 from metermt.errors import SettingError
-from metermt.rules.checks import Flag, Judgement, doubt, judge
+from metermt.quality import Cause, Flag, Judgement
+from metermt.rules.checks import doubt, judge
 from metermt.rules.habits import Habit
 from metermt.rules.history import Read, history_of
 from metermt.rules.limits import SENSITIVITY, Limits, check_sensitivity, limits_of, with_neighbours
-from metermt.rules.slips import Cause
 from metermt.rules.town import Town
 from metermt.wire import from_text, to_text
 

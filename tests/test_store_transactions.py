@@ -1,5 +1,7 @@
 """What every store promises: a transaction happens whole or not at all, and a read sees one moment."""
 
+from datetime import date
+
 import pytest
 from conftest import (
     CYCLE,
@@ -14,6 +16,7 @@ from conftest import (
     make_job,
     make_jobs,
     make_lease,
+    make_place,
     make_reading,
     make_session,
     opened_again,
@@ -23,6 +26,8 @@ from steps import READING, Failure, meters_of, record
 
 from metermt.errors import StoreError
 from metermt.model import Server, Status
+from metermt.quality import Look
+from metermt.rules.history import Read
 from metermt.store import base
 
 
@@ -48,6 +53,7 @@ def busy(crew):
     crew.sessions.add_failure("carol", "10.0.0.1", 5.0, 0)
     crew.record(make_reading("M00000", key="k"))
     crew.servers.note(Server("here", "0.9", 2, T0))
+    crew.places.put([make_place("M00001")])
     return crew.store
 
 
@@ -69,6 +75,10 @@ STEPS = {
     "jobs.remove": lambda tx: tx.jobs.remove([id_of(tx, "M00004")]),
     "jobs.add": lambda tx: tx.jobs.add([make_job("B"), make_job("A", route="A")]),
     "jobs.change": lambda tx: tx.jobs.change([make_job(f"M0000{n}", route="A", dials=6) for n in (0, 1, 2)]),
+    "jobs.set_limits": lambda tx: tx.jobs.set_limits({id_of(tx, "M00001"): "{}", id_of(tx, "M00002"): "{}"}),
+    "places.put": lambda tx: tx.places.put([make_place("M00001", route="South"), make_place("B")]),
+    "places.add_history": lambda tx: tx.places.add_history([("M00001", Read(date(2026, 10, 1), 7))]),
+    "readings.ask_again": lambda tx: tx.readings.ask_again({id_of(tx, "M00001"): Look("carol", 7, "k")}),
     "leases.end_expired": lambda tx: tx.leases.end_expired(T0 + 60),
     "leases.put": lambda tx: tx.leases.put([make_lease(id_of(tx, meter), "adam") for meter in ("M00001", "M00002")]),
     "leases.shorten": lambda tx: tx.leases.shorten(T0 + 60, T0 + 70),

@@ -17,7 +17,9 @@ from metermt.calls.rounds import JobsWanted
 from metermt.calls.sessions import Hello, Welcome
 from metermt.calls.table import CALLS, MAX_ITEMS
 from metermt.errors import BY_CODE, AlreadyRead, CallError, Error, SettingError
-from metermt.model import MAX_DIALS, MAX_TEXT, Answer, Job, Meter, Role, Status, User, has_control_characters
+from metermt.model import MAX_DIALS, Answer, Job, Meter, Role, Status, User
+from metermt.names import MAX_TEXT
+from metermt.printable import has_control_characters
 from metermt.wire import check_kind, error_of, from_text, to_text
 
 JOBS, OUTCOMES = list[Job], list[Error | None]

@@ -1,5 +1,31 @@
 """What a client can ask for. The table knows all calls once these modules are imported."""
 
-from metermt.calls import accounts, left, office, readings, rounds, servers, sessions, unread
+from metermt.calls import (
+    accounts,
+    cycles,
+    left,
+    limits,
+    office,
+    opening,
+    places,
+    readings,
+    rounds,
+    servers,
+    sessions,
+    unread,
+)
 
-__all__ = ["accounts", "left", "office", "readings", "rounds", "servers", "sessions", "unread"]
+__all__ = [
+    "accounts",
+    "cycles",
+    "left",
+    "limits",
+    "office",
+    "opening",
+    "places",
+    "readings",
+    "rounds",
+    "servers",
+    "sessions",
+    "unread",
+]

@@ -1,12 +1,14 @@
 """What is to be read, and how far it is: for the office."""
 
 from collections import Counter
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
+from metermt.calls.places import put_places
 from metermt.calls.table import MAX_PARTS, Ask, Turn, Weight, call
 from metermt.errors import RouteError
-from metermt.model import ImportCount, Job, Role, RouteProgress, check_cycle
-from metermt.rules.cycles import check_there_is
+from metermt.model import Job, Place, Role, RouteProgress
+from metermt.names import check_cycle
+from metermt.rules.cycles import check_there_is, first_day_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,10 +30,25 @@ class Routes:
 
 
 @dataclass(frozen=True, slots=True)
-class Cycle:
-    """Which cycle a call is about."""
+class ImportCount:
+    """What became of imported jobs."""
 
-    cycle: str
+    added: int = 0
+    changed: int = 0
+    unchanged: int = 0
+    kept: int = 0
+    """Jobs that were read already, and stay what they were though the import says otherwise."""
+    elsewhere: dict[str, int] = field(default_factory=dict)
+    """How many of the meters are to be read in another open cycle, too, by its name."""
+
+    def __add__(self, other: "ImportCount") -> "ImportCount":
+        return ImportCount(
+            self.added + other.added,
+            self.changed + other.changed,
+            self.unchanged + other.unchanged,
+            self.kept + other.kept,
+            dict(Counter(self.elsewhere) + Counter(other.elsewhere)),
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +61,7 @@ class Removal:
 
 @call(Role.ADMIN, Weight.WRITE, is_large=lambda _request: True, most_parts=MAX_PARTS)
 def import_jobs(turn: Turn, ask: Ask[Import]) -> ImportCount:
-    """Add jobs of one cycle, which is opened if it is new.
+    """Add jobs of one cycle, which is opened if it is new, and the places of their meters.
 
     A job that stands already is brought up to date, and who holds it is kept; one that was read stays what it was.
     Raises `RouteError` if the cycle was closed.
@@ -72,7 +89,8 @@ def import_jobs(turn: Turn, ask: Ask[Import]) -> ImportCount:
         count["added" if known is None else "unchanged" if known == job else "changed"] += 1
         (changed if number in there else new)[number] = job
     if not ask.request.dry_run:
-        turn.tx.jobs.open_cycle(cycle)
+        put_places(turn.tx, [Place(job.meter, job.route, job.sequence) for job in jobs])
+        turn.tx.jobs.open_cycle(cycle, first_day_of(cycle))
         turn.tx.jobs.add(new.values())
         turn.tx.jobs.change([job for number, job in changed.items() if job != there[number]])
     elsewhere = Counter(standing.cycle for standing in standings if standing.cycle != cycle)
@@ -83,30 +101,6 @@ def import_jobs(turn: Turn, ask: Ask[Import]) -> ImportCount:
 def list_meters(turn: Turn, ask: Ask[Routes]) -> list[str]:
     """Return the numbers of all meters on some routes of a cycle, in the order of the walk."""
     return turn.tx.jobs.on_routes(ask.request.cycle, ask.request.routes)
-
-
-@call(Role.ADMIN, Weight.WRITE, is_large=lambda _request: True)
-def close_cycle(turn: Turn, ask: Ask[Cycle]) -> int:
-    """Close a cycle: what was not read is missed, handed out no more, and its readings no longer count in the status.
-
-    Returns the number of jobs that were missed. Raises `RouteError` if there is no such open cycle.
-    """
-    if not turn.tx.jobs.cycles().get(ask.request.cycle, False):
-        raise RouteError(f"There is no open cycle {ask.request.cycle!r}")
-    return turn.tx.jobs.close_cycle(ask.request.cycle)
-
-
-@call(Role.ADMIN, Weight.WRITE, is_large=lambda _request: True)
-def reopen_cycle(turn: Turn, ask: Ask[Cycle]) -> int:
-    """Open a closed cycle again: what was missed is to be read, and its readings count in the status.
-
-    Returns the number of jobs that are open again. Raises `RouteError` if there is no such cycle, or it is open.
-    """
-    cycle, cycles = ask.request.cycle, turn.tx.jobs.cycles()
-    check_there_is(cycle, cycles)
-    if cycles[cycle]:
-        raise RouteError(f"Cycle {cycle} is open already")
-    return turn.tx.jobs.reopen_cycle(cycle)
 
 
 @call(Role.ADMIN, Weight.WRITE, is_large=lambda _request: True)

@@ -8,14 +8,16 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from itertools import islice
-from typing import Any
+from typing import Any, cast
 
 from metermt.calls.rounds import handed_out
 from metermt.calls.table import MAX_ITEMS, Ask, Refused, Turn, Weight, call, call_of_many
-from metermt.errors import CallError, Error
+from metermt.errors import CallError, ConfirmReading, Error
 from metermt.model import Answer, Job, JobState, Lease, Reading, Role, Standing, Status
+from metermt.quality import Look
 from metermt.rules.answers import judged
 from metermt.rules.handout import Wish
+from metermt.rules.looks import judged_at, quality_of
 from metermt.rules.standings import check_fits, check_same_answer, job_at_hand, job_meant
 from metermt.store.gathered import Offer
 
@@ -125,6 +127,7 @@ class Decisions:
         self._new: list[tuple[int, Reading]] = []  # by the job's id
         self._done: Counter[tuple[str, str]] = Counter()  # jobs, by cycle and reader
         self._done_by: Counter[str] = Counter()
+        self._looks: dict[int, Look | None] = {}  # by the job's id; None is one that has ended
         sound: dict[int, tuple[str, Answer]] = {}
         for place, (username, answer) in enumerate(answers):
             try:
@@ -147,8 +150,8 @@ class Decisions:
 
     def keep(self, leases: Sequence[Lease] = ()) -> None:
         """Keep it, and leases along with it."""
-        self._turn.tx.keep(self._new, self._done, leases)
-        self._new, self._done = [], Counter()
+        self._turn.tx.keep(self._new, self._done, leases, self._looks)
+        self._new, self._done, self._looks = [], Counter(), {}
 
     def offer(self, wishes: Sequence[Wish]) -> Offer:
         """Return what may be handed out now."""
@@ -192,7 +195,11 @@ class Decisions:
         return answer.cycle if answer.cycle in self._closed else None
 
     def _decide(self, username: str, answer: Answer) -> Reading:
-        """Return the reading that an answer becomes. Raises `SubmissionError`, and then nothing was decided."""
+        """Return the reading that an answer becomes.
+
+        Raises `SubmissionError`, and then nothing was decided, but that the reader is asked to look again
+        (`ConfirmReading`).
+        """
         key = (username, answer.key) if answer.key else None
         if key and (first := self._by_key.get(key)):
             check_same_answer(first, answer)
@@ -200,9 +207,18 @@ class Decisions:
         closed = self._closed_cycle_of(username, answer)
         standing = job_meant(self._standings.get(answer.meter, ()), answer, username, self._turn.now, closed)
         check_fits(standing, answer, username, self._turn.now)
-        if answer.cycle is not None:
-            answer = replace(answer, cycle=None)
-        reading = Reading(answer, username, standing.cycle, self._turn.moment)
+        judgement = judged_at(standing, answer, self._turn.moment)
+        try:
+            quality = quality_of(judgement, standing, answer, username)
+        except ConfirmReading:
+            self._look(standing, Look(username, cast(int, answer.value), answer.key))
+            raise
+        if standing.look:
+            self._look(standing, None)
+        if answer.cycle is not None or answer.verified:
+            answer = replace(answer, cycle=None, verified=False)
+        odd = (quality, judgement.flags, judgement.cause)
+        reading = Reading(answer, username, standing.cycle, self._turn.moment, True, *odd)
         self._new.append((standing.job, reading))
         if standing.state is not JobState.DONE:
             self._done[standing.cycle, username] += 1
@@ -212,6 +228,9 @@ class Decisions:
         if key:
             self._by_key[key] = reading
         return reading
+
+    def _look(self, standing: Standing, look: Look | None) -> None:
+        standing.look = self._looks[standing.job] = look
 
 
 _NOT_YET = Error("not decided yet")

@@ -12,7 +12,8 @@ from metermt.calls.desk import Desk
 from metermt.calls.known import key_of
 from metermt.calls.table import Ask, Turn, Weight, call
 from metermt.errors import LoginError
-from metermt.model import Account, Role, Session, is_username
+from metermt.model import Account, Role, Session
+from metermt.names import is_username
 from metermt.store.base import Tx
 from metermt.version import PROTOCOL, VERSION
 

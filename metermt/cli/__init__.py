@@ -15,6 +15,8 @@ _COMMANDS = {
     "demo": "metermt.cli.demo",
     "users": "metermt.cli.users",
     "routes": "metermt.cli.routes",
+    "cycles": "metermt.cli.cycles",
+    "history": "metermt.cli.history",
     "readings": "metermt.cli.readings",
     "services": "metermt.cli.services",
     "tls": "metermt.cli.tls",
@@ -48,7 +50,8 @@ def main() -> None:
     Try it:                     metermt demo
     Run a server:               metermt serve
     Read meters:                metermt console, or metermt gui
-    Prepare a month:            metermt routes import FILE --cycle 2026-11
+    Say what is to be read:     metermt routes import FILE
+    Prepare a month:            metermt cycles open 2026-11
     Fetch what was read:        metermt readings export FILE
 
     Every command has --help with an example.

@@ -6,14 +6,17 @@ from pathlib import Path
 
 import click
 
-from metermt.calls.office import Import, Routes, import_jobs, list_meters
+from metermt.calls.cycles import Cycle
+from metermt.calls.limits import Renewed, renew_limits
+from metermt.calls.office import Import, ImportCount, Routes, import_jobs, list_meters
+from metermt.calls.places import Places, import_places
 from metermt.cli.common import MeterCommand, database_option
 from metermt.cli.office import Office, office
 from metermt.cli.progress import ProgressBar
 from metermt.cli.rejects import Rejects
 from metermt.config import DatabasePlace, is_url
 from metermt.errors import RouteError
-from metermt.model import ImportCount, Job
+from metermt.model import Job, Place
 from metermt.routefile import BadRow, RouteFile
 from metermt.rules.cycles import is_unlike
 from metermt.store.memory import MemoryStore
@@ -26,27 +29,50 @@ _SET_ASIDE = 3  # the exit status when all went well but for some rows
 
 @click.command(name="import", cls=MeterCommand, short_help="Import a route file.")
 @click.argument("file", type=click.Path(path_type=Path))
-@click.option("--cycle", required=True, help="The reading period, for example 2026-11.")
+@click.option("--cycle", help="Have these meters read in this reading period, for example 2026-11.")
 @click.option("--dry-run", is_flag=True, help="Only say what would happen.")
 @database_option
-def import_(file: Path, cycle: str, dry_run: bool, database: DatabasePlace) -> None:
-    """Import a route file: the meters to be read in a cycle, in the order of the walk.
+def import_(file: Path, cycle: str | None, dry_run: bool, database: DatabasePlace) -> None:
+    """Import a route file: meters in the order of the walk, and with --cycle a job for each of them.
 
     FILE is a CSV, UTF-8, with commas or semicolons. Its first line names the columns, in any order: meter and route,
-    and if you have them kind (E, G or W), sequence, address, dials, previous, previous_date (like 2026-10-31) and
-    instructions. Rows that cannot be used are set aside, with line and reason, in a new file beside it; mend and
-    import that. Importing a file again changes nothing; importing a newer one brings the jobs up to date, but for
-    those that were read.
+    and if you have them kind (E, G or W), sequence, address, dials, previous, previous_date (like 2026-10-31),
+    instructions, multiplier and status (active or inactive). Rows that cannot be used are set aside, with line and
+    reason, in a new file beside it; mend and import that. Importing a file again changes nothing; importing a newer one
+    brings meters and jobs up to date, but for jobs that were read.
 
     The exit status is 3 if rows were set aside, and 1 if nothing could be imported.
 
     \b
     Example:
+        metermt routes import meters.csv
         metermt routes import november.csv --cycle 2026-11
     """
+    if cycle is None:
+        _import_places(file, dry_run, database)
+    else:
+        _import_jobs(file, cycle, dry_run, database)
+
+
+def _import_places(file: Path, dry_run: bool, database: DatabasePlace) -> None:
+    """Import what is known of meters, and nothing that is to be done."""
+    meters = changed = 0
+    with RouteFile(file, None) as route_file, _office(database, dry_run) as opened:
+        _tell_of_unused(route_file)
+        with Rejects(file, route_file.columns, dry_run=dry_run) as rejects:
+            for jobs in _batches(route_file, rejects):
+                meters += len(jobs)
+                places = [Place(job.meter, job.route, job.sequence) for job in jobs]
+                changed += opened.ask(import_places, Places(places, dry_run))
+    would = " would be" if dry_run else ""
+    click.echo(f"{changed} of {meters} {'meter' if meters == 1 else 'meters'}{would} new or changed.")
+    _tell_of_rejects(rejects, dry_run, nothing=not meters)
+
+
+def _import_jobs(file: Path, cycle: str, dry_run: bool, database: DatabasePlace) -> None:
+    """Import what is to be read in a cycle."""
     with RouteFile(file, cycle) as route_file, _office(database, dry_run) as opened:
-        if route_file.ignored:
-            click.echo(f"Columns not used: {', '.join(route_file.ignored)}", err=True)
+        _tell_of_unused(route_file)
         _warn_of_its_name(cycle, opened.store.read(lambda tx: tx.jobs.cycles()))
         total = ImportCount()
         with Rejects(file, route_file.columns, dry_run=dry_run) as rejects:
@@ -57,14 +83,13 @@ def import_(file: Path, cycle: str, dry_run: bool, database: DatabasePlace) -> N
             for meter in _meters_on(opened, cycle, route_file.routes)
             if meter not in route_file and meter not in rejects.meters
         ]
+        renewed = None if dry_run or total == ImportCount() else opened.ask(renew_limits, Cycle(cycle))
     if {"line", "reason"} <= set(route_file.columns):
         left_out = []  # rows that were set aside and mended are a part of their routes only
     _tell(cycle, total, left_out, dry_run)
-    if rejects.count:
-        _tell_of_rejects(rejects, dry_run)
-        if total == ImportCount():
-            raise RouteError("No row of the file can be used")
-        click.get_current_context().exit(_SET_ASIDE)
+    if renewed:
+        _tell_of_limits(renewed)
+    _tell_of_rejects(rejects, dry_run, nothing=total == ImportCount())
 
 
 @contextmanager
@@ -102,7 +127,32 @@ def _tell(cycle: str, total: ImportCount, left_out: list[str], dry_run: bool) ->
         click.echo(f"{len(left_out)} {meters} in the cycle, and not in the file: {names}", err=True)
 
 
-def _tell_of_rejects(rejects: Rejects, dry_run: bool) -> None:
+def _tell_of_unused(route_file: RouteFile) -> None:
+    if route_file.ignored:
+        click.echo(f"Columns not used: {', '.join(route_file.ignored)}", err=True)
+
+
+def _tell_of_limits(renewed: Renewed) -> None:
+    if renewed.disagreeing:
+        meters = "meter has" if renewed.disagreeing == 1 else "meters have"
+        click.echo(f"{renewed.disagreeing} {meters} another previous reading here, which is taken:", err=True)
+        for one in renewed.examples:
+            click.echo(f"  {one.meter}: {one.given} in the file, {one.ours} on {one.ours_on} here", err=True)
+        if renewed.disagreeing > len(renewed.examples):
+            click.echo("  …", err=True)
+
+
+def _tell_of_rejects(rejects: Rejects, dry_run: bool, *, nothing: bool) -> None:
+    """Tell of the rows that were set aside, and end with their exit status if there are any."""
+    if not rejects.count:
+        return
+    _tell_where(rejects, dry_run)
+    if nothing:
+        raise RouteError("No row of the file can be used")
+    click.get_current_context().exit(_SET_ASIDE)
+
+
+def _tell_where(rejects: Rejects, dry_run: bool) -> None:
     rows = "row" if rejects.count == 1 else "rows"
     if not dry_run:
         click.echo(f"{rejects.count} {rows} set aside, with line and reason, in {rejects.path}", err=True)

@@ -2,7 +2,7 @@
 
 import click
 
-from metermt.calls.office import Cycle, Removal, close_cycle, list_routes, remove_jobs, reopen_cycle
+from metermt.calls.office import Removal, list_routes, remove_jobs
 from metermt.cli.common import MeterGroup, database_option
 from metermt.cli.office import office
 from metermt.cli.routeimport import import_
@@ -35,36 +35,6 @@ def list_(database: DatabasePlace) -> None:
     width = max(len(progress.route) for progress in found)
     for progress in found:
         click.echo(f"{progress.cycle}  {progress.route:{width}}  {progress.done}/{progress.total}")
-
-
-@routes.command(short_help="Close a cycle at its end.")
-@click.option("--cycle", required=True, help="The reading period, for example 2026-10.")
-@database_option
-def close(cycle: str, database: DatabasePlace) -> None:
-    """Close a cycle: its unread meters are handed out no more, its readings stay.
-
-    \b
-    Example:
-        metermt routes close --cycle 2026-10
-    """
-    with office(database, create=False) as opened:
-        missed = opened.ask(close_cycle, Cycle(cycle))
-    click.echo(f"Closed cycle {cycle}; {missed} {'meter was' if missed == 1 else 'meters were'} not read.")
-
-
-@routes.command(short_help="Open a closed cycle again.")
-@click.argument("cycle")
-@database_option
-def reopen(cycle: str, database: DatabasePlace) -> None:
-    """Open CYCLE again, which was closed too early: the meters that were missed are handed out again.
-
-    \b
-    Example:
-        metermt routes reopen 2026-10
-    """
-    with office(database, create=False) as opened:
-        count = opened.ask(reopen_cycle, Cycle(cycle))
-    click.echo(f"Cycle {cycle} is open again; {count} {'meter is' if count == 1 else 'meters are'} to be read.")
 
 
 @routes.command(short_help="Take a meter out of a cycle.")

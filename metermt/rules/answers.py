@@ -4,7 +4,8 @@ import re
 from datetime import UTC, datetime, timedelta
 
 from metermt.errors import InvalidKey, InvalidReading, InvalidReason, InvalidTime, UnknownMeter
-from metermt.model import Answer, is_meter_number
+from metermt.model import Answer
+from metermt.names import is_meter_number
 from metermt.printable import has_control_characters
 
 MAX_AHEAD = timedelta(minutes=10)
@@ -45,7 +46,7 @@ def judged(answer: Answer, now: datetime) -> Answer:
     meter, reason = _meter_of(answer.meter), _reason_of(answer.reason)
     value = _value_of(answer.value, reason)
     when, key = _time_of(answer.when, now), _key_of(answer.key)
-    return Answer(meter, value, reason, when, key, _cycle_of(answer.cycle, meter))
+    return Answer(meter, value, reason, when, key, _cycle_of(answer.cycle, meter), _verified(answer.verified))
 
 
 def _meter_of(meter: object) -> str:
@@ -117,6 +118,12 @@ def _cycle_of(cycle: object, meter: str) -> str | None:
     if cycle is None or isinstance(cycle, str):
         return cycle
     raise UnknownMeter(f"Unknown meter {meter!r} in cycle {shown(cycle)}: give the cycle of the job, like 2026-11")
+
+
+def _verified(verified: object) -> bool:
+    if not isinstance(verified, bool):
+        raise InvalidReading(f"Invalid verified: {shown(verified)} is neither true nor false")
+    return verified
 
 
 def shown(value: object) -> str:

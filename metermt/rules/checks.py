@@ -15,40 +15,17 @@
 `use` is the value less the previous reading. The comparison is a Bayes factor (`doubt`).
 """
 
-from dataclasses import dataclass
 from datetime import date
-from enum import StrEnum
 from math import exp, inf
 
+from metermt.quality import Cause, Flag, Judgement
 from metermt.rules.habits import EXPERIENCE, Habit, chance
 from metermt.rules.limits import SENSITIVITY, Limits, as_anything
-from metermt.rules.slips import KINDS, SLIPS, Cause
+from metermt.rules.slips import KINDS, SLIPS
 
 _FAR = 8.0  # scales of the habit above its middle: a use beyond has less than 1 chance in 2,900, and explains no slip
 _COPIED = 0.2  # the share of neighbours' readings that are their previous one, copied from a sheet
 _EXCHANGED = 0.02  # the share of devices exchanged between two readings
-
-
-class Flag(StrEnum):
-    """What is odd about a reading."""
-
-    ROLLOVER = "rollover"
-    NEGATIVE = "negative"
-    HIGH = "high"
-    LOW = "low"
-    ZERO = "zero"
-    NEIGHBOUR = "neighbour"
-    INACTIVE_USE = "inactive-use"
-    NO_HISTORY = "no-history"
-
-
-@dataclass(frozen=True, slots=True)
-class Judgement:
-    """What the checks say of a value: its flags, the likeliest cause if any is likely, whether to ask the reader."""
-
-    flags: tuple[Flag, ...] = ()
-    cause: Cause | None = None
-    confirm: bool = False
 
 
 _GOOD = Judgement()

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Collection
+from datetime import date
 
 from metermt.errors import RouteError
 
@@ -17,6 +18,12 @@ def check_there_is(cycle: str, cycles: Collection[str]) -> None:
     names = ", ".join(sorted(cycles)[-_SHOWN:])
     there_are = f"the last of {len(cycles)} are" if len(cycles) > _SHOWN else "there are" if len(cycles) > 1 else "only"
     raise RouteError(f"There is no cycle {cycle!r}: {there_are} {names}")
+
+
+def first_day_of(cycle: str) -> date | None:
+    """Return the first day of a cycle that is named after its month, as `2026-11`; None for any other name."""
+    month = re.fullmatch(r"([0-9]{4})-(0[1-9]|1[0-2])", cycle)
+    return date(int(month[1]), int(month[2]), 1) if month and int(month[1]) else None
 
 
 def is_unlike(cycle: str, others: Collection[str]) -> bool:

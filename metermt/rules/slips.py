@@ -6,31 +6,11 @@ that the register may truly show.
 """
 
 from collections.abc import Callable, Iterator
-from enum import StrEnum
+
+from metermt.quality import Cause
 
 KINDS = 6
 """Swapped, dropped, doubled, misread, a neighbour's, and the last reading once more."""
-
-
-class Cause(StrEnum):
-    """What may lie behind an odd value. It is named beside the flag; nothing is ever corrected by itself."""
-
-    SWAPPED = "swapped"
-    """Two neighbouring digits, as in 168 for 186."""
-    DROPPED = "dropped"
-    """A digit, as in 18 for 168."""
-    DOUBLED = "doubled"
-    """A digit, as in 1668 for 168."""
-    MISREAD = "misread"
-    """One digit, as in 163 for 168."""
-    NEIGHBOUR = "neighbour"
-    """It fits the stop before or after."""
-    REPEATED = "repeated"
-    """It is the last reading once more."""
-    ROLLOVER = "rollover"
-    """The register has gone over its top."""
-    EXCHANGED = "exchanged"
-    """The register fell: another device may hang there."""
 
 
 def swapped(text: str) -> Iterator[tuple[int, float]]:

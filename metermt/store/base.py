@@ -10,10 +10,11 @@ from types import MappingProxyType
 from typing import Self, TypeVar
 
 from metermt.model import Lease, Reading
+from metermt.quality import Look
 from metermt.rules.handout import Wish
 from metermt.store.begun import Begun
 from metermt.store.gathered import Facts, Key, Offer
-from metermt.store.groups import Accounts, Jobs, Leases, Readings, Servers, Sessions
+from metermt.store.groups import Accounts, Jobs, Leases, Places, Readings, Servers, Sessions
 
 T = TypeVar("T")
 
@@ -28,6 +29,7 @@ class Tx:
     leases: Leases
     readings: Readings
     servers: Servers
+    places: Places
 
     def foresee(self, steps: Callable[[], object]) -> None:
         """Say which steps will be asked again for what they find, so that a store that is far away may find it along.
@@ -62,8 +64,14 @@ class Tx:
         readings: Sequence[tuple[int, Reading]] = (),
         done: Mapping[tuple[str, str], int] = MappingProxyType({}),
         leases: Sequence[Lease] = (),
+        looks: Mapping[int, Look | None] = MappingProxyType({}),
     ) -> None:
-        """Keep what was decided: `Readings.add`, `Readings.count` and `Leases.put`. No job is in two of these."""
+        """Keep what was decided: `Readings.add`, `count` and `ask_again`, and `Leases.put`.
+
+        No job is in both readings and leases.
+        """
+        if looks:
+            self.readings.ask_again(looks)
         if readings:
             self.readings.add(readings)
         if done:

@@ -1,9 +1,11 @@
 """What the store in memory keeps, and which of it changes together."""
 
 from collections.abc import Iterable
+from datetime import date
 from typing import NamedTuple, TypeVar
 
-from metermt.model import Account, Job, Lease, Reading, Server
+from metermt.model import Account, Job, Lease, Place, Reading, Server
+from metermt.quality import Look
 from metermt.safedict import ThreadSafeDict, _MeterDict
 from metermt.store.gathered import KnownJob
 from metermt.store.undo import Groups, Ordered, Undo
@@ -30,6 +32,7 @@ class Cycle(NamedTuple):
     """One cycle: its jobs and readings. A job without a reading is open, or missed when the cycle is closed."""
 
     is_open: bool
+    days: tuple[date | None, date | None]  # the first one, and the one by which it is to be read
     ids: ThreadSafeDict[str, int]  # of its jobs, by the number of the meter
     readings: _MeterDict[Reading]  # those that count
     history: list[tuple[str, Reading]]  # all, in order of arrival, each with the number of its meter
@@ -47,6 +50,10 @@ class Facts:
         self.logins_of: Groups[str, str] = Groups(self.undo)  # keys by user name
         self.cycles: ThreadSafeDict[str, Cycle] = ThreadSafeDict()
         self.jobs: ThreadSafeDict[int, Job] = ThreadSafeDict()  # by id
+        self.places: ThreadSafeDict[str, Place] = ThreadSafeDict()  # by the number of the meter
+        self.shown: ThreadSafeDict[tuple[str, date, bool], int] = ThreadSafeDict()  # by meter, day, whether it was new
+        self.limits: ThreadSafeDict[int, str] = ThreadSafeDict()  # by the job's id, as the next one
+        self.looks: ThreadSafeDict[int, Look | None] = ThreadSafeDict()
         self.handed_to: ThreadSafeDict[int, str] = ThreadSafeDict()  # who was handed a job last, by its id
         self.leases: ThreadSafeDict[int, Lease] = ThreadSafeDict()  # by the job's id
         self.held_by: Groups[str, int] = Groups(self.undo)  # ids of leased jobs by the session's key

@@ -7,8 +7,25 @@ an id, which its store gives it in the order of import. Any step may raise `Stor
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from datetime import date
 
-from metermt.model import Account, Job, Lease, Reading, RouteProgress, Server, Session, Standing, Status, Unread, User
+from metermt.model import (
+    Account,
+    Job,
+    Lease,
+    Place,
+    Reading,
+    RouteCounts,
+    RouteProgress,
+    Server,
+    Session,
+    Standing,
+    Status,
+    Unread,
+    User,
+)
+from metermt.quality import Look
+from metermt.rules.history import Read
 from metermt.store.gathered import Key, KnownJob
 
 Origin = tuple[str, str]
@@ -106,6 +123,33 @@ class Sessions(ABC):
         """Remember a wrong password, and forget those of anybody from before `forget_before`."""
 
 
+class Places(ABC):
+    """Where meters hang, and what these have shown. A place is known by the number of the meter that hangs there."""
+
+    @abstractmethod
+    def find(self, meters: Iterable[str]) -> dict[str, Place]:
+        """Return those of these places that there are, by the number of the meter."""
+
+    @abstractmethod
+    def put(self, places: Iterable[Place]) -> None:
+        """Add places; one whose meter is there already is brought up to date. No meter comes twice."""
+
+    @abstractmethod
+    def active(self) -> list[Place]:
+        """Return the places of all active meters, by route, sequence and meter."""
+
+    @abstractmethod
+    def add_history(self, reads: Iterable[tuple[str, Read]]) -> None:
+        """Add what meters of these numbers have shown, each of which there is; of the same day it replaces the old."""
+
+    @abstractmethod
+    def history(self, meters: Iterable[str], but_not: str = "") -> dict[str, list[Read]]:
+        """Return what is known to have been shown at the places of these meters, in any order, by their numbers.
+
+        What was read in the cycle `but_not` is left out. Days are those of this machine's time zone.
+        """
+
+
 class Jobs(ABC):
     """What is to be read."""
 
@@ -114,8 +158,12 @@ class Jobs(ABC):
         """Return all cycles by name, in order, and whether each is open."""
 
     @abstractmethod
-    def open_cycle(self, cycle: str) -> None:
-        """Add a cycle, unless it is there."""
+    def open_cycle(self, cycle: str, first_day: date | None = None, due: date | None = None) -> None:
+        """Add a cycle, unless it is there: its first day, and the day by which it is to be read."""
+
+    @abstractmethod
+    def days(self) -> dict[str, tuple[date | None, date | None]]:
+        """Return the first day of each cycle, and the day by which it is to be read, as far as they are known."""
 
     @abstractmethod
     def close_cycle(self, cycle: str) -> int:
@@ -131,11 +179,15 @@ class Jobs(ABC):
 
     @abstractmethod
     def add(self, jobs: Iterable[Job]) -> None:
-        """Add open jobs for meters that have none in that cycle, which there is."""
+        """Add open jobs for meters that have none in that cycle, which there is; at their places, if there are any."""
 
     @abstractmethod
     def change(self, jobs: Iterable[Job]) -> None:
         """Replace what is known of jobs; who holds or has read them is kept."""
+
+    @abstractmethod
+    def set_limits(self, limits: Mapping[int, str]) -> None:
+        """Say by what the values of jobs are judged, by id, as `metermt.rules.limits` writes it."""
 
     @abstractmethod
     def remove(self, jobs: Iterable[int]) -> None:
@@ -151,6 +203,10 @@ class Jobs(ABC):
 
         A lease whose time is over still is one, until `Leases.end_expired`.
         """
+
+    @abstractmethod
+    def walk(self, cycle: str, most: int, after: tuple[str, int, str] = ("", -1, "")) -> list[KnownJob]:
+        """Return the first jobs of a cycle without a reading, in the order of `Job.place`, from after such a place."""
 
     @abstractmethod
     def standings(self, meters: Iterable[str]) -> list[Standing]:
@@ -169,6 +225,10 @@ class Jobs(ABC):
 
         A lease whose time is over still is one, until `Leases.end_expired`.
         """
+
+    @abstractmethod
+    def routes(self, cycle: str) -> list[RouteCounts]:
+        """Return how far each route of a cycle is, and the jobs on no route, sorted."""
 
     @abstractmethod
     def progress(self) -> list[RouteProgress]:
@@ -231,6 +291,10 @@ class Readings(ABC):
     @abstractmethod
     def add(self, readings: Sequence[tuple[int, Reading]]) -> None:
         """Add readings to jobs, by id. Each becomes the one that counts; its job is done, and its lease has ended."""
+
+    @abstractmethod
+    def ask_again(self, looks: Mapping[int, Look | None]) -> None:
+        """Remember what readers were asked to look at once more, by the job's id; None forgets it."""
 
     @abstractmethod
     def count(self, more: Mapping[tuple[str, str], int]) -> None:

@@ -10,6 +10,7 @@ from typing import TypeVar
 
 from metermt.errors import StoreError
 from metermt.model import Account, Job, Lease, Reading, Server, Status, User
+from metermt.quality import Look
 from metermt.safedict import ThreadSafeDict
 from metermt.store.base import Store, Tx
 from metermt.store.begun import Begun, Over
@@ -18,6 +19,7 @@ from metermt.store.gathered import Key, KnownJob
 from metermt.store.groups import Accounts, Leases, Readings, Servers
 from metermt.store.logins import MemorySessions
 from metermt.store.memory_jobs import MemoryJobs
+from metermt.store.memory_places import MemoryPlaces
 
 T = TypeVar("T")
 
@@ -108,6 +110,10 @@ class _Readings(Readings):
             if reading.answer.key is not None:
                 facts.undo.put(self._by_key, (reading.username, reading.answer.key), reading)
 
+    def ask_again(self, looks: Mapping[int, Look | None]) -> None:
+        for job_id, look in looks.items():
+            self._facts.undo.put(self._facts.looks, job_id, look)
+
     def count(self, more: Mapping[tuple[str, str], int]) -> None:
         """Do nothing: a `_MeterDict` counts its readings by itself."""
 
@@ -159,6 +165,7 @@ class MemoryStore(Store):
             _Leases(facts),
             _Readings(facts),
             _Servers(facts),
+            MemoryPlaces(facts),
         )
 
     def read(self, work: Callable[[Tx], T]) -> T:

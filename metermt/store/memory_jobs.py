@@ -1,9 +1,10 @@
 """What is to be read, in the store in memory."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from datetime import date
 from itertools import count
 
-from metermt.model import Job, JobState, RouteProgress, Standing, Unread
+from metermt.model import Job, JobState, RouteCounts, RouteProgress, Standing, Unread
 from metermt.safedict import ThreadSafeDict, _MeterDict
 from metermt.store.facts import Cycle, Facts, found_in
 from metermt.store.gathered import KnownJob
@@ -21,10 +22,13 @@ class MemoryJobs(Jobs):
     def cycles(self) -> dict[str, bool]:
         return {name: cycle.is_open for name, cycle in sorted(self._facts.cycles.items())}
 
-    def open_cycle(self, cycle: str) -> None:
+    def open_cycle(self, cycle: str, first_day: date | None = None, due: date | None = None) -> None:
         if cycle not in self._facts.cycles:
-            there = Cycle(True, ThreadSafeDict(), _MeterDict(), [], Ordered(self._facts.undo))
+            there = Cycle(True, (first_day, due), ThreadSafeDict(), _MeterDict(), [], Ordered(self._facts.undo))
             self._facts.undo.put(self._facts.cycles, cycle, there)
+
+    def days(self) -> dict[str, tuple[date | None, date | None]]:
+        return {name: cycle.days for name, cycle in sorted(self._facts.cycles.items())}
 
     def close_cycle(self, cycle: str) -> int:
         facts = self._facts
@@ -69,6 +73,10 @@ class MemoryJobs(Jobs):
                 cycle.free.discard(old.place)
                 cycle.free.add(job.place)
 
+    def set_limits(self, limits: Mapping[int, str]) -> None:
+        for job_id, text in limits.items():
+            self._facts.undo.put(self._facts.limits, job_id, text)
+
     def remove(self, jobs: Iterable[int]) -> None:
         facts = self._facts
         for job_id in jobs:
@@ -79,6 +87,10 @@ class MemoryJobs(Jobs):
             facts.undo.drop(cycle.readings, job.meter.number)
             facts.undo.drop(cycle.ids, job.meter.number)
             facts.undo.drop(facts.jobs, job_id)
+            if job_id in facts.limits:
+                facts.undo.drop(facts.limits, job_id)
+            if job_id in facts.looks:
+                facts.undo.drop(facts.looks, job_id)
 
     def on_routes(self, cycle: str, routes: Iterable[str]) -> list[str]:
         asked, there = set(routes), self._facts.cycles.get(cycle)
@@ -86,10 +98,13 @@ class MemoryJobs(Jobs):
         return [meter for *_, meter in sorted(job.place for job in jobs if job.route in asked)]
 
     def unread(self, cycle: str, most: int, after: tuple[str, int, str] = ("", -1, "")) -> list[Unread]:
+        return [self._unread(known.id) for known in self.walk(cycle, most, after)]
+
+    def walk(self, cycle: str, most: int, after: tuple[str, int, str] = ("", -1, "")) -> list[KnownJob]:
         there = self._facts.cycles.get(cycle)
         ids = [there.ids[meter] for meter, reading in there.readings.items() if reading is None] if there else []
         places = sorted((self._facts.jobs[job_id].place[1:], job_id) for job_id in ids)
-        return [self._unread(job_id) for place, job_id in places if place > after][:most]
+        return [KnownJob(job_id, self._facts.jobs[job_id]) for place, job_id in places if place > after][:most]
 
     def standings(self, meters: Iterable[str]) -> list[Standing]:
         asked = list(meters)
@@ -116,6 +131,18 @@ class MemoryJobs(Jobs):
             ids = [cycle.ids[meter] for *_, meter in cycle.free.first(most - len(free))]
             free += [KnownJob(job_id, facts.jobs[job_id]) for job_id in ids]
         return free
+
+    def routes(self, cycle: str) -> list[RouteCounts]:
+        counts: dict[str, list[int]] = {}
+        if cycle not in self._facts.cycles:
+            return []
+        there = self._facts.cycles[cycle]
+        for meter, reading in there.readings.items():
+            of_route = counts.setdefault(self._facts.jobs[there.ids[meter]].route, [0, 0, 0])
+            of_route[2 if reading is None else 1 if reading.answer.value is None else 0] += 1
+        return [
+            RouteCounts(route, read, no_access, 0, left) for route, (read, no_access, left) in sorted(counts.items())
+        ]
 
     def progress(self) -> list[RouteProgress]:
         tallies: dict[tuple[str, str], list[int]] = {}
@@ -148,4 +175,6 @@ class MemoryJobs(Jobs):
             leased_to=lease.username if lease else None,
             leased_until=lease.until if lease else 0.0,
             handed_to=self._facts.handed_to.get(job_id),
+            limits=self._facts.limits.get(job_id),
+            look=self._facts.looks.get(job_id),
         )

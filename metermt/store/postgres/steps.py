@@ -10,6 +10,7 @@ from types import MappingProxyType
 from psycopg import errors
 
 from metermt.model import Account, Job, Lease, Reading, Standing
+from metermt.quality import Look
 from metermt.rules.handout import Wish
 from metermt.store.base import Tx
 from metermt.store.gathered import Facts, Key, KnownJob
@@ -20,6 +21,7 @@ from metermt.store.sql import jobs as in_sql
 from metermt.store.sql.accounts import SqlAccounts
 from metermt.store.sql.jobs import JOB, SqlJobs, job_of
 from metermt.store.sql.leases import SqlLeases
+from metermt.store.sql.places import SqlPlaces
 from metermt.store.sql.readings import SqlReadings
 from metermt.store.sql.servers import SqlServers
 from metermt.store.sql.sessions import SqlSessions
@@ -42,6 +44,7 @@ class PostgresTx(Tx):
         self.leases = PostgresLeases(sql, self._keeping)
         self.readings = PostgresReadings(sql, self._keeping)
         self.servers = SqlServers(sql)
+        self.places = SqlPlaces(sql)
 
     def foresee(self, steps: Callable[[], object]) -> None:
         with self._sql.ahead():
@@ -59,7 +62,10 @@ class PostgresTx(Tx):
         readings: Sequence[tuple[int, Reading]] = (),
         done: Mapping[tuple[str, str], int] = MappingProxyType({}),
         leases: Sequence[Lease] = (),
+        looks: Mapping[int, Look | None] = MappingProxyType({}),
     ) -> None:
+        if looks:
+            self.readings.ask_again(looks)
         self._keeping.keep(readings, done, leases)
 
 

@@ -1,20 +1,21 @@
 """What is to be read, in SQL."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from datetime import date
-from typing import Any
+from typing import Any, Final
 
-from metermt.model import Job, JobState, Meter, RouteProgress, Standing, Unread
+from metermt.model import Job, JobState, RouteCounts, RouteProgress, Standing, Unread
+from metermt.quality import Look
 from metermt.store.gathered import KnownJob
 from metermt.store.groups import LOOKS_BACK, Jobs
 from metermt.store.sql.dialect import Row, Steps
+from metermt.store.sql.places import METER, meter_of, row_of
 
-_COLUMNS = (
-    *("meter", "kind", "dials", "address", "instructions"),
-    *("cycle", "route", "sequence", "previous", "previous_date"),
-)
+_COLUMNS = (*METER, "cycle", "route", "sequence", "previous", "previous_date")
+WIDE: Final = len(_COLUMNS)
+"""How many columns `JOB` has."""
 JOB = ", ".join(f"jobs.{column}" for column in _COLUMNS)
-"""The ten columns that `job_of` makes a job of."""
+"""The columns that `job_of` makes a job of."""
 _FIND = f"SELECT {JOB} FROM jobs WHERE meter {{among}} AND cycle = ?"
 _STATES = {state.value: state for state in JobState}
 
@@ -22,8 +23,9 @@ _STATES = {state.value: state for state in JobState}
 _OPEN_CYCLES = "FROM cycles CROSS JOIN jobs"
 STANDINGS = (
     "SELECT jobs.id, jobs.meter, jobs.cycle, jobs.dials, jobs.state, readings.username, leases.username, leases.until,"
-    " jobs.handed_to"
+    " jobs.handed_to, limits.limits, looks.username, looks.value, looks.key"
     f" {_OPEN_CYCLES} LEFT JOIN readings ON readings.id = jobs.reading LEFT JOIN leases ON leases.job = jobs.id"
+    " LEFT JOIN limits ON limits.job = jobs.id LEFT JOIN looks ON looks.job = jobs.id"
     " WHERE cycles.closed = 0 AND jobs.cycle = cycles.cycle AND jobs.meter {among} ORDER BY cycles.cycle"
 )
 _CLOSED_HANDS = (
@@ -43,6 +45,19 @@ _UNREAD = (
     " FROM jobs LEFT JOIN leases ON leases.job = jobs.id WHERE jobs.cycle = ? AND jobs.reading IS NULL"
     " AND (jobs.route, jobs.sequence, jobs.meter) > (?, ?, ?) ORDER BY jobs.route, jobs.sequence, jobs.meter LIMIT ?"
 )
+_WALK = (
+    f"SELECT jobs.id, {JOB} FROM jobs WHERE jobs.cycle = ? AND jobs.reading IS NULL"
+    " AND (jobs.route, jobs.sequence, jobs.meter) > (?, ?, ?) ORDER BY jobs.route, jobs.sequence, jobs.meter LIMIT ?"
+)
+_TO_PLACES = (
+    "UPDATE jobs SET place = (SELECT id FROM places WHERE places.meter = jobs.meter) WHERE meter {among} AND cycle = ?"
+)
+_ROUTES = (
+    "SELECT jobs.route, count(readings.value), count(readings.id) - count(readings.value),"
+    " count(*) FILTER (WHERE jobs.state = 'skipped'), count(*) FILTER (WHERE jobs.state IN ('open', 'missed'))"
+    " FROM jobs LEFT JOIN readings ON readings.id = jobs.reading WHERE jobs.cycle = ? AND jobs.route >= ''"
+    " GROUP BY jobs.route ORDER BY jobs.route"
+)
 _PROGRESS = (
     "SELECT jobs.cycle, jobs.route, count(*) FILTER (WHERE jobs.state = 'done'), count(*)"
     f" {_OPEN_CYCLES} WHERE cycles.closed = 0 AND jobs.cycle = cycles.cycle AND jobs.route <> ''"
@@ -58,8 +73,13 @@ class SqlJobs(Steps, Jobs):
             cycle: not closed for cycle, closed in self._sql.rows("SELECT cycle, closed FROM cycles ORDER BY cycle")
         }
 
-    def open_cycle(self, cycle: str) -> None:
-        self._sql.insert("cycles", ("cycle",), [(cycle,)], "ON CONFLICT (cycle) DO NOTHING")
+    def open_cycle(self, cycle: str, first_day: date | None = None, due: date | None = None) -> None:
+        row = (cycle, first_day and first_day.isoformat(), due and due.isoformat())
+        self._sql.insert("cycles", ("cycle", "first_day", "due"), [row], "ON CONFLICT (cycle) DO NOTHING")
+
+    def days(self) -> dict[str, tuple[date | None, date | None]]:
+        rows = self._sql.rows("SELECT cycle, first_day, due FROM cycles ORDER BY cycle")
+        return {cycle: (_day(first_day), _day(due)) for cycle, first_day, due in rows}
 
     def close_cycle(self, cycle: str) -> int:
         sql = self._sql
@@ -80,15 +100,27 @@ class SqlJobs(Steps, Jobs):
         return {row[0]: job_of(*row) for row in self._sql.rows_among(_FIND, meters, cycle)}
 
     def add(self, jobs: Iterable[Job]) -> None:
-        self._sql.insert("jobs", _COLUMNS, map(_row_of, jobs))
+        cycles: dict[str, list[str]] = {}
+        rows = []
+        for job in jobs:
+            rows.append(_row_of(job))
+            cycles.setdefault(job.cycle, []).append(job.meter.number)
+        self._sql.insert("jobs", _COLUMNS, rows)
+        for cycle, meters in cycles.items():
+            self._sql.rows_among(_TO_PLACES, meters, cycle)
 
     def change(self, jobs: Iterable[Job]) -> None:
         rows = ((*_row_of(job), job.cycle, job.meter.number) for job in jobs)
         self._sql.update("jobs", _COLUMNS, ("cycle", "meter"), rows)
 
+    def set_limits(self, limits: Mapping[int, str]) -> None:
+        then = "ON CONFLICT (job) DO UPDATE SET limits = excluded.limits"
+        self._sql.insert("limits", ("job", "limits"), limits.items(), then)
+
     def remove(self, jobs: Iterable[int]) -> None:
         ids = list(jobs)
-        self._sql.delete("leases", "job", ids)
+        for table in ("leases", "limits", "looks"):
+            self._sql.delete(table, "job", ids)
         self._sql.delete("jobs", "id", ids)
 
     def on_routes(self, cycle: str, routes: Iterable[str]) -> list[str]:
@@ -96,6 +128,9 @@ class SqlJobs(Steps, Jobs):
 
     def unread(self, cycle: str, most: int, after: tuple[str, int, str] = ("", -1, "")) -> list[Unread]:
         return [Unread(*row) for row in self._sql.rows(_UNREAD, cycle, *after, most)]
+
+    def walk(self, cycle: str, most: int, after: tuple[str, int, str] = ("", -1, "")) -> list[KnownJob]:
+        return [KnownJob(row[0], job_of(*row[1:])) for row in self._sql.rows(_WALK, cycle, *after, most)]
 
     def standings(self, meters: Iterable[str]) -> list[Standing]:
         return [standing_of(*row) for row in self._sql.rows_among(STANDINGS, meters)]
@@ -107,26 +142,30 @@ class SqlJobs(Steps, Jobs):
     def free(self, most: int) -> list[KnownJob]:
         return [KnownJob(row[0], job_of(*row[1:])) for row in self._sql.rows(FREE, most)]
 
+    def routes(self, cycle: str) -> list[RouteCounts]:
+        return [RouteCounts(*row) for row in self._sql.rows(_ROUTES, cycle)]
+
     def progress(self) -> list[RouteProgress]:
         return [RouteProgress(*row) for row in self._sql.rows(_PROGRESS)]
 
 
 def standing_of(*columns: Any) -> Standing:
     """Make a standing of the columns of `STANDINGS`."""
-    job, meter, cycle, dials, state, read_by, leased_to, until, handed_to = columns
-    return Standing(job, meter, cycle, dials, _STATES[state], read_by, leased_to, until or 0.0, handed_to)
+    job, meter, cycle, dials, state, read_by, leased_to, until, handed_to, limits, asked, value, key = columns
+    look = Look(asked, value, key) if asked else None
+    return Standing(job, meter, cycle, dials, _STATES[state], read_by, leased_to, until or 0.0, handed_to, limits, look)
 
 
 def job_of(*columns: Any) -> Job:
     """Make a job of the columns `JOB`."""
-    number, kind, dials, address, instructions, cycle, route, sequence, previous, since = columns
-    meter = Meter(number, kind, dials, address, instructions)
-    return Job(meter, cycle, route, sequence, previous, since and date.fromisoformat(since))
+    cycle, route, sequence, previous, since = columns[7:]
+    return Job(meter_of(*columns[:7]), cycle, route, sequence, previous, _day(since))
 
 
 def _row_of(job: Job) -> Row:
-    meter, since = job.meter, job.previous_date
-    return (
-        *(meter.number, meter.kind, meter.dials, meter.address, meter.instructions),
-        *(job.cycle, job.route, job.sequence, job.previous, since and since.isoformat()),
-    )
+    since = job.previous_date
+    return (*row_of(job.meter), job.cycle, job.route, job.sequence, job.previous, since and since.isoformat())
+
+
+def _day(text: str | None) -> date | None:
+    return date.fromisoformat(text) if text else None

@@ -6,12 +6,13 @@ from functools import lru_cache
 from typing import Any, cast
 
 from metermt.model import Answer, Job, Reading, Status
+from metermt.quality import Cause, Flag, Look, Quality
 from metermt.store.gathered import Key
 from metermt.store.groups import Readings
 from metermt.store.sql.dialect import Row, Steps
-from metermt.store.sql.jobs import JOB, job_of
+from metermt.store.sql.jobs import JOB, WIDE, job_of
 
-COLUMNS = ("job", "username", "value", "reason", "read_at", "recorded_at", "key")
+COLUMNS = ("job", "username", "value", "reason", "read_at", "recorded_at", "key", "quality", "flags", "cause")
 READING = "jobs.meter, jobs.cycle, " + ", ".join(f"readings.{column}" for column in COLUMNS[1:])
 # IS NOT NULL, as PostgreSQL does not see that a set of values is not empty, and would not take the index of keys.
 _BY_KEY = (
@@ -31,6 +32,8 @@ _TALLIES = (
     f"SELECT tallies.username, tallies.count {_OPEN_TALLIES} AND tallies.username {{among}}"
     f" UNION ALL SELECT '', coalesce(sum(tallies.count), 0) {_OPEN_TALLIES}"
 )
+_LOOK = ("job", "username", "value", "key")
+_LOOK_ANEW = "ON CONFLICT (job) DO UPDATE SET username = excluded.username, value = excluded.value, key = excluded.key"
 _ADD_TO_TALLY = "ON CONFLICT (cycle, username) DO UPDATE SET count = tallies.count + excluded.count"
 
 
@@ -41,7 +44,7 @@ class SqlReadings(Steps, Readings):
         asked = set(keys)
         # Two users of one key are rare, so the rows of a key are all fetched.
         rows = self._sql.rows_among(_BY_KEY, [key for _, key in asked])
-        return {key: reading_of(*row) for row in rows if (key := (row[2], row[-1])) in asked}
+        return {key: reading_of(*row) for row in rows if (key := (row[2], row[7])) in asked}
 
     def add(self, readings: Sequence[tuple[int, Reading]]) -> None:
         ids = self._sql.insert_numbered("readings", COLUMNS, [row_of(*pair) for pair in readings])
@@ -49,6 +52,11 @@ class SqlReadings(Steps, Readings):
         done = [(reading, "done", 0, job) for job, reading in latest.items()]
         self._sql.update("jobs", ("reading", "state", "leased"), ("id",), done)
         self._sql.delete("leases", "job", latest)
+
+    def ask_again(self, looks: Mapping[int, Look | None]) -> None:
+        self._sql.delete("looks", "job", [job for job, look in looks.items() if look is None])
+        rows = [(job, look.username, look.value, look.key) for job, look in looks.items() if look]
+        self._sql.insert("looks", _LOOK, rows, _LOOK_ANEW)
 
     def count(self, more: Mapping[tuple[str, str], int]) -> None:
         rows = [(*key, number) for key, number in more.items()]
@@ -68,10 +76,10 @@ class SqlReadings(Steps, Readings):
         while rows := self._sql.rows(_IN_ORDER, *last):
             self._sql.let_go()  # whoever is given these rows may take their time, and a snapshot costs all who write
             for counts, *columns in rows:
-                job = job_of(*columns[:10])
+                job = job_of(*columns[:WIDE])
                 if cycle not in (None, job.cycle):
                     return
-                yield job, reading_of(*columns[10:], counts=bool(counts))
+                yield job, reading_of(*columns[WIDE:], counts=bool(counts))
             last = job.cycle, job.route, job.sequence, job.meter.number
 
 
@@ -82,13 +90,17 @@ def row_of(job: int, reading: Reading) -> Row:
     return (
         *(job, reading.username, answer.value, answer.reason),
         *(when.isoformat(), _text(reading.recorded_at), answer.key),
+        *(reading.quality, " ".join(reading.flags), reading.cause or ""),
     )
 
 
 def reading_of(*columns: Any, counts: bool = True) -> Reading:
     """Make a reading of the columns `READING`."""
-    meter, cycle, username, value, reason, read_at, recorded_at, key = columns
-    return Reading(Answer(meter, value, reason, _utc(read_at), key), username, cycle, _utc(recorded_at), counts)
+    meter, cycle, username, value, reason, read_at, recorded_at, key, quality, flags, cause = columns
+    answer = Answer(meter, value, reason, _utc(read_at), key)
+    odd = tuple(map(Flag, flags.split()))
+    judged = (Quality(quality), odd, Cause(cause) if cause else None)
+    return Reading(answer, username, cycle, _utc(recorded_at), counts, *judged)
 
 
 @lru_cache(maxsize=64)  # all that is accepted in one transaction has the same

@@ -5,6 +5,7 @@ from metermt.store.sql.accounts import SqlAccounts
 from metermt.store.sql.dialect import Sql
 from metermt.store.sql.jobs import SqlJobs
 from metermt.store.sql.leases import SqlLeases
+from metermt.store.sql.places import SqlPlaces
 from metermt.store.sql.readings import SqlReadings
 from metermt.store.sql.servers import SqlServers
 from metermt.store.sql.sessions import SqlSessions
@@ -12,4 +13,12 @@ from metermt.store.sql.sessions import SqlSessions
 
 def transaction_on(sql: Sql) -> Tx:
     """Return the steps on one connection; they serve all of its transactions, one after the other."""
-    return Tx(SqlAccounts(sql), SqlSessions(sql), SqlJobs(sql), SqlLeases(sql), SqlReadings(sql), SqlServers(sql))
+    return Tx(
+        SqlAccounts(sql),
+        SqlSessions(sql),
+        SqlJobs(sql),
+        SqlLeases(sql),
+        SqlReadings(sql),
+        SqlServers(sql),
+        SqlPlaces(sql),
+    )

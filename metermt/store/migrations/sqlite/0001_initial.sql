@@ -34,9 +34,34 @@ CREATE TABLE login_failures (
 CREATE INDEX login_failures_of ON login_failures (username, address, at);
 CREATE INDEX login_failures_at ON login_failures (at);
 
+CREATE TABLE places (
+    id           INTEGER PRIMARY KEY,
+    meter        TEXT NOT NULL UNIQUE,   -- the device that hangs there now
+    kind         TEXT NOT NULL,
+    dials        INTEGER,
+    address      TEXT NOT NULL,
+    instructions TEXT NOT NULL,
+    multiplier   TEXT NOT NULL,
+    active       INTEGER NOT NULL,
+    route        TEXT NOT NULL,          -- empty for a meter on no route
+    sequence     INTEGER NOT NULL
+) STRICT;
+CREATE INDEX places_in_order ON places (route, sequence, meter);
+
+-- What was read before there were jobs, or at an exchange. What was read for jobs stands in readings.
+CREATE TABLE history (
+    place     INTEGER NOT NULL REFERENCES places,
+    read_on   TEXT NOT NULL,
+    exchanged INTEGER NOT NULL,          -- 1: it is the first reading of a new device
+    value     INTEGER NOT NULL,
+    PRIMARY KEY (place, read_on, exchanged)
+) STRICT, WITHOUT ROWID;
+
 CREATE TABLE cycles (
-    cycle  TEXT PRIMARY KEY,
-    closed INTEGER NOT NULL DEFAULT 0
+    cycle     TEXT PRIMARY KEY,
+    closed    INTEGER NOT NULL DEFAULT 0,
+    first_day TEXT,
+    due       TEXT                       -- the day by which it is to be read
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX cycles_open ON cycles (cycle) WHERE closed = 0;
 
@@ -54,17 +79,21 @@ CREATE TABLE jobs (
     dials         INTEGER,
     address       TEXT NOT NULL,
     instructions  TEXT NOT NULL,
+    multiplier    TEXT NOT NULL,
+    active        INTEGER NOT NULL,
     cycle         TEXT NOT NULL REFERENCES cycles,
     route         TEXT NOT NULL,         -- empty for a meter on no route
     sequence      INTEGER NOT NULL,
     previous      INTEGER,
     previous_date TEXT,
+    place         INTEGER REFERENCES places,
     state         TEXT NOT NULL DEFAULT 'open',
     leased        INTEGER NOT NULL DEFAULT 0,    -- 1 while there is a lease of it
     handed_to     TEXT,                          -- whose the last lease was, also when it has ended
     reading       INTEGER REFERENCES readings,   -- the one that counts
     UNIQUE (cycle, meter)
 ) STRICT;
+CREATE INDEX jobs_at ON jobs (place);
 CREATE INDEX jobs_free ON jobs (cycle, route, sequence, meter) WHERE state = 'open' AND leased = 0;
 -- For exports. Of all jobs, so that neither handing one out nor a reading writes to it. UNIQUE, as (cycle, meter) is: so
 -- SQLite knows that the readings of one job come in order, and sorts nothing.
@@ -87,8 +116,25 @@ CREATE TABLE readings (
     reason      TEXT NOT NULL,
     read_at     TEXT NOT NULL,
     recorded_at TEXT NOT NULL,
-    key         TEXT
+    key         TEXT,
+    quality     TEXT NOT NULL,
+    flags       TEXT NOT NULL,           -- with blanks between
+    cause       TEXT NOT NULL            -- empty: none is likely
 ) STRICT;
 -- The key first: clients make keys that begin with the time, so that new ones are written side by side.
 CREATE UNIQUE INDEX readings_key ON readings (key, username) WHERE key IS NOT NULL;
 CREATE INDEX readings_of ON readings (job);
+
+-- What a value is judged by, computed when a cycle is opened.
+CREATE TABLE limits (
+    job    INTEGER PRIMARY KEY REFERENCES jobs,
+    limits TEXT NOT NULL
+) STRICT;
+
+-- What readers were asked to look at once more, and have not sent since.
+CREATE TABLE looks (
+    job      INTEGER PRIMARY KEY REFERENCES jobs,
+    username TEXT NOT NULL,
+    value    INTEGER NOT NULL,
+    key      TEXT
+) STRICT;

@@ -1,0 +1,77 @@
+"""Reading periods: they are opened, read, and closed."""
+
+from dataclasses import dataclass
+from datetime import date
+
+from metermt.calls.table import Ask, Turn, Weight, call
+from metermt.errors import RouteError
+from metermt.model import Role, RouteCounts
+from metermt.rules.cycles import check_there_is
+
+
+@dataclass(frozen=True, slots=True)
+class Cycle:
+    """Which cycle a call is about."""
+
+    cycle: str
+
+
+@dataclass(frozen=True, slots=True)
+class Closing:
+    """Which cycle is to be closed, and whether what is not read is to be missed; else that is an error."""
+
+    cycle: str
+    force: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class CycleProgress:
+    """How far a cycle is. Days are None where nobody has said them."""
+
+    cycle: str
+    is_open: bool
+    first_day: date | None
+    due: date | None
+    """The day by which it is to be read."""
+    routes: list[RouteCounts]
+
+
+@call(Role.SUPERVISOR, Weight.READ, is_large=lambda _request: True)
+def list_cycles(turn: Turn, ask: Ask[None]) -> list[CycleProgress]:  # noqa: ARG001 - it is told nothing
+    """Return all cycles in order, with their routes as far as they are open."""
+    days = turn.tx.jobs.days()
+    return [
+        CycleProgress(cycle, is_open, *days[cycle], turn.tx.jobs.routes(cycle) if is_open else [])
+        for cycle, is_open in turn.tx.jobs.cycles().items()
+    ]
+
+
+@call(Role.ADMIN, Weight.WRITE, is_large=lambda _request: True)
+def close_cycle(turn: Turn, ask: Ask[Closing]) -> int:
+    """Close a cycle: what was not read is missed, handed out no more, and its readings no longer count in the status.
+
+    Returns the number of jobs that were missed. Raises `RouteError` if there is no such cycle, if it is closed already,
+    or if meters are not read, unless it is forced.
+    """
+    cycle, cycles = ask.request.cycle, turn.tx.jobs.cycles()
+    check_there_is(cycle, cycles)
+    if not cycles[cycle]:
+        raise RouteError(f"Cycle {cycle} is closed already")
+    left = sum(route.left + route.skipped for route in turn.tx.jobs.routes(cycle))
+    if left and not ask.request.force:
+        meters = "meter is" if left == 1 else "meters are"
+        raise RouteError(f"{left} {meters} not read in {cycle}: read them first, or have them missed with --force")
+    return turn.tx.jobs.close_cycle(cycle)
+
+
+@call(Role.ADMIN, Weight.WRITE, is_large=lambda _request: True)
+def reopen_cycle(turn: Turn, ask: Ask[Cycle]) -> int:
+    """Open a closed cycle again: what was missed is to be read, and its readings count in the status.
+
+    Returns the number of jobs that are open again. Raises `RouteError` if there is no such cycle, or it is open.
+    """
+    cycle, cycles = ask.request.cycle, turn.tx.jobs.cycles()
+    check_there_is(cycle, cycles)
+    if cycles[cycle]:
+        raise RouteError(f"Cycle {cycle} is open already")
+    return turn.tx.jobs.reopen_cycle(cycle)

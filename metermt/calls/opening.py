@@ -1,0 +1,87 @@
+"""A cycle is opened: one job of every active meter, with what its reading is judged by."""
+
+from dataclasses import dataclass, field
+from datetime import date
+
+from metermt.calls.desk import Desk
+from metermt.calls.limits import in_parts, limits_for, with_previous
+from metermt.calls.table import MAX_ITEMS, Ask, Weight, call
+from metermt.errors import RouteError
+from metermt.model import Job, Role
+from metermt.names import check_cycle
+from metermt.rules.cycles import first_day_of
+from metermt.rules.looks import JobLimits
+from metermt.store.base import Tx
+
+
+@dataclass(frozen=True, slots=True)
+class Opening:
+    """A cycle to be opened."""
+
+    cycle: str
+    routes: list[str] = field(default_factory=list)
+    """Only these; none for all."""
+    due: date | None = None
+    """The day by which it is to be read."""
+
+
+@dataclass(frozen=True, slots=True)
+class Opened:
+    """What became of it."""
+
+    added: int
+    """New jobs."""
+    there: int
+    """Meters that had one already."""
+    without_history: int
+    """New jobs of meters that nothing is known of: their readings are flagged so."""
+
+
+@call(Role.ADMIN, Weight.LONG)
+def open_cycle(desk: Desk, ask: Ask[Opening]) -> Opened:
+    """Make a job of every active meter, or of those on some routes, that has none in the cycle yet.
+
+    `previous` is the last accepted reading. Others work on meanwhile: it is kept in parts of 1,000 jobs, each whole; if
+    it is cut off, the same again does the rest. Raises `RouteError` if the cycle was closed, if there is no such route,
+    or if there are no active meters.
+    """
+    cycle, due = check_cycle(ask.request.cycle), ask.request.due
+    first_day = first_day_of(cycle) or desk.store.read(desk.turn).moment.astimezone().date()
+    if due is not None and due < first_day:
+        raise RouteError(f"Cycle {cycle} cannot be due on {due}: it begins on {first_day}")
+    if not desk.store.read(lambda tx: tx.jobs.cycles()).get(cycle, True):
+        raise RouteError(f"Cycle {cycle} is closed: open a new one, or reopen it (metermt cycles reopen {cycle})")
+    wanted = _jobs(desk, cycle, ask.request.routes)
+    there = desk.store.read(lambda tx: tx.jobs.find(cycle, [job.meter.number for job in wanted]))
+    new = [job for job in wanted if job.meter.number not in there]
+    limits = limits_for(desk, cycle, first_day, new)
+    desk.store.write(lambda tx: tx.jobs.open_cycle(cycle, first_day, due))
+    for part in in_parts(zip(new, limits, strict=True), MAX_ITEMS):
+
+        def keep(tx: Tx, part: list[tuple[Job, JobLimits]] = part) -> None:
+            _keep(tx, cycle, part)
+
+        desk.store.write(keep)
+    return Opened(len(new), len(there), sum(one.limits.known_until is None for one in limits))
+
+
+def _jobs(desk: Desk, cycle: str, routes: list[str]) -> list[Job]:
+    """Return a job of every active meter, or of those on some routes, in the order of the walk."""
+    places = desk.store.read(lambda tx: tx.places.active())
+    if not places:
+        raise RouteError("There are no active meters: import their routes first (metermt routes import FILE)")
+    there = {place.route for place in places}
+    if unknown := next((route for route in routes if route not in there), None):
+        raise RouteError(f"There is no route {unknown!r} with an active meter; there are {', '.join(sorted(there))}")
+    wanted = set(routes) or there
+    return [Job(place.meter, cycle, place.route, place.sequence) for place in places if place.route in wanted]
+
+
+def _keep(tx: Tx, cycle: str, part: list[tuple[Job, JobLimits]]) -> None:
+    """Keep some jobs with their limits, but for those that somebody else has added meanwhile."""
+    numbers = [job.meter.number for job, _ in part]
+    there = tx.jobs.find(cycle, numbers)
+    new = {job.meter.number: (job, limits) for job, limits in part if job.meter.number not in there}
+    tx.jobs.add(with_previous(job, limits) for job, limits in new.values())
+    ids = {standing.meter: standing.job for standing in tx.jobs.standings(new) if standing.cycle == cycle}
+    tx.jobs.set_limits({ids[number]: limits.as_text() for number, (_, limits) in new.items()})

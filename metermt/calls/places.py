@@ -1,0 +1,80 @@
+"""Where meters hang, and what is known of their past."""
+
+from collections.abc import Collection
+from dataclasses import dataclass
+from datetime import date
+
+from metermt.calls.table import MAX_PARTS, Ask, Turn, Weight, call
+from metermt.errors import Error, RouteError
+from metermt.model import Place, Role
+from metermt.rules.history import Read
+from metermt.store.base import Tx
+
+
+@dataclass(frozen=True, slots=True)
+class Places:
+    """Places with the meters that hang there."""
+
+    places: list[Place]
+    dry_run: bool = False
+    """Whether it is only to be told how many are new."""
+
+
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """What a meter showed on a day. `exchanged` says that it was the first reading of a new device."""
+
+    meter: str
+    on: date
+    value: int
+    exchanged: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Past:
+    """What meters have shown."""
+
+    shown: list[Shown]
+
+
+@call(Role.ADMIN, Weight.WRITE, is_large=lambda _request: True, most_parts=MAX_PARTS)
+def import_places(turn: Turn, ask: Ask[Places]) -> int:
+    """Add places, or bring them up to date; return how many are new or were changed."""
+    return put_places(turn.tx, ask.request.places, dry_run=ask.request.dry_run)
+
+
+@call(Role.ADMIN, Weight.WRITE, is_large=lambda _request: True, most_parts=MAX_PARTS)
+def import_history(turn: Turn, ask: Ask[Past]) -> list[Error | None]:
+    """Add what meters have shown in the past; return the error of each that cannot be, None for the others.
+
+    What is known of the same day is replaced. It takes part in the limits of cycles that are opened from then on.
+    """
+    shown = ask.request.shown
+    places = turn.tx.places.find({one.meter for one in shown})
+    today = turn.moment.astimezone().date()
+    outcomes: list[Error | None] = [_wrong(one, places.get(one.meter), today) for one in shown]
+    good = [one for one, error in zip(shown, outcomes, strict=True) if error is None]
+    turn.tx.places.add_history([(one.meter, Read(one.on, one.value, one.exchanged)) for one in good])
+    return outcomes
+
+
+def put_places(tx: Tx, places: Collection[Place], *, dry_run: bool = False) -> int:
+    """Keep what is new of places; return how many these are."""
+    there = tx.places.find({place.meter.number for place in places})
+    new = {place.meter.number: place for place in places if there.get(place.meter.number) != place}
+    if not dry_run:
+        tx.places.put(new.values())
+    return len(new)
+
+
+def _wrong(one: Shown, place: Place | None, today: date) -> RouteError | None:
+    """Return what is wrong with a reading of the past."""
+    if place is None:
+        return RouteError(f"There is no meter {one.meter!r}: import its route first")
+    if not 0 <= one.value <= place.meter.highest:
+        return RouteError(
+            f"Invalid value {one.value}: the register of {one.meter} goes from 0 to {place.meter.highest}"
+        )
+    if one.on > today:
+        return RouteError(f"Invalid date {one.on}: it lies in the future")
+    return None

@@ -1,0 +1,112 @@
+"""`metermt cycles`: reading periods."""
+
+from datetime import date, datetime
+
+import click
+
+from metermt.calls.cycles import Closing, Cycle, CycleProgress, close_cycle, list_cycles, reopen_cycle
+from metermt.calls.opening import Opening, open_cycle
+from metermt.cli.columns import print_columns
+from metermt.cli.common import MeterGroup, database_option
+from metermt.cli.office import office
+from metermt.config import DatabasePlace
+
+
+@click.group(cls=MeterGroup)
+def cycles() -> None:
+    """Open and close reading periods, and see how far they are. Works beside a running server."""
+
+
+@cycles.command(name="open", short_help="Have all active meters read.")
+@click.argument("cycle")
+@click.option("--route", "routes", multiple=True, metavar="ROUTE", help="Only this route; may be given several times.")
+@click.option(
+    "--due", type=click.DateTime(["%Y-%m-%d"]), metavar="YYYY-MM-DD", help="The day by which it is to be read."
+)
+@database_option
+def open_(cycle: str, routes: tuple[str, ...], due: datetime | None, database: DatabasePlace) -> None:
+    """Open CYCLE: one job of every active meter, to be judged by what the meter has shown before.
+
+    Meters are known from imported route files. A cycle that is open gets the jobs that it lacks, such as those of more
+    routes.
+
+    \b
+    Example:
+        metermt cycles open 2026-12 --due 2026-12-15
+        metermt cycles open 2026-12 --route Harbour
+    """
+    day = due.date() if due else None
+    with office(database, create=False) as opened:
+        done = opened.ask(open_cycle, Opening(cycle, list(routes), day))
+    there = f"; {done.there} had one already" if done.there else ""
+    click.echo(f"Cycle {cycle} is open: {_jobs(done.added)} added{there}.")
+    if done.without_history:
+        meters = "meter has" if done.without_history == 1 else "meters have"
+        click.echo(f"{done.without_history} {meters} no history to judge a reading by.", err=True)
+
+
+@cycles.command(name="list", short_help="List the cycles and how far they are.")
+@database_option
+def list_(database: DatabasePlace) -> None:
+    """List all cycles; of the open ones each route: read, without access, skipped, left.
+
+    \b
+    Example:
+        metermt cycles list
+    """
+    with office(database, create=False) as opened:
+        found = opened.ask(list_cycles, None)
+    if not found:
+        click.echo("No cycles: open one with 'metermt cycles open', or import a route file for one.", err=True)
+        return
+    headings = ("cycle", "state", "due", "route", "read", "no access", "skipped", "left")
+    print_columns([headings, *(row for cycle in found for row in _rows(cycle))], numbers=[4, 5, 6, 7])
+
+
+@cycles.command(short_help="Close a cycle at its end.")
+@click.argument("cycle")
+@click.option("--force", is_flag=True, help="Though meters are not read: they are missed.")
+@database_option
+def close(cycle: str, force: bool, database: DatabasePlace) -> None:
+    """Close CYCLE: its readings stay, and none is taken for it any more.
+
+    \b
+    Example:
+        metermt cycles close 2026-10
+    """
+    with office(database, create=False) as opened:
+        missed = opened.ask(close_cycle, Closing(cycle, force))
+    click.echo(f"Closed cycle {cycle}; {missed} {'meter was' if missed == 1 else 'meters were'} not read.")
+
+
+@cycles.command(short_help="Open a closed cycle again.")
+@click.argument("cycle")
+@database_option
+def reopen(cycle: str, database: DatabasePlace) -> None:
+    """Open CYCLE again, which was closed too early: the meters that were missed are handed out again.
+
+    \b
+    Example:
+        metermt cycles reopen 2026-10
+    """
+    with office(database, create=False) as opened:
+        count = opened.ask(reopen_cycle, Cycle(cycle))
+    click.echo(f"Cycle {cycle} is open again; {count} {'meter is' if count == 1 else 'meters are'} to be read.")
+
+
+def _rows(cycle: CycleProgress) -> list[tuple[str, ...]]:
+    said = (cycle.cycle, "open" if cycle.is_open else "closed", _day(cycle.due))
+    if not cycle.routes:
+        return [(*said, *[""] * 5)]
+    return [
+        (*said, route.route, *map(str, (route.read, route.no_access, route.skipped, route.left)))
+        for route in cycle.routes
+    ]
+
+
+def _day(day: date | None) -> str:
+    return day.isoformat() if day else ""
+
+
+def _jobs(count: int) -> str:
+    return "1 job" if count == 1 else f"{count} jobs"

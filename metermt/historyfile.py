@@ -1,0 +1,123 @@
+"""History files: a CSV of what meters have shown in the past."""
+
+import csv
+import gzip
+import io
+from collections.abc import Iterator
+from datetime import date, timedelta
+from pathlib import Path
+from types import TracebackType
+from typing import NamedTuple, Self
+
+from metermt.errors import RouteError
+from metermt.names import is_meter_number
+
+_NAMES = {"date": ("date", "read_date"), "value": ("value", "current", "reading")}
+
+
+class ShownOn(NamedTuple):
+    """What a meter showed on a day."""
+
+    meter: str
+    on: date
+    value: int
+
+
+class HistoryRow(NamedTuple):
+    """What one row tells: what a meter showed, or why the row cannot be used."""
+
+    line: int
+    shown: list[ShownOn]
+    reason: str = ""
+
+
+class HistoryFile:
+    """A history file, open for reading: CSV in UTF-8, with `,` or `;` between the columns; `.gz` if it is packed.
+
+    The first line names the columns, in any order: meter, date (or read_date, like 2026-10-31) and value (or current,
+    or reading). Where it also has previous and days, a row tells of the day so long before, too. Others are ignored.
+    """
+
+    def __init__(self, path: Path) -> None:
+        """Open the file and read its first line. Raises `RouteError`."""
+        self._path = path
+        try:
+            packed = gzip.open(path) if path.suffix == ".gz" else path.open("rb")  # noqa: SIM115 - closed by `__exit__`
+            self._text = io.TextIOWrapper(packed, encoding="utf-8-sig", newline="")
+        except OSError as error:
+            raise RouteError(f"Cannot read {path}: {error.strerror}") from error
+        try:
+            self._open()
+        except BaseException:
+            self._text.close()
+            raise
+
+    def rows(self) -> Iterator[HistoryRow]:
+        """Yield what each row tells that is not empty. Raises `RouteError` if the file cannot be read any further."""
+        while True:
+            try:
+                fields = next(self._rows, None)
+            except (OSError, EOFError, ValueError, csv.Error) as error:
+                raise RouteError(f"Cannot read {self._path} beyond line {self._rows.line_num + 1}: {error}") from error
+            if fields is None:
+                return
+            if any(fields):
+                yield self._row(self._rows.line_num + 1, fields)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, _type: type[BaseException] | None, _error: BaseException | None, _traceback: TracebackType | None
+    ) -> None:
+        self._text.close()
+
+    def _open(self) -> None:
+        try:
+            first = self._text.readline()
+        except (OSError, EOFError, ValueError) as error:
+            raise RouteError(f"{self._path} is no history file: {error}") from error
+        delimiter = ";" if first.count(";") > first.count(",") else ","
+        columns = [column.strip().lower() for column in next(csv.reader([first], delimiter=delimiter), [])]
+        self._places = {
+            name: next((columns.index(column) for column in _NAMES.get(name, (name,)) if column in columns), None)
+            for name in ("meter", "date", "value", "previous", "days")
+        }
+        if missing := [name for name in ("meter", "date", "value") if self._places[name] is None]:
+            raise RouteError(
+                f"{self._path} is no history file: its first line must name {' and '.join(missing)},"
+                f" and has {', '.join(filter(None, columns)) or 'no columns'}"
+            )
+        self._rows = csv.reader(self._text, delimiter=delimiter)
+
+    def _row(self, line: int, fields: list[str]) -> HistoryRow:
+        told = {
+            name: fields[place].strip() if place is not None and place < len(fields) else ""
+            for name, place in self._places.items()
+        }
+        try:
+            meter, on = told["meter"].upper(), _date(told["date"])
+            if not is_meter_number(meter):
+                raise RouteError(f"Invalid meter {told['meter']!r}")
+            shown = [ShownOn(meter, on, _whole("value", told["value"]))]
+            if told["previous"] and told["days"]:
+                days = timedelta(days=min(_whole("days", told["days"]), 36_600))
+                shown.insert(0, ShownOn(meter, on - days, _whole("previous", told["previous"])))
+        except RouteError as error:
+            return HistoryRow(line, [], str(error))
+        except OverflowError:
+            return HistoryRow(line, [], f"Invalid days {told['days']!r}: so long ago there were no meters")
+        return HistoryRow(line, shown)
+
+
+def _whole(column: str, text: str) -> int:
+    if not (text.isdigit() and text.isascii() and len(text) <= 18):
+        raise RouteError(f"Invalid {column} {text!r}: use a whole number from 0")
+    return int(text)
+
+
+def _date(text: str) -> date:
+    try:
+        return date.fromisoformat(text)
+    except ValueError:
+        raise RouteError(f"Invalid date {text!r}: write it like 2026-11-20") from None

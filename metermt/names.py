@@ -1,0 +1,42 @@
+"""What numbers of meters, names of users and cycles, and short texts may look like."""
+
+import re
+from functools import lru_cache
+
+from metermt.errors import RouteError
+from metermt.printable import has_control_characters
+
+MAX_TEXT = 200
+"""Characters in an address, in instructions, in a route's or a person's name."""
+
+_METER_NUMBER = re.compile(r"[A-Z0-9][A-Z0-9./-]{0,31}")
+_CYCLE = re.compile(r"[0-9A-Za-z][0-9A-Za-z-]{0,15}")
+_USERNAME = re.compile(r"[a-z][a-z0-9._-]{0,31}")
+
+
+def check_text(what: str, text: str) -> None:
+    """Raise `RouteError` if a text is too long to be shown in a line, or cannot be."""
+    if len(text) <= MAX_TEXT and text.isprintable():
+        return  # as nearly all are
+    if len(text) > MAX_TEXT:
+        raise RouteError(f"{what} has {len(text)} characters: {MAX_TEXT} are allowed")
+    if has_control_characters(text):
+        raise RouteError(f"{what} {text!r} has control characters in it: remove them")
+
+
+def is_meter_number(text: str) -> bool:
+    """Tell whether this can be the number of a meter."""
+    return bool(_METER_NUMBER.fullmatch(text))
+
+
+def is_username(text: str) -> bool:
+    """Tell whether this can be a user name."""
+    return bool(_USERNAME.fullmatch(text))
+
+
+@lru_cache(maxsize=16)  # a file has a million jobs of one cycle
+def check_cycle(cycle: str) -> str:
+    """Return the cycle as it is; raise `RouteError` if it is no name for one."""
+    if not _CYCLE.fullmatch(cycle):
+        raise RouteError(f"Invalid cycle {cycle!r}: write it like 2026-11")
+    return cycle

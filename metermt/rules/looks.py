@@ -1,0 +1,107 @@
+"""Whether a reader is asked to look again before a value is taken. Pure functions over facts.
+
+A value that the checks doubt is not stored: its reader looks again, and sends it once more. The same value again is
+verified; another one is judged afresh. The same key again is no second look, but the same submission sent again.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, time
+from functools import lru_cache
+from typing import cast
+
+from metermt.errors import ConfirmReading
+from metermt.model import Answer, Standing
+from metermt.quality import Cause, Flag, Judgement, Look, Quality
+from metermt.rules.checks import judge
+from metermt.rules.limits import SENSITIVITY, Limits
+from metermt.rules.times import check_time
+from metermt.wire import from_text, to_text
+
+_WORDS = {
+    Flag.NEGATIVE: "lower than the last one",
+    Flag.HIGH: "high",
+    Flag.LOW: "low",
+    Flag.ZERO: "the same as the last one",
+    Flag.NEIGHBOUR: "like that of a meter next to it",
+}
+_CAUSES = {
+    Cause.SWAPPED: "two digits swapped",
+    Cause.DROPPED: "a digit left out",
+    Cause.DOUBLED: "a digit typed twice",
+    Cause.MISREAD: "a digit misread",
+    Cause.NEIGHBOUR: "the meter next to it",
+    Cause.REPEATED: "the last reading once more",
+    Cause.EXCHANGED: "another device",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class JobLimits:
+    """All that an answer for a job is judged by: stored with the job as a text, some 400 bytes.
+
+    `first_day` is that of its cycle. An inactive meter is expected to use nothing. `sensitivity` is the office's
+    setting (see `metermt.rules.limits`).
+    """
+
+    limits: Limits
+    first_day: date | None = None
+    active: bool = True
+    sensitivity: float = SENSITIVITY
+
+    def as_text(self) -> str:
+        """Return it as it is stored."""
+        return to_text(self)
+
+
+_NO_LIMITS = JobLimits(Limits())
+
+
+def judged_at(standing: Standing, answer: Answer, now: datetime) -> Judgement:
+    """Judge an answer for the job that it is meant for: an answer that `metermt.rules.answers.judged` has returned.
+
+    `now` is in UTC. What day it was is told by the time zone of this machine. Raises `InvalidTime`.
+    """
+    by = cast(JobLimits, from_text(JobLimits, standing.limits)) if standing.limits else _NO_LIMITS
+    when = cast(datetime, answer.when)
+    last, first_day = by.limits.previous_on, by.first_day
+    check_time(answer.meter, when, now, _midnight(last), _midnight(first_day))
+    if answer.value is None:
+        return Judgement()
+    on = when.astimezone().date()
+    return judge(answer.value, on, by.limits, standing.dials, active=by.active, sensitivity=by.sensitivity)
+
+
+def quality_of(judgement: Judgement, standing: Standing, answer: Answer, username: str) -> Quality:
+    """Return the quality of a value that is taken. Raises `ConfirmReading` if its reader has to look again first."""
+    if not judgement.confirm or answer.verified:
+        return Quality.VERIFIED if answer.verified else Quality.ACTUAL
+    if _is_second_look(standing.look, answer, username):
+        return Quality.VERIFIED
+    raise ConfirmReading(
+        f"Reading {answer.value} for meter {answer.meter} is {oddity(judgement.flags)}: look again and send it again",
+        flags=" ".join(judgement.flags),
+        cause=judgement.cause or "",
+    )
+
+
+def oddity(flags: Iterable[Flag]) -> str:
+    """Return what is odd about a value in the words of people: `high`, `low and like that of a meter next to it`."""
+    return " and ".join(_WORDS[flag] for flag in flags if flag in _WORDS) or "odd"
+
+
+def suspicion(cause: str) -> str:
+    """Return what may lie behind an odd value, in the words of people; empty if that is not known."""
+    return _CAUSES.get(Cause(cause), "") if cause in tuple(Cause) else ""
+
+
+def _is_second_look(look: Look | None, answer: Answer, username: str) -> bool:
+    if look is None or (look.username, look.value) != (username, answer.value):
+        return False
+    return answer.key is None or answer.key != look.key
+
+
+@lru_cache(maxsize=4096)  # a town is read on few days
+def _midnight(day: date | None) -> datetime | None:
+    """Return the first moment of a day, in UTC, by the time zone of this machine; None for None."""
+    return None if day is None else datetime.combine(day, time()).astimezone(UTC)

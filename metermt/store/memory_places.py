@@ -1,0 +1,45 @@
+"""Where meters hang, and what these have shown, in the store in memory."""
+
+from collections.abc import Iterable
+from datetime import datetime
+
+from metermt.model import Place
+from metermt.rules.history import Read
+from metermt.store.facts import Facts, found_in
+from metermt.store.groups import Places
+
+
+class MemoryPlaces(Places):
+    """Places and their histories."""
+
+    def __init__(self, facts: Facts) -> None:
+        self._facts = facts
+
+    def find(self, meters: Iterable[str]) -> dict[str, Place]:
+        return found_in(self._facts.places, meters)
+
+    def put(self, places: Iterable[Place]) -> None:
+        for place in places:
+            self._facts.undo.put(self._facts.places, place.meter.number, place)
+
+    def active(self) -> list[Place]:
+        places = [place for place in self._facts.places.values() if place.meter.active]
+        return sorted(places, key=lambda place: (place.route, place.sequence, place.meter.number))
+
+    def add_history(self, reads: Iterable[tuple[str, Read]]) -> None:
+        for meter, read in reads:
+            self._facts.undo.put(self._facts.shown, (meter, read.on, read.exchanged), read.value)
+
+    def history(self, meters: Iterable[str], but_not: str = "") -> dict[str, list[Read]]:
+        facts, asked = self._facts, set(meters) & set(self._facts.places)
+        found: dict[str, list[Read]] = {}
+        for (meter, day, exchanged), value in facts.shown.items():
+            if meter in asked:
+                found.setdefault(meter, []).append(Read(day, value, exchanged))
+        for name, cycle in facts.cycles.items():
+            for meter, reading in found_in(cycle.readings, asked).items():
+                if name != but_not and reading and reading.answer.value is not None:
+                    assert isinstance(reading.answer.when, datetime)
+                    day = reading.answer.when.astimezone().date()
+                    found.setdefault(meter, []).append(Read(day, reading.answer.value))
+        return found

@@ -1,0 +1,80 @@
+"""Where meters hang, and what these have shown, in SQL."""
+
+from collections.abc import Iterable
+from datetime import date, datetime
+from decimal import Decimal
+from typing import Any
+
+from metermt.model import ONE, Meter, Place
+from metermt.rules.history import Read
+from metermt.store.groups import Places
+from metermt.store.sql.dialect import Row, Steps
+
+METER = ("meter", "kind", "dials", "address", "instructions", "multiplier", "active")
+"""The columns that `meter_of` makes a meter of."""
+_COLUMNS = (*METER, "route", "sequence")
+_PLACES = f"SELECT {', '.join(_COLUMNS)} FROM places"
+_FIND = f"{_PLACES} WHERE meter {{among}}"
+_ACTIVE = f"{_PLACES} WHERE active = 1 ORDER BY route, sequence, meter"
+_REPLACE = "ON CONFLICT (meter) DO UPDATE SET " + ", ".join(f"{name} = excluded.{name}" for name in _COLUMNS[1:])
+_IDS = "SELECT meter, id FROM places WHERE meter {among}"
+_SHOWN = (
+    "SELECT places.meter, history.read_on, history.value, history.exchanged FROM places"
+    " JOIN history ON history.place = places.id WHERE places.meter {among}"
+)
+_READ = (
+    "SELECT places.meter, readings.read_at, readings.value FROM places JOIN jobs ON jobs.place = places.id"
+    " JOIN readings ON readings.id = jobs.reading"
+    " WHERE places.meter {among} AND jobs.cycle <> ? AND readings.value IS NOT NULL"
+)
+
+
+class SqlPlaces(Steps, Places):
+    """The tables `places` and `history`, and what was read for jobs."""
+
+    def find(self, meters: Iterable[str]) -> dict[str, Place]:
+        return {row[0]: _place_of(*row) for row in self._sql.rows_among(_FIND, meters)}
+
+    def put(self, places: Iterable[Place]) -> None:
+        rows = [(*row_of(place.meter), place.route, place.sequence) for place in places]
+        self._sql.insert("places", _COLUMNS, rows, _REPLACE)
+
+    def active(self) -> list[Place]:
+        return [_place_of(*row) for row in self._sql.rows(_ACTIVE)]
+
+    def add_history(self, reads: Iterable[tuple[str, Read]]) -> None:
+        shown = list(reads)
+        ids: dict[str, int] = dict(self._sql.rows_among(_IDS, {meter for meter, _ in shown}))
+        latest = {(ids[meter], read.on.isoformat(), int(read.exchanged)): read.value for meter, read in shown}
+        rows = [(*key, value) for key, value in latest.items()]
+        then = "ON CONFLICT (place, read_on, exchanged) DO UPDATE SET value = excluded.value"
+        self._sql.insert("history", ("place", "read_on", "exchanged", "value"), rows, then)
+
+    def history(self, meters: Iterable[str], but_not: str = "") -> dict[str, list[Read]]:
+        asked = list(meters)
+        found: dict[str, list[Read]] = {}
+        for meter, read_on, value, exchanged in self._sql.rows_among(_SHOWN, asked):
+            found.setdefault(meter, []).append(Read(date.fromisoformat(read_on), value, bool(exchanged)))
+        for meter, read_at, value in self._sql.rows_among(_READ, asked, but_not):
+            day = datetime.fromisoformat(read_at).astimezone().date()
+            found.setdefault(meter, []).append(Read(day, value))
+        return found
+
+
+def meter_of(*columns: Any) -> Meter:
+    """Make a meter of the columns `METER`."""
+    number, kind, dials, address, instructions, multiplier, active = columns
+    factor = ONE if multiplier == "1" else Decimal(multiplier)
+    return Meter(number, kind, dials, address, instructions, factor, bool(active))
+
+
+def row_of(meter: Meter) -> Row:
+    """Return the columns `METER` of a meter."""
+    return (
+        *(meter.number, meter.kind, meter.dials, meter.address, meter.instructions),
+        *(str(meter.multiplier), int(meter.active)),
+    )
+
+
+def _place_of(*row: Any) -> Place:
+    return Place(meter_of(*row[:7]), *row[7:])

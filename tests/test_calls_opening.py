@@ -1,0 +1,156 @@
+"""Cycles are opened from what is known of meters, and closed."""
+
+from dataclasses import replace
+from datetime import date
+
+import pytest
+from conftest import CYCLE, NOW, OTHER_CYCLE, make_job, make_place
+from readers import Reader, as_office, readings_in
+
+from metermt.calls import cycles, limits, office, opening, places, rounds
+from metermt.calls.cycles import Closing, Cycle, CycleProgress
+from metermt.calls.limits import Disagreement, Renewed
+from metermt.calls.opening import Opened, Opening
+from metermt.calls.places import Past, Places, Shown
+from metermt.errors import ConfirmReading, RouteError
+from metermt.model import RouteCounts
+from metermt.quality import Flag
+
+DUE = date(2026, 11, 15)
+
+
+@pytest.fixture
+def town(desk_of_readers):
+    """A desk with three meters on two routes, and no cycle."""
+    known = [
+        make_place("M1", "North", 1),
+        make_place("M2", "North", 2),
+        make_place("M3", "South", 1),
+        make_place("M4", "South", 2, active=False),
+    ]
+    as_office(desk_of_readers, places.import_places, Places(known))
+    return desk_of_readers
+
+
+def open_(desk, cycle=CYCLE, routes=(), due=None):
+    return as_office(desk, opening.open_cycle, Opening(cycle, list(routes), due))
+
+
+def test_a_cycle_has_one_job_of_every_active_meter(town):
+    assert open_(town, due=DUE) == Opened(added=3, there=0, without_history=3)
+    assert as_office(town, cycles.list_cycles) == [
+        CycleProgress(
+            CYCLE, True, date(2026, 11, 1), DUE, [RouteCounts("North", 0, 0, 0, 2), RouteCounts("South", 0, 0, 0, 1)]
+        )
+    ]
+    assert Reader(town).meters(9) == ["M1", "M2", "M3"]
+
+
+def test_a_cycle_is_opened_route_by_route(town):
+    assert open_(town, routes=["South"]) == Opened(1, 0, 1)
+    assert open_(town, routes=["South", "North"]) == Opened(2, 1, 2)
+    assert open_(town) == Opened(0, 3, 0)
+
+
+@pytest.mark.parametrize(
+    ("asked", "error"),
+    [
+        ({"cycle": "no cycle"}, "Invalid cycle"),
+        ({"routes": ["West"]}, "There is no route .West. with an active meter; there are North, South"),
+        ({"due": date(2026, 10, 31)}, "cannot be due on 2026-10-31: it begins on 2026-11-01"),
+    ],
+)
+def test_what_cannot_be_opened_changes_nothing(town, asked, error):
+    with pytest.raises(RouteError, match=error):
+        open_(town, **asked)
+    assert as_office(town, cycles.list_cycles) == []
+
+
+def test_without_meters_nothing_is_opened(desk_of_readers):
+    with pytest.raises(RouteError, match="There are no active meters: import their routes first"):
+        open_(desk_of_readers)
+
+
+def test_a_closed_cycle_is_not_opened_by_the_way(town):
+    open_(town)
+    as_office(town, cycles.close_cycle, Closing(CYCLE, force=True))
+    with pytest.raises(RouteError, match=r"is closed: open a new one, or reopen it"):
+        open_(town)
+
+
+def test_a_cycle_with_unread_meters_is_closed_by_force_only(town):
+    open_(town)
+    reader = Reader(town)
+    reader.submit("M1", 5)
+    with pytest.raises(RouteError, match=r"^2 meters are not read in 2026-11: read them first, or"):
+        as_office(town, cycles.close_cycle, Closing(CYCLE))
+    assert as_office(town, cycles.close_cycle, Closing(CYCLE, force=True)) == 2
+    with pytest.raises(RouteError, match=r"^Cycle 2026-11 is closed already$"):
+        as_office(town, cycles.close_cycle, Closing(CYCLE, force=True))
+    assert as_office(town, cycles.reopen_cycle, Cycle(CYCLE)) == 2
+    for meter in ("M2", "M3"):
+        reader.submit(meter, 5)
+    assert as_office(town, cycles.close_cycle, Closing(CYCLE)) == 0
+
+
+def test_the_last_accepted_reading_is_the_previous_one_of_the_next_cycle(town):
+    open_(town)
+    reader = Reader(town)
+    for value in (5, 7):  # a correction
+        reader.submit("M1", value)
+    reader.submit("M2", None, "dog")
+    as_office(town, cycles.close_cycle, Closing(CYCLE, force=True))
+    open_(town, OTHER_CYCLE)
+    first, second, third = reader.ask(rounds.get_jobs, rounds.JobsWanted(9))
+    assert (first.previous, first.previous_date) == (7, NOW.astimezone().date())
+    assert (second.previous, second.previous_date, third.previous) == (None, None, None)
+
+
+def test_a_previous_in_the_file_that_disagrees_is_told_and_not_taken(town):
+    as_office(town, places.import_history, Past([Shown("M1", date(2026, 10, 1), 100)]))
+    jobs = [
+        make_job("M1", previous=90, previous_date=date(2026, 10, 1)),
+        make_job("M2", previous=40, previous_date=date(2026, 10, 1)),
+    ]
+    as_office(town, office.import_jobs, office.Import(CYCLE, jobs))
+    ours = Disagreement("M1", 90, 100, date(2026, 10, 1))
+    assert as_office(town, limits.renew_limits, Cycle(CYCLE)) == Renewed(2, 2, 1, [ours])
+    assert as_office(town, limits.renew_limits, Cycle(CYCLE)) == Renewed(2, 2, 0, [])
+    reader = Reader(town)
+    assert [job.previous for job in reader.ask(rounds.get_jobs, rounds.JobsWanted(9))] == [100, 40]
+    for meter, value in (("M1", 99), ("M2", 39)):
+        with pytest.raises(ConfirmReading, match="is lower than the last one"):
+            reader.submit(meter, value)
+
+
+def test_a_route_file_tells_of_meters_and_of_what_is_to_be_read(town):
+    moved = make_job("M1", route="West", sequence=3)
+    as_office(town, office.import_jobs, office.Import(CYCLE, [moved, make_job("NEW", route="West")]))
+    assert open_(town, OTHER_CYCLE).added == 4
+    assert Reader(town).meters(9) == ["NEW", "M1", "M2", "M3", "NEW", "M1"]
+
+
+def test_what_is_used_on_an_inactive_meter_is_flagged(town):
+    job = make_job("M4", route="South", previous=5, previous_date=date(2026, 10, 1))
+    asleep = replace(job, meter=replace(job.meter, active=False))
+    as_office(town, office.import_jobs, office.Import(CYCLE, [asleep]))
+    as_office(town, limits.renew_limits, Cycle(CYCLE))
+    Reader(town).submit("M4", 6)
+    assert readings_in(town.store)[0].flags == (Flag.INACTIVE_USE, Flag.NO_HISTORY)
+
+
+@pytest.mark.parametrize(
+    ("shown", "error"),
+    [
+        (Shown("NONE", date(2026, 10, 1), 5), "There is no meter 'NONE': import its route first"),
+        (Shown("M1", date(2026, 10, 1), 100_000), "Invalid value 100000: the register of M1 goes from 0 to 99999"),
+        (Shown("M1", date(2026, 10, 1), -1), "Invalid value -1"),
+        (Shown("M1", date(2026, 12, 24), 5), "Invalid date 2026-12-24: it lies in the future"),
+    ],
+)
+def test_a_past_that_cannot_be_is_told_of_and_the_rest_is_kept(town, shown, error):
+    good = Shown("M2", date(2026, 10, 1), 5)
+    wrong, fine = as_office(town, places.import_history, Past([shown, good]))
+    assert str(wrong).startswith(error)
+    assert fine is None
+    assert set(town.store.read(lambda tx: tx.places.history(["M1", "M2"]))) == {"M2"}
