@@ -184,7 +184,8 @@ class MeterClient:
         `when` is when the meter was read, now if it is None; without an offset it is in this machine's local time
         if it is a `datetime` and in the server's if it is an ISO 8601 text. `key` is one of `new_key`, made here if
         it is None. `cycle` is that of the job; without it the reading is for the job that this reader was handed
-        last. Raises `SubmissionError`, and then the server has changed nothing: `CycleClosed` if that cycle is closed.
+        last. Raises `SubmissionError`, and then the server has changed nothing: `CycleClosed` if that cycle is closed;
+        `ConfirmReading` if the reading is odd: have it looked at again, and send it again, for the same is taken then.
         """
         answer = to_send(Answer(meter, reading, reason, when, key, cycle))
         self.outbox.keep([answer])

@@ -13,6 +13,7 @@ from metermt.cli.common import MeterCommand, Target, server_options
 from metermt.client import MeterClient
 from metermt.errors import (
     AlreadyRead,
+    ConfirmReading,
     ConnectionFailed,
     Error,
     InvalidReading,
@@ -27,6 +28,7 @@ from metermt.errors import (
 from metermt.model import Answer, Job
 from metermt.offering import UNCERTAIN, WAITING, decide, described, offer, tell_of_unsent
 from metermt.rules.answers import as_typed, judged
+from metermt.rules.looks import look_again
 from metermt.sending import new_key
 from metermt.terminal import Terminal
 
@@ -90,6 +92,7 @@ class _Dialogue:
                 _show_place(job)
                 answer = self._ask_for_answer(job)
                 if answer is None:
+                    self._tell_of_unsent()
                     return
                 job = self._submitted(job, answer)
         except (EOFError, KeyboardInterrupt):
@@ -128,6 +131,9 @@ class _Dialogue:
         self._unsent = answer
         try:
             accepted = self._sent(answer)
+        except ConfirmReading as error:
+            print(look_again(answer, error))
+            return job
         except (InvalidReading, InvalidReason) as error:  # it is asked for again
             self._client.outbox.discard(answer)
             return self._refused(error, job)

@@ -2,12 +2,14 @@
 
 from collections.abc import Sequence
 from contextlib import suppress
+from dataclasses import replace
 from datetime import datetime
 
 from metermt.client import MeterClient
-from metermt.errors import ConnectionFailed, InternalError, OutboxError, StoreError
+from metermt.errors import ConfirmReading, ConnectionFailed, InternalError, OutboxError, StoreError
 from metermt.model import Answer
-from metermt.rules.answers import in_short
+from metermt.rules.answers import as_typed, in_short
+from metermt.sending import new_key
 from metermt.terminal import Terminal
 
 WAITING = "Waiting for the server…"
@@ -42,9 +44,15 @@ def send(client: MeterClient, terminal: Terminal, answers: Sequence[Answer]) -> 
     except UNCERTAIN as error:
         print(f"Error: {error}\nNot confirmed yet, and {KEPT}")
         return
+    refused = []
     for answer, refusal in zip(answers, outcomes, strict=True):
+        if isinstance(refusal, ConfirmReading) and _is_sure(terminal, answer, refusal):
+            send(client, terminal, [replace(answer, key=new_key())])
+            continue
         print(f"{'Refused' if refusal else 'Accepted'}: {described(answer)}" + (f". {refusal}" if refusal else ""))
-    decide(client, terminal, [answer for answer, refusal in zip(answers, outcomes, strict=True) if refusal])
+        if refusal:
+            refused.append(answer)
+    decide(client, terminal, refused)
 
 
 def decide(client: MeterClient, terminal: Terminal, refused: Sequence[Answer]) -> None:
@@ -78,6 +86,12 @@ def typed_at(answer: Answer) -> str:
     with suppress(ValueError):
         return f"{datetime.fromisoformat(str(answer.when)).astimezone():%Y-%m-%d %H:%M}"
     return str(answer.when)
+
+
+def _is_sure(terminal: Terminal, answer: Answer, error: ConfirmReading) -> bool:
+    """Ask for an odd value once more. The meter may be far away: whoever is not sure presses Enter."""
+    print(error)
+    return terminal.is_person and as_typed(terminal.ask(f"Reading for meter {answer.meter}: ")) == answer.value
 
 
 def _list(answers: Sequence[Answer]) -> None:

@@ -10,6 +10,7 @@ from typing import NamedTuple
 from metermt.client import MeterClient
 from metermt.errors import (
     AlreadyRead,
+    ConfirmReading,
     ConnectionFailed,
     Error,
     InternalError,
@@ -33,6 +34,7 @@ from metermt.gui.state import ANYWHERE, METER, NOTHING, Dialog, Screen, State
 from metermt.gui.typed import READ, Typed
 from metermt.model import Answer, Job, Status
 from metermt.rules.answers import judged
+from metermt.rules.looks import look_again
 from metermt.sending import new_key
 
 
@@ -61,6 +63,7 @@ class Presenter(Stage):
         self._client: MeterClient | None = None
         self._username = ""  # who has logged in last, and typed what stands in the fields
         self._sending: Answer | None = None  # what was sent last and is not confirmed
+        self._doubted: Answer | None = None  # an odd value, until what the meter shows is typed once more
         self._put_off: set[str] = set()  # the keys of what was offered since the login
         self._again = self.open
         self._after_login: Callable[[], None] = self.fetch
@@ -118,8 +121,8 @@ class Presenter(Stage):
         """End the program; ask first if something is not sent yet, and say whether it is kept."""
         if lost := self._lost:
             self._put_question(questions.quit_all_the_same(self._username, lost), nothing, self.ended)
-        elif self._sending:
-            self._put_question(questions.quit_unconfirmed(self._sending), nothing, self.ended)
+        elif unconfirmed := self._sending or self._doubted:
+            self._put_question(questions.quit_unconfirmed(unconfirmed), nothing, self.ended)
         else:
             self.ended()
 
@@ -174,6 +177,7 @@ class Presenter(Stage):
 
     def _accepted(self, answer: Answer, found: _Found) -> None:
         self._sending = None
+        self._doubted = None
         self._empty_fields()
         self._show_job(found)
         trouble = self._connected.outbox.trouble
@@ -195,6 +199,10 @@ class Presenter(Stage):
                 self._blame("username", error)
             case MeterLeased() | AlreadyRead() | UnknownMeter() if refused:
                 self._decide_on({refused: error}, then=partial(self.fetch, {METER: str(error)}))
+            case ConfirmReading() if refused:
+                self._doubted = refused
+                self._show(typed=replace(self.state.typed, reading=""))
+                self._blame("reading", look_again(refused, error))
             case InvalidReading() | InvalidReason() if refused:  # it is asked for again
                 self._discard([refused])
                 self._blame("reason" if isinstance(error, InvalidReason) else "reading", error)
@@ -244,7 +252,7 @@ class Presenter(Stage):
 
     def _set_aside(self) -> Mapping[str, str]:
         """Take what the reader before has not sent out of the fields; return what to say of it."""
-        answer, self._sending = self._sending, None
+        answer, self._sending, self._doubted = self._sending or self._doubted, None, None
         self._empty_fields()
         self._show(notice="")
         return {ANYWHERE: questions.kept_for(self._username, self.state.full_name, answer)} if answer else NOTHING

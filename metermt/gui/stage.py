@@ -94,7 +94,7 @@ class Stage:
     def _empty_fields(self) -> None:
         self._show(typed=replace(self.state.typed, reading="", reason=READ))
 
-    def _blame(self, name: str, error: Error) -> None:
+    def _blame(self, name: str, error: Error | str) -> None:
         self._show(faults={name: str(error)})
         self._focus_on(name)
 

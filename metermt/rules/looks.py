@@ -90,9 +90,12 @@ def oddity(flags: Iterable[Flag]) -> str:
     return " and ".join(_WORDS[flag] for flag in flags if flag in _WORDS) or "odd"
 
 
-def suspicion(cause: str) -> str:
-    """Return what may lie behind an odd value, in the words of people; empty if that is not known."""
-    return _CAUSES.get(Cause(cause), "") if cause in tuple(Cause) else ""
+def look_again(answer: Answer, error: ConfirmReading) -> str:
+    """Return what to tell a reader at the meter, and what may lie behind the value, as far as the error says it."""
+    flags, cause = str(error.details.get("flags", "")).split(), error.details.get("cause")
+    odd = oddity(flag for flag in Flag if flag in flags)
+    hint = f" ({_CAUSES[Cause(cause)]}?)" if cause in list(_CAUSES) else ""
+    return f"{answer.value} is {odd} for this meter{hint}: look at it again, and type what it shows"
 
 
 def _is_second_look(look: Look | None, answer: Answer, username: str) -> bool:

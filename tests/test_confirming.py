@@ -1,0 +1,127 @@
+"""An odd reading is asked about: in the console, in the window, and when it was kept."""
+
+from datetime import date, timedelta
+
+import pytest
+from conftest import CYCLE, make_place
+from presenter_fixtures import *  # noqa: F403 - the fixtures
+from presenter_fixtures import log_in, submit
+from readers import as_office, readings_in
+from terminals import answers_of
+
+from metermt.calls import opening, places
+from metermt.calls.desk import Desk
+from metermt.calls.places import Past, Places, Shown
+from metermt.gui.state import Screen
+from metermt.manager import Manager
+from metermt.store.memory import MemoryStore
+from metermt.store.sqlite.store import SqliteStore
+
+ODD, GOOD = 87_712, 1_144
+"""Values of a meter that showed 1,132 last, and uses some 12 a month."""
+ASKED = f"{ODD} is high for this meter: look at it again, and type what it shows"
+
+
+def fill_town(store, accounts):
+    """Two meters with a past of a year, and this month's cycle."""
+    store.write(lambda tx: tx.accounts.put(accounts))
+    desk, today = Desk(store), date.today()
+    as_office(desk, places.import_places, Places([make_place("G5248", sequence=1), make_place("G5249", sequence=2)]))
+    past = [
+        Shown(meter, today - timedelta(days=30 * (13 - month)), 1000 + 12 * (month - 1))
+        for meter in ("G5248", "G5249")
+        for month in range(1, 13)
+    ]
+    as_office(desk, places.import_history, Past(past))
+    as_office(desk, opening.open_cycle, opening.Opening(CYCLE))
+    return store
+
+
+def kept(store):
+    return [(one.answer.meter, one.answer.value, one.quality, one.flags) for one in readings_in(store)]
+
+
+VERIFIED = ("G5248", ODD, "V", ("high",))
+
+
+@pytest.fixture
+def manager(demo_accounts):
+    return Manager(fill_town(MemoryStore(), demo_accounts))
+
+
+@pytest.fixture
+def town_console(servers, database_path, demo_accounts, open_console):
+    """Open a console at a server of the town; carol logs in."""
+    with SqliteStore(database_path) as store:
+        fill_town(store, demo_accounts)
+    server = servers.start("--database", database_path)
+
+    def open_one():
+        terminal = open_console(server)
+        terminal.log_in()
+        return terminal
+
+    return open_one
+
+
+def test_the_console_asks_for_an_odd_reading_once_more(town_console, database_path):
+    terminal = town_console()
+    assert terminal.meter() == "G5248"
+    terminal.type(str(ODD))
+    terminal.wait_for(f"\r\n{ASKED}\r\n")
+    assert terminal.meter() == "G5248"
+    terminal.type(str(ODD))
+    terminal.wait_for("Accepted: you have read 1 out of 1 readings")
+    assert terminal.meter() == "G5249"
+    terminal.type(str(ODD + 1))
+    terminal.wait_for("look at it again")
+    terminal.answer("Reading for meter G5249", str(GOOD))
+    assert terminal.end() == 0
+    with SqliteStore(database_path) as store:
+        assert kept(store) == [VERIFIED, ("G5249", GOOD, "A", ())]
+
+
+def test_an_odd_reading_that_is_not_typed_again_is_kept_and_offered(town_console, database_path):
+    terminal = town_console()
+    terminal.answer("Reading for meter G5248", str(ODD))
+    terminal.wait_for(ASKED)
+    terminal.answer("Reading for meter G5248", "", "Reason for meter", "")
+    terminal.wait_for(f"Your reading {ODD} for meter G5248 is kept on this device")
+    assert terminal.end() == 0
+
+    terminal = town_console()
+    terminal.answer("Send it now? [Y/n]: ", "y", "Reading for meter G5248", "", "Throw away", "n")
+    terminal.wait_for("It is kept on this device")
+    terminal.close()
+    assert answers_of(database_path) == []
+
+    terminal = town_console()
+    terminal.answer("Send it now? [Y/n]: ", "y", "Reading for meter G5248", str(ODD))
+    terminal.wait_for(f"Accepted: {ODD} for meter G5248")
+    assert terminal.meter() == "G5249"
+    with SqliteStore(database_path) as store:
+        assert kept(store) == [VERIFIED]
+
+
+def test_the_window_empties_the_field_and_asks_for_it_once_more(reading, manager):
+    submit(reading, str(ODD))
+    assert (reading.state.faults, reading.state.typed.reading, reading.state.focus) == (
+        {"reading": ASKED},
+        "",
+        "reading",
+    )
+    reading.leave()
+    assert reading.state.question.text.startswith("Your reading of G5248 is not confirmed. It is kept")
+    reading.choose(0)
+    submit(reading, str(ODD))
+    assert reading.state.notice == f"Accepted {ODD} for G5248"
+    submit(reading, str(GOOD))
+    assert reading.state.screen is Screen.DONE
+    assert kept(manager.desk.store) == [VERIFIED, ("G5249", GOOD, "A", ())]
+
+
+def test_what_was_asked_of_one_reader_is_kept_for_them_when_another_logs_in(reading):
+    submit(reading, str(ODD))
+    reading.edit("username", "adam")
+    log_in(reading, "adam")
+    assert "G5248 by Carol Dent was not sent. It is kept here" in reading.state.faults[""]
