@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 from datetime import date, datetime
 from decimal import Decimal
 from enum import StrEnum
-from typing import Any
+from typing import Any, NamedTuple
 
 from metermt.errors import RouteError, UserError
 from metermt.names import MAX_TEXT, check_cycle, check_text, is_meter_number, is_username
@@ -226,6 +226,25 @@ class Account:
     password_hash: str = field(repr=False)
 
 
+class Walk(NamedTuple):
+    """A way along a route, from its first stop or from its last one."""
+
+    route: str
+    reverse: bool = False
+    assigned: bool = False
+    """Whether the office has said so."""
+
+
+@dataclass(frozen=True, slots=True)
+class Assignment:
+    """A route that is given to a reader."""
+
+    route: str
+    username: str
+    reverse: bool = False
+    """Whether they begin at its end."""
+
+
 @dataclass(frozen=True, slots=True)
 class Session:
     """A login."""
@@ -238,6 +257,8 @@ class Session:
     server: str | None = None
     """The server that its reader is connected to; None when the connection has ended, and what it holds is left to
     any session of its reader."""
+    walk: Walk | None = None
+    """Where its reader walks now, None before they have asked for a job."""
 
     @property
     def username(self) -> str:

@@ -1,7 +1,7 @@
 """What a utility may set about logins and leases."""
 
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import time, timedelta
 
 from metermt.errors import SettingError
 
@@ -14,6 +14,8 @@ class Policy:
     """A session that was not used for this long has expired."""
     lease: timedelta = timedelta(minutes=30)
     """How long a job stays with the reader it was handed to."""
+    day_ends: time = time(0)
+    """When a reader's day ends, by the time zone of this machine: until then they have the jobs of routes of theirs."""
     login_failures: int = 10
     """Wrong passwords for one name from one address within `login_window` before both must wait."""
     login_window: timedelta = timedelta(minutes=15)

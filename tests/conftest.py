@@ -15,7 +15,7 @@ from datetime import UTC, datetime, timedelta
 import hypothesis
 import pytest
 from argon2 import PasswordHasher
-from steps import Steps
+from steps import Steps, free_jobs
 
 from metermt.demo import USERS
 from metermt.errors import Error
@@ -135,7 +135,7 @@ def _everything(tx):
     names = [user.username for user in tx.accounts.users()]
     sessions = tx.sessions.of(names)
     read = list(tx.readings.all(None))
-    free = tx.jobs.free(MANY)
+    free = free_jobs(tx)
     held = tx.leases.held(dict.fromkeys(sessions, MANY))
     left = tx.leases.left(dict.fromkeys(names, MANY))
     jobs = [job for job, _ in read] + [known.job for known in itertools.chain(free, *held.values())]
@@ -149,6 +149,8 @@ def _everything(tx):
         "routes": {cycle: tx.jobs.routes(cycle) for cycle in tx.jobs.cycles()},
         "places": tx.places.active(),
         "history": {meter: sorted(reads, key=repr) for meter, reads in tx.places.history(places).items()},
+        "walks": tx.walks.now(),
+        "assignments": tx.walks.assignments(),
         "free": [known.job for known in free],
         "held": {key: [known.job for known in jobs] for key, jobs in held.items()},
         "left": {username: [known.job for known in jobs] for username, jobs in left.items()},

@@ -10,7 +10,7 @@ from conftest import CYCLE, OTHER_CYCLE, T0, import_jobs, make_job, make_place, 
 from databases import fill
 
 from metermt.config import is_url
-from metermt.model import Server
+from metermt.model import Assignment, Server
 from metermt.quality import Look
 from metermt.rules.history import Read
 from metermt.store.opening import open_store
@@ -75,6 +75,7 @@ def fill_all_tables(place):
             tx.places.put([make_place("M00000"), make_place("G1", multiplier=Decimal("0.1"))])
             tx.places.add_history([("G1", Read(date(2026, 10, 1), 5)), ("G1", Read(date(2026, 10, 1), 0, True))])
             tx.jobs.set_limits({job: "{}"})
+            tx.walks.assign([Assignment("North", "adam", reverse=True)])
             tx.readings.ask_again({job: Look("adam", 7, None)})
 
         store.write(more)

@@ -2,12 +2,13 @@
 
 from collections import Counter
 
-from metermt.model import Lease
+from metermt.model import Lease, Walk
+from metermt.store.base import Tx
 
 READING = {
     *("find", "disabled", "users", "of", "last_used", "failures", "failed_since", "unread", "of_routes", "on_routes"),
     *("cycles", "standings", "closed_hands", "free", "progress", "held", "holders", "left", "by_key", "tallies", "all"),
-    *("active", "history", "days", "routes", "walk"),
+    *("active", "history", "days", "routes", "walk", "routes_left", "assignments", "now"),
 }
 
 
@@ -20,14 +21,16 @@ class Steps:
 
     def __init__(self, store):
         self.store = store
-        self.accounts, self.sessions, self.jobs, self.leases, self.readings, self.servers, self.places = (
-            _Group(store, name) for name in ("accounts", "sessions", "jobs", "leases", "readings", "servers", "places")
-        )
+        for name in Tx.__slots__:
+            setattr(self, name, _Group(store, name))
 
     # By the numbers of meters:
 
     def free(self):
-        return meters_of(self.jobs.free(1000))
+        return meters_of(self.free_jobs())
+
+    def free_jobs(self):
+        return self.store.read(free_jobs)
 
     def held(self, *keys, most=1000):
         found = self.leases.held(dict.fromkeys(keys, most))
@@ -74,6 +77,12 @@ def _whole(found):
 def meters_of(jobs):
     """Return the numbers of the meters of known jobs."""
     return [known.job.meter.number for known in jobs]
+
+
+def free_jobs(tx):
+    """Return all jobs that can be handed out, in the order of `Job.place`."""
+    walks = dict.fromkeys(map(Walk, tx.jobs.routes_left()), 10**6)
+    return sorted((known for jobs in tx.jobs.free(walks).values() for known in jobs), key=lambda known: known.job.place)
 
 
 def record(tx, readings):

@@ -84,7 +84,7 @@ def test_a_lease_that_has_ended_still_says_which_cycle_is_meant(desk, carol, ada
     clock.move(hours=1)
     adam.meter()  # which ends what is over
     open_next(desk)
-    carol.submit(jobs[4].meter.number, 5)
+    carol.submit(jobs[3].meter.number, 5)
     assert kept(desk) == [(CYCLE, 5, "carol", True)]
 
 

@@ -6,6 +6,7 @@ from contextlib import suppress
 import pytest
 from conftest import dump, start, wait_until
 from readers import as_office, left_to, readings_in
+from steps import free_jobs
 
 from metermt.calls import accounts, readings, rounds
 from metermt.calls.accounts import Username
@@ -85,7 +86,7 @@ def test_a_user_who_is_disabled_in_the_middle_of_a_turn_keeps_nothing(desk, caro
         carol.meter()
     monkeypatch.undo()
     disabling[0]()
-    assert len(desk.store.read(lambda tx: tx.jobs.free(10))) == 5
+    assert len(desk.store.read(free_jobs)) == 5
     assert left_to(desk.store) == []
 
 

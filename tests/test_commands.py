@@ -123,6 +123,8 @@ ARGUMENTS = {
     ("cycles", "open"): (CYCLE,),
     ("cycles", "close"): (CYCLE,),
     ("cycles", "reopen"): (CYCLE,),
+    ("routes", "assign"): ("North", "carol"),
+    ("routes", "unassign"): ("North", "carol"),
     ("history", "import"): ("past.csv",),
     ("routes", "release"): ("North",),
     ("routes", "remove"): ("G1", "--cycle", CYCLE),

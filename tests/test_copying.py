@@ -8,7 +8,7 @@ import pytest
 from conftest import CYCLE, dump, import_jobs, make_account, make_job, make_reading, start
 from copies import contents, fill_all_tables, fill_with, foreign_keys, without_servers
 from databases import limited_file_size, raw
-from steps import Steps, record
+from steps import Steps, free_jobs, record
 
 from metermt.config import is_url
 from metermt.errors import NotAStore, SettingError, StoreAway, StoreError, StoreLocked, StoreTooNew
@@ -83,7 +83,7 @@ def test_a_copy_is_a_database_to_go_on_with(kind, other, place, expected_errors)
     copy(source, target)
 
     with open_store(target, create=False) as store:
-        old = {job.id for job in store.read(lambda tx: tx.jobs.free(1000))}
+        old = {job.id for job in store.read(free_jobs)}
         ids = import_jobs(store, CYCLE, [make_job("Z1")])
         store.write(lambda tx: record(tx, [make_reading("Z1", "adam", key="new")]))
         with pytest.raises(StoreError):

@@ -6,6 +6,7 @@ from dataclasses import replace
 import pytest
 from conftest import CYCLE, Clock, dump, import_jobs, make_account, make_job
 from readers import Reader, as_office
+from steps import free_jobs
 
 from metermt.calls import accounts, cycles
 from metermt.calls.desk import Desk
@@ -19,7 +20,7 @@ pytestmark = pytest.mark.usefixtures("hasher")
 
 
 def jobs_in(store):
-    return [known.job for known in store.read(lambda tx: tx.jobs.free(10_000))]
+    return [known.job for known in store.read(free_jobs)]
 
 
 @pytest.fixture

@@ -10,7 +10,7 @@ from conftest import CYCLE, DEADLINE, add_readers, dump, make_place, make_readin
 from databases import limited_file_size
 from readers import as_office
 from routefiles import COLUMNS, ROW, table
-from steps import Steps
+from steps import Steps, free_jobs
 
 from metermt.calls import cycles
 from metermt.calls.desk import Desk
@@ -28,7 +28,7 @@ def unread_jobs(database_path):
 
     def unread_jobs():
         with SqliteStore(database_path, create=False) as store:
-            return [known.job for known in store.read(lambda tx: tx.jobs.free(1000))]
+            return [known.job for known in store.read(free_jobs)]
 
     return unread_jobs
 

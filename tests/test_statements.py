@@ -3,9 +3,9 @@
 import apsw
 import apsw.ext
 import pytest
-from conftest import CYCLE, LEASED_UNTIL, MANY, SERVER, T0, make_job, make_lease, make_reading
+from conftest import CYCLE, LEASED_UNTIL, SERVER, T0, make_job, make_lease, make_reading
 from databases import fill, hooked, raw
-from steps import meters_of
+from steps import free_jobs, meters_of
 
 from metermt.store.sqlite.store import SqliteStore
 
@@ -36,7 +36,7 @@ def a_readers_day(store, done):
         return numbers
 
     def evening(tx):
-        tx.leases.put([make_lease(known.id) for known in tx.jobs.free(1)])
+        tx.leases.put([make_lease(known.id) for known in free_jobs(tx)[:1]])
         tx.sessions.leave(["carol-1"], SERVER)
         tx.leases.left({"carol": 1})
         tx.leases.end_expired(LEASED_UNTIL)
@@ -149,7 +149,7 @@ def test_what_a_session_holds_is_found_at_the_same_cost_however_much_it_is(sqlit
     for more in (10, 2000):
         jobs = [make_job(f"{more}-{number}") for number in range(more)]
         sqlite_store.write(lambda tx, jobs=jobs: tx.jobs.add(jobs))
-        sqlite_store.write(lambda tx: tx.leases.put([make_lease(known.id) for known in tx.jobs.free(MANY)]))
+        sqlite_store.write(lambda tx: tx.leases.put([make_lease(known.id) for known in free_jobs(tx)]))
         seen = []
         with hooked(watch(seen)), SqliteStore(database_path) as store:
             assert len(store.read(lambda tx: tx.leases.held({"carol-1": 3}))["carol-1"]) == 3

@@ -44,7 +44,7 @@ def test_every_field_of_a_job_is_kept(steps, fields):
     job = make_job("E445691/2", **fields)
     import_jobs(steps.store, CYCLE, [job])
     assert steps.jobs.find(CYCLE, ["E445691/2"]) == {"E445691/2": job}
-    assert [known.job for known in steps.jobs.free(1)] == [job]
+    assert [known.job for known in steps.free_jobs()[:1]] == [job]
 
 
 def test_jobs_are_found_by_cycle_and_meter(crew):
@@ -58,7 +58,7 @@ def test_jobs_are_found_by_cycle_and_meter(crew):
 
 
 def test_a_new_job_is_open_and_in_nobodys_hands(crew):
-    (known,) = crew.jobs.free(1)
+    (known,) = crew.free_jobs()[:1]
     assert crew.jobs.standings(["M00000"]) == [
         Standing(known.id, "M00000", CYCLE, 5, JobState.OPEN, read_by=None, leased_to=None, leased_until=0)
     ]
@@ -74,7 +74,7 @@ def test_ids_are_given_in_the_order_of_import(crew):
 
 def test_one_meter_has_a_job_in_each_cycle(crew):
     import_jobs(crew.store, OTHER_CYCLE, make_jobs(5, OTHER_CYCLE))
-    assert [known.job for known in crew.jobs.free(MANY)] == make_jobs(5) + make_jobs(5, OTHER_CYCLE)
+    assert [known.job for known in crew.free_jobs()] == make_jobs(5) + make_jobs(5, OTHER_CYCLE)
 
 
 # --- changing
@@ -102,10 +102,10 @@ def test_a_job_is_changed_in_its_own_cycle_only(crew):
 
 
 def test_a_job_that_moved_is_free_at_its_new_place_and_keeps_its_id(crew):
-    before = {known.job.meter.number: known.id for known in crew.jobs.free(MANY)}
+    before = {known.job.meter.number: known.id for known in crew.free_jobs()}
     crew.jobs.change([make_job("M00000", sequence=99), make_job("M00003", route="A")])
     assert crew.free() == ["M00003", "M00001", "M00002", "M00004", "M00000"]
-    assert {known.job.meter.number: known.id for known in crew.jobs.free(MANY)} == before
+    assert {known.job.meter.number: known.id for known in crew.free_jobs()} == before
 
 
 def test_a_held_job_that_changed_is_still_held(crew):
@@ -207,16 +207,16 @@ def test_free_jobs_come_by_cycle_route_sequence_and_number(steps):
     shuffled = random.Random(1).sample(walk, len(walk))
     for cycle in (CYCLE, "2026-10"):
         import_jobs(steps.store, cycle, [job for job in shuffled if job.cycle == cycle])
-    assert [known.job for known in steps.jobs.free(MANY)] == walk
+    assert [known.job for known in steps.free_jobs()] == walk
     for most in range(len(walk) + 1):
-        assert [known.job for known in steps.jobs.free(most)] == walk[:most]
+        assert [known.job for known in steps.free_jobs()[:most]] == walk[:most]
 
 
 def test_jobs_that_are_done_or_leased_are_not_free(crew):
     crew.lease("carol-1", "M00000", "M00003", until=LEASED_UNTIL)
     crew.record(make_reading("M00001"))
     assert crew.free() == ["M00002", "M00004"]
-    assert [known.job.meter.number for known in crew.jobs.free(1)] == ["M00002"]
+    assert [known.job.meter.number for known in crew.free_jobs()[:1]] == ["M00002"]
 
 
 def test_a_job_whose_lease_is_over_is_free_once_that_has_ended(crew):
@@ -267,7 +267,7 @@ def test_steps_about_no_jobs_are_harmless(crew):
     crew.jobs.remove([])
     assert crew.jobs.find(CYCLE, []) == {}
     assert crew.jobs.standings([]) == []
-    assert crew.jobs.free(0) == []
+    assert crew.free_jobs()[:0] == []
     assert dump(crew.store) == before
 
 
@@ -278,4 +278,4 @@ def test_thousands_of_jobs_are_one_step(steps):
     assert [ids[number] for number in numbers] == sorted(ids.values())
     steps.jobs.change(make_job(number, dials=7, sequence=place) for place, number in enumerate(numbers))
     assert {job.meter.dials for job in steps.jobs.find(CYCLE, numbers).values()} == {7}
-    assert [known.id for known in steps.jobs.free(MANY)] == sorted(ids.values())
+    assert [known.id for known in steps.free_jobs()] == sorted(ids.values())

@@ -1,7 +1,7 @@
 """What every store promises: who was handed what."""
 
 import pytest
-from conftest import CYCLE, LEASED_UNTIL, MANY, SERVER, T0, dump, import_jobs, make_job, make_jobs, make_lease
+from conftest import CYCLE, LEASED_UNTIL, SERVER, T0, dump, import_jobs, make_job, make_jobs, make_lease
 from steps import meters_of
 
 from metermt.model import JobState
@@ -36,7 +36,7 @@ def test_held_jobs_are_told_whole_with_their_ids(crew):
 
 
 def test_many_sessions_are_handed_jobs_in_one_step(crew):
-    ids = {known.job.meter.number: known.id for known in crew.jobs.free(5)}
+    ids = {known.job.meter.number: known.id for known in crew.free_jobs()}
     crew.leases.put(
         [
             make_lease(ids["M00000"], "carol"),
@@ -226,6 +226,6 @@ def test_thousands_of_leases_are_one_step(crew):
     held = crew.leases.held({"carol-1": 1500, "carol-2": 1500})
     assert sorted(known.id for jobs in held.values() for known in jobs) == sorted(ids.values())
     crew.leases.end_of(["carol-1"])
-    assert len(crew.jobs.free(MANY)) == 1005
+    assert len(crew.free_jobs()) == 1005
     crew.leases.end_expired(LEASED_UNTIL)
-    assert len(crew.jobs.free(MANY)) == 2005
+    assert len(crew.free_jobs()) == 2005

@@ -23,7 +23,7 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 from postgres import empty
-from steps import Failure, record
+from steps import Failure, free_jobs, record
 
 from metermt.model import JobState, Role, Status
 from metermt.store.memory import MemoryStore
@@ -159,7 +159,7 @@ class Transaction:
 
     def hand_out(self, which, most, minutes):
         """Lease the first free jobs to a session."""
-        free = self.tx.jobs.free(most)
+        free = free_jobs(self.tx)[:most]
         for session in self.living([which]):
             self.put([(known.id, session, minutes) for known in free])
         return [known.job for known in free]
@@ -215,7 +215,7 @@ class Transaction:
             {(standing.cycle, standing.meter): (standing.state, standing.leased_to) for standing in standings},
             [standing.cycle for standing in standings],
             [{of: [known.job for known in jobs] for of, jobs in found.items()} for found in (held, left)],
-            [known.job for known in self.tx.jobs.free(most)],
+            [known.job for known in free_jobs(self.tx)[:most]],
             self.tx.readings.tallies(usernames),
             list(self.tx.readings.all(CYCLE)),
             [self.tx.jobs.unread(cycle, 1 + most) for cycle in ("2026-10", CYCLE)],

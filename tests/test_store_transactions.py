@@ -6,7 +6,6 @@ import pytest
 from conftest import (
     CYCLE,
     LEASED_UNTIL,
-    MANY,
     SERVER,
     T0,
     add_readers,
@@ -22,10 +21,10 @@ from conftest import (
     opened_again,
     start,
 )
-from steps import READING, Failure, meters_of, record
+from steps import READING, Failure, free_jobs, meters_of, record
 
 from metermt.errors import StoreError
-from metermt.model import Server, Status
+from metermt.model import Assignment, Server, Status, Walk
 from metermt.quality import Look
 from metermt.rules.history import Read
 from metermt.store import base
@@ -54,6 +53,8 @@ def busy(crew):
     crew.record(make_reading("M00000", key="k"))
     crew.servers.note(Server("here", "0.9", 2, T0))
     crew.places.put([make_place("M00001")])
+    crew.walks.assign([Assignment("South", "carol")])
+    crew.walks.go({"carol-1": Walk("South", True, True)})
     return crew.store
 
 
@@ -76,6 +77,11 @@ STEPS = {
     "jobs.add": lambda tx: tx.jobs.add([make_job("B"), make_job("A", route="A")]),
     "jobs.change": lambda tx: tx.jobs.change([make_job(f"M0000{n}", route="A", dials=6) for n in (0, 1, 2)]),
     "jobs.set_limits": lambda tx: tx.jobs.set_limits({id_of(tx, "M00001"): "{}", id_of(tx, "M00002"): "{}"}),
+    "jobs.skip": lambda tx: tx.jobs.skip([id_of(tx, "M00001"), id_of(tx, "M00002")]),
+    "walks.assign": lambda tx: tx.walks.assign([Assignment("South", "carol", True), Assignment("West", "adam")]),
+    "walks.unassign": lambda tx: tx.walks.unassign([("South", "carol"), ("South", "adam")]),
+    "walks.go": lambda tx: tx.walks.go({"adam-1": Walk("South", True), "carol-1": Walk("West")}),
+    "walks.stop_all": lambda tx: tx.walks.stop_all(),
     "places.put": lambda tx: tx.places.put([make_place("M00001", route="South"), make_place("B")]),
     "places.add_history": lambda tx: tx.places.add_history([("M00001", Read(date(2026, 10, 1), 7))]),
     "readings.ask_again": lambda tx: tx.readings.ask_again({id_of(tx, "M00001"): Look("carol", 7, "k")}),
@@ -178,11 +184,11 @@ def test_a_step_sees_what_the_steps_before_it_have_done(store):
         tx.sessions.add([make_session()])
         tx.jobs.open_cycle(CYCLE)
         tx.jobs.add(make_jobs(3))
-        first, *_ = tx.jobs.free(1)
+        first, *_ = free_jobs(tx)[:1]
         tx.leases.put([make_lease(first.id)])
         assert tx.sessions.find(["carol-1"]) == {"carol-1": make_session()}
         assert tx.leases.held({"carol-1": 1}) == {"carol-1": [first]}
-        assert meters_of(tx.jobs.free(MANY)) == ["M00001", "M00002"]
+        assert meters_of(free_jobs(tx)) == ["M00001", "M00002"]
         record(tx, [make_reading("M00000", key="k")])
         assert tx.leases.held({"carol-1": 1}) == {}
         assert list(tx.readings.by_key([("carol", "k")])) == [("carol", "k")]
@@ -225,7 +231,7 @@ def test_a_read_that_raises_hinders_nobody(crew):
 
 def test_who_reads_sees_one_moment_whatever_is_written_meanwhile(crew):
     def everything_at_once(tx):
-        return list(tx.readings.all(None)), tx.readings.tallies(["carol"]), tx.jobs.free(MANY)
+        return list(tx.readings.all(None)), tx.readings.tallies(["carol"]), free_jobs(tx)
 
     def work(tx):
         first = everything_at_once(tx)

@@ -13,6 +13,7 @@ from metermt.calls import (
     servers,
     sessions,
     unread,
+    walks,
 )
 
 __all__ = [
@@ -28,4 +29,5 @@ __all__ = [
     "servers",
     "sessions",
     "unread",
+    "walks",
 ]

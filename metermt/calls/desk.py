@@ -134,7 +134,7 @@ class Work:
         self._writes = asks[0].call.weight is Weight.WRITE
         self._read: Collection[Session] = ()
         self._due: Mapping[str, float] = {}
-        self._ended: Collection[str] = ()
+        self._changed: Collection[str] = ()
         self._refused: Sequence[Refused] = ()
         self._now = 0.0
 
@@ -163,7 +163,7 @@ class Work:
                 ask.session.key for ask in self.asks if ask.session and ask.session.username in disabled
             )
             raise SessionError
-        self._ended, self._refused = turn.ended, turn.refused
+        self._changed, self._refused = turn.ended | turn.moved, turn.refused
         return outcomes
 
     def identify(self, tx: Tx) -> Turn:
@@ -202,8 +202,8 @@ class Work:
             if not self._writes:  # or it has noted that itself
                 self._desk.note(lambda tx: tx.sessions.note(due, self._desk.server))
             sessions.forget(due)  # to be read again, as they are now
-        if self._ended:
-            sessions.forget(self._ended)
+        if self._changed:
+            sessions.forget(self._changed)
         for username, error in self._refused:
             self._desk.journal.info("refused readings", username, "refused a reading by %s: %s", username, error)
 

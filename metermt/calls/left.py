@@ -63,5 +63,5 @@ def why_no_job(turn: Turn, ask: Ask[None]) -> Left:
         done=turn.tx.readings.tallies([username])[username].total,
         mine=held.pop(username, 0),
         others=held,
-        any_free=is_any_over or bool(turn.tx.jobs.free(1)),
+        any_free=is_any_over or bool(turn.tx.jobs.routes_left()),
     )

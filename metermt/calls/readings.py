@@ -127,6 +127,7 @@ class Decisions:
         self._new: list[tuple[int, Reading]] = []  # by the job's id
         self._done: Counter[tuple[str, str]] = Counter()  # jobs, by cycle and reader
         self._done_by: Counter[str] = Counter()
+        self._were_free = False  # whether somebody has answered what nobody was handed
         self._looks: dict[int, Look | None] = {}  # by the job's id; None is one that has ended
         sound: dict[int, tuple[str, Answer]] = {}
         for place, (username, answer) in enumerate(answers):
@@ -155,11 +156,10 @@ class Decisions:
 
     def offer(self, wishes: Sequence[Wish]) -> Offer:
         """Return what may be handed out now."""
-        offer = self._offer.without({job for job, _ in self._new})
-        if len(offer.free) < len(self._offer.free):  # somebody has answered what nobody was handed
+        if self._were_free:
             self.keep()
             return self._turn.tx.gather(self._turn.now, wishes=wishes).offer
-        return offer
+        return self._offer.without({job for job, _ in self._new})
 
     def status(self, username: str) -> Status:
         """Return the status of somebody who has wished for something."""
@@ -220,6 +220,7 @@ class Decisions:
         odd = (quality, judgement.flags, judgement.cause)
         reading = Reading(answer, username, standing.cycle, self._turn.moment, True, *odd)
         self._new.append((standing.job, reading))
+        self._were_free |= standing.leased_to is None
         if standing.state is not JobState.DONE:
             self._done[standing.cycle, username] += 1
             self._done_by[username] += 1

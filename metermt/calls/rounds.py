@@ -1,14 +1,18 @@
 """A reader's round: which meter to read next."""
 
 import logging
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from metermt.calls.table import MAX_ITEMS, Ask, Turn, Weight, call_of_many
-from metermt.errors import CallError, Error
-from metermt.model import Job, Lease, Role
+from metermt.calls.table import MAX_ITEMS, Ask, Turn, Weight, call, call_of_many
+from metermt.errors import AlreadyRead, CallError, Error
+from metermt.model import Answer, Job, Lease, Role, Walk
 from metermt.rules.handout import Wish, shared_out
-from metermt.store.gathered import Offer
+from metermt.rules.standings import check_fits, job_meant
+from metermt.rules.times import end_of_day
+from metermt.rules.walks import next_walk
+from metermt.store.gathered import KnownJob, Offer
 
 _log = logging.getLogger("metermt.server")
 
@@ -22,6 +26,14 @@ class JobsWanted:
     n: int
 
 
+@dataclass(frozen=True, slots=True)
+class Skipped:
+    """A job that its reader leaves for later: the meter's number, and the cycle, None when the client does not say."""
+
+    meter: str
+    cycle: str | None = None
+
+
 @call_of_many(Role.READER, Weight.WRITE, parameters={})
 def get_job(turn: Turn, asks: Sequence[Ask[None]]) -> Sequence[str | Error | None]:
     """Return the number of the meter to read next, None when all are read or being read. See `next_job`."""
@@ -33,8 +45,9 @@ def next_job(turn: Turn, asks: Sequence[Ask[None]]) -> Sequence[Job | Error | No
     """Return the job to do next, None when all are done or in other hands. Asking twice gives the same.
 
     It is the one that this session still holds; else one that the reader holds by a session that nobody is connected
-    with any more; else the next free one in the order of cycle, route and sequence. It stays with the session for 30
-    minutes from now, unless `Policy` says otherwise.
+    with any more; else the next one on the route that they walk (see `metermt.rules.walks`). It stays with the session
+    for 30 minutes from now, or on a route that was given to them till the end of the day, unless `Policy` says
+    otherwise.
     """
     return [share[0] if share else None for share in _hand_out(turn, [ask.wish(1) for ask in asks])]
 
@@ -48,12 +61,33 @@ def get_jobs(turn: Turn, asks: Sequence[Ask[JobsWanted]]) -> Sequence[list[Job] 
     ]
 
 
+@call(Role.READER, Weight.WRITE)
+def skip_job(turn: Turn, ask: Ask[Skipped]) -> None:
+    """Leave a job for later: it is handed out again when nothing else is left on its route.
+
+    Raises `UnknownMeter` if there is no such job, `AlreadyRead` or `MeterLeased` if it is somebody else's or read.
+    """
+    answer, username = Answer(ask.request.meter, cycle=ask.request.cycle), ask.reader.username
+    standings = turn.tx.jobs.standings([ask.request.meter])
+    standing = job_meant(standings, answer, username, turn.now)
+    check_fits(standing, answer, username, turn.now)
+    if standing.read_by:
+        raise AlreadyRead(f"You have read meter {standing.meter} this cycle", username=standing.read_by)
+    turn.tx.jobs.skip([standing.job])
+
+
 def handed_out(turn: Turn, wishes: Sequence[Wish], offer: Offer) -> tuple[list[list[Job]], list[Lease]]:
-    """Return the jobs for each wish out of those that are offered, and their leases, which are to be kept."""
-    until = turn.now + turn.policy.lease.total_seconds()
+    """Return the jobs for each wish out of those that are offered, and their leases, which are to be kept.
+
+    Whoever has walked a route to its end, or none yet, goes on with another one; that is kept here.
+    """
+    shares = shared_out(wishes, *offer)
+    if any(len(share) < wish.most for wish, share in zip(wishes, shares, strict=True)):
+        wishes = _moved_on(turn, wishes, shares, offer)
     leases: list[Lease] = []
     jobs: list[list[Job]] = []
-    for wish, share in zip(wishes, shared_out(wishes, *offer), strict=True):
+    for wish, share in zip(wishes, shares, strict=True):
+        until = _until(turn, wish)
         jobs.append([known.job for known in share])
         for known in share:
             leases.append(Lease(known.id, wish.username, wish.session, until))
@@ -61,6 +95,58 @@ def handed_out(turn: Turn, wishes: Sequence[Wish], offer: Offer) -> tuple[list[l
         for wish, given in zip(wishes, jobs, strict=True):
             _log.debug("handed out to %s: %s", wish.username, ", ".join(job.meter.number for job in given) or "nothing")
     return jobs, leases
+
+
+def _moved_on(turn: Turn, wishes: Sequence[Wish], shares: list[list[KnownJob]], offer: Offer) -> list[Wish]:
+    """Let those whose shares are too small walk other routes, and add what is there to their shares.
+
+    Returns the wishes with the walks that they have now.
+    """
+    tx, now_on = turn.tx, list(wishes)
+    left = tx.jobs.routes_left()
+    if not left:
+        return now_on
+    free = {known.id for jobs in offer.free.values() for known in jobs}
+    given = Counter(known.job.route for share in shares for known in share if known.id in free)
+    left = {route: jobs - given[route] for route, jobs in left.items()}
+    assignments, walkers = tx.walks.assignments(), tx.walks.now()
+    tried = [{wish.walk.route} if wish.walk else set() for wish in wishes]
+    while True:
+        moved: dict[int, Walk] = {}
+        wanted: Counter[Walk] = Counter()
+        for place, wish in enumerate(now_on):
+            missing = wish.most - len(shares[place])
+            others = [walk for username, walk in walkers if username != wish.username]
+            walk = next_walk(wish.username, assignments, left, others, tried[place]) if missing else None
+            if walk is None:
+                continue
+            moved[place] = walk
+            tried[place].add(walk.route)
+            left[walk.route] -= missing
+            wanted[walk] += missing
+            walkers = [(wish.username, walk), *((name, one) for name, one in walkers if name != wish.username)]
+        if not moved:
+            break
+        found = tx.jobs.free({walk: most + given[walk.route] for walk, most in wanted.items()})
+        for place, walk in moved.items():
+            taken = {known.id for share in shares for known in share}
+            more = [known for known in found.get(walk, ()) if known.id not in taken]
+            more = more[: now_on[place].most - len(shares[place])]
+            shares[place] += more
+            given[walk.route] += len(more)
+            now_on[place] = now_on[place]._replace(walk=walk)
+    begun = {wish.session: wish.walk for wish, before in zip(now_on, wishes, strict=True) if wish.walk != before.walk}
+    tx.walks.go({session: walk for session, walk in begun.items() if walk})
+    turn.moved.update(begun)
+    return now_on
+
+
+def _until(turn: Turn, wish: Wish) -> float:
+    """Return how long a job stays with a reader: on a route that is theirs till the end of their day."""
+    until = turn.now + turn.policy.lease.total_seconds()
+    if wish.walk and wish.walk.assigned:
+        return max(until, end_of_day(turn.moment, turn.policy.day_ends).timestamp())
+    return until
 
 
 def _hand_out(turn: Turn, wishes: Sequence[Wish]) -> list[list[Job]]:

@@ -81,7 +81,7 @@ class Ask(Generic[Q]):
 
     def wish(self, most: int) -> Wish:
         """Return the wish of who asks for so many jobs."""
-        return Wish(self.reader.key, self.reader.user.username, most)
+        return Wish(self.reader.key, self.reader.user.username, most, self.reader.walk)
 
 
 class Refused(NamedTuple):
@@ -105,6 +105,8 @@ class Turn:
     """The name of this server among those that share the store."""
     ended: set[str] = field(default_factory=set)
     """The keys of sessions that were ended in it."""
+    moved: set[str] = field(default_factory=set)
+    """The keys of sessions whose readers walk another route from now on."""
     refused: list[Refused] = field(default_factory=list)
     """Answers that were refused in it, for the log."""
 

@@ -3,37 +3,43 @@
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple, TypeVar
 
+from metermt.model import Walk
+
 J = TypeVar("J")
 
 
 class Wish(NamedTuple):
-    """So many jobs at most, for a session of a reader."""
+    """So many jobs at most, for a session of a reader, who walks a route, or none yet."""
 
     session: str
     username: str
     most: int
+    walk: Walk | None = None
 
 
 def shared_out(
     wishes: Sequence[Wish],
     held: Mapping[str, Sequence[J]],
     left: Mapping[str, Sequence[J]],
-    free: Sequence[J],
+    free: Mapping[Walk, Sequence[J]],
 ) -> list[list[J]]:
-    """Return the jobs of each wish, no job twice, as `held`, `left` and `free` have none in common.
+    """Return the jobs of each wish, no job twice, as `held`, `left` and those of routes in `free` have none in common.
 
     First what the session holds, so that asking twice gives the same; then what its reader holds by sessions that
-    nobody is connected with any more; then free ones in their order. Who comes first is served first.
+    nobody is connected with any more; then what is next on their walk. Who comes first is served first.
     """
     left_of = {username: iter(jobs) for username, jobs in left.items()}
-    free_ones = iter(free)
+    nobody: Sequence[J] = ()
+    taken: set[J] = set()  # two may walk one route from both ends
     held_now = dict(held)
     shares = []
     for wish in wishes:
         share = list(held_now.get(wish.session, ()))[: wish.most]
-        for source in (left_of.get(wish.username, iter(())), free_ones):
+        ahead = free.get(wish.walk, nobody) if wish.walk else nobody
+        for source in (left_of.get(wish.username, iter(nobody)), (job for job in ahead if job not in taken)):
             while len(share) < wish.most and (job := next(source, None)) is not None:
                 share.append(job)
+                taken.add(job)
                 held_now[wish.session] = share
         shares.append(share)
     return shares

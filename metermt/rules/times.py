@@ -1,6 +1,6 @@
 """Whether a meter can have been read when its reader's clock says. Pure functions over times."""
 
-from datetime import datetime, timedelta
+from datetime import datetime, time, timedelta
 
 from metermt.errors import InvalidTime
 
@@ -31,3 +31,10 @@ def check_time(meter: str, when: datetime, now: datetime, last: datetime | None,
             f"Invalid time: {when:%Y-%m-%dT%H:%M:%SZ} lies before the last reading of {meter}, of "
             f"{last:%Y-%m-%dT%H:%M:%SZ}; check the clock of your device"
         )
+
+
+def end_of_day(now: datetime, ends: time) -> datetime:
+    """Return when the day of a reader ends next, by the time zone of this machine."""
+    here = now.astimezone()
+    end = datetime.combine(here.date(), ends).astimezone()
+    return end if end > here else datetime.combine(here.date() + timedelta(days=1), ends).astimezone()

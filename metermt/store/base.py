@@ -9,12 +9,12 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Self, TypeVar
 
-from metermt.model import Lease, Reading
+from metermt.model import Lease, Reading, Walk
 from metermt.quality import Look
 from metermt.rules.handout import Wish
 from metermt.store.begun import Begun
 from metermt.store.gathered import Facts, Key, Offer
-from metermt.store.groups import Accounts, Jobs, Leases, Places, Readings, Servers, Sessions
+from metermt.store.groups import Accounts, Jobs, Leases, Places, Readings, Servers, Sessions, Walks
 
 T = TypeVar("T")
 
@@ -30,6 +30,7 @@ class Tx:
     readings: Readings
     servers: Servers
     places: Places
+    walks: Walks
 
     def foresee(self, steps: Callable[[], object]) -> None:
         """Say which steps will be asked again for what they find, so that a store that is far away may find it along.
@@ -49,15 +50,18 @@ class Tx:
         by_key = self.readings.by_key(keys) if keys else {}
         standings = self.jobs.standings(meters) if meters else []
         if not wishes:
-            return Facts(by_key, standings, Offer({}, {}, []), {})
+            return Facts(by_key, standings, Offer({}, {}, {}), {})
         users: Counter[str] = Counter()
+        walks: Counter[Walk] = Counter()
         for wish in wishes:
             users[wish.username] += wish.most
+            if wish.walk:
+                walks[wish.walk] += wish.most
         times = 2 if meters else 1  # whoever wishes may have answered what is held
         held = self.leases.held({wish.session: times * users[wish.username] for wish in wishes})
         left = self.leases.left({username: times * most for username, most in users.items()})
         tallies = self.readings.tallies(users) if meters else {}
-        return Facts(by_key, standings, Offer(held, left, self.jobs.free(users.total())), tallies)
+        return Facts(by_key, standings, Offer(held, left, self.jobs.free(walks) if walks else {}), tallies)
 
     def keep(
         self,

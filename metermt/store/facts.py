@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from datetime import date
 from typing import NamedTuple, TypeVar
 
-from metermt.model import Account, Job, Lease, Place, Reading, Server
+from metermt.model import Account, Assignment, Job, Lease, Place, Reading, Server, Walk
 from metermt.quality import Look
 from metermt.safedict import ThreadSafeDict, _MeterDict
 from metermt.store.gathered import KnownJob
@@ -26,6 +26,7 @@ class Login(NamedTuple):
     used_at: float
     server: str | None
     ended: bool
+    walk: Walk | None = None
 
 
 class Cycle(NamedTuple):
@@ -54,6 +55,8 @@ class Facts:
         self.shown: ThreadSafeDict[tuple[str, date, bool], int] = ThreadSafeDict()  # by meter, day, whether it was new
         self.limits: ThreadSafeDict[int, str] = ThreadSafeDict()  # by the job's id, as the next one
         self.looks: ThreadSafeDict[int, Look | None] = ThreadSafeDict()
+        self.skipped: ThreadSafeDict[int, None] = ThreadSafeDict()
+        self.assignments: ThreadSafeDict[tuple[str, str], Assignment] = ThreadSafeDict()  # by route and user name
         self.handed_to: ThreadSafeDict[int, str] = ThreadSafeDict()  # who was handed a job last, by its id
         self.leases: ThreadSafeDict[int, Lease] = ThreadSafeDict()  # by the job's id
         self.held_by: Groups[str, int] = Groups(self.undo)  # ids of leased jobs by the session's key

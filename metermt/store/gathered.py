@@ -3,7 +3,7 @@
 from collections.abc import Collection, Mapping
 from typing import NamedTuple
 
-from metermt.model import Job, Reading, Standing, Status
+from metermt.model import Job, Reading, Standing, Status, Walk
 
 Key = tuple[str, str]
 """A user name and the key of a submission of that user."""
@@ -15,6 +15,9 @@ class KnownJob(NamedTuple):
     id: int
     job: Job
 
+    def __hash__(self) -> int:
+        return self.id
+
 
 class Offer(NamedTuple):
     """Jobs that may be handed out."""
@@ -23,12 +26,13 @@ class Offer(NamedTuple):
     """What sessions hold, by their keys."""
     left: Mapping[str, list[KnownJob]]
     """What is left to users, by their names."""
-    free: list[KnownJob]
+    free: Mapping[Walk, list[KnownJob]]
+    """What is next on walks."""
 
     def without(self, jobs: Collection[int]) -> "Offer":
         """Return what is left of it when these jobs, by their ids, are done."""
         held, left = ({name: _without(jobs, known) for name, known in of.items()} for of in (self.held, self.left))
-        return Offer(held, left, _without(jobs, self.free))
+        return Offer(held, left, {walk: _without(jobs, known) for walk, known in self.free.items()})
 
 
 def _without(jobs: Collection[int], known: list[KnownJob]) -> list[KnownJob]:

@@ -11,6 +11,7 @@ from datetime import date
 
 from metermt.model import (
     Account,
+    Assignment,
     Job,
     Lease,
     Place,
@@ -23,6 +24,7 @@ from metermt.model import (
     Status,
     Unread,
     User,
+    Walk,
 )
 from metermt.quality import Look
 from metermt.rules.history import Read
@@ -220,11 +222,20 @@ class Jobs(ABC):
         """
 
     @abstractmethod
-    def free(self, most: int) -> list[KnownJob]:
-        """Return the first open jobs of the open cycles that are leased to nobody, in the order of `Job.place`.
+    def free(self, most: Mapping[Walk, int]) -> dict[Walk, list[KnownJob]]:
+        """Return the next jobs on some walks, so many at most, that are to be done and leased to nobody.
 
+        Open ones come in the order of cycle, sequence and meter, or against it; then those that were skipped, likewise.
         A lease whose time is over still is one, until `Leases.end_expired`.
         """
+
+    @abstractmethod
+    def routes_left(self) -> dict[str, int]:
+        """Return how many such jobs each route has that has any, in the order of cycle and route."""
+
+    @abstractmethod
+    def skip(self, jobs: Iterable[int]) -> None:
+        """Leave open jobs for later, by id, and end their leases."""
 
     @abstractmethod
     def routes(self, cycle: str) -> list[RouteCounts]:
@@ -233,6 +244,34 @@ class Jobs(ABC):
     @abstractmethod
     def progress(self) -> list[RouteProgress]:
         """Return how far each route of the open cycles is, sorted."""
+
+
+class Walks(ABC):
+    """Who walks which route."""
+
+    @abstractmethod
+    def assignments(self) -> list[Assignment]:
+        """Return which routes are given to whom, sorted by route and user name."""
+
+    @abstractmethod
+    def assign(self, assignments: Iterable[Assignment]) -> None:
+        """Give routes to readers; of the same route and reader it replaces what was said."""
+
+    @abstractmethod
+    def unassign(self, assignments: Iterable[tuple[str, str]]) -> None:
+        """Take routes from readers, by route and user name."""
+
+    @abstractmethod
+    def now(self) -> list[tuple[str, Walk]]:
+        """Return where readers walk now, by user name: one for each session that has not ended, in any order."""
+
+    @abstractmethod
+    def go(self, walks: Mapping[str, Walk]) -> None:
+        """Remember where the readers of sessions walk from now on, by the session's key."""
+
+    @abstractmethod
+    def stop_all(self) -> None:
+        """Forget where all readers walk."""
 
 
 class Leases(ABC):

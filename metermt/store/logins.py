@@ -25,7 +25,7 @@ class MemorySessions(Sessions):
 
     def find(self, keys: Iterable[str]) -> dict[str, Session]:
         return {
-            key: Session(key, self._facts.accounts[login.username].user, login.used_at, login.server)
+            key: Session(key, self._facts.accounts[login.username].user, login.used_at, login.server, login.walk)
             for key, login in self._living(keys)
         }
 

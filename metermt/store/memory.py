@@ -20,6 +20,7 @@ from metermt.store.groups import Accounts, Leases, Readings, Servers
 from metermt.store.logins import MemorySessions
 from metermt.store.memory_jobs import MemoryJobs
 from metermt.store.memory_places import MemoryPlaces
+from metermt.store.memory_walks import MemoryWalks
 
 T = TypeVar("T")
 
@@ -105,6 +106,8 @@ class _Readings(Readings):
             cycle, meter = facts.cycles[job.cycle], job.meter.number
             facts.end_lease(job_id)
             cycle.free.discard(job.place)
+            if job_id in facts.skipped:
+                facts.undo.drop(facts.skipped, job_id)
             facts.undo.put(cycle.readings, meter, reading)
             facts.undo.append(cycle.history, (meter, reading))
             if reading.answer.key is not None:
@@ -166,6 +169,7 @@ class MemoryStore(Store):
             _Readings(facts),
             _Servers(facts),
             MemoryPlaces(facts),
+            MemoryWalks(facts),
         )
 
     def read(self, work: Callable[[Tx], T]) -> T:

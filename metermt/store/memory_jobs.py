@@ -1,15 +1,18 @@
 """What is to be read, in the store in memory."""
 
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from datetime import date
 from itertools import count
 
-from metermt.model import Job, JobState, RouteCounts, RouteProgress, Standing, Unread
+from metermt.model import Job, JobState, RouteCounts, RouteProgress, Standing, Unread, Walk
 from metermt.safedict import ThreadSafeDict, _MeterDict
 from metermt.store.facts import Cycle, Facts, found_in
 from metermt.store.gathered import KnownJob
 from metermt.store.groups import LOOKS_BACK, Jobs
 from metermt.store.undo import Ordered
+
+_BEFORE_ALL = ("", "", -1, "")
 
 
 class MemoryJobs(Jobs):
@@ -38,6 +41,9 @@ class MemoryJobs(Jobs):
         for job_id in facts.leases:
             if facts.jobs[job_id].cycle == cycle:
                 facts.end_lease(job_id)
+        for job_id in facts.skipped:
+            if facts.jobs[job_id].cycle == cycle:
+                facts.undo.drop(facts.skipped, job_id)
         facts.undo.put(facts.cycles, cycle, there._replace(is_open=False))
         return self._number_unread(there)
 
@@ -87,6 +93,8 @@ class MemoryJobs(Jobs):
             facts.undo.drop(cycle.readings, job.meter.number)
             facts.undo.drop(cycle.ids, job.meter.number)
             facts.undo.drop(facts.jobs, job_id)
+            if job_id in facts.skipped:
+                facts.undo.drop(facts.skipped, job_id)
             if job_id in facts.limits:
                 facts.undo.drop(facts.limits, job_id)
             if job_id in facts.looks:
@@ -124,13 +132,29 @@ class MemoryJobs(Jobs):
             if job_id in handed_to
         }
 
-    def free(self, most: int) -> list[KnownJob]:
+    def free(self, most: Mapping[Walk, int]) -> dict[Walk, list[KnownJob]]:
+        free = self._free()
+        found = {}
+        for walk, number in most.items():
+            jobs = [known for known in free if known.job.route == walk.route]
+            if walk.reverse:
+                jobs.reverse()
+            found[walk] = sorted(jobs, key=lambda known: known.id in self._facts.skipped)[:number]
+        return found
+
+    def routes_left(self) -> dict[str, int]:
+        return dict(Counter(known.job.route for known in self._free()))
+
+    def skip(self, jobs: Iterable[int]) -> None:
+        for job_id in jobs:
+            self._facts.end_lease(job_id)
+            self._facts.undo.put(self._facts.skipped, job_id, None)
+
+    def _free(self) -> list[KnownJob]:
+        """Return the jobs that are to be done and leased to nobody, in the order of `Job.place`."""
         facts = self._facts
-        free: list[KnownJob] = []
-        for _, cycle in facts.open_cycles():
-            ids = [cycle.ids[meter] for *_, meter in cycle.free.first(most - len(free))]
-            free += [KnownJob(job_id, facts.jobs[job_id]) for job_id in ids]
-        return free
+        ids = [cycle.ids[meter] for _, cycle in facts.open_cycles() for *_, meter in cycle.free.after(_BEFORE_ALL)]
+        return [KnownJob(job_id, facts.jobs[job_id]) for job_id in ids]
 
     def routes(self, cycle: str) -> list[RouteCounts]:
         counts: dict[str, list[int]] = {}
@@ -138,11 +162,13 @@ class MemoryJobs(Jobs):
             return []
         there = self._facts.cycles[cycle]
         for meter, reading in there.readings.items():
-            of_route = counts.setdefault(self._facts.jobs[there.ids[meter]].route, [0, 0, 0])
-            of_route[2 if reading is None else 1 if reading.answer.value is None else 0] += 1
-        return [
-            RouteCounts(route, read, no_access, 0, left) for route, (read, no_access, left) in sorted(counts.items())
-        ]
+            job_id = there.ids[meter]
+            of_route = counts.setdefault(self._facts.jobs[job_id].route, [0, 0, 0, 0])
+            if reading is None:
+                of_route[2 if job_id in self._facts.skipped else 3] += 1
+            else:
+                of_route[reading.answer.value is None] += 1
+        return [RouteCounts(route, *of_route) for route, of_route in sorted(counts.items())]
 
     def progress(self) -> list[RouteProgress]:
         tallies: dict[tuple[str, str], list[int]] = {}
@@ -170,7 +196,7 @@ class MemoryJobs(Jobs):
             meter=job.meter.number,
             cycle=job.cycle,
             dials=job.meter.dials,
-            state=JobState.DONE if reading else JobState.OPEN,
+            state=JobState.DONE if reading else JobState.SKIPPED if job_id in self._facts.skipped else JobState.OPEN,
             read_by=reading.username if reading else None,
             leased_to=lease.username if lease else None,
             leased_until=lease.until if lease else 0.0,

@@ -9,7 +9,7 @@ from types import MappingProxyType
 
 from psycopg import errors
 
-from metermt.model import Account, Job, Lease, Reading, Standing
+from metermt.model import Account, Job, Lease, Reading, Standing, Walk
 from metermt.quality import Look
 from metermt.rules.handout import Wish
 from metermt.store.base import Tx
@@ -25,6 +25,7 @@ from metermt.store.sql.places import SqlPlaces
 from metermt.store.sql.readings import SqlReadings
 from metermt.store.sql.servers import SqlServers
 from metermt.store.sql.sessions import SqlSessions
+from metermt.store.sql.walks import SqlWalks
 
 
 def transaction_on(sql: PostgresSql) -> Tx:
@@ -45,6 +46,7 @@ class PostgresTx(Tx):
         self.readings = PostgresReadings(sql, self._keeping)
         self.servers = SqlServers(sql)
         self.places = SqlPlaces(sql)
+        self.walks = SqlWalks(sql)
 
     def foresee(self, steps: Callable[[], object]) -> None:
         with self._sql.ahead():
@@ -137,13 +139,32 @@ class PostgresJobs(SqlJobs):
             self._keeping.gathered[found[-1].job] = reading, leased
         return found
 
-    def free(self, most: int) -> list[KnownJob]:
+    def free(self, most: Mapping[Walk, int]) -> dict[Walk, list[KnownJob]]:
         if not self._postgres.writes:
             return super().free(most)
-        rows = self._sql.rows(_FREE, most)
-        if len(rows) < most and self._postgres.may_want_more and len(super().free(most)) > len(rows):
-            raise errors.SerializationFailure("the last free jobs are locked, by who may not take them")
-        return [KnownJob(row[0], job_of(*row[1:])) for row in rows]
+        found: dict[Walk, list[KnownJob]] = {walk: [] for walk in most}
+        for state in ("open", "skipped"):
+            self._add_free(found, most, state)
+        short = {walk: number for walk, number in most.items() if len(found[walk]) < number}
+        if short and self._postgres.may_want_more:
+            there = super().free(short)
+            if any(len(there[walk]) > len(found[walk]) for walk in short):
+                raise errors.SerializationFailure("the last free jobs are locked, by who may not take them")
+        return found
+
+    def _add_free(self, found: dict[Walk, list[KnownJob]], most: Mapping[Walk, int], state: str) -> None:
+        """Add free jobs in a state, and lock them, for those walks that have not as many as they want."""
+        for reverse in (False, True):
+            wanted = [
+                (number, walk.route, most[walk] - len(found[walk]))
+                for number, walk in enumerate(most)
+                if walk.reverse is reverse and len(found[walk]) < most[walk]
+            ]
+            if not wanted:
+                continue
+            walks = list(most)
+            for number, job_id, *job in self._sql.rows(_FREE[state, reverse], as_json(("n", "route", "most"), wanted)):
+                found[walks[number]].append(KnownJob(job_id, job_of(*job)))
 
     def _wait_for_all_who_write(self) -> None:
         """Be the only one who writes, until the transaction ends; what others have kept is seen from here on."""
@@ -157,7 +178,16 @@ _FIND = f"""
     CROSS JOIN LATERAL (SELECT {JOB} FROM jobs WHERE cycle = ? AND meter = wanted.meter OFFSET 0) AS found
 """
 _STILL_UNREAD = "SELECT id FROM jobs WHERE id {among} AND reading IS NULL"
-_FREE = f"{in_sql.FREE} FOR UPDATE OF jobs SKIP LOCKED"
+_FREE = {
+    (state, reverse): f"""
+        SELECT wanted.n, found.* FROM json_to_recordset(?) AS wanted(n BIGINT, route TEXT, most BIGINT)
+        CROSS JOIN LATERAL (
+            {in_sql.free_on(state, "wanted.route", "wanted.most", reverse=reverse)} FOR UPDATE OF jobs SKIP LOCKED
+        ) AS found ORDER BY wanted.n
+    """
+    for state in ("open", "skipped")
+    for reverse in (False, True)
+}
 _STANDINGS = in_sql.STANDINGS.replace("SELECT ", "SELECT jobs.reading, jobs.leased, ", 1)
 
 

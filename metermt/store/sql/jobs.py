@@ -1,10 +1,11 @@
 """What is to be read, in SQL."""
 
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from datetime import date
 from typing import Any, Final
 
-from metermt.model import Job, JobState, RouteCounts, RouteProgress, Standing, Unread
+from metermt.model import Job, JobState, RouteCounts, RouteProgress, Standing, Unread, Walk
 from metermt.quality import Look
 from metermt.store.gathered import KnownJob
 from metermt.store.groups import LOOKS_BACK, Jobs
@@ -34,11 +35,28 @@ _CLOSED_HANDS = (
     " AND jobs.meter {among} AND jobs.handed_to IS NOT NULL"
 )
 # A subquery for each row, as a database might begin with any table of a join, and then had to sort all that are free.
-FREE = (
-    f"SELECT jobs.id, {JOB} FROM jobs WHERE jobs.state = 'open' AND jobs.leased = 0"
-    " AND (SELECT closed FROM cycles WHERE cycles.cycle = jobs.cycle) = 0"
-    " ORDER BY jobs.cycle, jobs.route, jobs.sequence, jobs.meter LIMIT ?"
-)
+_IS_OPEN = "(SELECT closed FROM cycles WHERE cycles.cycle = jobs.cycle) = 0"
+_ROUTES_LEFT = [
+    f"SELECT route, count(*) FROM jobs WHERE state = '{state}' AND leased = 0 AND {_IS_OPEN}"
+    " GROUP BY cycle, route ORDER BY cycle, route"
+    for state in ("open", "skipped")
+]
+
+
+def free_on(state: str, route: str, most: str, *, reverse: bool) -> str:
+    """Return a statement for the next jobs on a route that are in a state and leased to nobody."""
+    way = " DESC" if reverse else ""
+    return (
+        f"SELECT jobs.id, {JOB} FROM jobs WHERE jobs.state = '{state}' AND jobs.leased = 0 AND jobs.route = {route}"
+        f" AND {_IS_OPEN} ORDER BY jobs.cycle{way}, jobs.sequence{way}, jobs.meter{way} LIMIT {most}"
+    )
+
+
+_FREE = {
+    (state, reverse): free_on(state, "?", "?", reverse=reverse)
+    for state in ("open", "skipped")
+    for reverse in (False, True)
+}
 _ON_ROUTES = "SELECT meter FROM jobs WHERE route {among} AND cycle = ? ORDER BY route, sequence, meter"
 _UNREAD = (
     "SELECT jobs.cycle, jobs.route, jobs.sequence, jobs.meter, jobs.address, leases.username, coalesce(leases.until, 0)"
@@ -83,9 +101,9 @@ class SqlJobs(Steps, Jobs):
 
     def close_cycle(self, cycle: str) -> int:
         sql = self._sql
-        [(missed,)] = sql.rows("SELECT count(*) FROM jobs WHERE cycle = ? AND state = 'open'", cycle)
+        [(missed,)] = sql.rows("SELECT count(*) FROM jobs WHERE cycle = ? AND state IN ('open', 'skipped')", cycle)
         sql.rows("DELETE FROM leases WHERE (SELECT cycle FROM jobs WHERE id = leases.job) = ?", cycle)
-        sql.rows("UPDATE jobs SET state = 'missed', leased = 0 WHERE cycle = ? AND state = 'open'", cycle)
+        sql.rows("UPDATE jobs SET state = 'missed', leased = 0 WHERE cycle = ? AND state IN ('open', 'skipped')", cycle)
         sql.rows("UPDATE cycles SET closed = 1 WHERE cycle = ?", cycle)
         return int(missed)
 
@@ -139,8 +157,27 @@ class SqlJobs(Steps, Jobs):
         found = sorted(self._sql.rows_among(_CLOSED_HANDS, meters))  # of one meter and reader the latest cycle last
         return {(meter, username): cycle for meter, username, cycle in found}
 
-    def free(self, most: int) -> list[KnownJob]:
-        return [KnownJob(row[0], job_of(*row[1:])) for row in self._sql.rows(FREE, most)]
+    def free(self, most: Mapping[Walk, int]) -> dict[Walk, list[KnownJob]]:
+        found: dict[Walk, list[KnownJob]] = {}
+        for walk, number in most.items():
+            jobs = found[walk] = []
+            for state in ("open", "skipped"):
+                if len(jobs) < number:
+                    rows = self._sql.rows(_FREE[state, walk.reverse], walk.route, number - len(jobs))
+                    jobs += [KnownJob(row[0], job_of(*row[1:])) for row in rows]
+        return found
+
+    def routes_left(self) -> dict[str, int]:
+        left: Counter[str] = Counter()
+        for statement in _ROUTES_LEFT:
+            for route, jobs in self._sql.rows(statement):
+                left[route] += jobs
+        return dict(left)
+
+    def skip(self, jobs: Iterable[int]) -> None:
+        ids = list(jobs)
+        self._sql.delete("leases", "job", ids)
+        self._sql.update("jobs", ("state", "leased"), ("id",), [("skipped", 0, job) for job in ids])
 
     def routes(self, cycle: str) -> list[RouteCounts]:
         return [RouteCounts(*row) for row in self._sql.rows(_ROUTES, cycle)]

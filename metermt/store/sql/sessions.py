@@ -6,10 +6,12 @@ from metermt.model import Session
 from metermt.store.groups import Origin, Sessions
 from metermt.store.sql.accounts import user_of
 from metermt.store.sql.dialect import Steps
+from metermt.store.sql.walks import walk_of
 
 _COLUMNS = ("key", "username", "used_at", "server")
 _FIND = (
-    "SELECT sessions.key, used_at, server, users.username, full_name, disabled, role FROM sessions CROSS JOIN users"
+    "SELECT sessions.key, used_at, server, route, reverse, assigned,"
+    " users.username, full_name, disabled, role FROM sessions CROSS JOIN users"
     " WHERE sessions.key {among} AND ended = 0 AND users.username = sessions.username"
 )
 _OF = (
@@ -29,7 +31,10 @@ class SqlSessions(Steps, Sessions):
 
     def find(self, keys: Iterable[str]) -> dict[str, Session]:
         rows = self._sql.rows_among(_FIND, keys)
-        return {key: Session(key, user_of(*user), used_at, server) for key, used_at, server, *user in rows}
+        return {
+            key: Session(key, user_of(*user), used_at, server, None if route is None else walk_of(route, *how))
+            for key, used_at, server, route, *how, user in ((*row[:6], row[6:]) for row in rows)
+        }
 
     def add(self, sessions: Iterable[Session]) -> None:
         rows = [(session.key, session.username, session.used_at, session.server) for session in sessions]

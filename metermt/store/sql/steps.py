@@ -9,6 +9,7 @@ from metermt.store.sql.places import SqlPlaces
 from metermt.store.sql.readings import SqlReadings
 from metermt.store.sql.servers import SqlServers
 from metermt.store.sql.sessions import SqlSessions
+from metermt.store.sql.walks import SqlWalks
 
 
 def transaction_on(sql: Sql) -> Tx:
@@ -21,4 +22,5 @@ def transaction_on(sql: Sql) -> Tx:
         SqlReadings(sql),
         SqlServers(sql),
         SqlPlaces(sql),
+        SqlWalks(sql),
     )

@@ -17,7 +17,10 @@ CREATE TABLE sessions (
     username TEXT COLLATE "C" NOT NULL REFERENCES users,
     used_at  DOUBLE PRECISION NOT NULL,
     server   TEXT COLLATE "C",              -- NULL: nobody is connected, its jobs are left to its reader
-    ended    INTEGER NOT NULL DEFAULT 0     -- the row stays for as long as the session holds jobs
+    ended    INTEGER NOT NULL DEFAULT 0,    -- the row stays for as long as the session holds jobs
+    route    TEXT COLLATE "C",              -- that its reader walks now; NULL: none yet
+    reverse  INTEGER NOT NULL DEFAULT 0,    -- 1: from its end
+    assigned INTEGER NOT NULL DEFAULT 0     -- 1: because the office has said so
 );
 CREATE INDEX sessions_of ON sessions (username);
 CREATE INDEX sessions_used ON sessions (used_at);
@@ -98,9 +101,18 @@ CREATE TABLE jobs (
     UNIQUE (cycle, meter)
 );
 CREATE INDEX jobs_at ON jobs (place);
-CREATE INDEX jobs_free ON jobs (cycle, route, sequence, meter) WHERE state = 'open' AND leased = 0;
+CREATE INDEX jobs_free ON jobs (route, cycle, sequence, meter) WHERE state = 'open' AND leased = 0;
+CREATE INDEX jobs_skipped ON jobs (route, cycle, sequence, meter) WHERE state = 'skipped' AND leased = 0;
 -- For exports. Only of what was read, so that handing a job out does not write to it.
 CREATE INDEX jobs_read ON jobs (cycle, route, sequence, meter) WHERE reading IS NOT NULL;
+
+-- Whose routes are whose. A route that is nobody's is anybody's who has none.
+CREATE TABLE assignments (
+    route    TEXT COLLATE "C" NOT NULL,
+    username TEXT COLLATE "C" NOT NULL REFERENCES users,
+    reverse  INTEGER NOT NULL,              -- 1: walks it from its end
+    PRIMARY KEY (route, username)
+);
 
 -- Without foreign keys, as jobs.reading is: what is written here was looked up in the same transaction, and checking it
 -- again row by row took a third of the database's time for a round.

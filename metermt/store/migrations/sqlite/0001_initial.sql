@@ -13,7 +13,10 @@ CREATE TABLE sessions (
     username TEXT NOT NULL REFERENCES users,
     used_at  REAL NOT NULL,
     server   TEXT,                       -- NULL: nobody is connected, its jobs are left to its reader
-    ended    INTEGER NOT NULL DEFAULT 0  -- the row stays for as long as the session holds jobs
+    ended    INTEGER NOT NULL DEFAULT 0, -- the row stays for as long as the session holds jobs
+    route    TEXT,                       -- that its reader walks now; NULL: none yet
+    reverse  INTEGER NOT NULL DEFAULT 0, -- 1: from its end
+    assigned INTEGER NOT NULL DEFAULT 0  -- 1: because the office has said so
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX sessions_of ON sessions (username);
 CREATE INDEX sessions_used ON sessions (used_at);
@@ -94,10 +97,19 @@ CREATE TABLE jobs (
     UNIQUE (cycle, meter)
 ) STRICT;
 CREATE INDEX jobs_at ON jobs (place);
-CREATE INDEX jobs_free ON jobs (cycle, route, sequence, meter) WHERE state = 'open' AND leased = 0;
+CREATE INDEX jobs_free ON jobs (route, cycle, sequence, meter) WHERE state = 'open' AND leased = 0;
+CREATE INDEX jobs_skipped ON jobs (route, cycle, sequence, meter) WHERE state = 'skipped' AND leased = 0;
 -- For exports. Of all jobs, so that neither handing one out nor a reading writes to it. UNIQUE, as (cycle, meter) is: so
 -- SQLite knows that the readings of one job come in order, and sorts nothing.
 CREATE UNIQUE INDEX jobs_in_order ON jobs (cycle, route, sequence, meter);
+
+-- Whose routes are whose. A route that is nobody's is anybody's who has none.
+CREATE TABLE assignments (
+    route    TEXT NOT NULL,
+    username TEXT NOT NULL REFERENCES users,
+    reverse  INTEGER NOT NULL,           -- 1: walks it from its end
+    PRIMARY KEY (route, username)
+) STRICT, WITHOUT ROWID;
 
 CREATE TABLE leases (
     job      INTEGER PRIMARY KEY REFERENCES jobs,

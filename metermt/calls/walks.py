@@ -1,0 +1,61 @@
+"""Who walks which route: the office gives routes to readers."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from metermt.calls.table import Ask, Turn, Weight, call
+from metermt.errors import RouteError, UserError
+from metermt.model import Assignment, Role
+from metermt.store.base import Tx
+
+
+@dataclass(frozen=True, slots=True)
+class Assigning:
+    """A route, and the readers who are to walk it, or not any more; with `reverse` from its end."""
+
+    route: str
+    usernames: list[str]
+    reverse: bool = False
+
+
+@call(Role.SUPERVISOR, Weight.WRITE)
+def assign_route(turn: Turn, ask: Ask[Assigning]) -> None:
+    """Give a route to readers: from their next job on they get its jobs, nobody else does, and they get no others.
+
+    Raises `RouteError` if no meter is on such a route, `UserError` if there is no such user.
+    """
+    asked = ask.request
+    if not any(place.route == asked.route for place in turn.tx.places.active()):
+        raise RouteError(f"There is no route {asked.route!r} with an active meter")
+    _check_users(turn.tx, asked.usernames)
+    turn.tx.walks.assign([Assignment(asked.route, username, asked.reverse) for username in asked.usernames])
+    turn.tx.walks.stop_all()
+
+
+@call(Role.SUPERVISOR, Weight.WRITE)
+def unassign_route(turn: Turn, ask: Ask[Assigning]) -> None:
+    """Take a route from readers. What they hold of it they may still read.
+
+    Raises `UserError` if there is no such user, `RouteError` if one of them was not given the route.
+    """
+    asked = ask.request
+    _check_users(turn.tx, asked.usernames)
+    given = {one.username for one in turn.tx.walks.assignments() if one.route == asked.route}
+    if other := next((username for username in asked.usernames if username not in given), None):
+        raise RouteError(f"Route {asked.route!r} is not given to {other}")
+    turn.tx.walks.unassign([(asked.route, username) for username in asked.usernames])
+    turn.tx.walks.stop_all()
+
+
+@call(Role.SUPERVISOR, Weight.READ)
+def list_assignments(turn: Turn, ask: Ask[None]) -> list[Assignment]:  # noqa: ARG001 - it is told nothing
+    """Return which routes are given to whom, sorted by route and user name."""
+    return turn.tx.walks.assignments()
+
+
+def _check_users(tx: Tx, usernames: Sequence[str]) -> None:
+    there = tx.accounts.find(usernames)
+    if missing := next((username for username in usernames if username not in there), None):
+        raise UserError(f"There is no user {missing!r}")
+    if not usernames:
+        raise UserError("Name a reader")
