@@ -24,6 +24,7 @@ from metermt.errors import (
     MeterLeased,
     OutboxError,
     RoleError,
+    RouteError,
     ServerBusy,
     ServerLost,
     ServerUnreachable,
@@ -35,9 +36,10 @@ from metermt.errors import (
     TlsError,
     TooManyFailures,
     UnknownMeter,
+    UserError,
 )
 from metermt.manager import Manager
-from metermt.model import Answer, Job, Meter, Reading, Role, Status, User
+from metermt.model import Answer, Job, Meter, Reading, Role, RouteProgress, Status, Unread, User
 from metermt.policy import Policy
 from metermt.sending import new_key
 
@@ -67,6 +69,8 @@ __all__ = [
     "Reading",
     "Role",
     "RoleError",
+    "RouteError",
+    "RouteProgress",
     "ServerBusy",
     "ServerLost",
     "ServerUnreachable",
@@ -79,7 +83,9 @@ __all__ = [
     "TlsError",
     "TooManyFailures",
     "UnknownMeter",
+    "Unread",
     "User",
+    "UserError",
     "connect",
     "errors",
     "new_key",

@@ -1,6 +1,5 @@
 """The console: a reader logs in and reads meter after meter, with the keyboard alone."""
 
-import getpass
 from collections.abc import Callable
 from contextlib import suppress
 from datetime import UTC, datetime
@@ -9,7 +8,7 @@ from typing import ParamSpec, TypeVar
 import click
 
 from metermt.calls.readings import Next
-from metermt.cli.common import MeterCommand, Target, server_options
+from metermt.cli.common import MeterCommand, Target, login_name, server_options
 from metermt.client import MeterClient
 from metermt.errors import (
     AlreadyRead,
@@ -84,7 +83,7 @@ class _Dialogue:
     def run(self) -> None:
         """Log in and read meters. Raises `EOFError` or `KeyboardInterrupt` when the reader leaves in between."""
         try:
-            self._log_in(_login_name())
+            self._log_in(login_name())
             job = self._first_job()
             while job:
                 _show_place(job)
@@ -198,13 +197,6 @@ class _Dialogue:
             username = self._terminal.ask(f"Username [{default}]: " if default else "Username: ") or default
             if username:
                 return username
-
-
-def _login_name() -> str:
-    try:
-        return getpass.getuser()
-    except (OSError, KeyError, ImportError):  # nobody is logged in, as in some containers
-        return ""
 
 
 def _show_place(job: Job) -> None:

@@ -189,7 +189,7 @@ def test_each_call_is_for_its_role_and_those_above(desk, call, role):
         carol.ask(call, request)
     else:
         with pytest.raises(
-            RoleError, match=f"{call.name} is for a .*{least}.* or more, and you are a .*{role}"
+            RoleError, match=f"{call.name} is for an? .*{least}.* or more, and you are a .*{role}"
         ) as caught:
             carol.ask(call, request)
         assert caught.value.details == {"role": str(least)}

@@ -27,7 +27,7 @@ def test_what_a_client_can_raise_is_exported():
     raised = {
         *(cls for cls in vars(metermt.errors).values() if isinstance(cls, type) and issubclass(cls, Error)),
     }
-    of_the_office = {"UserError", "RouteError", "ListenError", "NotAMeterServer", "RegistryUnreachable"}
+    of_the_office = {"ListenError", "NotAMeterServer", "RegistryUnreachable"}
     of_databases = {"StoreGone", "StoreLocked", "StoreRefused", "StoreTooNew", "NotAStore"}
     names = {cls.__name__ for cls in raised} - of_the_office - of_databases
 

@@ -12,7 +12,7 @@ from metermt.calls.regulars import Regulars
 from metermt.calls.table import Ask, Call, Caller, Refused, Turn, Weight
 from metermt.calls.telling import Telling
 from metermt.errors import Error, RoleError, SessionError, StoreAway, StoreError, StoreRefused
-from metermt.model import Session
+from metermt.model import Role, Session
 from metermt.policy import Policy
 from metermt.sparinglog import SparingLog
 from metermt.store.base import Store, Tx
@@ -266,4 +266,5 @@ def _check_role(ask: Ask[Any]) -> None:
     if role is None:
         raise SessionError
     if not role.may_act_as(least):
-        raise RoleError(f"{ask.call.name} is for a {least} or more, and you are a {role}", role=str(least))
+        words = f"{'an' if least is Role.ADMIN else 'a'} {least}"
+        raise RoleError(f"{ask.call.name} is for {words} or more, and you are a {role}", role=str(least))

@@ -51,7 +51,7 @@ def import_(file: Path, cycle: str, dry_run: bool, database: DatabasePlace) -> N
         total = ImportCount()
         with Rejects(file, route_file.columns, dry_run=dry_run) as rejects:
             for jobs in _batches(route_file, rejects):
-                total += opened.ask(import_jobs, Import(cycle, jobs, dry_run))
+                total += opened.call(import_jobs, Import(cycle, jobs, dry_run))
         left_out = [
             meter
             for meter in _meters_on(opened, cycle, route_file.routes)
@@ -85,7 +85,7 @@ def _warn_of_its_name(cycle: str, cycles: Collection[str]) -> None:
 
 def _meters_on(opened: Office, cycle: str, routes: list[str]) -> Iterator[str]:
     for first in range(0, len(routes), _ROUTES):
-        yield from opened.ask(list_meters, Routes(cycle, routes[first : first + _ROUTES]))
+        yield from opened.call(list_meters, Routes(cycle, routes[first : first + _ROUTES]))
 
 
 def _tell(cycle: str, total: ImportCount, left_out: list[str], dry_run: bool) -> None:
