@@ -20,6 +20,7 @@ from metermt.errors import (
     MeterLeased,
     SessionError,
     SubmissionError,
+    TlsError,
     TooManyFailures,
     UnknownMeter,
 )
@@ -60,6 +61,8 @@ def read_meters(connect: Callable[[], MeterClient]) -> None:
     """
     try:
         client = connect()
+    except TlsError:
+        raise
     except ConnectionFailed as error:
         raise type(error)(f"Is the meter server running? {error}") from error
     with client, Terminal() as terminal:
@@ -83,6 +86,7 @@ class _Dialogue:
     def run(self) -> None:
         """Log in and read meters. Raises `EOFError` or `KeyboardInterrupt` when the reader leaves in between."""
         try:
+            self._wait_for(self._client.ping)  # what is wrong with the server is told before a password is asked for
             self._log_in(login_name())
             job = self._first_job()
             while job:

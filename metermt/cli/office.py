@@ -87,6 +87,7 @@ def _logged_in(target: Target, as_whom: str | None) -> Iterator[OfficeCalls]:
     """Log in at a server, and out again after the block."""
     with target() as client:
         client.timeout = _TIMEOUT
+        client.ping()  # what is wrong with the server is told before a password is asked for
         username = as_whom or click.prompt("Username", default=login_name() or None, err=True)
         client.login(username, _password())
         try:

@@ -52,6 +52,7 @@ def send(connect: Target, username: str | None, typed_for: str | None) -> None:
         metermt outbox send -h new.example.org --typed-for old.example.org:11003
     """
     with connect.with_outbox() as client, Terminal() as terminal:
+        client.ping()  # what is wrong with the server is told before a password is asked for
         client.login(username or login_name(), terminal.ask_secret("Password: "))
         if typed_for:
             client.outbox.adopt(typed_for)
