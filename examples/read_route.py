@@ -70,6 +70,8 @@ def main() -> int:
                 client.logout()
     except metermt.TooManyFailures as error:
         return failed(f"{error}: ask the office to run 'metermt users unlock {args.username}'")
+    except metermt.AccountDisabled as error:
+        return failed(str(error))
     except metermt.LoginError as error:
         return failed(f"{error}: check --username and the password")
     except metermt.ServerUnreachable as error:

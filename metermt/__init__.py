@@ -9,6 +9,7 @@ from metermt.calls.left import Left
 from metermt.calls.readings import Next
 from metermt.client import MeterClient, connect
 from metermt.errors import (
+    AccountDisabled,
     AlreadyRead,
     CallError,
     ConnectionFailed,
@@ -44,6 +45,7 @@ from metermt.policy import Policy
 from metermt.sending import new_key
 
 __all__ = [
+    "AccountDisabled",
     "AlreadyRead",
     "Answer",
     "CallError",

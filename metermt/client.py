@@ -75,7 +75,8 @@ class MeterClient(OfficeCalls):
 
     All calls may be made from any thread; they take turns. A client that was closed raises `CallError`. Besides what is
     named with each, any call raises `ConnectionFailed` (`ServerUnreachable`, `ServerLost`, `DeadlineExceeded`),
-    `StoreAway` and `InternalError`, and those but `login` and `ping` raise `SessionError` without a login.
+    `StoreAway` and `InternalError`, and those but `login` and `ping` raise `SessionError` without a login, or
+    `AccountDisabled` when the office has disabled the account.
     """
 
     def __init__(
@@ -153,7 +154,7 @@ class MeterClient(OfficeCalls):
                     raise
 
     def login(self, username: str, password: str) -> str:
-        """Log in and return the user's full name. Raises `LoginError`."""
+        """Log in and return the user's full name. Raises `LoginError`: also `TooManyFailures` and `AccountDisabled`."""
         found = self.call(sessions.login, sessions.Login(username, password))
         self._session_id = found.session_id
         self.outbox.username = username.strip().lower()

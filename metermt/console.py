@@ -11,6 +11,7 @@ from metermt.calls.readings import Next
 from metermt.cli.common import MeterCommand, Target, login_name, server_options
 from metermt.client import MeterClient
 from metermt.errors import (
+    AccountDisabled,
     AlreadyRead,
     ConnectionFailed,
     Error,
@@ -111,7 +112,7 @@ class _Dialogue:
             password = self._terminal.ask_secret("Password: ")
             try:
                 full_name = self._wait_for(self._client.login, username, password)
-            except TooManyFailures:
+            except (TooManyFailures, AccountDisabled):
                 raise
             except LoginError as error:
                 if not tries_left:
@@ -158,6 +159,8 @@ class _Dialogue:
         while True:
             try:
                 return self._wait_for(self._client.submit_and_next, answer)
+            except AccountDisabled:
+                raise
             except SessionError:
                 print("Your login has expired: log in again, your reading is kept")
                 reader = self._client.username

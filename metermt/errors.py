@@ -2,7 +2,8 @@
 
     Error                       the base: catch this to catch all
     ├── LoginError              wrong user name or password
-    │   └── TooManyFailures     too many wrong passwords: wait
+    │   ├── TooManyFailures     too many wrong passwords: wait
+    │   └── AccountDisabled     the password is right, and the office has disabled the account; also a SessionError
     ├── SessionError            the session id is unknown, expired or logged out
     ├── RoleError               the user's role does not allow this call
     ├── SubmissionError         a reading is refused, and nothing changed
@@ -82,6 +83,15 @@ class SessionError(Error):
     code = "session"
 
     def __init__(self, text: str = "Invalid session ID", **details: Detail) -> None:
+        super().__init__(text, **details)
+
+
+class AccountDisabled(LoginError, SessionError):
+    """The office has disabled the account. Only who knows its password, or had logged in, is told."""
+
+    code = "account-disabled"
+
+    def __init__(self, text: str = "Your account has been disabled: ask the office", **details: Detail) -> None:
         super().__init__(text, **details)
 
 

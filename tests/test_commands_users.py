@@ -9,7 +9,7 @@ from commands import METERMT, PASSWORD, assert_done, assert_refused, dump_of, en
 from conftest import add_readers, make_account, refusal_of, wait_until
 
 from metermt.client import connect
-from metermt.errors import LoginError, SessionError, TooManyFailures
+from metermt.errors import AccountDisabled, LoginError, SessionError, TooManyFailures
 from metermt.manager import Manager
 from metermt.model import Role, Status
 from metermt.passwords import verify_password
@@ -183,7 +183,7 @@ def test_a_disabled_user_cannot_log_in(invoke, database_path):
     assert_done(invoke("users", "disable", "carol"), "Disabled carol.\n")
     assert_done(invoke("users", "disable", "carol"), "Disabled carol.\n")
 
-    with SqliteStore(database_path) as store, pytest.raises(LoginError):
+    with SqliteStore(database_path) as store, pytest.raises(AccountDisabled):
         Manager(store).login("carol", PASSWORD)
 
 

@@ -4,8 +4,9 @@ import pytest
 from conftest import import_jobs, make_job
 from presenter_fixtures import *  # noqa: F403 - the fixtures
 from presenter_fixtures import AtOnce, log_in, submit
-from readers import readings_in
+from readers import as_office, readings_in
 
+from metermt.calls import accounts
 from metermt.client import connect
 from metermt.errors import ServerLost, StoreAway
 from metermt.gui.opening import Opening
@@ -215,6 +216,18 @@ def test_an_expired_login_is_asked_for_again_and_the_submission_goes_on(reading,
     assert "expired" in reading.state.hint
     log_in(reading)
     assert (reading.state.dialog, reading.state.notice) == (None, "Accepted 5983 for G5248")
+
+
+def test_a_reader_who_is_disabled_is_told_so_at_work_and_at_login(reading, open_presenter, desk):
+    as_office(desk, accounts.disable_user, accounts.Username("carol"))
+    submit(reading, "5983")
+    assert reading.state.dialog is None
+    assert reading.state.faults[""].startswith(
+        "Your account has been disabled: ask the office. Your reading is kept: Retry sends it again"
+    )
+    again = open_presenter()
+    log_in(again)
+    assert again.state.faults == {"password": "Your account has been disabled: ask the office"}
 
 
 def test_a_server_that_is_not_there_can_be_tried_again():

@@ -7,7 +7,7 @@ from metermt.calls.credentials import hashed, is_right, verified
 from metermt.calls.desk import Desk
 from metermt.calls.sessions import end_sessions
 from metermt.calls.table import Ask, Turn, Weight, call
-from metermt.errors import LoginError, SessionError, TooManyFailures, UserError
+from metermt.errors import AccountDisabled, LoginError, SessionError, TooManyFailures, UserError
 from metermt.model import Account, Role, User
 from metermt.rules.clocks import can_have_been
 from metermt.rules.lockout import locked_until
@@ -134,7 +134,7 @@ def change_password(desk: Desk, ask: Ask[ChangedPassword]) -> None:
     own, new = ask.reader, ask.request.new
     try:
         old_hash = verified(desk, own.username, ask.caller, ask.request.old).password_hash
-    except TooManyFailures:
+    except (TooManyFailures, AccountDisabled):
         raise
     except LoginError:
         if is_right(desk, own.username, ask.caller, new):
@@ -145,7 +145,9 @@ def change_password(desk: Desk, ask: Ask[ChangedPassword]) -> None:
     def work(tx: Tx) -> set[str] | None:
         turn = desk.turn(tx)
         account = _account(turn, own.username)
-        if account.user.disabled or own.key not in tx.sessions.find([own.key]):
+        if account.user.disabled:
+            raise AccountDisabled
+        if own.key not in tx.sessions.find([own.key]):
             raise SessionError
         if account.password_hash != old_hash:
             return None
@@ -180,15 +182,23 @@ def unlock_user(turn: Turn, ask: Ask[Username]) -> None:
 
 @call(Role.ADMIN, Weight.WRITE)
 def disable_user(turn: Turn, ask: Ask[Username]) -> None:
-    """Let a user in no more, end their sessions, and free their jobs. Their readings stay. Raises `UserError`."""
+    """Let a user in no more, and free their jobs. Their readings stay. Raises `UserError`.
+
+    Their sessions are good for nothing but being told so.
+    """
     _change(turn, ask.request.username, disabled=True)
-    end_sessions(turn, turn.tx.sessions.of([ask.request.username]), free_jobs=True)
+    turn.tx.leases.end_of(turn.tx.sessions.of([ask.request.username]))
 
 
 @call(Role.ADMIN, Weight.WRITE)
 def enable_user(turn: Turn, ask: Ask[Username]) -> None:
-    """Let a user in again who was disabled; the password is the old one. Raises `UserError`."""
-    _change(turn, ask.request.username, disabled=False)
+    """Let a user in again who was disabled; the password is the old one. Raises `UserError`.
+
+    Who had logged in before has to do so again.
+    """
+    if _account(turn, ask.request.username).user.disabled:
+        _change(turn, ask.request.username, disabled=False)
+        end_sessions(turn, turn.tx.sessions.of([ask.request.username]), free_jobs=True)
 
 
 def add_accounts(turn: Turn, accounts: list[Account]) -> None:
