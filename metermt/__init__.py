@@ -36,6 +36,7 @@ from metermt.errors import (
     SubmissionError,
     TlsError,
     TooManyFailures,
+    UnknownCycle,
     UnknownMeter,
     UserError,
 )
@@ -84,6 +85,7 @@ __all__ = [
     "SubmissionError",
     "TlsError",
     "TooManyFailures",
+    "UnknownCycle",
     "UnknownMeter",
     "Unread",
     "User",

@@ -12,7 +12,8 @@
     │   ├── InvalidTime         unreadable, or in the future
     │   ├── InvalidKey          not a key, or a key used for another reading
     │   ├── UnknownMeter        no such meter in the open cycles
-    │   │   └── CycleClosed     its job was in a cycle that is closed
+    │   │   ├── CycleClosed     its job was in a cycle that is closed
+    │   │   └── UnknownCycle    there is no cycle of that name
     │   ├── MeterLeased         another reader is reading this meter now
     │   └── AlreadyRead         another reader has read this meter this cycle
     ├── UserError               a user name that is unknown, taken or malformed, or a bad password
@@ -141,6 +142,12 @@ class CycleClosed(UnknownMeter):
     """The reading is for a job of the cycle `details["cycle"]`, which was closed before it came."""
 
     code = "cycle-closed"
+
+
+class UnknownCycle(UnknownMeter):
+    """The reading names a cycle that there is not."""
+
+    code = "unknown-cycle"
 
 
 class MeterLeased(SubmissionError):
