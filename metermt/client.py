@@ -169,12 +169,14 @@ class MeterClient(OfficeCalls):
         finally:
             self._session_id = ""
 
-    def change_password(self, old: str, new: str) -> None:
+    def change_password(self, old: str, new: str) -> str | None:
         """Change the password of who is logged in, and end their other sessions.
 
-        A wrong `old` one counts as a failed login. Raises `LoginError`, or `UserError` if the new one cannot be used.
+        Returns a warning, to be shown to them, if the new one is easily guessed: it is taken all the same. A wrong
+        `old` one counts as a failed login. Raises `LoginError`, or `UserError` if the new one cannot be used.
         """
-        self.call(accounts.change_password, accounts.ChangedPassword(old, new))
+        warning = self.call(accounts.change_password, accounts.ChangedPassword(old, new))
+        return warning and printable(warning)
 
     def hello(self) -> sessions.Welcome:
         """Return the versions of the server, and its time."""

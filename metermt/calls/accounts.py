@@ -9,6 +9,7 @@ from metermt.calls.sessions import end_sessions
 from metermt.calls.table import Ask, Turn, Weight, call
 from metermt.errors import AccountDisabled, LoginError, SessionError, TooManyFailures, UserError
 from metermt.model import Account, Role, User
+from metermt.passwords import warning_of
 from metermt.rules.clocks import can_have_been
 from metermt.rules.lockout import locked_until
 from metermt.store.base import Tx
@@ -99,18 +100,23 @@ def find_user(turn: Turn, ask: Ask[Username]) -> User:
 
 
 @call(Role.ADMIN, Weight.LONG)
-def add_user(desk: Desk, ask: Ask[NewUser]) -> None:
-    """Let somebody in. Raises `UserError` if the name is taken, or the password cannot be used."""
+def add_user(desk: Desk, ask: Ask[NewUser]) -> str | None:
+    """Let somebody in; return a warning if the password is easily guessed.
+
+    Raises `UserError` if the name is taken, or the password cannot be used.
+    """
     user = ask.request.user
     account = Account(user, hashed(ask.caller, ask.request.password))
     desk.store.write(lambda tx: add_accounts(desk.turn(tx), [account]))
+    return warning_of(ask.request.password)
 
 
 @call(Role.ADMIN, Weight.LONG)
-def set_password(desk: Desk, ask: Ask[NewPassword]) -> None:
+def set_password(desk: Desk, ask: Ask[NewPassword]) -> str | None:
     """Give a user a new password, end their sessions, and forget their failed logins.
 
-    What the sessions hold is left to their reader. Who is disabled stays so. Raises `UserError`.
+    Returns a warning if the password is easily guessed. What the sessions hold is left to their reader. Who is disabled
+    stays so. Raises `UserError`.
     """
     username, password_hash = ask.request.username, hashed(ask.caller, ask.request.password)
 
@@ -122,14 +128,16 @@ def set_password(desk: Desk, ask: Ask[NewPassword]) -> None:
         return turn.ended
 
     desk.sessions.forget(desk.store.write(work))
+    return warning_of(ask.request.password)
 
 
 @call(Role.READER, Weight.LONG)
-def change_password(desk: Desk, ask: Ask[ChangedPassword]) -> None:
+def change_password(desk: Desk, ask: Ask[ChangedPassword]) -> str | None:
     """Change the password of who asks, and end their other sessions; what these hold is left to their reader.
 
-    A wrong old password counts as a failed login. Asking again for what was done is harmless, as when the first answer
-    was lost. Raises `LoginError`, its subclass `TooManyFailures`, or `UserError` if the new one cannot be used.
+    Returns a warning if the new one is easily guessed. A wrong old password counts as a failed login. Asking again for
+    what was done is harmless, as when the first answer was lost. Raises `LoginError`, its subclass `TooManyFailures`,
+    or `UserError` if the new one cannot be used.
     """
     own, new = ask.reader, ask.request.new
     try:
@@ -138,7 +146,7 @@ def change_password(desk: Desk, ask: Ask[ChangedPassword]) -> None:
         raise
     except LoginError:
         if is_right(desk, own.username, ask.caller, new):
-            return
+            return warning_of(new)
         raise LoginError("The old password is wrong") from None
     new_hash = hashed(ask.caller, new)
 
@@ -157,9 +165,9 @@ def change_password(desk: Desk, ask: Ask[ChangedPassword]) -> None:
 
     ended = desk.store.write(work)
     if ended is None:  # it was changed meanwhile: look again
-        change_password.function(desk, ask)
-    else:
-        desk.sessions.forget(ended)
+        return change_password.function(desk, ask)  # type: ignore[no-any-return]
+    desk.sessions.forget(ended)
+    return warning_of(new)
 
 
 @call(Role.ADMIN, Weight.WRITE)

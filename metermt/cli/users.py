@@ -28,7 +28,6 @@ from metermt.cli.office import office
 from metermt.config import DatabasePlace
 from metermt.errors import UserError
 from metermt.model import Role, User
-from metermt.passwords import SHORT
 
 _password_stdin = click.option("--password-stdin", is_flag=True, help="Take the password from standard input.")
 _ROLES = click.Choice([role.value for role in Role])
@@ -59,7 +58,7 @@ def add(username: str, full_name: str, role: str, *, password_stdin: bool, datab
     with office(database) as opened:
         if opened.store.read(lambda tx: tx.accounts.find([username])):  # before a password is typed twice for nothing
             raise UserError(f"There is a user {username!r} already")
-        opened.call(add_user, NewUser(user, _new_password(from_stdin=password_stdin)))
+        _warn(opened.call(add_user, NewUser(user, _new_password(from_stdin=password_stdin))))
     in_brackets = f" ({role})" if user.role is not Role.READER else ""
     click.echo(f"Added {username}, {user.full_name}{in_brackets}.")
 
@@ -103,7 +102,7 @@ def passwd(username: str, *, password_stdin: bool, database: DatabasePlace) -> N
         user = opened.call(find_user, Username(username))  # before a password is typed twice for nothing
         if user.disabled:
             click.echo(f"{username} is disabled: the new password is good after 'metermt users enable'.", err=True)
-        opened.call(set_password, NewPassword(username, _new_password(from_stdin=password_stdin)))
+        _warn(opened.call(set_password, NewPassword(username, _new_password(from_stdin=password_stdin))))
     click.echo(f"Changed the password of {username}.")
 
 
@@ -200,6 +199,9 @@ def _new_password(*, from_stdin: bool) -> str:
         password = sys.stdin.readline().rstrip("\r\n")
     else:
         password = click.prompt("Password", hide_input=True, confirmation_prompt="Again")
-    if 0 < len(password) < SHORT:
-        click.echo(f"Warning: a password of less than {SHORT} characters is easily guessed.", err=True)
     return str(password)
+
+
+def _warn(warning: str | None) -> None:
+    if warning:
+        click.echo(f"Warning: {warning}.", err=True)
