@@ -7,6 +7,7 @@ from datetime import datetime
 from metermt.client import MeterClient
 from metermt.errors import ConnectionFailed, InternalError, OutboxError, StoreError
 from metermt.model import Answer
+from metermt.printable import local_time
 from metermt.rules.answers import in_short
 from metermt.terminal import Terminal
 
@@ -76,7 +77,7 @@ def described(answer: Answer) -> str:
 def typed_at(answer: Answer) -> str:
     """Return when it was typed, in the local time of this device."""
     with suppress(ValueError):
-        return f"{datetime.fromisoformat(str(answer.when)).astimezone():%Y-%m-%d %H:%M}"
+        return local_time(datetime.fromisoformat(str(answer.when)))
     return str(answer.when)
 
 

@@ -28,6 +28,7 @@ from metermt.cli.office import office
 from metermt.config import DatabasePlace
 from metermt.errors import UserError
 from metermt.model import Role, User
+from metermt.printable import local_time
 
 _password_stdin = click.option("--password-stdin", is_flag=True, help="Take the password from standard input.")
 _ROLES = click.Choice([role.value for role in Role])
@@ -68,8 +69,8 @@ def add(username: str, full_name: str, role: str, *, password_stdin: bool, datab
 def list_(database: DatabasePlace) -> None:
     """List the users, and how their logins are.
 
-    What they may do, who is disabled or has to wait, and who was there last. Times are local. The last use of a login
-    is forgotten some time after the login has ended.
+    What they may do, who is disabled or has to wait, and who was there last. Times are local, with the offset from UTC.
+    The last use of a login is forgotten some time after the login has ended.
 
     \b
     Example:
@@ -190,7 +191,7 @@ def _in_words(state: UserState) -> str:
 
 
 def _local(at: float | None) -> str:
-    return datetime.fromtimestamp(at, UTC).astimezone().strftime("%Y-%m-%d %H:%M") if at else ""
+    return local_time(datetime.fromtimestamp(at, UTC)) if at else ""
 
 
 def _new_password(*, from_stdin: bool) -> str:
