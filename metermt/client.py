@@ -191,11 +191,15 @@ class MeterClient(OfficeCalls):
         return self.call(left.why_no_job, None)
 
     def why_no_job_in_words(self) -> str:
-        """Tell people why there is no job; also where the server does not say, for it is gone by now, or too old."""
+        """Tell people why there is no job, and in a second line who has done how many, unless that is clear.
+
+        Also where the server does not say, for it is gone by now, or too old.
+        """
         try:
-            return self.why_no_job().in_words()
+            left = self.why_no_job()
         except Error:
             return "There is no job for you now."
+        return "\n".join(filter(None, (left.in_words(), left.tally_in_words())))
 
     def get_jobs(self, n: int) -> list[Job]:
         """Return up to `n` jobs, from 1 to 1,000, to be read where there is no network."""

@@ -27,7 +27,8 @@ from metermt.errors import (
 )
 from metermt.model import Answer, Job
 from metermt.offering import UNCERTAIN, WAITING, decide, described, offer, tell_of_unsent
-from metermt.rules.answers import as_typed, judged
+from metermt.printable import printable
+from metermt.rules.answers import as_typed, judged, quoted
 from metermt.sending import new_key
 from metermt.terminal import Terminal
 
@@ -195,9 +196,20 @@ class _Dialogue:
                 print(error)
 
     def _ask_for_reading(self, job: Job) -> tuple[int | str | None, str]:
-        if text := self._terminal.ask(f"Reading for meter {job.meter.number}: "):
+        if text := self._ask_of_meter("Reading", job):
             return as_typed(text), ""
-        return None, self._terminal.ask(f"Reason for meter {job.meter.number}: ")
+        return None, self._ask_of_meter("Reason", job)
+
+    def _ask_of_meter(self, what: str, job: Job) -> str:
+        """Ask for the reading or the reason. Whoever has typed something leaves by a second Ctrl+C only."""
+        while True:
+            try:
+                return self._terminal.ask(f"{what} for meter {job.meter.number}: ")
+            except KeyboardInterrupt:
+                if not (typed := self._terminal.not_entered):
+                    raise
+                print(f"\nNot sent for meter {job.meter.number}: {quoted(printable(typed))}.", end=" ")
+                print("Type it again and press Enter, or leave with Ctrl+C")
 
     def _ask_for_username(self, default: str) -> str:
         while True:
