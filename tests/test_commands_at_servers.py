@@ -111,6 +111,7 @@ def test_a_supervisors_program_has_methods_for_what_the_commands_do(server):
             ("W1", "carol"),
         ]
         assert [one.meter for one in gwenda.list_missing(CYCLE, route="Old Town")] == ["W1"]
+        assert [one.meter for one in gwenda.list_missing(route="North")] == ["G1", "G2"]
         assert gwenda.release_jobs(route="Old Town") == 1
         with pytest.raises(RoleError):
             gwenda.close_cycle(CYCLE)

@@ -86,7 +86,7 @@ def test_who_has_read_their_last_job_is_told_who_has_the_rest(reading, manager):
     submit(reading, "1")
     assert (reading.state.screen, reading.state.end) == (
         Screen.DONE,
-        "1 job is left, with another reader: 1 with adam.",
+        "1 job is left, with another reader: 1 with adam.\nJobs done: 1 by you, 1 by all readers, of 2.",
     )
 
 

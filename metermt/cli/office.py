@@ -84,10 +84,9 @@ def office_options(command: Callable[..., Any]) -> Callable[..., Any]:
 
 @contextmanager
 def _logged_in(target: Target, as_whom: str | None) -> Iterator[OfficeCalls]:
-    """Log in at a server, and out again after the block."""
+    """Log in at a server, and out again after the block. Connecting to one of a list finds out whether it is well."""
     with target() as client:
         client.timeout = _TIMEOUT
-        client.ping()  # what is wrong with the server is told before a password is asked for
         username = as_whom or click.prompt("Username", default=login_name() or None, err=True)
         client.login(username, _password())
         try:
