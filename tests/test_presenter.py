@@ -1,5 +1,7 @@
 """What the window does, without a window: a real server, and calls that are run at once."""
 
+from dataclasses import replace
+
 import pytest
 from conftest import import_jobs, make_job
 from presenter_fixtures import *  # noqa: F403 - the fixtures
@@ -88,6 +90,10 @@ def test_who_has_read_their_last_job_is_told_who_has_the_rest(reading, manager):
         Screen.DONE,
         "1 job is left, with another reader: 1 with adam.\nJobs done: 1 by you, 1 by all readers, of 2.",
     )
+    tally = "Jobs done: 1 by you, 1 by all readers, of 2."
+    assert reading.state.ending == ("1 job is left, with another reader", f"1 with adam.\n{tally}")
+    assert replace(reading.state, end=f"All jobs are done.\n{tally}").ending == ("All jobs are done", tally)
+    assert replace(reading.state, end="All jobs are done.").ending == ("All jobs are done", "")
 
 
 def test_a_refused_reading_stays_and_is_blamed_until_it_is_changed(reading):
