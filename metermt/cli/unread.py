@@ -18,7 +18,7 @@ def missing(cycle: str | None, route: str | None, open_office: Opening) -> None:
     \b
     Example:
         metermt routes missing --cycle 2026-11
-        metermt routes missing --route Harbour --server meter.example.org --as gwenda
+        metermt routes missing --server meter.example.org --as gwenda
     """
     with open_office() as office:
         found = office.list_missing(cycle, route)
