@@ -61,6 +61,7 @@ def main() -> int:
 
     try:
         with metermt.connect(args.host, args.port, tls_ca=args.tls_ca) as client:
+            client.ping()  # what is wrong with the server is told before a password is asked for
             password = args.password or getpass.getpass(f"Password of {args.username}: ")
             print(f"Welcome, {client.login(args.username, password)}")
             try:
@@ -69,11 +70,11 @@ def main() -> int:
                 client.logout()
     except metermt.TooManyFailures as error:
         return failed(f"{error}: ask the office to run 'metermt users unlock {args.username}'")
+    except metermt.AccountDisabled as error:
+        return failed(str(error))
     except metermt.LoginError as error:
         return failed(f"{error}: check --username and the password")
-    except metermt.TlsError as error:
-        return failed(f"{error}: check --tls-ca")
-    except metermt.ConnectionFailed as error:
+    except metermt.ServerUnreachable as error:
         return failed(f"{error}: check --host and --port, and whether a server runs there")
     except metermt.Error as error:  # whatever else MeterMT has to say: its texts are made for people
         return failed(str(error))

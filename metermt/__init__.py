@@ -9,6 +9,7 @@ from metermt.calls.left import Left
 from metermt.calls.readings import Next
 from metermt.client import MeterClient, connect
 from metermt.errors import (
+    AccountDisabled,
     AlreadyRead,
     CallError,
     ConfirmReading,
@@ -25,6 +26,7 @@ from metermt.errors import (
     MeterLeased,
     OutboxError,
     RoleError,
+    RouteError,
     ServerBusy,
     ServerLost,
     ServerUnreachable,
@@ -35,14 +37,17 @@ from metermt.errors import (
     SubmissionError,
     TlsError,
     TooManyFailures,
+    UnknownCycle,
     UnknownMeter,
+    UserError,
 )
 from metermt.manager import Manager
-from metermt.model import Answer, Job, Meter, Reading, Role, Status, User
+from metermt.model import Answer, Job, Meter, Reading, Role, RouteProgress, Status, Unread, User
 from metermt.policy import Policy
 from metermt.sending import new_key
 
 __all__ = [
+    "AccountDisabled",
     "AlreadyRead",
     "Answer",
     "CallError",
@@ -69,6 +74,8 @@ __all__ = [
     "Reading",
     "Role",
     "RoleError",
+    "RouteError",
+    "RouteProgress",
     "ServerBusy",
     "ServerLost",
     "ServerUnreachable",
@@ -80,8 +87,11 @@ __all__ = [
     "SubmissionError",
     "TlsError",
     "TooManyFailures",
+    "UnknownCycle",
     "UnknownMeter",
+    "Unread",
     "User",
+    "UserError",
     "connect",
     "errors",
     "new_key",

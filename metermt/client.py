@@ -10,6 +10,7 @@ from threading import Lock
 from typing import Any, Self, TypeVar
 
 from metermt.calls import accounts, left, readings, rounds, sessions
+from metermt.calls.officecalls import OfficeCalls
 from metermt.calls.readings import Next
 from metermt.calls.table import Call
 from metermt.clientoutbox import ClientOutbox
@@ -44,8 +45,8 @@ _PASSING = (ServerUnreachable, ServerBusy, ServerLost, DeadlineExceeded, StoreAw
 """What may be over when the call is made again, or is not so at another server."""
 
 
-class MeterClient:
-    """A reader's conversation with a meter server.
+class MeterClient(OfficeCalls):
+    """A conversation with a meter server, of a reader or of the office.
 
     Each call is one request and ends within `timeout` seconds. When the connection is refused or breaks, or the server
     says that its database is away, the call is made again with growing pauses until then; a submission carries a key,
@@ -74,7 +75,8 @@ class MeterClient:
 
     All calls may be made from any thread; they take turns. A client that was closed raises `CallError`. Besides what is
     named with each, any call raises `ConnectionFailed` (`ServerUnreachable`, `ServerLost`, `DeadlineExceeded`),
-    `StoreAway` and `InternalError`, and those but `login` and `ping` raise `SessionError` without a login.
+    `StoreAway` and `InternalError`, and those but `login` and `ping` raise `SessionError` without a login, or
+    `AccountDisabled` when the office has disabled the account.
     """
 
     def __init__(
@@ -122,129 +124,6 @@ class MeterClient:
 
     def call(self, call: Call[Q, R], request: Q) -> R:
         """Make any call of the table (see `metermt.calls`), and return its result."""
-        return self._call(call, request)
-
-    def login(self, username: str, password: str) -> str:
-        """Log in and return the user's full name. Raises `LoginError`."""
-        found = self._call(sessions.login, sessions.Login(username, password))
-        self._session_id = found.session_id
-        self.outbox.username = username.strip().lower()
-        return printable(found.full_name)
-
-    def logout(self) -> None:
-        """Log out. Doing so twice, or without a login, is harmless."""
-        try:
-            self._call(sessions.logout, None)
-        except SessionError:
-            pass
-        finally:
-            self._session_id = ""
-
-    def change_password(self, old: str, new: str) -> None:
-        """Change the password of who is logged in, and end their other sessions.
-
-        A wrong `old` one counts as a failed login. Raises `LoginError`, or `UserError` if the new one cannot be used.
-        """
-        self._call(accounts.change_password, accounts.ChangedPassword(old, new))
-
-    def hello(self) -> sessions.Welcome:
-        """Return the versions of the server, and its time."""
-        return self._call(sessions.hello, sessions.Hello(VERSION, PROTOCOL))
-
-    def get_job(self) -> Job | None:
-        """Return the job to do next, None when there is none: `why_no_job` tells why. Asking twice gives the same."""
-        return self._call(rounds.next_job, None)
-
-    def why_no_job(self) -> left.Left:
-        """Return what is left to be read, for a reader who was given no job; `in_words` tells it to people."""
-        return self._call(left.why_no_job, None)
-
-    def why_no_job_in_words(self) -> str:
-        """Tell people why there is no job; also where the server does not say, for it is gone by now, or too old."""
-        try:
-            return self.why_no_job().in_words()
-        except Error:
-            return "There is no job for you now."
-
-    def get_jobs(self, n: int) -> list[Job]:
-        """Return up to `n` jobs, from 1 to 1,000, to be read where there is no network."""
-        return self._call(rounds.get_jobs, rounds.JobsWanted(n))
-
-    def submit_reading(
-        self,
-        meter: str,
-        reading: int | None,
-        reason: str = "",
-        when: datetime | str | None = None,
-        key: str | None = None,
-        cycle: str | None = None,
-    ) -> None:
-        """Send a reading of the meter of this number, or -1 and a reason why there is none.
-
-        `when` is when the meter was read, now if it is None; without an offset it is in this machine's local time
-        if it is a `datetime` and in the server's if it is an ISO 8601 text. `key` is one of `new_key`, made here if
-        it is None. `cycle` is that of the job; without it the reading is for the job that this reader was handed
-        last. Raises `SubmissionError`, and then the server has changed nothing: `CycleClosed` if that cycle is closed;
-        `ConfirmReading` if the reading is odd: have it looked at again, and send it again, for the same is taken then.
-        """
-        answer = to_send(Answer(meter, reading, reason, when, key, cycle))
-        self.outbox.keep([answer])
-        self._call(readings.submit_reading, answer)
-        self.outbox.accepted([answer])
-
-    def submit_and_next(self, answer: Answer) -> Next:
-        """Send an answer as `submit_reading` does; return the status and the next job, in one request."""
-        answer = to_send(answer)
-        self.outbox.keep([answer])
-        found = self._call(readings.submit_and_next, answer)
-        self.outbox.accepted([answer])
-        return found
-
-    def submit_readings(self, answers: Iterable[Answer]) -> list[Error | None]:
-        """Send many answers and tell of each its error, or None when it was accepted.
-
-        They go out 1,000 a call; when a call raises, those before it have been accepted, and all may be sent again if
-        they have keys.
-        """
-        outcomes: list[Error | None] = []
-        for some in in_parts(map(to_send, answers)):
-            self.outbox.keep(some)
-            told = self._call(readings.submit_readings, readings.Answers(some))
-            if len(told) != len(some):
-                raise CallError(f"The other side sent {len(told)} outcomes of {len(some)} readings")
-            self.outbox.accepted([answer for answer, error in zip(some, told, strict=True) if error is None])
-            outcomes += told
-        return outcomes
-
-    def get_status(self) -> Status:
-        """Return how many meters of the open cycles this user has read, and all have."""
-        return self._call(readings.get_status, None)
-
-    def ping(self) -> float:
-        """Return how long the server took to answer, in seconds."""
-        started = time.perf_counter()
-        self._call(sessions.ping, None)
-        return time.perf_counter() - started
-
-    def close(self) -> None:
-        """Hang up for good. The session lives on; `logout` ends it. Closing twice is harmless."""
-        with self._lock:
-            self._is_closed = True
-            self._hang_up()
-
-    def __repr__(self) -> str:
-        who = f" as {self.username}" if self._session_id else ""
-        return f"<MeterClient of {self.host}:{self.port}{who}{', closed' if self._is_closed else ''}>"
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_exc: object) -> None:
-        self.close()
-
-    # --- parts
-
-    def _call(self, call: Call[Q, R], request: Q) -> R:
         args = call.told(self._session_id, request)
         deadline = Deadline(self.timeout)
         with self._turn(deadline):
@@ -273,6 +152,132 @@ class MeterClient:
                 except ConnectionFailed:
                     self._hang_up()
                     raise
+
+    def login(self, username: str, password: str) -> str:
+        """Log in and return the user's full name. Raises `LoginError`: also `TooManyFailures` and `AccountDisabled`."""
+        found = self.call(sessions.login, sessions.Login(username, password))
+        self._session_id = found.session_id
+        self.outbox.username = username.strip().lower()
+        return printable(found.full_name)
+
+    def logout(self) -> None:
+        """Log out. Doing so twice, or without a login, is harmless."""
+        try:
+            self.call(sessions.logout, None)
+        except SessionError:
+            pass
+        finally:
+            self._session_id = ""
+
+    def change_password(self, old: str, new: str) -> str | None:
+        """Change the password of who is logged in, and end their other sessions.
+
+        Returns a warning, to be shown to them, if the new one is easily guessed: it is taken all the same. A wrong
+        `old` one counts as a failed login. Raises `LoginError`, or `UserError` if the new one cannot be used.
+        """
+        warning = self.call(accounts.change_password, accounts.ChangedPassword(old, new))
+        return warning and printable(warning)
+
+    def hello(self) -> sessions.Welcome:
+        """Return the versions of the server, and its time."""
+        return self.call(sessions.hello, sessions.Hello(VERSION, PROTOCOL))
+
+    def get_job(self) -> Job | None:
+        """Return the job to do next, None when there is none: `why_no_job` tells why. Asking twice gives the same."""
+        return self.call(rounds.next_job, None)
+
+    def why_no_job(self) -> left.Left:
+        """Return what is left to be read, for a reader who was given no job; `in_words` tells it to people."""
+        return self.call(left.why_no_job, None)
+
+    def why_no_job_in_words(self) -> str:
+        """Tell people why there is no job, and in a second line who has done how many, unless that is clear.
+
+        Also where the server does not say, for it is gone by now, or too old.
+        """
+        try:
+            left = self.why_no_job()
+        except Error:
+            return "There is no job for you now."
+        return "\n".join(filter(None, (left.in_words(), left.tally_in_words())))
+
+    def get_jobs(self, n: int) -> list[Job]:
+        """Return up to `n` jobs, from 1 to 1,000, to be read where there is no network."""
+        return self.call(rounds.get_jobs, rounds.JobsWanted(n))
+
+    def submit_reading(
+        self,
+        meter: str,
+        reading: int | None,
+        reason: str = "",
+        when: datetime | str | None = None,
+        key: str | None = None,
+        cycle: str | None = None,
+    ) -> None:
+        """Send a reading of the meter of this number, or -1 and a reason why there is none.
+
+        `when` is when the meter was read, now if it is None; without an offset it is in this machine's local time
+        if it is a `datetime` and in the server's if it is an ISO 8601 text. `key` is one of `new_key`, made here if
+        it is None. `cycle` is that of the job; without it the reading is for the job that this reader was handed
+        last. Raises `SubmissionError`, and then the server has changed nothing: `CycleClosed` if that cycle is closed;
+        `ConfirmReading` if the reading is odd: have it looked at again, and send it again, for the same is taken then.
+        """
+        answer = to_send(Answer(meter, reading, reason, when, key, cycle))
+        self.outbox.keep([answer])
+        self.call(readings.submit_reading, answer)
+        self.outbox.accepted([answer])
+
+    def submit_and_next(self, answer: Answer) -> Next:
+        """Send an answer as `submit_reading` does; return the status and the next job, in one request."""
+        answer = to_send(answer)
+        self.outbox.keep([answer])
+        found = self.call(readings.submit_and_next, answer)
+        self.outbox.accepted([answer])
+        return found
+
+    def submit_readings(self, answers: Iterable[Answer]) -> list[Error | None]:
+        """Send many answers and tell of each its error, or None when it was accepted.
+
+        They go out 1,000 a call; when a call raises, those before it have been accepted, and all may be sent again if
+        they have keys.
+        """
+        outcomes: list[Error | None] = []
+        for some in in_parts(map(to_send, answers)):
+            self.outbox.keep(some)
+            told = self.call(readings.submit_readings, readings.Answers(some))
+            if len(told) != len(some):
+                raise CallError(f"The other side sent {len(told)} outcomes of {len(some)} readings")
+            self.outbox.accepted([answer for answer, error in zip(some, told, strict=True) if error is None])
+            outcomes += told
+        return outcomes
+
+    def get_status(self) -> Status:
+        """Return how many meters of the open cycles this user has read, and all have."""
+        return self.call(readings.get_status, None)
+
+    def ping(self) -> float:
+        """Return how long the server took to answer, in seconds."""
+        started = time.perf_counter()
+        self.call(sessions.ping, None)
+        return time.perf_counter() - started
+
+    def close(self) -> None:
+        """Hang up for good. The session lives on; `logout` ends it. Closing twice is harmless."""
+        with self._lock:
+            self._is_closed = True
+            self._hang_up()
+
+    def __repr__(self) -> str:
+        who = f" as {self.username}" if self._session_id else ""
+        return f"<MeterClient of {self.host}:{self.port}{who}{', closed' if self._is_closed else ''}>"
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_exc: object) -> None:
+        self.close()
+
+    # --- parts
 
     def _try(self, name: str, args: tuple[Any, ...], deadline: Deadline, failed: int) -> Any:
         """Make a call for which so many servers have failed."""

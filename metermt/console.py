@@ -1,6 +1,5 @@
 """The console: a reader logs in and reads meter after meter, with the keyboard alone."""
 
-import getpass
 from collections.abc import Callable
 from contextlib import suppress
 from datetime import UTC, datetime
@@ -9,9 +8,10 @@ from typing import ParamSpec, TypeVar
 import click
 
 from metermt.calls.readings import Next
-from metermt.cli.common import MeterCommand, Target, server_options
+from metermt.cli.common import MeterCommand, Target, login_name, server_options
 from metermt.client import MeterClient
 from metermt.errors import (
+    AccountDisabled,
     AlreadyRead,
     ConfirmReading,
     ConnectionFailed,
@@ -22,12 +22,14 @@ from metermt.errors import (
     MeterLeased,
     SessionError,
     SubmissionError,
+    TlsError,
     TooManyFailures,
     UnknownMeter,
 )
 from metermt.model import Answer, Job
 from metermt.offering import UNCERTAIN, WAITING, decide, described, offer, tell_of_unsent
-from metermt.rules.answers import as_typed, judged
+from metermt.printable import printable
+from metermt.rules.answers import as_typed, judged, quoted
 from metermt.rules.looks import look_again
 from metermt.sending import new_key
 from metermt.terminal import Terminal
@@ -63,6 +65,8 @@ def read_meters(connect: Callable[[], MeterClient]) -> None:
     """
     try:
         client = connect()
+    except TlsError:
+        raise
     except ConnectionFailed as error:
         raise type(error)(f"Is the meter server running? {error}") from error
     with client, Terminal() as terminal:
@@ -86,7 +90,8 @@ class _Dialogue:
     def run(self) -> None:
         """Log in and read meters. Raises `EOFError` or `KeyboardInterrupt` when the reader leaves in between."""
         try:
-            self._log_in(_login_name())
+            self._wait_for(self._client.ping)  # what is wrong with the server is told before a password is asked for
+            self._log_in(login_name())
             job = self._first_job()
             while job:
                 _show_place(job)
@@ -111,7 +116,7 @@ class _Dialogue:
             password = self._terminal.ask_secret("Password: ")
             try:
                 full_name = self._wait_for(self._client.login, username, password)
-            except TooManyFailures:
+            except (TooManyFailures, AccountDisabled):
                 raise
             except LoginError as error:
                 if not tries_left:
@@ -161,6 +166,8 @@ class _Dialogue:
         while True:
             try:
                 return self._wait_for(self._client.submit_and_next, answer)
+            except AccountDisabled:
+                raise
             except SessionError:
                 print("Your login has expired: log in again, your reading is kept")
                 reader = self._client.username
@@ -195,22 +202,26 @@ class _Dialogue:
                 print(error)
 
     def _ask_for_reading(self, job: Job) -> tuple[int | str | None, str]:
-        if text := self._terminal.ask(f"Reading for meter {job.meter.number}: "):
+        if text := self._ask_of_meter("Reading", job):
             return as_typed(text), ""
-        return None, self._terminal.ask(f"Reason for meter {job.meter.number}: ")
+        return None, self._ask_of_meter("Reason", job)
+
+    def _ask_of_meter(self, what: str, job: Job) -> str:
+        """Ask for the reading or the reason. Whoever has typed something leaves by a second Ctrl+C only."""
+        while True:
+            try:
+                return self._terminal.ask(f"{what} for meter {job.meter.number}: ")
+            except KeyboardInterrupt:
+                if not (typed := self._terminal.not_entered):
+                    raise
+                print(f"\nNot sent for meter {job.meter.number}: {quoted(printable(typed))}.", end=" ")
+                print("Type it again and press Enter, or leave with Ctrl+C")
 
     def _ask_for_username(self, default: str) -> str:
         while True:
             username = self._terminal.ask(f"Username [{default}]: " if default else "Username: ") or default
             if username:
                 return username
-
-
-def _login_name() -> str:
-    try:
-        return getpass.getuser()
-    except (OSError, KeyError, ImportError):  # nobody is logged in, as in some containers
-        return ""
 
 
 def _show_place(job: Job) -> None:

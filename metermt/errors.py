@@ -2,7 +2,8 @@
 
     Error                       the base: catch this to catch all
     ├── LoginError              wrong user name or password
-    │   └── TooManyFailures     too many wrong passwords: wait
+    │   ├── TooManyFailures     too many wrong passwords: wait
+    │   └── AccountDisabled     the password is right, and the office has disabled the account; also a SessionError
     ├── SessionError            the session id is unknown, expired or logged out
     ├── RoleError               the user's role does not allow this call
     ├── SubmissionError         a reading is refused, and nothing changed
@@ -12,7 +13,8 @@
     │   ├── InvalidTime         unreadable, or in the future
     │   ├── InvalidKey          not a key, or a key used for another reading
     │   ├── UnknownMeter        no such meter in the open cycles
-    │   │   └── CycleClosed     its job was in a cycle that is closed
+    │   │   ├── CycleClosed     its job was in a cycle that is closed
+    │   │   └── UnknownCycle    there is no cycle of that name
     │   ├── MeterLeased         another reader is reading this meter now
     │   └── AlreadyRead         another reader has read this meter this cycle
     ├── UserError               a user name that is unknown, taken or malformed, or a bad password
@@ -86,6 +88,15 @@ class SessionError(Error):
         super().__init__(text, **details)
 
 
+class AccountDisabled(LoginError, SessionError):
+    """The office has disabled the account. Only who knows its password, or had logged in, is told."""
+
+    code = "account-disabled"
+
+    def __init__(self, text: str = "Your account has been disabled: ask the office", **details: Detail) -> None:
+        super().__init__(text, **details)
+
+
 class RoleError(Error):
     """The user's role does not allow this call. `details["role"]` is the least one that does."""
 
@@ -141,6 +152,12 @@ class CycleClosed(UnknownMeter):
     """The reading is for a job of the cycle `details["cycle"]`, which was closed before it came."""
 
     code = "cycle-closed"
+
+
+class UnknownCycle(UnknownMeter):
+    """The reading names a cycle that there is not."""
+
+    code = "unknown-cycle"
 
 
 class MeterLeased(SubmissionError):

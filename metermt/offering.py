@@ -8,6 +8,7 @@ from datetime import datetime
 from metermt.client import MeterClient
 from metermt.errors import ConfirmReading, ConnectionFailed, InternalError, OutboxError, StoreError
 from metermt.model import Answer
+from metermt.printable import local_time
 from metermt.rules.answers import as_typed, in_short
 from metermt.sending import new_key
 from metermt.terminal import Terminal
@@ -84,7 +85,7 @@ def described(answer: Answer) -> str:
 def typed_at(answer: Answer) -> str:
     """Return when it was typed, in the local time of this device."""
     with suppress(ValueError):
-        return f"{datetime.fromisoformat(str(answer.when)).astimezone():%Y-%m-%d %H:%M}"
+        return local_time(datetime.fromisoformat(str(answer.when)))
     return str(answer.when)
 
 

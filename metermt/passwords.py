@@ -28,6 +28,11 @@ def hash_password(password: str) -> str:
     return _hasher.hash(_encoded(password))
 
 
+def warning_of(password: str) -> str | None:
+    """Return what to say to whoever chooses this password, None if it is long enough. Short ones are not refused."""
+    return f"a password of less than {SHORT} characters is easily guessed" if len(password) < SHORT else None
+
+
 def hash_known_password(password: str) -> str:
     """Return a hash of a password that is no secret: to hash it and to log in with it costs next to nothing."""
     return _quick_hasher.hash(_encoded(password))

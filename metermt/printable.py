@@ -1,6 +1,7 @@
-"""Texts from elsewhere, as they can be shown to people."""
+"""Texts from elsewhere, and times, as they are shown to people."""
 
 import unicodedata
+from datetime import datetime
 
 _NOT_PRINTED = {"Cc", "Cs", "Zl", "Zp"}  # Unicode categories: controls, surrogates, line and paragraph ends
 _TURNING = frozenset("\u061c\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
@@ -20,6 +21,11 @@ def printable(text: str, most: int = 1000) -> str:
     if len(text) > most:
         text = text[:most] + "…"
     return text if text.isprintable() else "".join([c if _is_harmless(c) else _escaped(c) for c in text])
+
+
+def local_time(moment: datetime) -> str:
+    """Return a moment to the minute, in the time of this machine, with how far that is from UTC."""
+    return moment.astimezone().isoformat(" ", timespec="minutes")
 
 
 def _is_harmless(character: str) -> bool:

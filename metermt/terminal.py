@@ -28,6 +28,9 @@ class Terminal:
             stream.reconfigure(errors="replace")  # type: ignore[union-attr]
         self.is_person = sys.stdin.isatty()
         self._edits_lines = self.is_person and sys.stdout.isatty() and _can_edit_lines()
+        self._is_editing = False
+        self.not_entered = ""
+        """What stood on the line when Ctrl+C broke off the last question, where lines can be edited."""
 
     def __enter__(self) -> "Terminal":
         # Python notices Ctrl+C between two of its own steps, so one that comes just before a wait for the keyboard
@@ -56,6 +59,8 @@ class Terminal:
 
     def _interrupt(self, *_of_signal: object) -> None:
         self._noticed.set()
+        if self._is_editing:
+            self.not_entered = readline.get_line_buffer().strip()
         raise KeyboardInterrupt
 
     def _nudge(self, main_thread: int) -> None:
@@ -72,8 +77,13 @@ class Terminal:
 
         Raises `EOFError` at the end of input.
         """
+        self.not_entered = ""
         if self._edits_lines:
-            return input(question).strip()
+            self._is_editing = True
+            try:
+                return input(question).strip()
+            finally:
+                self._is_editing = False
         sys.stdout.write(question)
         sys.stdout.flush()
         answer = self._next_line().strip()

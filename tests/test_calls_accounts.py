@@ -9,7 +9,7 @@ from readers import Reader, as_office, fail_to_log_in, is_shut_out, log_in, read
 from metermt.calls import accounts, cycles, office, unread
 from metermt.calls.accounts import NewName, NewPassword, NewRole, NewUser, Username, UserState
 from metermt.calls.desk import Desk
-from metermt.errors import LoginError, RoleError, SessionError, UserError
+from metermt.errors import AccountDisabled, RoleError, SessionError, UserError
 from metermt.model import Role, RouteProgress, User
 from metermt.passwords import verify_password
 
@@ -79,7 +79,7 @@ def test_a_new_password_keeps_the_rest_of_an_account(desk):
     account = account_of(desk, "carol")
     assert account.user == User("carol", "Carol Dent", disabled=True, role=Role.SUPERVISOR)
     assert verify_password(account.password_hash, "a new horse")
-    assert type(log_in(desk, password="a new horse")) is LoginError
+    assert type(log_in(desk, password="a new horse")) is AccountDisabled
 
 
 def test_a_disabled_users_readings_stay(desk, carol):
@@ -91,7 +91,7 @@ def test_a_disabled_users_readings_stay(desk, carol):
 
 def test_who_is_enabled_again_can_log_in_with_the_old_password(desk, carol):
     as_office(desk, accounts.disable_user, Username("carol"))
-    assert type(log_in(desk)) is LoginError
+    assert type(log_in(desk)) is AccountDisabled
     as_office(desk, accounts.enable_user, Username("carol"))
     assert log_in(desk).full_name == "Carol Dent"
     with pytest.raises(SessionError):
@@ -189,7 +189,7 @@ def test_each_call_is_for_its_role_and_those_above(desk, call, role):
         carol.ask(call, request)
     else:
         with pytest.raises(
-            RoleError, match=f"{call.name} is for a .*{least}.* or more, and you are a .*{role}"
+            RoleError, match=f"{call.name} is for an? .*{least}.* or more, and you are a .*{role}"
         ) as caught:
             carol.ask(call, request)
         assert caught.value.details == {"role": str(least)}

@@ -6,7 +6,7 @@ from readers import WHEN, Reader, as_office, readings_in
 
 from metermt.calls import cycles, readings, rounds
 from metermt.calls.readings import Next
-from metermt.errors import AlreadyRead, CycleClosed, InvalidKey, UnknownMeter
+from metermt.errors import AlreadyRead, CycleClosed, InvalidKey, UnknownCycle, UnknownMeter
 from metermt.model import Answer, Status
 from metermt.store.groups import LOOKS_BACK
 
@@ -69,7 +69,7 @@ def test_many_readings_of_one_meter_are_each_for_their_cycle(desk, carol):
     assert [type(outcome) for outcome in carol.submit_many(answers)] == [
         type(None),
         type(None),
-        UnknownMeter,
+        UnknownCycle,
         type(None),
     ]
     assert kept(desk) == [
@@ -133,6 +133,22 @@ def test_without_a_next_cycle_it_is_refused_as_well(desk, carol):
     with pytest.raises(CycleClosed, match=CLOSED):
         carol.submit("M00000")
     assert carol.meter() is None
+
+
+def test_a_meter_that_nobody_was_handed_and_only_a_closed_cycle_has_is_not_called_unknown(desk, carol):
+    as_office(desk, cycles.close_cycle, cycles.Closing(CYCLE, force=True))
+    with pytest.raises(CycleClosed, match=CLOSED):
+        carol.submit("M00000", 5)
+    with pytest.raises(UnknownMeter, match="Unknown meter 'M9'"):
+        carol.submit("M9", 5)
+
+
+def test_a_cycle_that_there_is_not_is_refused_by_its_name(desk, carol):
+    with pytest.raises(UnknownCycle, match=f"^There is no cycle '2031-13': only {CYCLE}$"):
+        carol.submit("M00000", 5, cycle="2031-13")
+    with pytest.raises(UnknownCycle, match=r"^Invalid cycle 5: give that of the job, like 2026-11$"):
+        carol.submit("M00000", 5, cycle=5)
+    assert kept(desk) == []
 
 
 def test_whoever_is_handed_the_meter_again_reads_it_for_the_next_cycle(desk, carol):

@@ -5,14 +5,14 @@ from contextlib import suppress
 
 import pytest
 from conftest import dump, start, wait_until
-from readers import as_office, left_to, readings_in
+from readers import BAD_SESSION, as_office, fail_to_log_in, is_shut_out, left_to, log_in, readings_in
 from steps import free_jobs
 
 from metermt.calls import accounts, readings, rounds
 from metermt.calls.accounts import Username
 from metermt.calls.desk import Desk
 from metermt.calls.table import Ask
-from metermt.errors import SessionError
+from metermt.errors import AccountDisabled, SessionError
 from metermt.model import Answer, Role
 
 ASKS = {
@@ -36,7 +36,7 @@ def test_nothing_is_leased_to_and_accepted_from_a_disabled_user(desk, carol, els
     carol.status()  # from now on the session is trusted for a second
     as_office(elsewhere, accounts.disable_user, Username("carol"))
     before = dump(desk.store)
-    with pytest.raises(SessionError):
+    with pytest.raises(AccountDisabled, match=r"^Your account has been disabled: ask the office$"):
         carol.ask(*ASKS[name])
     assert dump(desk.store) == before
 
@@ -62,7 +62,7 @@ def test_those_who_ask_along_with_a_disabled_user_are_answered(desk, carol, adam
         Ask(rounds.get_job, adam.caller, adam.session_id, None),
     ]
     outcomes = answers(desk, asks)
-    assert [type(outcome) for outcome in outcomes] == [SessionError, SessionError, str]
+    assert [type(outcome) for outcome in outcomes] == [AccountDisabled, AccountDisabled, str]
     assert outcomes[2] == "M00000"
     assert readings_in(desk.store) == []
 
@@ -88,6 +88,30 @@ def test_a_user_who_is_disabled_in_the_middle_of_a_turn_keeps_nothing(desk, caro
     disabling[0]()
     assert len(desk.store.read(free_jobs)) == 5
     assert left_to(desk.store) == []
+
+
+def test_who_is_disabled_and_knows_the_password_is_told_so_and_nobody_else(desk):
+    as_office(desk, accounts.disable_user, Username("carol"))
+    for _ in range(2):
+        assert type(log_in(desk)) is AccountDisabled
+    fail_to_log_in(desk, 10)
+    fail_to_log_in(desk, 10, "nobody")
+    assert is_shut_out(desk), "only wrong passwords were failures"
+
+
+def test_a_login_from_before_is_over_when_its_user_is_enabled_again(desk, carol, adam):
+    as_office(desk, accounts.disable_user, Username("carol"))
+    as_office(desk, accounts.enable_user, Username("carol"))
+    as_office(desk, accounts.enable_user, Username("adam"))
+    with pytest.raises(SessionError, match=BAD_SESSION):
+        carol.meter()
+    assert adam.meter() == "M00000", "he was enabled all the time"
+
+
+def test_nobody_who_is_disabled_changes_their_password(desk, carol):
+    as_office(desk, accounts.disable_user, Username("carol"))
+    with pytest.raises(AccountDisabled):
+        carol.ask(accounts.change_password, accounts.ChangedPassword("carol", "a new horse"))
 
 
 def test_a_disabled_admin_does_not_even_begin_what_takes_long(desk, carol, elsewhere):

@@ -45,7 +45,8 @@ def test_all_jobs_are_done(desk, carol, adam):
     for meter in carol.meters(5):
         carol.submit(meter)
     adam.submit(adam.meter())
-    assert why(carol) == why(adam) == (Left(open_cycles=2, done=6), "All jobs are done.")
+    assert why(carol) == (Left(open_cycles=2, done=6, done_by_me=5), "All jobs are done.")
+    assert why(adam)[0].tally_in_words() == "Jobs done: 1 by you, 6 by all readers, of 6."
 
 
 def test_the_rest_is_with_other_readers(desk, carol, adam):
@@ -54,7 +55,7 @@ def test_the_rest_is_with_other_readers(desk, carol, adam):
     adam.meters(3)
     eric.meters(1)
     assert why(carol) == (
-        Left(open_cycles=1, done=1, others={"adam": 3, "eric": 1}),
+        Left(open_cycles=1, done=1, others={"adam": 3, "eric": 1}, done_by_me=1),
         "4 jobs are left, all with other readers: 3 with adam, 1 with eric.",
     )
 
@@ -90,6 +91,21 @@ def test_there_are_jobs_again(carol, adam, clock, how):
         adam.log_out()
     found = carol.ask(left.why_no_job)
     assert (found.any_free, found.others, found.in_words()) == (True, {}, "There are jobs again: ask for one.")
+
+
+@pytest.mark.parametrize(
+    ("left", "words"),
+    [
+        (Left(done=7, done_by_me=6, mine=3, others={"adam": 45}), "Jobs done: 6 by you, 7 by all readers, of 55."),
+        (Left(done=6, done_by_me=6, others={"adam": 1}), "Jobs done: 6 by you, 6 by all readers, of 7."),
+        (Left(done=6, done_by_me=6), ""),
+        (Left(), ""),
+        (Left(done=6, done_by_me=5, any_free=True), ""),
+    ],
+    ids=["some with others", "all but one", "all by this reader", "nothing", "more to be handed out"],
+)
+def test_who_has_done_how_many_of_how_many_is_told_unless_it_is_clear(left, words):
+    assert left.tally_in_words() == words
 
 
 def test_a_large_crew_is_not_told_one_by_one():

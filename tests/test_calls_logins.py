@@ -59,14 +59,6 @@ def test_a_wrong_name_or_password_is_refused_without_saying_which(desk, username
         desk.ask(sessions.login, sessions.Login(username, password))
 
 
-def test_a_disabled_user_is_refused_like_a_wrong_password(desk):
-    as_office(desk, accounts.disable_user, accounts.Username("carol"))
-    for _ in range(10):
-        outcome = log_in(desk)
-        assert (type(outcome), str(outcome)) == (LoginError, "Invalid username or password")
-    assert is_shut_out(desk), "each of them was a failure"
-
-
 def test_several_sessions_of_one_user_work_side_by_side(desk):
     first, second = Reader(desk), Reader(desk)
     first.log_out()

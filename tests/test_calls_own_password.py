@@ -2,13 +2,13 @@
 
 import pytest
 from conftest import dump
-from readers import Reader, is_shut_out, left_to, log_in
+from readers import Reader, as_office, is_shut_out, left_to, log_in
 
 from metermt import passwords
 from metermt.calls import accounts
 from metermt.calls.accounts import ChangedPassword
 from metermt.errors import LoginError, SessionError, TooManyFailures, UserError
-from metermt.model import Account
+from metermt.model import Account, User
 
 NEW = "a new horse"
 
@@ -33,6 +33,23 @@ def test_readers_change_their_own_password(desk, carol, adam):
     assert log_in(desk, "adam").full_name == "Adam Ong"
     assert carol.meter() == "M00000"
     assert adam.meter() == "M00001"
+
+
+@pytest.mark.parametrize("password", ["seven77", "p"])
+def test_a_short_password_is_taken_with_the_same_warning_whoever_sets_it(desk, carol, password):
+    said = [
+        change(carol, new=password),
+        as_office(desk, accounts.set_password, accounts.NewPassword("adam", password)),
+        as_office(desk, accounts.add_user, accounts.NewUser(User("dora", "Dora Ek"), password)),
+    ]
+    assert said == ["a password of less than 8 characters is easily guessed"] * 3
+    assert log_in(desk, password=password).full_name == "Carol Dent"
+
+
+def test_an_empty_password_is_refused_and_the_old_one_stays(desk, carol):
+    with pytest.raises(UserError, match="The password is empty: choose one"):
+        change(carol, new="")
+    assert log_in(desk).full_name == "Carol Dent"
 
 
 def test_a_changed_password_ends_the_other_sessions_and_leaves_what_they_hold_to_the_reader(desk, carol, adam):

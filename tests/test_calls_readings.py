@@ -18,6 +18,7 @@ from metermt.errors import (
     InvalidReason,
     InvalidTime,
     MeterLeased,
+    UnknownCycle,
     UnknownMeter,
 )
 from metermt.model import Answer, Status
@@ -55,10 +56,10 @@ REFUSED = {
     "a meter that is bytes": (UnknownMeter, {"meter": b"M00003"}),
     "a meter with a lone surrogate": (UnknownMeter, {"meter": "\ud800"}),
     "a meter with a null": (UnknownMeter, {"meter": "M00003\0"}),
-    "a cycle that is not there": (UnknownMeter, {"cycle": "2026-13"}),
-    "a cycle that is no text": (UnknownMeter, {"cycle": HUGE}),
-    "an empty cycle": (UnknownMeter, {"cycle": ""}),
-    "a cycle with a lone surrogate": (UnknownMeter, {"cycle": "\ud800"}),
+    "a cycle that is not there": (UnknownCycle, {"cycle": "2026-13"}),
+    "a cycle that is no text": (UnknownCycle, {"cycle": HUGE}),
+    "an empty cycle": (UnknownCycle, {"cycle": ""}),
+    "a cycle with a lone surrogate": (UnknownCycle, {"cycle": "\ud800"}),
     "a meter leased to somebody else": (MeterLeased, {"meter": "M00000"}),
     "a meter read by somebody else": (AlreadyRead, {"meter": "M00001"}),
     "a key that is no text": (InvalidKey, {"key": 7}),
@@ -177,14 +178,6 @@ def test_a_reading_may_come_after_the_lease_ended_and_in_another_session(desk, c
     clock.move(hours=3)
     Reader(desk).submit(meter)
     assert carol.status() == Status(1, 1)
-
-
-def test_a_meter_that_was_missed_is_unknown_to_whoever_was_not_handed_it(desk, carol):
-    as_office(desk, cycles.close_cycle, cycles.Closing(CYCLE, force=True))
-    with pytest.raises(UnknownMeter) as caught:
-        carol.submit("M00000")
-    assert type(caught.value) is UnknownMeter
-    assert carol.meter() is None
 
 
 # --- keys and corrections

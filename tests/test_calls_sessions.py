@@ -10,7 +10,7 @@ from readers import BAD_SESSION, Reader, as_office, log_in
 from metermt.calls import accounts, readings, rounds, sessions
 from metermt.calls.desk import Desk
 from metermt.demo import USERS
-from metermt.errors import LoginError, SessionError
+from metermt.errors import AccountDisabled, LoginError, SessionError
 from metermt.model import Answer, Status
 from metermt.policy import Policy
 
@@ -106,7 +106,7 @@ def test_a_disabled_users_sessions_are_over_after_a_second(desk, carol, adam, cl
     office_desk = Desk(desk.store, clock=clock) if elsewhere else desk
     as_office(office_desk, accounts.disable_user, accounts.Username("carol"))
     clock.move(seconds=1 if elsewhere else 0)
-    with pytest.raises(SessionError, match=BAD_SESSION):
+    with pytest.raises(AccountDisabled):
         carol.submit("M00000")
     assert adam.status() == Status(0, 0)
 

@@ -1,5 +1,7 @@
 """`metermt outbox`: what was typed on this device is seen, sent and thrown away."""
 
+import time
+
 import pytest
 from commands import assert_done, assert_refused
 from conftest import CYCLE, make_job
@@ -31,16 +33,26 @@ def kept(tmp_path, monkeypatch):
     return kept
 
 
-def test_what_is_kept_is_listed(kept, invoke, tmp_path):
+@pytest.fixture
+def in_india(monkeypatch):
+    """Times are half past five ahead of UTC."""
+    with monkeypatch.context() as patch:
+        patch.setenv("TZ", "Asia/Kolkata")
+        time.tzset()
+        yield
+    time.tzset()
+
+
+def test_what_is_kept_is_listed(kept, invoke, tmp_path, in_india):
     (tmp_path / "metermt" / "outbox" / "half.json").write_text('{"server"', encoding="utf-8")
 
     listed = invoke("outbox", "list")
 
     assert listed.stdout == (
-        "METER  READING  REASON  CYCLE    TYPED             READER  SERVER\n"
-        "G1     5983             2026-11  2026-11-20 10:00  carol   old.example.org:11003\n"
-        "G2              Dog     2026-11  2026-11-20 10:00  carol   old.example.org:11003\n"
-        "G2     17                        2026-11-20 10:00  adam    old.example.org:11003\n"
+        "METER  READING  REASON  CYCLE    TYPED                   READER  SERVER\n"
+        "G1     5983             2026-11  2026-11-20 10:00+05:30  carol   old.example.org:11003\n"
+        "G2              Dog     2026-11  2026-11-20 10:00+05:30  carol   old.example.org:11003\n"
+        "G2     17                        2026-11-20 10:00+05:30  adam    old.example.org:11003\n"
     )
     assert listed.stderr == f"{tmp_path / 'metermt' / 'outbox' / 'half.json'} is damaged, or being written just now\n"
 

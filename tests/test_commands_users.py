@@ -9,7 +9,7 @@ from commands import METERMT, PASSWORD, assert_done, assert_refused, dump_of, en
 from conftest import add_readers, make_account, refusal_of, wait_until
 
 from metermt.client import connect
-from metermt.errors import LoginError, SessionError, TooManyFailures
+from metermt.errors import AccountDisabled, LoginError, SessionError, TooManyFailures
 from metermt.manager import Manager
 from metermt.model import Role, Status
 from metermt.passwords import verify_password
@@ -106,11 +106,13 @@ def test_users_are_listed_by_name_with_what_is_known_of_their_logins(metermt, da
         store.write(lambda tx: tx.sessions.forget(0))
     metermt("users", "disable", "carol")
 
-    until, used = (time.strftime("%Y-%m-%d %H:%M", time.localtime(at)) for at in (now + 14 * 60, now - 3600))
+    until, used = (
+        time.strftime("%Y-%m-%d %H:%M+05:30", time.gmtime(at + 5.5 * 3600)) for at in (now + 840, now - 3600)
+    )
     assert_done(
-        metermt("users", "list"),
-        f"user    full name  role        {'state':39}  last use\n"
-        f"al      Al         reader      {'':39}  {used}\n"
+        metermt("users", "list", TZ="Asia/Kolkata"),
+        f"user    full name  role        {'state':45}  last use\n"
+        f"al      Al         reader      {'':45}  {used}\n"
         f"carol   Carol      reader      disabled, locked until {until}\n"
         f"eric    Eric       supervisor  locked until {until}\n"
         "gwenda  Gwenda     reader\n",
@@ -183,7 +185,7 @@ def test_a_disabled_user_cannot_log_in(invoke, database_path):
     assert_done(invoke("users", "disable", "carol"), "Disabled carol.\n")
     assert_done(invoke("users", "disable", "carol"), "Disabled carol.\n")
 
-    with SqliteStore(database_path) as store, pytest.raises(LoginError):
+    with SqliteStore(database_path) as store, pytest.raises(AccountDisabled):
         Manager(store).login("carol", PASSWORD)
 
 

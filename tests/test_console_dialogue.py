@@ -225,15 +225,24 @@ def test_each_prompt_can_be_left_politely(demo_server, open_console, prompt):
         assert re.search(rf"^{prompt}[^\n]*: (\^C)?\nGoodbye\n\Z", terminal.seen, re.MULTILINE), terminal.seen
 
 
-def test_a_reading_half_typed_is_not_sent(demo_server, open_console):
+def test_a_reading_half_typed_is_not_sent_and_not_dropped_in_silence(demo_server, open_console):
     terminal = open_console(demo_server)
     terminal.log_in("gwenda")
-    terminal.meter()
-    terminal.press("59")
-    terminal.wait_for("59")
+    meter = terminal.meter()
+    for what, typed in (("Reading", "59"), ("Reason", "Dog")):
+        terminal.press(typed)
+        terminal.wait_for(typed)
+        terminal.press(CTRL_C)
+        told = f"Not sent for meter {meter}: “{typed}”. Type it again and press Enter, or leave with Ctrl+C"
+        terminal.wait_for(f"\r\n{told}\r\n{what} for meter {meter}: ")
+        if what == "Reading":
+            terminal.type("")
+            terminal.wait_for("Reason for meter")
+            terminal.wait_for(": ")
     terminal.press(CTRL_C)
 
     assert terminal.end() == 0
+    assert terminal.seen.endswith(": \nGoodbye\n")
     with connect(port=demo_server.port) as gwenda:
         gwenda.login("gwenda", "gwenda")
         assert gwenda.get_status().count == 0

@@ -4,10 +4,11 @@ from datetime import UTC, datetime
 
 import pytest
 from conftest import Clock, make_job
-from readers import readings_in
+from readers import as_office, readings_in
 from servers import FullStore, fill, listening
 from terminals import CLIENT_CONSOLE, CTRL_C, piped
 
+from metermt.calls.accounts import Username, disable_user
 from metermt.calls.desk import Desk
 
 KEPT = "Your reading 5983 for meter G1 is kept on this device: you are asked about it when you log in again"
@@ -82,6 +83,17 @@ def test_a_reading_is_kept_when_its_reader_cannot_log_in_again(typist, open_cons
     again.wait_for("Accepted: 5983 for meter G1\r\n")
     assert again.meter() == "G2"
     assert said_by(store) == [("carol", "G1", 5983)]
+
+
+def test_a_reader_who_is_disabled_at_work_is_told_so_and_the_reading_is_kept(typist, server, store, open_console):
+    as_office(Desk(store), disable_user, Username("carol"))
+    typist.type("5983")
+    assert typist.end() == 1
+    assert typist.seen.endswith(f": 5983\n{KEPT}\nError: Your account has been disabled: ask the office\n")
+
+    done = piped("carol\ncarol\n", *CLIENT_CONSOLE, "-p", server.port)
+    assert done.stderr == b"Error: Your account has been disabled: ask the office\n"
+    assert said_by(store) == []
 
 
 def test_a_reading_is_not_sent_by_somebody_else_who_logs_in(typist, store, clock):

@@ -235,4 +235,5 @@ def test_a_reader_without_a_job_is_told_who_has_the_rest(servers, make_walk, ope
     assert terminal.seen.endswith(
         "Accepted: you have read 1 out of 1 readings\n"
         "12 jobs are left, all with other readers: 7 with adam, 5 with eric.\n"
+        "Jobs done: 1 by you, 1 by all readers, of 13.\n"
     )

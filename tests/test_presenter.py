@@ -1,11 +1,14 @@
 """What the window does, without a window: a real server, and calls that are run at once."""
 
+from dataclasses import replace
+
 import pytest
 from conftest import import_jobs, make_job
 from presenter_fixtures import *  # noqa: F403 - the fixtures
 from presenter_fixtures import AtOnce, log_in, submit
-from readers import readings_in
+from readers import as_office, readings_in
 
+from metermt.calls import accounts
 from metermt.client import connect
 from metermt.errors import ServerLost, StoreAway
 from metermt.gui.opening import Opening
@@ -85,8 +88,12 @@ def test_who_has_read_their_last_job_is_told_who_has_the_rest(reading, manager):
     submit(reading, "1")
     assert (reading.state.screen, reading.state.end) == (
         Screen.DONE,
-        "1 job is left, with another reader: 1 with adam.",
+        "1 job is left, with another reader: 1 with adam.\nJobs done: 1 by you, 1 by all readers, of 2.",
     )
+    tally = "Jobs done: 1 by you, 1 by all readers, of 2."
+    assert reading.state.ending == ("1 job is left, with another reader", f"1 with adam.\n{tally}")
+    assert replace(reading.state, end=f"All jobs are done.\n{tally}").ending == ("All jobs are done", tally)
+    assert replace(reading.state, end="All jobs are done.").ending == ("All jobs are done", "")
 
 
 def test_a_refused_reading_stays_and_is_blamed_until_it_is_changed(reading):
@@ -215,6 +222,18 @@ def test_an_expired_login_is_asked_for_again_and_the_submission_goes_on(reading,
     assert "expired" in reading.state.hint
     log_in(reading)
     assert (reading.state.dialog, reading.state.notice) == (None, "Accepted 5983 for G5248")
+
+
+def test_a_reader_who_is_disabled_is_told_so_at_work_and_at_login(reading, open_presenter, desk):
+    as_office(desk, accounts.disable_user, accounts.Username("carol"))
+    submit(reading, "5983")
+    assert reading.state.dialog is None
+    assert reading.state.faults[""].startswith(
+        "Your account has been disabled: ask the office. Your reading is kept: Retry sends it again"
+    )
+    again = open_presenter()
+    log_in(again)
+    assert again.state.faults == {"password": "Your account has been disabled: ask the office"}
 
 
 def test_a_server_that_is_not_there_can_be_tried_again():

@@ -27,7 +27,7 @@ def test_what_a_client_can_raise_is_exported():
     raised = {
         *(cls for cls in vars(metermt.errors).values() if isinstance(cls, type) and issubclass(cls, Error)),
     }
-    of_the_office = {"UserError", "RouteError", "ListenError", "NotAMeterServer", "RegistryUnreachable"}
+    of_the_office = {"ListenError", "NotAMeterServer", "RegistryUnreachable"}
     of_databases = {"StoreGone", "StoreLocked", "StoreRefused", "StoreTooNew", "NotAStore"}
     names = {cls.__name__ for cls in raised} - of_the_office - of_databases
 
@@ -129,19 +129,25 @@ def test_the_example_reads_a_route(run_example, server, monkeypatch):
     assert lines[-1].endswith("3 of 3 are yours")
 
 
-def test_the_example_ends_with_a_word_when_it_cannot_go_on(run_example, server, desk, tmp_path, silent_port):
+def test_the_example_ends_with_a_word_when_it_cannot_go_on(
+    run_example, server, desk, tmp_path, silent_port, monkeypatch
+):
     wrong = run_example("--port", server.port, "--password", "wrong")
     nobody = run_example("--port", silent_port, "--password", "carol")
     untrusted = run_example("--port", server.port, "--password", "carol", "--tls-ca", Authority(tmp_path).path)
     certificate, key = Authority(tmp_path).certify_server(["localhost"], "METER")
     with listening(desk, tls=ServerTls(certificate, key)) as encrypted:
         trusted = run_example("--port", encrypted.port, "--tls-ca", tmp_path / "ca.pem", "--password", "carol")
+        monkeypatch.delattr("getpass.getpass")  # no password is asked for
+        wanted = run_example("--port", encrypted.port)
 
     assert wrong == (1, "", "Invalid username or password: check --username and the password\n")
     assert nobody[0] == 1
     assert nobody[2].endswith(": check --host and --port, and whether a server runs there\n")
     assert untrusted[0] == 1
-    assert untrusted[2].endswith(": check --tls-ca\n")
+    assert "it does not answer in TLS; start it with --tls, or leave --tls-ca away\n" in untrusted[2]
+    assert wanted[0] == 1
+    assert wanted[2].endswith("give --tls-ca with a copy of its ca.pem (in Python tls_ca=)\n")
     assert trusted[0] == 0
     assert trusted[1].startswith("Welcome, Carol Dent\n")
 

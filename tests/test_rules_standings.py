@@ -8,7 +8,7 @@ from conftest import CYCLE, HUGE, NOW, make_reading, refusal_of
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from metermt.errors import AlreadyRead, CycleClosed, InvalidKey, InvalidReading, MeterLeased, UnknownMeter
+from metermt.errors import AlreadyRead, CycleClosed, InvalidKey, InvalidReading, MeterLeased, UnknownCycle, UnknownMeter
 from metermt.model import MAX_DIALS, Answer, JobState, Standing
 from metermt.rules.standings import check_fits, check_same_answer, job_meant
 
@@ -31,8 +31,8 @@ def check(answer=ANSWER, **fields):
 # --- which job
 
 
-def meant(*standings, cycle=None, closed=None):
-    return job_meant(standings, replace(ANSWER, cycle=cycle), "carol", NOW.timestamp(), closed).job
+def meant(*standings, cycle=None, closed=None, cycles=("2026-10", CYCLE)):
+    return job_meant(standings, replace(ANSWER, cycle=cycle), "carol", NOW.timestamp(), closed, cycles).job
 
 
 def test_a_meter_without_a_job_is_unknown():
@@ -75,9 +75,14 @@ def test_the_cycle_that_the_answer_names_is_meant_whoever_has_what():
 
 
 def test_a_meter_without_a_job_in_the_cycle_that_is_named_is_unknown():
-    with pytest.raises(UnknownMeter, match="Unknown meter 'G1' in cycle '2026-13': check the number") as caught:
-        meant(make_standing(1), cycle="2026-13")
+    with pytest.raises(UnknownMeter, match="Unknown meter 'G1' in cycle '2026-10': check the number") as caught:
+        meant(make_standing(1), cycle="2026-10")
     assert type(caught.value) is UnknownMeter
+
+
+def test_a_cycle_that_there_is_not_is_refused_by_its_name():
+    with pytest.raises(UnknownCycle, match=r"^There is no cycle '2026-13': there are 2026-10, 2026-11$"):
+        meant(make_standing(1), cycle="2026-13")
 
 
 @pytest.mark.parametrize("cycle", ["2026-10", None], ids=["named", "handed out"])

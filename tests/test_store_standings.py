@@ -50,12 +50,14 @@ def test_who_was_handed_a_job_last_is_known_when_its_cycle_is_closed(crew):
         ("M00000", "adam"): CYCLE,
         ("M00001", "carol"): CYCLE,
         ("M00002", "carol"): CYCLE,
+        **{(f"M0000{number}", ""): CYCLE for number in range(4)},
     }
     crew.jobs.close_cycle(OTHER_CYCLE)
     assert crew.jobs.closed_hands(["M00000", "M00001"]) == {
         ("M00000", "adam"): CYCLE,
         ("M00000", "carol"): OTHER_CYCLE,
         ("M00001", "carol"): OTHER_CYCLE,
+        **{(f"M0000{number}", ""): OTHER_CYCLE for number in range(2)},
     }
     assert crew.jobs.closed_hands([]) == {}
 
@@ -66,7 +68,7 @@ def test_only_the_latest_closed_cycles_are_looked_into_for_who_was_handed_a_job(
         import_jobs(steps.store, f"{year}", [make_job(f"M{year}", f"{year}")])
         steps.lease("carol-1", f"M{year}", until=LEASED_UNTIL)
         steps.jobs.close_cycle(f"{year}")
-    assert steps.jobs.closed_hands(["M2000", "M2001"]) == {("M2001", "carol"): "2001"}
+    assert steps.jobs.closed_hands(["M2000", "M2001"]) == {("M2001", "carol"): "2001", ("M2001", ""): "2001"}
 
 
 def test_standings_come_in_the_order_of_the_cycles(crew):

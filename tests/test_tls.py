@@ -9,6 +9,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 import rpyc
+from commands import assert_refused
 from conftest import wait_until
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
@@ -18,7 +19,7 @@ from cryptography.x509.oid import NameOID
 from metermt import certificates, connect
 from metermt.certificates import Authority
 from metermt.discovery import Registry
-from metermt.errors import ConnectionFailed, LoginError, SettingError, TlsError
+from metermt.errors import LoginError, SettingError, TlsError
 from metermt.registry import RegistryServer
 from metermt.serving import RunningServer, ServerSettings
 from metermt.transport.tls import ServerTls
@@ -149,11 +150,27 @@ def test_plain_text_on_either_side_is_told(server, authority):
         pytest.raises(TlsError, match="does not answer in TLS; start it with --tls"),
     ):
         connect("localhost", plain.port, tls_ca=authority.path)
-    with (
-        connect("localhost", server.port, timeout=0.5) as client,
-        pytest.raises(ConnectionFailed, match="does it want TLS"),
-    ):
+    with connect("localhost", server.port) as client, pytest.raises(TlsError, match="give --tls-ca with a copy of its"):
         client.ping()
+    bare = rpyc.connect("localhost", server.port)
+    with closing(bare), pytest.raises(Exception, match="The server wants an encrypted link"):
+        assert bare.root
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        ("console", "-p", "{port}"),
+        ("outbox", "send", "-p", "{port}"),
+        ("routes", "missing", "--server", "localhost:{port}"),
+    ],
+    ids=" ".join,
+)
+def test_who_forgets_tls_is_told_before_a_password_is_asked_for(invoke, server, command):
+    told = invoke(*[word.format(port=server.port) for word in command], stdin="carol\ncarol\n")
+
+    words = "The server wants an encrypted link: give --tls-ca with a copy of its ca.pem (in Python tls_ca=)"
+    assert_refused(told, words)
 
 
 def test_nothing_older_than_tls_1_2_is_spoken(server, authority):

@@ -58,12 +58,14 @@ def test_enter_submits_and_brings_the_next_meter(reader, database):
     assert readings_in(database) == [("G5248", 5983, "")]
 
 
-def test_alt_and_a_letter_do_everything(reader, database):
+def test_alt_and_a_letter_do_everything_and_control_a_selects_what_is_typed(reader, database):
     reader.press("Alt-e")
     assert reader.focused == "reason"
     reader.type("lid broken")
     reader.press("Alt-r")
     assert reader.focused == "reading"
+    reader.type("5")
+    reader.press("Control-a")
     reader.type("17")
     reader.press("Alt-s")
     reader.wait_for("Accepted 17 for G5248")

@@ -7,8 +7,9 @@ from metermt.calls.credentials import hashed, is_right, verified
 from metermt.calls.desk import Desk
 from metermt.calls.sessions import end_sessions
 from metermt.calls.table import Ask, Turn, Weight, call
-from metermt.errors import LoginError, SessionError, TooManyFailures, UserError
+from metermt.errors import AccountDisabled, LoginError, SessionError, TooManyFailures, UserError
 from metermt.model import Account, Role, User
+from metermt.passwords import warning_of
 from metermt.rules.clocks import can_have_been
 from metermt.rules.lockout import locked_until
 from metermt.store.base import Tx
@@ -99,18 +100,23 @@ def find_user(turn: Turn, ask: Ask[Username]) -> User:
 
 
 @call(Role.ADMIN, Weight.LONG)
-def add_user(desk: Desk, ask: Ask[NewUser]) -> None:
-    """Let somebody in. Raises `UserError` if the name is taken, or the password cannot be used."""
+def add_user(desk: Desk, ask: Ask[NewUser]) -> str | None:
+    """Let somebody in; return a warning if the password is easily guessed.
+
+    Raises `UserError` if the name is taken, or the password cannot be used.
+    """
     user = ask.request.user
     account = Account(user, hashed(ask.caller, ask.request.password))
     desk.store.write(lambda tx: add_accounts(desk.turn(tx), [account]))
+    return warning_of(ask.request.password)
 
 
 @call(Role.ADMIN, Weight.LONG)
-def set_password(desk: Desk, ask: Ask[NewPassword]) -> None:
+def set_password(desk: Desk, ask: Ask[NewPassword]) -> str | None:
     """Give a user a new password, end their sessions, and forget their failed logins.
 
-    What the sessions hold is left to their reader. Who is disabled stays so. Raises `UserError`.
+    Returns a warning if the password is easily guessed. What the sessions hold is left to their reader. Who is disabled
+    stays so. Raises `UserError`.
     """
     username, password_hash = ask.request.username, hashed(ask.caller, ask.request.password)
 
@@ -122,30 +128,34 @@ def set_password(desk: Desk, ask: Ask[NewPassword]) -> None:
         return turn.ended
 
     desk.sessions.forget(desk.store.write(work))
+    return warning_of(ask.request.password)
 
 
 @call(Role.READER, Weight.LONG)
-def change_password(desk: Desk, ask: Ask[ChangedPassword]) -> None:
+def change_password(desk: Desk, ask: Ask[ChangedPassword]) -> str | None:
     """Change the password of who asks, and end their other sessions; what these hold is left to their reader.
 
-    A wrong old password counts as a failed login. Asking again for what was done is harmless, as when the first answer
-    was lost. Raises `LoginError`, its subclass `TooManyFailures`, or `UserError` if the new one cannot be used.
+    Returns a warning if the new one is easily guessed. A wrong old password counts as a failed login. Asking again for
+    what was done is harmless, as when the first answer was lost. Raises `LoginError`, its subclass `TooManyFailures`,
+    or `UserError` if the new one cannot be used.
     """
     own, new = ask.reader, ask.request.new
     try:
         old_hash = verified(desk, own.username, ask.caller, ask.request.old).password_hash
-    except TooManyFailures:
+    except (TooManyFailures, AccountDisabled):
         raise
     except LoginError:
         if is_right(desk, own.username, ask.caller, new):
-            return
+            return warning_of(new)
         raise LoginError("The old password is wrong") from None
     new_hash = hashed(ask.caller, new)
 
     def work(tx: Tx) -> set[str] | None:
         turn = desk.turn(tx)
         account = _account(turn, own.username)
-        if account.user.disabled or own.key not in tx.sessions.find([own.key]):
+        if account.user.disabled:
+            raise AccountDisabled
+        if own.key not in tx.sessions.find([own.key]):
             raise SessionError
         if account.password_hash != old_hash:
             return None
@@ -155,9 +165,9 @@ def change_password(desk: Desk, ask: Ask[ChangedPassword]) -> None:
 
     ended = desk.store.write(work)
     if ended is None:  # it was changed meanwhile: look again
-        change_password.function(desk, ask)
-    else:
-        desk.sessions.forget(ended)
+        return change_password.function(desk, ask)  # type: ignore[no-any-return]
+    desk.sessions.forget(ended)
+    return warning_of(new)
 
 
 @call(Role.ADMIN, Weight.WRITE)
@@ -180,15 +190,23 @@ def unlock_user(turn: Turn, ask: Ask[Username]) -> None:
 
 @call(Role.ADMIN, Weight.WRITE)
 def disable_user(turn: Turn, ask: Ask[Username]) -> None:
-    """Let a user in no more, end their sessions, and free their jobs. Their readings stay. Raises `UserError`."""
+    """Let a user in no more, and free their jobs. Their readings stay. Raises `UserError`.
+
+    Their sessions are good for nothing but being told so.
+    """
     _change(turn, ask.request.username, disabled=True)
-    end_sessions(turn, turn.tx.sessions.of([ask.request.username]), free_jobs=True)
+    turn.tx.leases.end_of(turn.tx.sessions.of([ask.request.username]))
 
 
 @call(Role.ADMIN, Weight.WRITE)
 def enable_user(turn: Turn, ask: Ask[Username]) -> None:
-    """Let a user in again who was disabled; the password is the old one. Raises `UserError`."""
-    _change(turn, ask.request.username, disabled=False)
+    """Let a user in again who was disabled; the password is the old one. Raises `UserError`.
+
+    Who had logged in before has to do so again.
+    """
+    if _account(turn, ask.request.username).user.disabled:
+        _change(turn, ask.request.username, disabled=False)
+        end_sessions(turn, turn.tx.sessions.of([ask.request.username]), free_jobs=True)
 
 
 def add_accounts(turn: Turn, accounts: list[Account]) -> None:

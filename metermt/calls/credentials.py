@@ -9,7 +9,7 @@ from metermt.calls.desk import Desk
 from metermt.calls.regulars import network_of
 from metermt.calls.table import Caller
 from metermt.calls.turnstile import Turnstile
-from metermt.errors import LoginError, TooManyFailures
+from metermt.errors import AccountDisabled, LoginError, TooManyFailures
 from metermt.model import Account
 from metermt.passwords import hash_password, verify_password
 from metermt.rules.lockout import locked_until
@@ -26,18 +26,23 @@ def verified(desk: Desk, name: str, caller: Caller, password: str) -> Account:
     """Return the account of this name, if this is its password, as it stands before anybody changes it again.
 
     A wrong password counts as a failure of the name at the address, whether there is such a user or not. Raises
-    `LoginError`, or its subclass `TooManyFailures`; `ServerBusy` when too many want to log in at once.
+    `LoginError`, or its subclasses `TooManyFailures` and, for the right password only, `AccountDisabled`; `ServerBusy`
+    when too many want to log in at once.
     """
     _check_failures(desk, name, caller.address)  # who has to wait takes no place
     with _turn_to_hash(desk, name, caller):
         _check_failures(desk, name, caller.address)
         account = desk.store.read(lambda tx: tx.accounts.find([name])).get(name)
         # Whoever there is or is not, it takes as long.
-        usable = account if account and not account.user.disabled else None
-        if verify_password(usable.password_hash if usable else None, password) and usable:
-            return usable
-        _remember_failure(desk, name, caller.address)
+        is_right = verify_password(account.password_hash if account else None, password)
         where = caller.address or "this machine"
+        if account and is_right:
+            if account.user.disabled:
+                words = "%s, who is disabled, wants to log in from %s"
+                desk.journal.warning("logins of disabled users", caller.address, words, name, where)
+                raise AccountDisabled
+            return account
+        _remember_failure(desk, name, caller.address)
         if account:
             who = f"disabled {name}" if account.user.disabled else name
             desk.journal.warning("wrong passwords", caller.address, "wrong password for %s from %s", who, where)

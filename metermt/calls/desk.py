@@ -11,8 +11,8 @@ from metermt.calls.known import KnownSessions, key_of
 from metermt.calls.regulars import Regulars
 from metermt.calls.table import Ask, Call, Caller, Refused, Turn, Weight
 from metermt.calls.telling import Telling
-from metermt.errors import Error, RoleError, SessionError, StoreAway, StoreError, StoreRefused
-from metermt.model import Session
+from metermt.errors import AccountDisabled, Error, RoleError, SessionError, StoreAway, StoreError, StoreRefused
+from metermt.model import Role, Session
 from metermt.policy import Policy
 from metermt.sparinglog import SparingLog
 from metermt.store.base import Store, Tx
@@ -162,7 +162,7 @@ class Work:
             self._desk.sessions.forget(
                 ask.session.key for ask in self.asks if ask.session and ask.session.username in disabled
             )
-            raise SessionError
+            raise AccountDisabled
         self._changed, self._refused = turn.ended | turn.moved, turn.refused
         return outcomes
 
@@ -258,12 +258,13 @@ class BegunAnswers:
 
 
 def _check_role(ask: Ask[Any]) -> None:
-    """Raise `SessionError` or `RoleError` unless the call is for who asks."""
+    """Raise `SessionError`, its subclass `AccountDisabled`, or `RoleError` unless the call is for who asks."""
     least = ask.call.least
     if least is None:
         return
     role = ask.caller.role or (ask.session.user.role if ask.session else None)
     if role is None:
-        raise SessionError
+        raise AccountDisabled if ask.is_disabled else SessionError
     if not role.may_act_as(least):
-        raise RoleError(f"{ask.call.name} is for a {least} or more, and you are a {role}", role=str(least))
+        words = f"{'an' if least is Role.ADMIN else 'a'} {least}"
+        raise RoleError(f"{ask.call.name} is for {words} or more, and you are a {role}", role=str(least))

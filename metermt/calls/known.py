@@ -50,7 +50,7 @@ class KnownSessions:
         """
         asks_of: dict[str, list[Ask[Any]]] = {}
         for ask in asks:
-            ask.session = None
+            ask.session, ask.is_disabled = None, False
             if ask.call.least is not None and not ask.caller.role:
                 asks_of.setdefault(key_of(ask.session_id), []).append(ask)
         known = self._read_within(asks_of, turn.now, _TRUSTED_SECONDS)
@@ -61,7 +61,11 @@ class KnownSessions:
         idle = turn.policy.session_idle.total_seconds()
         due: dict[str, float] = {}
         for key, session in {**known, **read}.items():
-            if session.used_at < turn.now - idle or session.user.disabled:
+            if session.used_at < turn.now - idle:
+                continue
+            if session.user.disabled:
+                for ask in asks_of[key]:
+                    ask.is_disabled = True
                 continue
             for ask in asks_of[key]:
                 ask.session = session

@@ -24,6 +24,8 @@ class Left:
     """Jobs that other readers hold, by user name."""
     any_free: bool = False
     """Whether a job can be handed out now."""
+    done_by_me: int = 0
+    """Jobs that this reader has read."""
 
     def in_words(self) -> str:
         """Tell people why there is no job."""
@@ -38,6 +40,13 @@ class Left:
         if self.mine:
             return f"{left} {'in other hands' if self.others else 'in your hands'}: {self._hands()}."
         return f"{left} with {'other readers' if held > 1 else 'another reader'}: {self._hands()}."
+
+    def tally_in_words(self) -> str:
+        """Tell people how much is read by whom, empty where `in_words` says it all: nothing, or all by this reader."""
+        jobs = self.done + self.mine + sum(self.others.values())
+        if self.any_free or self.done_by_me == jobs:
+            return ""
+        return f"Jobs done: {self.done_by_me} by you, {self.done} by all readers, of {jobs}."
 
     def _hands(self) -> str:
         """Return who holds how many, most first."""
@@ -57,11 +66,13 @@ def why_no_job(turn: Turn, ask: Ask[None]) -> Left:
     cycles = list(turn.tx.jobs.cycles().values())
     held = turn.tx.leases.holders(turn.now)
     is_any_over = held.pop("", 0) > 0
+    status = turn.tx.readings.tallies([username])[username]
     return Left(
         open_cycles=cycles.count(True),
         closed_cycles=cycles.count(False),
-        done=turn.tx.readings.tallies([username])[username].total,
+        done=status.total,
         mine=held.pop(username, 0),
         others=held,
         any_free=is_any_over or bool(turn.tx.jobs.routes_left()),
+        done_by_me=status.count,
     )

@@ -186,13 +186,17 @@ class Decisions:
         unnamed = {answer.meter for answer in lost if answer.cycle is None}
         self._closed_hands = jobs.closed_hands(unnamed) if unnamed else {}
         named = any(answer.cycle is not None for answer in lost)
-        self._closed = {cycle for cycle, is_open in jobs.cycles().items() if not is_open} if named else set()
+        self._cycles = jobs.cycles() if named else {}
 
     def _closed_cycle_of(self, username: str, answer: Answer) -> str | None:
-        """Return the closed cycle that an answer is for, None if there is none."""
-        if answer.cycle is None:
-            return self._closed_hands.get((answer.meter, username))
-        return answer.cycle if answer.cycle in self._closed else None
+        """Return the closed cycle that an answer is for, None if there is none.
+
+        One that names none is for a cycle that its reader was handed the meter in; if no open cycle has it, for any.
+        """
+        if answer.cycle is not None:
+            return None if self._cycles.get(answer.cycle, True) else answer.cycle
+        mine = self._closed_hands.get((answer.meter, username))
+        return mine if mine or answer.meter in self._standings else self._closed_hands.get((answer.meter, ""))
 
     def _decide(self, username: str, answer: Answer) -> Reading:
         """Return the reading that an answer becomes.
@@ -205,7 +209,9 @@ class Decisions:
             check_same_answer(first, answer)
             return first
         closed = self._closed_cycle_of(username, answer)
-        standing = job_meant(self._standings.get(answer.meter, ()), answer, username, self._turn.now, closed)
+        standing = job_meant(
+            self._standings.get(answer.meter, ()), answer, username, self._turn.now, closed, self._cycles
+        )
         check_fits(standing, answer, username, self._turn.now)
         judgement = judged_at(standing, answer, self._turn.moment)
         try:

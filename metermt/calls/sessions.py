@@ -11,7 +11,7 @@ from metermt.calls.credentials import verified
 from metermt.calls.desk import Desk
 from metermt.calls.known import key_of
 from metermt.calls.table import Ask, Turn, Weight, call
-from metermt.errors import LoginError
+from metermt.errors import AccountDisabled, LoginError
 from metermt.model import Account, Role, Session
 from metermt.names import is_username
 from metermt.store.base import Tx
@@ -71,7 +71,7 @@ def login(desk: Desk, ask: Ask[Login]) -> LoggedIn:
     """Let a user in. Failures are counted for each name and address.
 
     The session lasts until it was idle for 12 hours, unless `Policy` says otherwise. Raises `LoginError`, or its
-    subclass `TooManyFailures`; `ServerBusy` when too many want to log in at once.
+    subclasses `TooManyFailures` and `AccountDisabled`; `ServerBusy` when too many want to log in at once.
     """
     username, password = ask.request.username, ask.request.password
     if not isinstance(username, str) or not isinstance(password, str):
@@ -121,12 +121,14 @@ def end_sessions(turn: Turn, keys: list[str], *, free_jobs: bool) -> None:
 def _opened(desk: Desk, key: str, verified_as: Account, tx: Tx) -> Session | None:
     """Return a new session; None if the password that was verified is not the one of the account any more.
 
-    Raises `LoginError` if the user is gone or disabled by now.
+    Raises `LoginError` if the user is gone by now, or `AccountDisabled`.
     """
     turn, username = desk.turn(tx), verified_as.user.username
     account = tx.accounts.find([username]).get(username)
-    if account is None or account.user.disabled:
+    if account is None:
         raise LoginError
+    if account.user.disabled:
+        raise AccountDisabled
     if account.password_hash != verified_as.password_hash:
         return None
     set_right(turn)

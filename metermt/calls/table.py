@@ -67,6 +67,8 @@ class Ask(Generic[Q]):
     session_id: str = field(repr=False)
     request: Q
     session: Session | None = None
+    is_disabled: bool = False
+    """Whether there is such a session, of a user who is disabled; then it is not filled in."""
 
     @property
     def reader(self) -> Session:

@@ -18,6 +18,8 @@ class Missing:
     """None for all open cycles."""
     after: Unread | None = None
     """The last one of those that are known already; None for the first ones."""
+    route: str | None = None
+    """None for all routes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,18 +36,22 @@ def list_missing(turn: Turn, ask: Ask[Missing]) -> list[Unread]:
     """Return the first 1,000 meters that are not read, or were missed, by cycle, route, sequence and number.
 
     Ask again with the last of them for those that come after it. Who holds one is told until that time is over.
-    Raises `RouteError` if there is no such cycle.
+    Raises `RouteError` if there is no such cycle or route.
     """
-    cycles, asked, after = turn.tx.jobs.cycles(), ask.request.cycle, ask.request.after
+    cycles, asked = turn.tx.jobs.cycles(), ask.request.cycle
     if asked is not None:
         check_there_is(asked, cycles)
     wanted = [cycle for cycle, is_open in cycles.items() if is_open] if asked is None else [asked]
+    after, route = ask.request.after, ask.request.route
+    if route is not None and after is None:
+        _check_there_is_route(turn, route, wanted)
     found: list[Unread] = []
     for cycle in wanted:
-        if after is None or cycle > after.cycle:
-            found += turn.tx.jobs.unread(cycle, MAX_ITEMS - len(found))
-        elif cycle == after.cycle:
-            found += turn.tx.jobs.unread(cycle, MAX_ITEMS, (after.route, after.sequence, after.meter))
+        if after and cycle < after.cycle:
+            continue
+        place = after.place[1:] if after and cycle == after.cycle else (route or "", -1, "")
+        unread = turn.tx.jobs.unread(cycle, MAX_ITEMS - len(found), place)
+        found += [one for one in unread if route in (None, one.route)]
         if len(found) == MAX_ITEMS:
             break
     return [one if one.leased_until > turn.now else replace(one, leased_to=None, leased_until=0.0) for one in found]
@@ -61,6 +67,11 @@ def release_jobs(turn: Turn, ask: Ask[Release]) -> int:
     jobs = _held(turn, ask.request)
     turn.tx.leases.end(jobs)
     return len(jobs)
+
+
+def _check_there_is_route(turn: Turn, route: str, cycles: list[str]) -> None:
+    if not any(turn.tx.jobs.on_routes(cycle, [route]) for cycle in cycles):
+        raise RouteError(f"There is no route {route!r} in {', '.join(cycles) or 'the open cycles'}")
 
 
 def _held(turn: Turn, release: Release) -> list[int]:

@@ -1,9 +1,10 @@
 """What several commands share: their options, and how errors end them."""
 
 import functools
+import getpass
 import os
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
@@ -21,7 +22,6 @@ from metermt.reaching import listed
 
 _FILE = click.Path(path_type=Path)
 _WAYS = ("servers", "service", "registry", "tls_ca", "tls_cert", "ssh")
-_SETTING_OF = {"servers": "server"}  # by the option's name here, where it is not the same
 F = TypeVar("F", bound=Callable[..., Any])
 
 
@@ -89,14 +89,7 @@ def server_options(command: Callable[..., Any]) -> Callable[..., Any]:
     """
 
     @address_options("connect to")
-    @click.option(
-        "--server",
-        "servers",
-        multiple=True,
-        callback=_check_servers,
-        metavar="HOST[:PORT],…",
-        help="Use any of these servers instead, and another one when it fails; they share one database.",
-    )
+    @servers_option("Use any of these servers instead, and another one when it fails; they share one database.")
     @click.option("--service", metavar="NAME", help=f"Find it by name instead.  [default with --registry: {SERVICE}]")
     @click.option(
         "--registry",
@@ -111,14 +104,26 @@ def server_options(command: Callable[..., Any]) -> Callable[..., Any]:
         said = {name: options.pop(name) for name in ("host", "port", *_WAYS)}
         if said["servers"] and (others := _typed("host", "port", "service", "registry", "ssh")):
             raise click.UsageError(f"--server lists the servers: leave {', '.join(others)} away")
-        typed = {_SETTING_OF.get(name, name.replace("_", "-")): said[name] for name in said if _typed(name)}
-        found = joined(typed, from_environment(os.environ), *map(from_file, settings_files()))
-        ways = {name: found.get(_SETTING_OF.get(name, name.replace("_", "-"))) for name in _WAYS}
-        if ways["registry"] and not ways["service"]:
-            ways["service"] = SERVICE
-        return command(connect=Target(found.get("host", "localhost"), found.get("port", PORT), ways), **options)
+        return command(connect=target_of(said), **options)
 
     return with_target
+
+
+def target_of(said: Mapping[str, Any]) -> Target:
+    """Return the server that these options of a command name, with what variables and files say beyond."""
+    typed = {_setting_of(name): said[name] for name in said if _typed(name)}
+    found = joined(typed, from_environment(os.environ), *map(from_file, settings_files()))
+    ways = {name: found.get(_setting_of(name)) for name in _WAYS}
+    if ways["registry"] and not ways["service"]:
+        ways["service"] = SERVICE
+    return Target(found.get("host", "localhost"), found.get("port", PORT), ways)
+
+
+def servers_option(words: str) -> Callable[[F], F]:
+    """Add --server, a list of servers that share one database."""
+    return click.option(
+        "--server", "servers", multiple=True, callback=_check_servers, metavar="HOST[:PORT],…", help=words
+    )
 
 
 def tls_options(command: F) -> F:
@@ -178,10 +183,23 @@ def _check_servers(_context: object, _parameter: object, servers: tuple[str, ...
     return servers
 
 
+def _setting_of(name: str) -> str:
+    """Return what an option is called in variables and files."""
+    return "server" if name == "servers" else name.replace("_", "-")
+
+
 def _typed(*names: str) -> list[str]:
     """Return which of these options are given."""
     source = click.get_current_context().get_parameter_source
     return [f"--{name}" for name in names if source(name) is not ParameterSource.DEFAULT]
+
+
+def login_name() -> str:
+    """Return the name that whoever runs this program is logged in by on this machine, empty if nobody is."""
+    try:
+        return getpass.getuser()
+    except (OSError, KeyError, ImportError):  # as in some containers
+        return ""
 
 
 def check_shared(database: DatabasePlace | None) -> None:

@@ -4,12 +4,10 @@ from datetime import date, datetime
 
 import click
 
-from metermt.calls.cycles import Closing, Cycle, CycleProgress, close_cycle, list_cycles, reopen_cycle
-from metermt.calls.opening import Opening, open_cycle
+from metermt.calls.cycles import CycleProgress
 from metermt.cli.columns import print_columns
-from metermt.cli.common import MeterGroup, database_option
-from metermt.cli.office import office
-from metermt.config import DatabasePlace
+from metermt.cli.common import MeterGroup
+from metermt.cli.office import Opening, office_options
 
 
 @click.group(cls=MeterGroup)
@@ -23,8 +21,8 @@ def cycles() -> None:
 @click.option(
     "--due", type=click.DateTime(["%Y-%m-%d"]), metavar="YYYY-MM-DD", help="The day by which it is to be read."
 )
-@database_option
-def open_(cycle: str, routes: tuple[str, ...], due: datetime | None, database: DatabasePlace) -> None:
+@office_options
+def open_(cycle: str, routes: tuple[str, ...], due: datetime | None, open_office: Opening) -> None:
     """Open CYCLE: one job of every active meter, to be judged by what the meter has shown before.
 
     Meters are known from imported route files. A cycle that is open gets the jobs that it lacks, such as those of more
@@ -36,8 +34,8 @@ def open_(cycle: str, routes: tuple[str, ...], due: datetime | None, database: D
         metermt cycles open 2026-12 --route Harbour
     """
     day = due.date() if due else None
-    with office(database, create=False) as opened:
-        done = opened.ask(open_cycle, Opening(cycle, list(routes), day))
+    with open_office() as office:
+        done = office.open_cycle(cycle, routes, day)
     there = f"; {done.there} had one already" if done.there else ""
     click.echo(f"Cycle {cycle} is open: {_jobs(done.added)} added{there}.")
     if done.without_history:
@@ -46,16 +44,16 @@ def open_(cycle: str, routes: tuple[str, ...], due: datetime | None, database: D
 
 
 @cycles.command(name="list", short_help="List the cycles and how far they are.")
-@database_option
-def list_(database: DatabasePlace) -> None:
+@office_options
+def list_(open_office: Opening) -> None:
     """List all cycles; of the open ones each route: read, without access, skipped, left.
 
     \b
     Example:
         metermt cycles list
     """
-    with office(database, create=False) as opened:
-        found = opened.ask(list_cycles, None)
+    with open_office() as office:
+        found = office.list_cycles()
     if not found:
         click.echo("No cycles: open one with 'metermt cycles open', or import a route file for one.", err=True)
         return
@@ -66,31 +64,31 @@ def list_(database: DatabasePlace) -> None:
 @cycles.command(short_help="Close a cycle at its end.")
 @click.argument("cycle")
 @click.option("--force", is_flag=True, help="Though meters are not read: they are missed.")
-@database_option
-def close(cycle: str, force: bool, database: DatabasePlace) -> None:
+@office_options
+def close(cycle: str, force: bool, open_office: Opening) -> None:
     """Close CYCLE: its readings stay, and none is taken for it any more.
 
     \b
     Example:
         metermt cycles close 2026-10
     """
-    with office(database, create=False) as opened:
-        missed = opened.ask(close_cycle, Closing(cycle, force))
+    with open_office() as office:
+        missed = office.close_cycle(cycle, force=force)
     click.echo(f"Closed cycle {cycle}; {missed} {'meter was' if missed == 1 else 'meters were'} not read.")
 
 
 @cycles.command(short_help="Open a closed cycle again.")
 @click.argument("cycle")
-@database_option
-def reopen(cycle: str, database: DatabasePlace) -> None:
+@office_options
+def reopen(cycle: str, open_office: Opening) -> None:
     """Open CYCLE again, which was closed too early: the meters that were missed are handed out again.
 
     \b
     Example:
         metermt cycles reopen 2026-10
     """
-    with office(database, create=False) as opened:
-        count = opened.ask(reopen_cycle, Cycle(cycle))
+    with open_office() as office:
+        count = office.reopen_cycle(cycle)
     click.echo(f"Cycle {cycle} is open again; {count} {'meter is' if count == 1 else 'meters are'} to be read.")
 
 

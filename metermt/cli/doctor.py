@@ -140,7 +140,7 @@ def _check_database(database: DatabasePlace, servers: list[Seen]) -> Iterator[Fi
             place = opened.store.place()
             yield Finding("database", f"{place} answers in {answered:.1f} ms and is right for MeterMT {VERSION}")
             yield from _check_cycles(opened)
-            yield from _check_users(opened.ask(list_users, None))
+            yield from _check_users(opened.call(list_users, None))
             servers += servers_of(opened)
             yield from _check_signs_of_life(servers)
             yield _check_clock(opened.store.clock() - time.time())
@@ -150,7 +150,7 @@ def _check_database(database: DatabasePlace, servers: list[Seen]) -> Iterator[Fi
 
 def _check_cycles(opened: Office) -> Iterator[Finding]:
     cycles = opened.store.read(lambda tx: [cycle for cycle, is_open in tx.jobs.cycles().items() if is_open])
-    routes = opened.ask(list_routes, None)
+    routes = opened.call(list_routes, None)
     for cycle in cycles:
         mine = [route for route in routes if route.cycle == cycle]
         done, total = sum(route.done for route in mine), sum(route.total for route in mine)

@@ -86,7 +86,7 @@ def _batches(file: HistoryFile, total: _Total) -> Iterator[list[HistoryRow]]:
 
 def _keep(opened: Office, batch: list[HistoryRow], total: _Total) -> None:
     shown = [(row.line, one) for row in batch for one in row.shown]
-    outcomes = opened.ask(import_history, Past([Shown(*one) for _, one in shown]))
+    outcomes = opened.call(import_history, Past([Shown(*one) for _, one in shown]))
     wrong: dict[int, str] = {}
     for (line, _), error in zip(shown, outcomes, strict=True):
         if error is None:

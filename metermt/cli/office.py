@@ -1,28 +1,43 @@
-"""The calls of the office, on a database of this machine."""
+"""Where commands of the office are carried out: on a database of this machine, or at a server."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
-from typing import TypeVar
+import functools
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager, suppress
+from functools import partial
+from pathlib import Path
+from typing import Any, TypeVar
+
+import click
+from click.core import ParameterSource
 
 from metermt.calls.desk import Desk
+from metermt.calls.officecalls import OfficeCalls
 from metermt.calls.table import Call, Caller
+from metermt.cli.common import Target, database_option, login_name, servers_option, target_of, tls_options
 from metermt.config import DatabasePlace
+from metermt.errors import Error
 from metermt.model import Role
 from metermt.store.base import Store
 from metermt.store.opening import open_store
 
 Q = TypeVar("Q")
 R = TypeVar("R")
+Opening = Callable[[], AbstractContextManager[OfficeCalls]]
+"""Opens the database that a command is for, or logs in at the server, until the block ends."""
+
+_TIMEOUT = 60.0  # seconds: a large cycle is not closed in the ten that a reader would wait
+_FAREWELL = 1.0  # seconds that logging out may take
 
 
-class Office:
+class Office(OfficeCalls):
     """Asks for calls as an admin: whoever may open the database file is one."""
 
     def __init__(self, store: Store) -> None:
         self.store = store
         self._desk = Desk(store)
 
-    def ask(self, call: Call[Q, R], request: Q) -> R:
+    def call(self, call: Call[Q, R], request: Q) -> R:
         """Return the result of a call, or raise what it raises."""
         return self._desk.ask(call, request, caller=Caller(role=Role.ADMIN))
 
@@ -32,3 +47,58 @@ def office(database: DatabasePlace, *, create: bool = True) -> Iterator[Office]:
     """Open a database until the block ends; one that is not there is made, unless told not to. Raises `StoreError`."""
     with open_store(database, create=create) as store:
         yield Office(store)
+
+
+def office_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Add --database, and the options of a server; the command gets `open_office`, to open whichever is meant.
+
+    A server is meant only if it is typed: settings of clients, which tell readers where theirs is, say no more than how
+    it is trusted.
+    """
+
+    @database_option
+    @servers_option("Do it at this server, or any of these, instead of on a database of this machine.")
+    @click.option("--as", "as_whom", metavar="NAME", help="Log in there by this name.  [default: it is asked for]")
+    @tls_options
+    @functools.wraps(command)
+    def with_office(
+        *,
+        database: DatabasePlace,
+        servers: tuple[str, ...],
+        as_whom: str | None,
+        tls_ca: Path | None,
+        tls_cert: Path | None,
+        **options: Any,
+    ) -> Any:
+        if servers:
+            if click.get_current_context().get_parameter_source("database") is ParameterSource.COMMANDLINE:
+                raise click.UsageError("Name a database or a server, not both")
+            target = target_of({"servers": servers, "tls_ca": tls_ca, "tls_cert": tls_cert})
+            return command(open_office=partial(_logged_in, target, as_whom), **options)
+        if as_whom or tls_ca or tls_cert:
+            raise click.UsageError("--as, --tls-ca and --tls-cert are for a server: name it with --server")
+        return command(open_office=partial(office, database, create=False), **options)
+
+    return with_office
+
+
+@contextmanager
+def _logged_in(target: Target, as_whom: str | None) -> Iterator[OfficeCalls]:
+    """Log in at a server, and out again after the block. Connecting to one of a list finds out whether it is well."""
+    with target() as client:
+        client.timeout = _TIMEOUT
+        username = as_whom or click.prompt("Username", default=login_name() or None, err=True)
+        client.login(username, _password())
+        try:
+            yield client
+        finally:
+            client.timeout = _FAREWELL
+            with suppress(Error):  # a session that cannot be ended expires by itself
+                client.logout()
+
+
+def _password() -> str:
+    """Ask a person for the password; else it is the next line of standard input."""
+    if sys.stdin.isatty():
+        return str(click.prompt("Password", hide_input=True, err=True))
+    return sys.stdin.readline().rstrip("\r\n")

@@ -1,12 +1,10 @@
 """`metermt outbox`: what was typed on this device and no server has accepted."""
 
-import getpass
-
 import click
 
 from metermt import offering
 from metermt.cli.columns import print_columns
-from metermt.cli.common import MeterGroup, Target, server_options
+from metermt.cli.common import MeterGroup, Target, login_name, server_options
 from metermt.config import default_outbox
 from metermt.errors import OutboxError
 from metermt.offering import typed_at
@@ -54,7 +52,8 @@ def send(connect: Target, username: str | None, typed_for: str | None) -> None:
         metermt outbox send -h new.example.org --typed-for old.example.org:11003
     """
     with connect.with_outbox() as client, Terminal() as terminal:
-        client.login(username or getpass.getuser(), terminal.ask_secret("Password: "))
+        client.ping()  # what is wrong with the server is told before a password is asked for
+        client.login(username or login_name(), terminal.ask_secret("Password: "))
         if typed_for:
             client.outbox.adopt(typed_for)
         if answers := client.outbox.unconfirmed():

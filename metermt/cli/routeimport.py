@@ -63,7 +63,7 @@ def _import_places(file: Path, dry_run: bool, database: DatabasePlace) -> None:
             for jobs in _batches(route_file, rejects):
                 meters += len(jobs)
                 places = [Place(job.meter, job.route, job.sequence) for job in jobs]
-                changed += opened.ask(import_places, Places(places, dry_run))
+                changed += opened.call(import_places, Places(places, dry_run))
     would = " would be" if dry_run else ""
     click.echo(f"{changed} of {meters} {'meter' if meters == 1 else 'meters'}{would} new or changed.")
     _tell_of_rejects(rejects, dry_run, nothing=not meters)
@@ -77,13 +77,13 @@ def _import_jobs(file: Path, cycle: str, dry_run: bool, database: DatabasePlace)
         total = ImportCount()
         with Rejects(file, route_file.columns, dry_run=dry_run) as rejects:
             for jobs in _batches(route_file, rejects):
-                total += opened.ask(import_jobs, Import(cycle, jobs, dry_run))
+                total += opened.call(import_jobs, Import(cycle, jobs, dry_run))
         left_out = [
             meter
             for meter in _meters_on(opened, cycle, route_file.routes)
             if meter not in route_file and meter not in rejects.meters
         ]
-        renewed = None if dry_run or total == ImportCount() else opened.ask(renew_limits, Cycle(cycle))
+        renewed = None if dry_run or total == ImportCount() else opened.call(renew_limits, Cycle(cycle))
     if {"line", "reason"} <= set(route_file.columns):
         left_out = []  # rows that were set aside and mended are a part of their routes only
     _tell(cycle, total, left_out, dry_run)
@@ -110,7 +110,7 @@ def _warn_of_its_name(cycle: str, cycles: Collection[str]) -> None:
 
 def _meters_on(opened: Office, cycle: str, routes: list[str]) -> Iterator[str]:
     for first in range(0, len(routes), _ROUTES):
-        yield from opened.ask(list_meters, Routes(cycle, routes[first : first + _ROUTES]))
+        yield from opened.call(list_meters, Routes(cycle, routes[first : first + _ROUTES]))
 
 
 def _tell(cycle: str, total: ImportCount, left_out: list[str], dry_run: bool) -> None:

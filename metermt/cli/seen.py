@@ -22,7 +22,7 @@ class Seen(NamedTuple):
 
 def servers_of(opened: Office) -> list[Seen]:
     """Return the servers of a database, sorted by name."""
-    found = opened.ask(list_servers, None)
+    found = opened.call(list_servers, None)
     now = opened.store.clock()
     return [Seen(server, max(0.0, now - server.seen_at)) for server in found]
 

@@ -1,31 +1,27 @@
 """`metermt routes missing` and `release`: what is not read yet, and who holds it."""
 
-from collections.abc import Iterator
-
 import click
 
-from metermt.calls.office import list_routes
-from metermt.calls.unread import Missing, Release, list_missing, release_jobs
 from metermt.cli.columns import print_columns
-from metermt.cli.common import MeterCommand, database_option
-from metermt.cli.office import Office, office
-from metermt.config import DatabasePlace
+from metermt.cli.common import MeterCommand
+from metermt.cli.office import Opening, office_options
 from metermt.errors import RouteError
-from metermt.model import Unread
 
 
 @click.command(cls=MeterCommand, short_help="List the meters that are not read.")
 @click.option("--cycle", help="Only this reading period, open or closed.  [default: all open ones]")
-@database_option
-def missing(cycle: str | None, database: DatabasePlace) -> None:
+@click.option("--route", help="Only this route.")
+@office_options
+def missing(cycle: str | None, route: str | None, open_office: Opening) -> None:
     """List the meters that are not read, in the order of the walk, with who was handed each.
 
     \b
     Example:
         metermt routes missing --cycle 2026-11
+        metermt routes missing --server meter.example.org --as gwenda
     """
-    with office(database, create=False) as opened:
-        found = list(_all_missing(opened, cycle))
+    with open_office() as office:
+        found = office.list_missing(cycle, route)
     if found:
         rows = [(one.cycle, one.route, str(one.sequence), one.meter, one.leased_to or "", one.address) for one in found]
         print_columns([("cycle", "route", "sequence", "meter", "held by", "address"), *rows], numbers=[2])
@@ -35,8 +31,8 @@ def missing(cycle: str | None, database: DatabasePlace) -> None:
 @click.command(cls=MeterCommand, short_help="Let others read what somebody holds.")
 @click.argument("what", metavar="[ROUTE|METER]", required=False)
 @click.option("--user", "username", metavar="NAME", help="All that this reader holds.")
-@database_option
-def release(what: str | None, username: str | None, database: DatabasePlace) -> None:
+@office_options
+def release(what: str | None, username: str | None, open_office: Opening) -> None:
     """Let others read what somebody holds: the meters of ROUTE, METER, or all that a reader holds.
 
     Who held them may send what was read all the same, until somebody else is handed them.
@@ -49,21 +45,14 @@ def release(what: str | None, username: str | None, database: DatabasePlace) -> 
     """
     if (what is None) == (username is None):
         raise click.UsageError("Name a route or a meter, or a reader with --user")
-    with office(database, create=False) as opened:
+    with open_office() as office:
         if what is None:
-            count = opened.ask(release_jobs, Release(username=username))
-        elif any(progress.route == what for progress in opened.ask(list_routes, None)):
-            count = opened.ask(release_jobs, Release(route=what))
+            count = office.release_jobs(username=username)
+        elif any(progress.route == what for progress in office.list_routes()):
+            count = office.release_jobs(route=what)
         else:
             try:
-                count = opened.ask(release_jobs, Release(meter=what.upper()))
+                count = office.release_jobs(meter=what.upper())
             except RouteError:
                 raise RouteError(f"There is no route and no meter {what!r} in the open cycles") from None
     click.echo(f"{count} {'meter was' if count == 1 else 'meters were'} in somebody's hands, and free now.")
-
-
-def _all_missing(opened: Office, cycle: str | None) -> Iterator[Unread]:
-    last = None
-    while found := opened.ask(list_missing, Missing(cycle, last)):
-        yield from found
-        last = found[-1]

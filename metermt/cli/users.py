@@ -28,7 +28,7 @@ from metermt.cli.office import office
 from metermt.config import DatabasePlace
 from metermt.errors import UserError
 from metermt.model import Role, User
-from metermt.passwords import SHORT
+from metermt.printable import local_time
 
 _password_stdin = click.option("--password-stdin", is_flag=True, help="Take the password from standard input.")
 _ROLES = click.Choice([role.value for role in Role])
@@ -59,7 +59,7 @@ def add(username: str, full_name: str, role: str, *, password_stdin: bool, datab
     with office(database) as opened:
         if opened.store.read(lambda tx: tx.accounts.find([username])):  # before a password is typed twice for nothing
             raise UserError(f"There is a user {username!r} already")
-        opened.ask(add_user, NewUser(user, _new_password(from_stdin=password_stdin)))
+        _warn(opened.call(add_user, NewUser(user, _new_password(from_stdin=password_stdin))))
     in_brackets = f" ({role})" if user.role is not Role.READER else ""
     click.echo(f"Added {username}, {user.full_name}{in_brackets}.")
 
@@ -69,15 +69,15 @@ def add(username: str, full_name: str, role: str, *, password_stdin: bool, datab
 def list_(database: DatabasePlace) -> None:
     """List the users, and how their logins are.
 
-    What they may do, who is disabled or has to wait, and who was there last. Times are local. The last use of a login
-    is forgotten some time after the login has ended.
+    What they may do, who is disabled or has to wait, and who was there last. Times are local, with the offset from UTC.
+    The last use of a login is forgotten some time after the login has ended.
 
     \b
     Example:
         metermt users list
     """
     with office(database, create=False) as opened:
-        found = opened.ask(list_user_states, None)
+        found = opened.call(list_user_states, None)
     if not found:
         click.echo("No users: add some with 'metermt users add'.", err=True)
         return
@@ -100,10 +100,10 @@ def passwd(username: str, *, password_stdin: bool, database: DatabasePlace) -> N
         metermt users passwd carol
     """
     with office(database, create=False) as opened:
-        user = opened.ask(find_user, Username(username))  # before a password is typed twice for nothing
+        user = opened.call(find_user, Username(username))  # before a password is typed twice for nothing
         if user.disabled:
             click.echo(f"{username} is disabled: the new password is good after 'metermt users enable'.", err=True)
-        opened.ask(set_password, NewPassword(username, _new_password(from_stdin=password_stdin)))
+        _warn(opened.call(set_password, NewPassword(username, _new_password(from_stdin=password_stdin))))
     click.echo(f"Changed the password of {username}.")
 
 
@@ -119,7 +119,7 @@ def role(username: str, new_role: str, database: DatabasePlace) -> None:
         metermt users role carol supervisor
     """
     with office(database, create=False) as opened:
-        opened.ask(set_role, NewRole(username, Role(new_role)))
+        opened.call(set_role, NewRole(username, Role(new_role)))
     click.echo(f"Changed the role of {username} to {new_role}.")
 
 
@@ -134,7 +134,7 @@ def disable(username: str, database: DatabasePlace) -> None:
         metermt users disable carol
     """
     with office(database, create=False) as opened:
-        opened.ask(disable_user, Username(username))
+        opened.call(disable_user, Username(username))
     click.echo(f"Disabled {username}.")
 
 
@@ -149,7 +149,7 @@ def enable(username: str, database: DatabasePlace) -> None:
         metermt users enable carol
     """
     with office(database, create=False) as opened:
-        opened.ask(enable_user, Username(username))
+        opened.call(enable_user, Username(username))
     click.echo(f"Enabled {username}.")
 
 
@@ -164,7 +164,7 @@ def unlock(username: str, database: DatabasePlace) -> None:
         metermt users unlock carol
     """
     with office(database, create=False) as opened:
-        opened.ask(unlock_user, Username(username))
+        opened.call(unlock_user, Username(username))
     click.echo(f"Unlocked {username}.")
 
 
@@ -180,7 +180,7 @@ def rename(username: str, full_name: str, database: DatabasePlace) -> None:
         metermt users rename carol "Carol Dent-Ong"
     """
     with office(database, create=False) as opened:
-        opened.ask(rename_user, NewName(username, full_name.strip()))
+        opened.call(rename_user, NewName(username, full_name.strip()))
     click.echo(f"{username} is {full_name.strip()} from now on.")
 
 
@@ -191,7 +191,7 @@ def _in_words(state: UserState) -> str:
 
 
 def _local(at: float | None) -> str:
-    return datetime.fromtimestamp(at, UTC).astimezone().strftime("%Y-%m-%d %H:%M") if at else ""
+    return local_time(datetime.fromtimestamp(at, UTC)) if at else ""
 
 
 def _new_password(*, from_stdin: bool) -> str:
@@ -200,6 +200,9 @@ def _new_password(*, from_stdin: bool) -> str:
         password = sys.stdin.readline().rstrip("\r\n")
     else:
         password = click.prompt("Password", hide_input=True, confirmation_prompt="Again")
-    if 0 < len(password) < SHORT:
-        click.echo(f"Warning: a password of less than {SHORT} characters is easily guessed.", err=True)
     return str(password)
+
+
+def _warn(warning: str | None) -> None:
+    if warning:
+        click.echo(f"Warning: {warning}.", err=True)

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import click
 
-from metermt.cli.common import Database, MeterCommand, Target, check_database, server_options
+from metermt.cli.common import Database, MeterCommand, Target, check_database, login_name, server_options
 from metermt.cli.logs import set_up_log
 from metermt.client import MeterClient
 from metermt.config import DATABASE_VARIABLE, IN_MEMORY, DatabasePlace
@@ -48,7 +48,7 @@ def open_window(connect: Target, database: DatabasePlace | None = None, *, demo:
         raise SettingError("This Python has no tkinter: install what Debian calls python3-tk") from error
     from metermt.demo import USERS  # noqa: PLC0415
     from metermt.gui.first_account import FirstAccount  # noqa: PLC0415
-    from metermt.gui.opening import Opening, login_name  # noqa: PLC0415
+    from metermt.gui.opening import Opening  # noqa: PLC0415
     from metermt.localserver import LOCAL_HOSTS, LocalServer  # noqa: PLC0415
 
     if connect.host not in LOCAL_HOSTS or not connect.is_direct:

@@ -28,7 +28,7 @@ class FirstAccount:
         from metermt.calls.accounts import list_users  # noqa: PLC0415
 
         with self._opened() as office:
-            return not office.ask(list_users, None)
+            return not office.call(list_users, None)
 
     def create(self, username: str, full_name: str, password: str) -> None:
         """Let somebody in, as an admin. Raises `UserError` or `StoreError`."""
@@ -36,7 +36,7 @@ class FirstAccount:
         from metermt.model import Role, User  # noqa: PLC0415
 
         with self._opened() as office:
-            office.ask(add_user, NewUser(User(username, full_name.strip(), role=Role.ADMIN), password))
+            office.call(add_user, NewUser(User(username, full_name.strip(), role=Role.ADMIN), password))
 
     def _opened(self) -> "AbstractContextManager[Office]":
         from metermt.cli.office import office  # noqa: PLC0415

@@ -1,6 +1,5 @@
 """How a window finds its server: one that runs, or else, where that is wanted, one that is started for it."""
 
-import getpass
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol
@@ -52,11 +51,3 @@ class Opening:
         assert self.own_server is not None
         self.own_server.start()
         return self.reach(), self.first_account is not None and self.first_account.is_needed()
-
-
-def login_name() -> str:
-    """Return the name that the user is logged in to this computer with; empty if there is none."""
-    try:
-        return getpass.getuser()
-    except (OSError, KeyError, ImportError):
-        return ""

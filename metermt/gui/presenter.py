@@ -9,6 +9,7 @@ from typing import NamedTuple
 
 from metermt.client import MeterClient
 from metermt.errors import (
+    AccountDisabled,
     AlreadyRead,
     ConfirmReading,
     ConnectionFailed,
@@ -188,10 +189,10 @@ class Presenter(Stage):
         if refused:
             self._sending = None
         match error:
-            case LoginError():
+            case LoginError() if self.state.dialog:
                 self._show(typed=replace(self.state.typed, password=""))
                 self._blame("password", error)
-            case SessionError():
+            case SessionError() if not isinstance(error, AccountDisabled):
                 self._after_login = self._again
                 self._show(hint="Your login has expired. Log in again to go on: what you typed is kept.")
                 self._ask(Dialog.LOGIN)
@@ -208,7 +209,9 @@ class Presenter(Stage):
                 self._blame("reason" if isinstance(error, InvalidReason) else "reading", error)
             case SubmissionError() if refused:
                 self._decide_on({refused: error}, then=partial(self._blame, "reading", error))
-            case ConnectionFailed() | StoreError() | InternalError() if self._sending and not self.state.dialog:
+            case ConnectionFailed() | StoreError() | InternalError() | AccountDisabled() if (
+                self._sending and not self.state.dialog
+            ):
                 trouble = self._connected.outbox.trouble
                 where = "in this window only" if trouble else "kept"
                 text = f"{error}. Your reading is {where}: Retry sends it again, and it counts once. {trouble}"

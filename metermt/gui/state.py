@@ -69,6 +69,13 @@ class State:
         return f"Meter — {self.full_name}" if self.full_name else "Meter"
 
     @property
+    def ending(self) -> tuple[str, str]:
+        """Why there is no job: as a heading, and what comes below it."""
+        why, _, tally = self.end.partition("\n")
+        heading, _, rest = why.partition(": ")
+        return heading.rstrip("."), "\n".join(filter(None, (rest[:1].upper() + rest[1:], tally)))
+
+    @property
     def front(self) -> Dialog | Asking | None:
         """What stands in front of the window, and must be answered first."""
         return self.question.asking if self.question else self.dialog

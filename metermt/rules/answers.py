@@ -3,7 +3,7 @@
 import re
 from datetime import UTC, datetime, timedelta
 
-from metermt.errors import InvalidKey, InvalidReading, InvalidReason, InvalidTime, UnknownMeter
+from metermt.errors import InvalidKey, InvalidReading, InvalidReason, InvalidTime, UnknownCycle, UnknownMeter
 from metermt.model import Answer
 from metermt.names import is_meter_number
 from metermt.printable import has_control_characters
@@ -41,12 +41,13 @@ def quoted(reason: str) -> str:
 def judged(answer: Answer, now: datetime) -> Answer:
     """Return an answer as it can be taken, all but for its meter's job.
 
-    `now` is in UTC. Raises `UnknownMeter`, `InvalidReading`, `InvalidReason`, `InvalidTime` or `InvalidKey`.
+    `now` is in UTC. Raises `UnknownMeter`, `UnknownCycle`, `InvalidReading`, `InvalidReason`, `InvalidTime` or
+    `InvalidKey`.
     """
     meter, reason = _meter_of(answer.meter), _reason_of(answer.reason)
     value = _value_of(answer.value, reason)
     when, key = _time_of(answer.when, now), _key_of(answer.key)
-    return Answer(meter, value, reason, when, key, _cycle_of(answer.cycle, meter), _verified(answer.verified))
+    return Answer(meter, value, reason, when, key, _cycle_of(answer.cycle), _verified(answer.verified))
 
 
 def _meter_of(meter: object) -> str:
@@ -114,10 +115,10 @@ def _key_of(key: object) -> str | None:
     raise InvalidKey("Invalid key: use 1 to 64 printable ASCII characters without blanks")
 
 
-def _cycle_of(cycle: object, meter: str) -> str | None:
+def _cycle_of(cycle: object) -> str | None:
     if cycle is None or isinstance(cycle, str):
         return cycle
-    raise UnknownMeter(f"Unknown meter {meter!r} in cycle {shown(cycle)}: give the cycle of the job, like 2026-11")
+    raise UnknownCycle(f"Invalid cycle {shown(cycle)}: give that of the job, like 2026-11")
 
 
 def _verified(verified: object) -> bool:

@@ -5,19 +5,24 @@ from collections.abc import Collection
 from datetime import date
 
 from metermt.errors import RouteError
+from metermt.rules.answers import shown
 
 _SHOWN = 12  # cycles that an error names: a year
 
 
 def check_there_is(cycle: str, cycles: Collection[str]) -> None:
-    """Raise `RouteError`, which names the cycles that there are, the last ones if there are many."""
-    if cycle in cycles:
-        return
+    """Raise `RouteError` unless there is a cycle."""
+    if cycle not in cycles:
+        raise RouteError(there_is_no(cycle, cycles))
+
+
+def there_is_no(cycle: str, cycles: Collection[str]) -> str:
+    """Say that there is no such cycle, and which there are, the last ones if there are many."""
     if not cycles:
-        raise RouteError(f"There is no cycle {cycle!r}, and no other: import a route file first")
+        return f"There is no cycle {shown(cycle)}, and no other: import a route file first"
     names = ", ".join(sorted(cycles)[-_SHOWN:])
     there_are = f"the last of {len(cycles)} are" if len(cycles) > _SHOWN else "there are" if len(cycles) > 1 else "only"
-    raise RouteError(f"There is no cycle {cycle!r}: {there_are} {names}")
+    return f"There is no cycle {shown(cycle)}: {there_are} {names}"
 
 
 def first_day_of(cycle: str) -> date | None:

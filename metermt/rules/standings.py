@@ -1,10 +1,11 @@
 """Whether an answer fits the job it is meant for. What breaks a rule raises a `SubmissionError`."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
-from metermt.errors import AlreadyRead, CycleClosed, InvalidKey, InvalidReading, MeterLeased, UnknownMeter
+from metermt.errors import AlreadyRead, CycleClosed, InvalidKey, InvalidReading, MeterLeased, UnknownCycle, UnknownMeter
 from metermt.model import MAX_DIALS, Answer, JobState, Reading, Standing, highest
 from metermt.rules.answers import shown
+from metermt.rules.cycles import there_is_no
 
 
 def job_at_hand(standings: Sequence[Standing], answer: Answer, username: str, now: float) -> Standing | None:
@@ -21,14 +22,20 @@ def job_at_hand(standings: Sequence[Standing], answer: Answer, username: str, no
 
 
 def job_meant(
-    standings: Sequence[Standing], answer: Answer, username: str, now: float, closed: str | None = None
+    standings: Sequence[Standing],
+    answer: Answer,
+    username: str,
+    now: float,
+    closed: str | None = None,
+    cycles: Collection[str] = (),
 ) -> Standing:
     """Return the job that a reader's answer is for.
 
     It is the one at hand; else the latest that this reader was handed, or has read; else the oldest unread one, or the
     latest. `closed` is the closed cycle that the answer names or, where it names none, the latest one in which this
     reader was handed the meter; None if there is no such cycle. What is for a closed cycle is never taken for another
-    one. Raises `CycleClosed`, or `UnknownMeter` if there is no job.
+    one. `cycles` are all there are; they need be told only where the answer names one and it is not at hand. Raises
+    `CycleClosed`, `UnknownCycle`, or `UnknownMeter` if there is no job.
     """
     if at_hand := job_at_hand(standings, answer, username, now):
         return at_hand
@@ -42,6 +49,8 @@ def job_meant(
             f"Cycle {closed} is closed: meter {answer.meter} is not read for it any more; ask for another job",
             cycle=closed,
         )
+    if answer.cycle is not None and answer.cycle not in cycles:
+        raise UnknownCycle(there_is_no(answer.cycle, cycles))
     if answer.cycle is not None:
         raise UnknownMeter(
             f"Unknown meter {answer.meter!r} in cycle {shown(answer.cycle)}: check the number on the meter"

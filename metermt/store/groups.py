@@ -218,7 +218,8 @@ class Jobs(ABC):
     def closed_hands(self, meters: Iterable[str]) -> dict[tuple[str, str], str]:
         """Return the latest closed cycle in which a reader was the last to be handed a meter, by meter and user name.
 
-        Only the `LOOKS_BACK` latest closed cycles are looked into.
+        With an empty user name it is the latest one that has a job of that meter, whoever was handed it. Only the
+        `LOOKS_BACK` latest closed cycles are looked into.
         """
 
     @abstractmethod

@@ -125,12 +125,11 @@ class MemoryJobs(Jobs):
     def closed_hands(self, meters: Iterable[str]) -> dict[tuple[str, str], str]:
         asked, handed_to = list(meters), self._facts.handed_to
         closed = [(name, cycle) for name, cycle in sorted(self._facts.cycles.items()) if not cycle.is_open]
-        return {
-            (meter, handed_to[job_id]): name
-            for name, cycle in closed[-LOOKS_BACK:]
-            for meter, job_id in found_in(cycle.ids, asked).items()
-            if job_id in handed_to
-        }
+        latest: dict[tuple[str, str], str] = {}
+        for name, cycle in closed[-LOOKS_BACK:]:
+            for meter, job_id in found_in(cycle.ids, asked).items():
+                latest[meter, handed_to.get(job_id, "")] = latest[meter, ""] = name
+        return latest
 
     def free(self, most: Mapping[Walk, int]) -> dict[Walk, list[KnownJob]]:
         free = self._free()

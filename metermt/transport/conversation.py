@@ -10,13 +10,14 @@ from contextlib import suppress
 from metermt.calls.desk import Outcome
 from metermt.calls.table import CALLS, Ask, Caller, Check
 from metermt.config import Limits
-from metermt.errors import DeadlineExceeded, Error
+from metermt.errors import DeadlineExceeded, Error, TlsError
+from metermt.transport.boxing import refusal
 from metermt.transport.deadline import Deadline
 from metermt.transport.encrypted import EncryptedSocket
 from metermt.transport.frames import FRAME_SECONDS
 from metermt.transport.serverend import Called, ServerEnd
 from metermt.transport.stream import Stream, tune
-from metermt.transport.tls import common_name
+from metermt.transport.tls import WANTS_TLS, common_name, is_handshake_of_plain_text
 
 QUESTION_SECONDS = 2.0
 """A client answers what it is asked in one round trip; its call waits for it, and nobody else."""
@@ -64,12 +65,18 @@ class Conversation:
         self.caller.is_gone = self._is_gone
 
     def begin(self) -> None:
-        """Shake hands."""
+        """Shake hands. Who does not speak TLS where it is wanted is told so, in plain text."""
         tune(self.sock)
         encrypted = None
         if self._tls:
             encrypted = EncryptedSocket(self.sock, self._tls)
-            encrypted.shake_hands(Deadline(self._limits.handshake.total_seconds()))
+            try:
+                encrypted.shake_hands(Deadline(self._limits.handshake.total_seconds()))
+            except ssl.SSLError as error:
+                if is_handshake_of_plain_text(error):
+                    with suppress(OSError):
+                        self.sock.send(refusal(TlsError(WANTS_TLS)))
+                raise
             self.caller.certified_name = common_name(encrypted)
         self._end = ServerEnd(CALLS, [name for name, call in CALLS.items() if call.takes_time])
         self._stream = Stream(encrypted or self.sock)

@@ -22,6 +22,9 @@ _WORDS = {
 }
 """OpenSSL's numbers of what is wrong with a certificate (X509_V_ERR_…, from x509_vfy.h)."""
 
+WANTS_TLS = "The server wants an encrypted link: give --tls-ca with a copy of its ca.pem (in Python tls_ca=)"
+"""What is told to a client that does not speak TLS."""
+
 ALERTS = {
     "TLSV13_ALERT_CERTIFICATE_REQUIRED": "it asks for a client certificate; give one with --tls-cert",
     "TLSV1_ALERT_UNKNOWN_CA": "your certificate is of an authority that it does not know",

@@ -90,6 +90,7 @@ class Field:
         # When letters change, ttk measures a field anew, but not the text in it: only when it is given a font again.
         self.entry.bind("<Configure>", lambda _event: self.entry.configure(font=spec.font))
         self.entry.bind("<FocusOut>", lambda _event: self.entry.selection_clear())
+        self.entry.bind("<Control-a>", self._select_all)  # on X11 Tk goes to the beginning, as Emacs does
         if spec.secret:
             self.entry.configure(show=_DOT)
         self._default = spec.default
@@ -111,8 +112,12 @@ class Field:
     def focus(self) -> None:
         """Give it the keyboard; what stands there is selected, so that typing replaces it."""
         self.entry.focus_set()
+        self._select_all()
+
+    def _select_all(self, _event: "tk.Event[tk.Misc] | None" = None) -> str:
         self.entry.selection_range(0, "end")
         self.entry.icursor("end")
+        return "break"
 
     def _select_default(self, _event: "tk.Event[tk.Misc]") -> None:
         if self._text.get() == self._default:

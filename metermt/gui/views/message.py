@@ -38,9 +38,9 @@ class MessageView(ttk.Frame):
         """Show the state."""
         done = state.screen is Screen.DONE
         fault = "" if state.dialog else state.faults.get(ANYWHERE, "")
-        heading, _, text = state.end.partition(": ") if done else ("MeterMT", "", "")
-        self._heading.draw(heading.rstrip("."))
-        self._text.draw("" if fault else state.doing or text[:1].upper() + text[1:])
+        heading, text = state.ending if done else ("MeterMT", "")
+        self._heading.draw(heading)
+        self._text.draw("" if fault else state.doing or text)
         self._fault.draw(fault)
         if state.doing and not state.dialog:
             self._progress.grid()

@@ -30,9 +30,9 @@ STANDINGS = (
     " WHERE cycles.closed = 0 AND jobs.cycle = cycles.cycle AND jobs.meter {among} ORDER BY cycles.cycle"
 )
 _CLOSED_HANDS = (
-    "SELECT jobs.meter, jobs.handed_to, jobs.cycle FROM jobs"
+    "SELECT jobs.cycle, jobs.meter, coalesce(jobs.handed_to, '') FROM jobs"
     f" WHERE jobs.cycle IN (SELECT cycle FROM cycles WHERE closed = 1 ORDER BY cycle DESC LIMIT {LOOKS_BACK})"
-    " AND jobs.meter {among} AND jobs.handed_to IS NOT NULL"
+    " AND jobs.meter {among}"
 )
 # A subquery for each row, as a database might begin with any table of a join, and then had to sort all that are free.
 _IS_OPEN = "(SELECT closed FROM cycles WHERE cycles.cycle = jobs.cycle) = 0"
@@ -154,8 +154,10 @@ class SqlJobs(Steps, Jobs):
         return [standing_of(*row) for row in self._sql.rows_among(STANDINGS, meters)]
 
     def closed_hands(self, meters: Iterable[str]) -> dict[tuple[str, str], str]:
-        found = sorted(self._sql.rows_among(_CLOSED_HANDS, meters))  # of one meter and reader the latest cycle last
-        return {(meter, username): cycle for meter, username, cycle in found}
+        latest: dict[tuple[str, str], str] = {}
+        for cycle, meter, username in sorted(self._sql.rows_among(_CLOSED_HANDS, meters)):
+            latest[meter, username] = latest[meter, ""] = cycle
+        return latest
 
     def free(self, most: Mapping[Walk, int]) -> dict[Walk, list[KnownJob]]:
         found: dict[Walk, list[KnownJob]] = {}

@@ -1,0 +1,95 @@
+"""The calls of the office as methods, for whatever makes calls: a client of a server, or a command on a database."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterable
+from datetime import date
+from typing import TypeVar
+
+from metermt.calls import cycles, office, opening, unread, walks
+from metermt.calls.table import Call
+from metermt.model import Assignment, RouteProgress, Unread
+
+Q = TypeVar("Q")
+R = TypeVar("R")
+
+
+class OfficeCalls(ABC):
+    """What supervisors and admins can have done. Each raises `RoleError` for whoever may not."""
+
+    @abstractmethod
+    def call(self, call: Call[Q, R], request: Q) -> R:
+        """Make any call of the table (see `metermt.calls`), and return its result."""
+
+    # --- for supervisors
+
+    def list_routes(self) -> list[RouteProgress]:
+        """Return how far each route of the open cycles is, sorted."""
+        return self.call(office.list_routes, None)
+
+    def list_missing(self, cycle: str | None = None, route: str | None = None) -> list[Unread]:
+        """Return the meters that are not read, or were missed, by cycle, route, sequence and number.
+
+        Those of all open cycles, or of one cycle, open or closed; of all routes, or of one. Raises `RouteError` if
+        there is no such cycle or route.
+        """
+        found: list[Unread] = []
+        while part := self.call(unread.list_missing, unread.Missing(cycle, found[-1] if found else None, route)):
+            found += part
+        return found
+
+    def release_jobs(self, *, route: str | None = None, meter: str | None = None, username: str | None = None) -> int:
+        """Let others read what somebody holds of a route, one meter, or all that a reader holds: name one of the three.
+
+        Returns how many jobs there were. Who held one may send its reading all the same, until somebody else is handed
+        it. Raises `RouteError`, `UserError`, or `CallError` unless one is named.
+        """
+        return self.call(unread.release_jobs, unread.Release(route, meter, username))
+
+    def list_cycles(self) -> list[cycles.CycleProgress]:
+        """Return all cycles in order, with how far the routes of the open ones are."""
+        return self.call(cycles.list_cycles, None)
+
+    def assign_route(self, route: str, usernames: Iterable[str], *, reverse: bool = False) -> None:
+        """Give a route to readers, with `reverse` from its end: they get its jobs, nobody else does, and no others.
+
+        Raises `RouteError` if no meter is on such a route, `UserError` if there is no such user.
+        """
+        self.call(walks.assign_route, walks.Assigning(route, list(usernames), reverse))
+
+    def unassign_route(self, route: str, usernames: Iterable[str]) -> None:
+        """Take a route from readers; what they hold of it they may still read. Raises `RouteError` or `UserError`."""
+        self.call(walks.unassign_route, walks.Assigning(route, list(usernames)))
+
+    def list_assignments(self) -> list[Assignment]:
+        """Return which routes are given to whom, sorted by route and user name."""
+        return self.call(walks.list_assignments, None)
+
+    # --- for admins
+
+    def open_cycle(self, cycle: str, routes: Iterable[str] = (), due: date | None = None) -> opening.Opened:
+        """Have all active meters read, or those on some routes, that have no job in the cycle yet, by the day `due`.
+
+        Raises `RouteError` if the cycle was closed, or if there is no such route or meter.
+        """
+        return self.call(opening.open_cycle, opening.Opening(cycle, list(routes), due))
+
+    def close_cycle(self, cycle: str, *, force: bool = False) -> int:
+        """Close a cycle. With `force` what was not read is missed, and handed out no more; returns how many jobs.
+
+        Raises `RouteError` if there is no such open cycle, or if meters are not read and it is not forced.
+        """
+        return self.call(cycles.close_cycle, cycles.Closing(cycle, force))
+
+    def reopen_cycle(self, cycle: str) -> int:
+        """Open a closed cycle again: what was missed is to be read. Returns how many jobs are open again.
+
+        Raises `RouteError` if there is no such cycle, or it is open.
+        """
+        return self.call(cycles.reopen_cycle, cycles.Cycle(cycle))
+
+    def remove_jobs(self, cycle: str, meters: Iterable[str]) -> None:
+        """Take meters that were not read out of an open cycle, whoever holds them; a reading sent later is refused.
+
+        Raises `RouteError`, and removes nothing, if the cycle is closed, or one of them was read or is not in it.
+        """
+        self.call(office.remove_jobs, office.Removal(cycle, list(meters)))
