@@ -11,10 +11,13 @@ import sys
 
 import pexpect
 import pytest
+from click.testing import CliRunner
 from conftest import DEADLINE, make_job
-from servers import METERMT, ROOT, Servers, make_database
+from servers import METERMT, ROOT, make_database
 
+from metermt.cli import main
 from metermt.model import Answer
+from metermt.serving import RunningServer, ServerSettings
 
 CLIENT_CONSOLE = (sys.executable, "-W", "error", str(ROOT / "client_console.py"))
 CONSOLES = [
@@ -140,8 +143,9 @@ def open_console(open_terminal):
 def demo_server(tmp_path_factory, demo_accounts):
     """A server with the demo's users for the tests that need nothing more than some meters."""
     folder = tmp_path_factory.mktemp("demo")
-    with Servers(folder) as servers:
-        yield servers.start("--database", make_database(folder / "metermt.db", demo_accounts, STREET))
+    database = make_database(folder / "metermt.db", demo_accounts, STREET)
+    with RunningServer(ServerSettings(port=0, database=database)) as server:
+        yield server
 
 
 @pytest.fixture
@@ -177,11 +181,8 @@ def masked(text):
 
 def exported(database):
     """Return the rows that ops get from the database."""
-    export = subprocess.run(
-        [*METERMT, "readings", "export", "-", "--all", "--database", str(database)],
-        capture_output=True,
-        text=True,
-        check=True,
+    export = CliRunner().invoke(
+        main, ["readings", "export", "-", "--all", "--database", str(database)], catch_exceptions=False
     )
     return list(csv.DictReader(io.StringIO(export.stdout)))
 

@@ -69,8 +69,8 @@ def test_the_dialogue_in_a_terminal(servers, make_walk, open_console):
     assert re.search(rf"^{second}=-1@\S+\[Couldn't find the meter\]carol$", server.output, re.MULTILINE)
 
 
-def test_the_same_dialogue_line_by_line_through_a_pipe(servers, make_walk):
-    server = servers.start("--database", make_walk(*STREET))
+def test_the_same_dialogue_line_by_line_through_a_pipe(serve, make_walk):
+    server = serve(make_walk(*STREET))
     with connect(port=server.port) as adam:
         adam.login("adam", "adam")
         read_some(adam, 17)

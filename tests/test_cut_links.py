@@ -23,7 +23,7 @@ WAYS = {
 CREW = [f"reader{number:02}" for number in range(16)]
 METERS = 3000
 VALUE = 10_000
-TIMEOUT = 1.0  # seconds that a call on a bad link may take
+TIMEOUT = 1.0  # seconds that a call may take on a link that is too bad for an answer
 
 
 class CuttingProxy(Proxy):
@@ -254,7 +254,7 @@ def make_again_and_again(call):
     """Return how many seconds each call took and what it raised, None if it was answered."""
     outcomes = []
     until = time.monotonic() + 1.5 * TIMEOUT
-    while time.monotonic() < until:
+    while time.monotonic() < until and len(outcomes) < 10:
         started, error = time.monotonic(), None
         try:
             call()
@@ -266,17 +266,17 @@ def make_again_and_again(call):
 
 
 @pytest.mark.parametrize(
-    ("bad", "answered"),
+    ("bad", "answered", "timeout"),
     [
-        (far_away, True),
-        (byte_by_byte, True),
-        (byte_by_byte_too_slowly, False),
-        (reset_again_and_again, None),  # as chance has it
-        (black_hole, False),
-        (stopped_server, False),
+        (far_away, True, DEADLINE),  # it takes a fraction of a second, and longer on a busy machine
+        (byte_by_byte, True, DEADLINE),
+        (byte_by_byte_too_slowly, False, TIMEOUT),
+        (reset_again_and_again, None, TIMEOUT),  # as chance has it
+        (black_hole, False, TIMEOUT),
+        (stopped_server, False, TIMEOUT),
     ],
 )
-def test_every_call_on_a_bad_link_ends_within_its_deadline(bad, answered, crew):
+def test_every_call_on_a_bad_link_ends_within_its_deadline(bad, answered, timeout, crew):
     with ExitStack() as links, ExitStack() as faults:
         proxies = {kind: links.enter_context(BadLink(crew.server.port)) for kind in KINDS}
         clients = {
@@ -284,16 +284,15 @@ def test_every_call_on_a_bad_link_ends_within_its_deadline(bad, answered, crew):
         }
         calls = {kind: calls_of(clients[kind], crew, name)[kind] for kind, name in zip(KINDS, CREW, strict=False)}
         for kind in KINDS:
-            clients[kind].timeout = TIMEOUT
+            clients[kind].timeout = timeout
             faults.enter_context(bad(proxies[kind], crew.server))
         running = {kind: start(lambda kind=kind: make_again_and_again(calls[kind])) for kind in KINDS}
         outcomes = {kind: result() for kind, result in running.items()}
         faults.close()
 
         longest = {kind: max(seconds for seconds, _ in of_kind) for kind, of_kind in outcomes.items()}
-        assert max(longest.values()) < TIMEOUT + 1, longest
+        assert max(longest.values()) < timeout + 1, longest
         if answered is not None:
-            del outcomes["log_in_anew"]  # four round trips, which a link may be too slow for
             errors = {kind: [error for _, error in of_kind] for kind, of_kind in outcomes.items()}
             for kind, of_kind in errors.items():
                 assert all((error is None) == answered for error in of_kind), (kind, of_kind)
