@@ -14,10 +14,10 @@ from metermt.signing import SharedKey
 SCRIPTS = Path(__file__).parents[1] / "scripts"
 
 
-def run(script, *options, seconds=60):
+def run(script, *options):
     """Run a script to its end; return its last line."""
     done = subprocess.run(
-        [sys.executable, SCRIPTS / script, *map(str, options)], capture_output=True, text=True, timeout=seconds
+        [sys.executable, SCRIPTS / script, *map(str, options)], capture_output=True, text=True, timeout=300
     )
     assert done.returncode == 0, done.stdout + done.stderr[-2000:]
     return done.stdout.splitlines()[-1]
