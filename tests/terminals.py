@@ -6,11 +6,11 @@ import os
 import re
 import signal
 import socket
-import subprocess
 import sys
 
 import pexpect
 import pytest
+import warm
 from conftest import DEADLINE, make_job
 from servers import METERMT, ROOT, Servers, make_database
 
@@ -47,7 +47,7 @@ class Terminal:
     def __init__(self, *command, **variables):
         program, *arguments = map(str, command)
         self._screen = io.StringIO()
-        self._child = pexpect.spawn(
+        self._child = warm.spawn(
             program,
             arguments,
             env=surroundings(**variables),
@@ -152,7 +152,7 @@ def make_walk(database_path, demo_accounts):
 
 def piped(text, *command, **variables):
     """Run a program with a text for its standard input."""
-    return subprocess.run(
+    return warm.run(
         list(map(str, command)),
         input=text if isinstance(text, bytes) else text.encode(),
         env=surroundings(**variables),
@@ -177,7 +177,7 @@ def masked(text):
 
 def exported(database):
     """Return the rows that ops get from the database."""
-    export = subprocess.run(
+    export = warm.run(
         [*METERMT, "readings", "export", "-", "--all", "--database", str(database)],
         capture_output=True,
         text=True,

@@ -1,9 +1,9 @@
 """The console of a reader who walks a route, alone or among others."""
 
-import subprocess
 import threading
 
 import pytest
+import warm
 from conftest import CYCLE, OTHER_CYCLE, make_job, refusal_of, start, wait_until
 from servers import METERMT
 from terminals import CLIENT_CONSOLE, CTRL_C, PROMPTS, answers_of, exported, piped, surroundings
@@ -23,8 +23,8 @@ def test_a_walk_from_the_first_stop_to_the_last(servers, open_console, database_
         encoding="utf-8",
     )
     ops = {"env": surroundings(METERMT_DATABASE=str(database_path)), "check": True, "capture_output": True}
-    subprocess.run([*METERMT, "users", "add", "dora", "--name", "Dora Ek", "--password-stdin"], input=b"a horse", **ops)
-    subprocess.run([*METERMT, "routes", "import", route, "--cycle", CYCLE], **ops)
+    warm.run([*METERMT, "users", "add", "dora", "--name", "Dora Ek", "--password-stdin"], input=b"a horse", **ops)
+    warm.run([*METERMT, "routes", "import", route, "--cycle", CYCLE], **ops)
     terminal = open_console(servers.start("--database", database_path))
     terminal.log_in("dora", "a horse")
     for number in (5983, 0, 100):
@@ -182,7 +182,7 @@ def test_a_meter_whose_cycle_was_closed_gives_way_to_the_next(servers, make_walk
     terminal = open_console(server)
     terminal.log_in()
     terminal.meter()
-    subprocess.run([*METERMT, "routes", "close", "--cycle", CYCLE, "--database", database], check=True)
+    warm.run([*METERMT, "routes", "close", "--cycle", CYCLE, "--database", database], check=True)
     terminal.type("5983")
     closed = "Cycle 2026-11 is closed: meter G1 is not read for it any more; ask for another job"
     terminal.answer(f"\r\n{closed}\r\nThrow away your reading 5983 for meter G1? [y/N]: ", "")
@@ -211,7 +211,7 @@ def test_a_reading_for_a_cycle_that_was_closed_is_not_filed_for_the_next(servers
     route.write_text("meter,route,sequence\nG1,North,0\n", encoding="utf-8")
     for command in (("close",), ("import", route)):
         cycle = CYCLE if command == ("close",) else OTHER_CYCLE
-        subprocess.run([*METERMT, "routes", *command, "--cycle", cycle, "--database", database], check=True)
+        warm.run([*METERMT, "routes", *command, "--cycle", cycle, "--database", database], check=True)
     terminal.type("5983")
     terminal.wait_for("\r\nCycle 2026-11 is closed: meter G1 is not read for it any more; ask for another job\r\n")
     terminal.answer("Throw away", "y")
