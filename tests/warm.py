@@ -31,10 +31,14 @@ from threading import Lock
 import warmprocess
 
 _SEEN_AT_START = ("PYTHON", "LC_", "LANG")
-"""Variables that the interpreter looks at when it starts: with others than ours it has to start."""
+"""Variables that the interpreter looks at when it starts; with others than the warm process has it has to start."""
 _WITHOUT_EFFECT = ("PYTHONUNBUFFERED", "PYTHONDONTWRITEBYTECODE")  # on our programs, which flush what is to be seen
+_ENVIRONMENT = dict(os.environ)
+"""That of the warm process."""
 _INTERPRETERS = {(sys.executable,): False, (sys.executable, "-W", "error"): True}
 """How a program of ours may begin, and whether warnings are errors then."""
+_SETTINGS = {"stdin", "stdout", "stderr", "cwd", "env", "bufsize", "text", "encoding", "errors"}
+"""Of `Popen`, as far as they are known here: with others a program is started as ever."""
 _CONSOLE_SCRIPT = str(Path(sys.executable).with_name("metermt"))
 _PR_SET_CHILD_SUBREAPER = 36
 
@@ -45,11 +49,16 @@ _asking = Lock()
 class Popen(subprocess.Popen):
     """`subprocess.Popen`, faster for programs of ours."""
 
-    def _execute_child(self, args, executable, preexec_fn, close_fds, pass_fds, cwd, env, *rest):
-        *_, p2cread, p2cwrite, c2pread, c2pwrite, errread, errwrite = rest[:9]
+    def __init__(self, args, **settings):
+        self._is_usual = settings.keys() <= _SETTINGS
+        super().__init__(args, **settings)
+
+    def _execute_child(self, args, *rest):
+        cwd, env = rest[4:6]
+        p2cread, p2cwrite, c2pread, c2pwrite, errread, errwrite = rest[9:15]
         command = _ours(args, env)
-        if not command or executable or preexec_fn or pass_fds:
-            super()._execute_child(args, executable, preexec_fn, close_fds, pass_fds, cwd, env, *rest)
+        if not command or not self._is_usual:
+            super()._execute_child(args, *rest)
             return
         wanted = [own if own >= 0 else number for number, own in enumerate((p2cread, c2pwrite, errwrite))]
         self.pid = _fork(command, env, cwd, wanted)
@@ -102,7 +111,8 @@ def _terminal():
 
 def _ours(args, env):
     """Return a command without its interpreter, and whether warnings are errors; None if it has to be started."""
-    if isinstance(args, str | os.PathLike) or _seen_at_start(env) != _seen_at_start(None) or sys.platform != "linux":
+    needs_its_own = _seen_at_start(os.environ if env is None else env) != _seen_at_start(_ENVIRONMENT)
+    if needs_its_own or isinstance(args, str | os.PathLike) or sys.platform != "linux":
         return None
     command = list(map(os.fspath, args))
     if command[0] == _CONSOLE_SCRIPT:
@@ -115,11 +125,8 @@ def _ours(args, env):
 
 
 def _seen_at_start(env):
-    variables = os.environ if env is None else env
     return {
-        name: value
-        for name, value in variables.items()
-        if name.startswith(_SEEN_AT_START) and name not in _WITHOUT_EFFECT
+        name: value for name, value in env.items() if name.startswith(_SEEN_AT_START) and name not in _WITHOUT_EFFECT
     }
 
 
@@ -157,7 +164,7 @@ def _warm_process():
     command = [sys.executable, warmprocess.__file__, str(theirs.fileno())]
     with theirs:
         process = subprocess.Popen(
-            command, stdin=subprocess.DEVNULL, pass_fds=[theirs.fileno()], start_new_session=True
+            command, stdin=subprocess.DEVNULL, pass_fds=[theirs.fileno()], env=_ENVIRONMENT, start_new_session=True
         )
 
     def end():
