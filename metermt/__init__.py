@@ -4,83 +4,20 @@
 `Error`; `metermt.errors` shows the tree of them.
 """
 
-from metermt import errors
-from metermt.calls.left import Left
-from metermt.calls.readings import Next
-from metermt.client import MeterClient, connect
-from metermt.errors import (
-    AlreadyRead,
-    CallError,
-    ConnectionFailed,
-    CycleClosed,
-    DeadlineExceeded,
-    Error,
-    InternalError,
-    InvalidKey,
-    InvalidReading,
-    InvalidReason,
-    InvalidTime,
-    LoginError,
-    MeterLeased,
-    OutboxError,
-    RoleError,
-    ServerBusy,
-    ServerLost,
-    ServerUnreachable,
-    SessionError,
-    SettingError,
-    StoreAway,
-    StoreError,
-    SubmissionError,
-    TlsError,
-    TooManyFailures,
-    UnknownMeter,
-)
-from metermt.manager import Manager
-from metermt.model import Answer, Job, Meter, Reading, Role, Status, User
-from metermt.policy import Policy
-from metermt.sending import new_key
+from importlib import import_module
+from typing import TYPE_CHECKING
 
-__all__ = [
-    "AlreadyRead",
-    "Answer",
-    "CallError",
-    "ConnectionFailed",
-    "CycleClosed",
-    "DeadlineExceeded",
-    "Error",
-    "InternalError",
-    "InvalidKey",
-    "InvalidReading",
-    "InvalidReason",
-    "InvalidTime",
-    "Job",
-    "Left",
-    "LoginError",
-    "Manager",
-    "Meter",
-    "MeterClient",
-    "MeterLeased",
-    "Next",
-    "OutboxError",
-    "Policy",
-    "Reading",
-    "Role",
-    "RoleError",
-    "ServerBusy",
-    "ServerLost",
-    "ServerUnreachable",
-    "SessionError",
-    "SettingError",
-    "Status",
-    "StoreAway",
-    "StoreError",
-    "SubmissionError",
-    "TlsError",
-    "TooManyFailures",
-    "UnknownMeter",
-    "User",
-    "connect",
-    "errors",
-    "new_key",
-]
+# Whoever imports any module of ours imports this one: so the names come when one of them is asked for, and a command,
+# which needs none, does not pay for them.
+if TYPE_CHECKING:
+    from metermt.public import *
+else:
+
+    def __getattr__(name):
+        public = import_module("metermt.public")
+        if name != "__all__" and name not in public.__all__:
+            raise AttributeError(f"module 'metermt' has no attribute {name!r}")
+        return getattr(public, name)
+
+    def __dir__():
+        return sorted({*globals(), *import_module("metermt.public").__all__})

@@ -9,7 +9,8 @@ from typing import ParamSpec, TypeVar
 import click
 
 from metermt.calls.readings import Next
-from metermt.cli.common import MeterCommand, Target, server_options
+from metermt.cli.common import MeterCommand
+from metermt.cli.target import Target, server_options
 from metermt.client import MeterClient
 from metermt.errors import (
     AlreadyRead,

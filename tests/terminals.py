@@ -6,11 +6,11 @@ import os
 import re
 import signal
 import socket
-import subprocess
 import sys
 
 import pexpect
 import pytest
+import warm
 from click.testing import CliRunner
 from conftest import DEADLINE, make_job
 from servers import METERMT, ROOT, make_database
@@ -50,7 +50,7 @@ class Terminal:
     def __init__(self, *command, **variables):
         program, *arguments = map(str, command)
         self._screen = io.StringIO()
-        self._child = pexpect.spawn(
+        self._child = warm.spawn(
             program,
             arguments,
             env=surroundings(**variables),
@@ -156,7 +156,7 @@ def make_walk(database_path, demo_accounts):
 
 def piped(text, *command, **variables):
     """Run a program with a text for its standard input."""
-    return subprocess.run(
+    return warm.run(
         list(map(str, command)),
         input=text if isinstance(text, bytes) else text.encode(),
         env=surroundings(**variables),

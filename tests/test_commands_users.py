@@ -1,11 +1,11 @@
 """`metermt users`: who may log in."""
 
 import re
-import subprocess
 import time
 
 import pexpect
 import pytest
+import warm
 from commands import METERMT, PASSWORD, assert_done, assert_refused, dump_of, ended
 from conftest import DEADLINE, add_readers, make_account, refusal_of, wait_until
 
@@ -271,7 +271,7 @@ def test_what_cannot_be_done_to_users_changes_nothing(invoke, crew_database, arg
 
 @pytest.mark.parametrize("variables", [{}, {"PYTHONIOENCODING": "utf-8"}], ids=["lenient", "strict"])
 def test_a_password_that_is_no_text_ends_without_a_traceback(environment, variables, tmp_path):
-    finished = subprocess.run(
+    finished = warm.run(
         (METERMT, "users", "add", "carol", "--name", "Carol", "--password-stdin"),
         input=b"caf\xe9 au lait\n",
         env={**environment, **variables},

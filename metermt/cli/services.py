@@ -7,10 +7,11 @@ import click
 from click.core import ParameterSource
 
 from metermt.cli.columns import print_columns
-from metermt.cli.common import Database, MeterCommand, tls_options
+from metermt.cli.common import Database, MeterCommand
 from metermt.cli.office import office
 from metermt.cli.places import check_place
 from metermt.cli.seen import print_servers, servers_of
+from metermt.cli.target import tls_options
 from metermt.config import DATABASE_VARIABLE, DatabasePlace, default_database
 from metermt.discovery import Registries
 from metermt.errors import ConnectionFailed

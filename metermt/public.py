@@ -1,0 +1,82 @@
+"""The names that programs use: `metermt` imports this, and most of MeterMT with it, when asked for one of them."""
+
+from metermt import errors
+from metermt.calls.left import Left
+from metermt.calls.readings import Next
+from metermt.client import MeterClient, connect
+from metermt.errors import (
+    AlreadyRead,
+    CallError,
+    ConnectionFailed,
+    CycleClosed,
+    DeadlineExceeded,
+    Error,
+    InternalError,
+    InvalidKey,
+    InvalidReading,
+    InvalidReason,
+    InvalidTime,
+    LoginError,
+    MeterLeased,
+    OutboxError,
+    RoleError,
+    ServerBusy,
+    ServerLost,
+    ServerUnreachable,
+    SessionError,
+    SettingError,
+    StoreAway,
+    StoreError,
+    SubmissionError,
+    TlsError,
+    TooManyFailures,
+    UnknownMeter,
+)
+from metermt.manager import Manager
+from metermt.model import Answer, Job, Meter, Reading, Role, Status, User
+from metermt.policy import Policy
+from metermt.sending import new_key
+
+__all__ = [
+    "AlreadyRead",
+    "Answer",
+    "CallError",
+    "ConnectionFailed",
+    "CycleClosed",
+    "DeadlineExceeded",
+    "Error",
+    "InternalError",
+    "InvalidKey",
+    "InvalidReading",
+    "InvalidReason",
+    "InvalidTime",
+    "Job",
+    "Left",
+    "LoginError",
+    "Manager",
+    "Meter",
+    "MeterClient",
+    "MeterLeased",
+    "Next",
+    "OutboxError",
+    "Policy",
+    "Reading",
+    "Role",
+    "RoleError",
+    "ServerBusy",
+    "ServerLost",
+    "ServerUnreachable",
+    "SessionError",
+    "SettingError",
+    "Status",
+    "StoreAway",
+    "StoreError",
+    "SubmissionError",
+    "TlsError",
+    "TooManyFailures",
+    "UnknownMeter",
+    "User",
+    "connect",
+    "errors",
+    "new_key",
+]
