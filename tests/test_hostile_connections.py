@@ -42,7 +42,7 @@ def test_ours_hangs_up_on_who_says_nothing_from_the_start(desk, stranger):
     with listening(desk, Limits(handshake=of(0.3))) as server:
         silent, started = stranger(server), time.monotonic()
         assert silent.is_hung_up_on()
-        assert 0.2 < time.monotonic() - started < 3
+        assert 0.2 < time.monotonic() - started < 8
 
 
 @pytest.mark.parametrize("logged_in", [False, True], ids=["stranger", "reader"])
@@ -54,7 +54,7 @@ def test_ours_hangs_up_on_who_says_nothing_any_more(logged_in, desk, stranger):
             silent.log_in()
         started = time.monotonic()
         assert silent.is_hung_up_on()
-        assert 0.2 < time.monotonic() - started < 3
+        assert 0.2 < time.monotonic() - started < 8
 
 
 def test_empty_frames_do_not_make_a_stranger_a_client(desk, stranger):

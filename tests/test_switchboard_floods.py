@@ -108,5 +108,5 @@ def test_a_server_stops_while_one_sends_without_end(server, talker):
         reading = start(lambda: drain(talker.sock))
         started = time.monotonic()
         assert server.stop()
-        assert time.monotonic() - started < 3
+        assert time.monotonic() - started < 8  # of the ten that it would wait for calls
     reading()
