@@ -4,95 +4,20 @@
 `Error`; `metermt.errors` shows the tree of them.
 """
 
-from metermt import errors
-from metermt.calls.left import Left
-from metermt.calls.readings import Next
-from metermt.client import MeterClient, connect
-from metermt.errors import (
-    AccountDisabled,
-    AlreadyRead,
-    CallError,
-    ConfirmReading,
-    ConnectionFailed,
-    CycleClosed,
-    DeadlineExceeded,
-    Error,
-    InternalError,
-    InvalidKey,
-    InvalidReading,
-    InvalidReason,
-    InvalidTime,
-    LoginError,
-    MeterLeased,
-    OutboxError,
-    RoleError,
-    RouteError,
-    ServerBusy,
-    ServerLost,
-    ServerUnreachable,
-    SessionError,
-    SettingError,
-    StoreAway,
-    StoreError,
-    SubmissionError,
-    TlsError,
-    TooManyFailures,
-    UnknownCycle,
-    UnknownMeter,
-    UserError,
-)
-from metermt.manager import Manager
-from metermt.model import Answer, Job, Meter, Reading, Role, RouteProgress, Status, Unread, User
-from metermt.policy import Policy
-from metermt.sending import new_key
+from importlib import import_module
+from typing import TYPE_CHECKING
 
-__all__ = [
-    "AccountDisabled",
-    "AlreadyRead",
-    "Answer",
-    "CallError",
-    "ConfirmReading",
-    "ConnectionFailed",
-    "CycleClosed",
-    "DeadlineExceeded",
-    "Error",
-    "InternalError",
-    "InvalidKey",
-    "InvalidReading",
-    "InvalidReason",
-    "InvalidTime",
-    "Job",
-    "Left",
-    "LoginError",
-    "Manager",
-    "Meter",
-    "MeterClient",
-    "MeterLeased",
-    "Next",
-    "OutboxError",
-    "Policy",
-    "Reading",
-    "Role",
-    "RoleError",
-    "RouteError",
-    "RouteProgress",
-    "ServerBusy",
-    "ServerLost",
-    "ServerUnreachable",
-    "SessionError",
-    "SettingError",
-    "Status",
-    "StoreAway",
-    "StoreError",
-    "SubmissionError",
-    "TlsError",
-    "TooManyFailures",
-    "UnknownCycle",
-    "UnknownMeter",
-    "Unread",
-    "User",
-    "UserError",
-    "connect",
-    "errors",
-    "new_key",
-]
+# Whoever imports any module of ours imports this one: so the names come when one of them is asked for, and a command,
+# which needs none, does not pay for them.
+if TYPE_CHECKING:
+    from metermt.public import *
+else:
+
+    def __getattr__(name):
+        public = import_module("metermt.public")
+        if name != "__all__" and name not in public.__all__:
+            raise AttributeError(f"module 'metermt' has no attribute {name!r}")
+        return getattr(public, name)
+
+    def __dir__():
+        return sorted({*globals(), *import_module("metermt.public").__all__})

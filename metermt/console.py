@@ -8,7 +8,8 @@ from typing import ParamSpec, TypeVar
 import click
 
 from metermt.calls.readings import Next
-from metermt.cli.common import MeterCommand, Target, login_name, server_options
+from metermt.cli.common import MeterCommand, login_name
+from metermt.cli.target import Target, server_options
 from metermt.client import MeterClient
 from metermt.errors import (
     AccountDisabled,

@@ -124,13 +124,13 @@ class Terminal:
     def waiting(self, words: str) -> Iterator[None]:
         """Say these words to a person if what is done in the block takes long."""
         timer = Timer(_SLOW_AFTER, print, [words], {"flush": True})
-        if self.is_person:
-            timer.start()
         try:
+            if self.is_person:
+                timer.start()  # Ctrl+C may come in here as well; the program would not end before the timer
             yield
         finally:
             timer.cancel()
-            if self.is_person:
+            if timer.is_alive():
                 timer.join()
 
     def _next_line(self) -> str:

@@ -3,7 +3,6 @@
 import csv
 import io
 import os
-import subprocess
 import sys
 import time
 from datetime import UTC, date, datetime
@@ -12,6 +11,7 @@ from types import SimpleNamespace
 
 import pexpect
 import pytest
+import warm
 from click.testing import CliRunner
 from conftest import CYCLE, DEADLINE, add_readers, dump, import_jobs, make_job, make_reading
 from steps import Steps
@@ -40,7 +40,7 @@ def metermt(environment, tmp_path):
 
     def metermt(*arguments, stdin="", **variables):
         changed = {name: value for name, value in {**environment, **variables}.items() if value is not None}
-        return subprocess.run(
+        return warm.run(
             (METERMT, *arguments),
             input=stdin,
             env=changed,
@@ -73,7 +73,7 @@ def in_terminal(environment):
     children = []
 
     def in_terminal(*arguments):
-        child = pexpect.spawn(
+        child = warm.spawn(
             str(METERMT), list(arguments), env=environment, encoding="utf-8", timeout=DEADLINE, dimensions=(24, 120)
         )
         children.append(child)

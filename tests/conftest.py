@@ -189,7 +189,7 @@ def wait_until(condition, what):
 
 
 def start(work):
-    """Run the work in a thread of its own; return a function that waits for what it returned or raised."""
+    """Run the work in a thread of its own; return what waits, up to a deadline, for what it returned or raised."""
     ended = []
 
     def run():
@@ -201,9 +201,9 @@ def start(work):
     thread = threading.Thread(target=run, daemon=True, name=getattr(work, "__name__", "work"))
     thread.start()
 
-    def result():
-        thread.join(DEADLINE)
-        assert ended, f"{thread.name} is still running after {DEADLINE} s"
+    def result(deadline=DEADLINE):
+        thread.join(deadline)
+        assert ended, f"{thread.name} is still running after {deadline} s"
         returned, raised = ended[0]
         if raised is not None:
             raise raised

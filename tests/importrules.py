@@ -38,7 +38,7 @@ FLOORS = (
         ),
     ),
     ("floor 6", ("console", "offering", "gui", "cli")),
-    ("the roof", ("__init__", "__main__")),
+    ("the roof", ("__init__", "public", "__main__")),
 )
 
 SQL_DRIVERS = ("apsw", "sqlite3", "psycopg", "psycopg_pool")
@@ -232,9 +232,11 @@ def sql_outside_the_stores(modules: dict[str, Path]) -> Iterator[str]:
 
 
 def unwanted_on_import(imports: list[Import]) -> Iterator[str]:
-    """Follows what Python runs for `import metermt`, so also the `__init__` of every package on the way."""
-    chains = {PACKAGE: PACKAGE}
-    waiting = [PACKAGE]
+    """Follows what Python runs for `import metermt`, so also the `__init__` of every package on the way; and for its
+    names, once one of them is asked for.
+    """
+    chains = {PACKAGE: PACKAGE, f"{PACKAGE}.public": PACKAGE}
+    waiting = list(chains)
     while waiting:
         module = waiting.pop(0)
         for each in imports:

@@ -8,7 +8,9 @@ import subprocess
 import sys
 import threading
 import time
+import zlib
 from contextlib import contextmanager, suppress
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -40,6 +42,12 @@ def fails(call, *args):
     except Exception:  # noqa: BLE001 - that is the question
         return True
     return False
+
+
+@cache
+def bomb():
+    """Return a small frame that becomes 100 MB; half a second goes into making it, so it is made by who sends it."""
+    return frame(zlib.compress(bytes(100 * MEGABYTE)), compressed=1)
 
 
 class Bait:

@@ -10,6 +10,8 @@ from proxy import Proxy
 from servers import Servers, listening, make_database
 
 from metermt import MeterClient
+from metermt.policy import Policy
+from metermt.serving import RunningServer, ServerSettings
 
 
 @pytest.fixture
@@ -24,6 +26,18 @@ def servers(tmp_path_factory):
     """Start servers in processes of their own, which end with the test."""
     with Servers(tmp_path_factory.mktemp("servers")) as servers:
         yield servers
+
+
+@pytest.fixture
+def serve():
+    """Start whole servers in threads of this process, which end with the test: for tests that kill none."""
+    with ExitStack() as stack:
+
+        def serve(database, **policy):
+            settings = ServerSettings(port=0, database=database, policy=Policy(**policy))
+            return stack.enter_context(RunningServer(settings))
+
+        yield serve
 
 
 @pytest.fixture

@@ -2,13 +2,13 @@
 
 import os
 import signal
-import subprocess
 import sys
 import tempfile
 import time
 from contextlib import contextmanager
 from pathlib import Path
 
+import warm
 from conftest import CYCLE, DEADLINE, import_jobs, wait_until
 
 from metermt.config import Limits
@@ -41,7 +41,7 @@ class ServerProcess:
         with self._stdout.open("w") as stdout, self._stderr.open("w") as stderr:
             # A server that is killed leaves its temporary files, where it has any.
             environment = os.environ | {"TMPDIR": str(own)}
-            self._process = subprocess.Popen(list(map(str, command)), stdout=stdout, stderr=stderr, env=environment)
+            self._process = warm.Popen(list(map(str, command)), stdout=stdout, stderr=stderr, env=environment)
         self.pid = self._process.pid
         try:
             self.host, port = self._first_words(notify, before).rstrip("\n").rsplit(":", 1)
@@ -150,7 +150,7 @@ class Servers:
 def run_to_end(*options, command=SERVER_PY):
     """Run a server that cannot start; return what became of it."""
     command = [*command, *options]
-    return subprocess.run(list(map(str, command)), capture_output=True, text=True, timeout=DEADLINE, check=False)
+    return warm.run(list(map(str, command)), capture_output=True, text=True, timeout=DEADLINE)
 
 
 @contextmanager

@@ -25,7 +25,7 @@ def results(tmp_path_factory):
 
 
 def test_every_system_is_measured_with_every_number_of_clients(results):
-    assert [(row["system"], row["clients"]) for row in results["rows"]] == [(s, n) for n in (1, 8) for s in SYSTEMS]
+    assert [(row["system"], row["clients"]) for row in results["rows"]] == [(s, n) for n in (1, 2) for s in SYSTEMS]
 
 
 def test_the_figures_of_rounds_can_be_true(results):

@@ -21,8 +21,8 @@ def cluster():
 @pytest.mark.parametrize(
     ("faults", "stage"),
     [
-        ({"server-kill": 2}, with_servers(2)),
-        ({"link-reset": 2, "backend-kill": 2, "read-only": 1, "database-kill": 1}, with_link),
+        ({"server-kill": 1}, with_servers(2)),
+        ({"link-reset": 1, "backend-kill": 2, "read-only": 1, "database-kill": 1}, with_link),
     ],
     ids=["two servers", "one server"],
 )

@@ -13,7 +13,7 @@ from metermt.errors import SettingError
 def files(tmp_path, monkeypatch):
     """The file of the user and the one of the machine."""
     user, site = tmp_path / "user" / "client.toml", tmp_path / "site" / "client.toml"
-    monkeypatch.setattr("metermt.cli.common.settings_files", lambda: [user, site])
+    monkeypatch.setattr("metermt.cli.target.settings_files", lambda: [user, site])
     for file in (user, site):
         file.parent.mkdir()
     return SimpleNamespace(user=user, site=site)
@@ -41,7 +41,7 @@ def reached(invoke, monkeypatch):
             def ping(self):
                 return 0.0
 
-        monkeypatch.setattr("metermt.cli.common.connect", Client)
+        monkeypatch.setattr("metermt.cli.target.connect", Client)
         finished = invoke("ping", *options, **variables)
         return calls[0] if calls else finished.stderr
 

@@ -5,6 +5,7 @@ import signal
 import subprocess
 
 import pytest
+import warm
 from commands import METERMT, assert_refused, dump_of, ended
 from conftest import DEADLINE, T0, wait_until
 from copies import contents, fill_with
@@ -175,7 +176,7 @@ def copying(environment):
 
     def copying(source, target):
         command = (METERMT, "database", "copy", str(source), str(target))
-        begun.append(subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL))
+        begun.append(warm.Popen(command, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL))
         return begun[-1]
 
     yield copying

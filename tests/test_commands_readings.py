@@ -9,6 +9,7 @@ import subprocess
 from pathlib import Path
 
 import pytest
+import warm
 from commands import METERMT, assert_refused, rows_in
 from conftest import CYCLE, import_jobs, make_job, make_reading
 from steps import Steps
@@ -218,7 +219,7 @@ def test_a_target_that_cannot_be_written_is_one_clear_error_and_leaves_nothing(
 
 def test_standard_output_on_a_full_disk_is_one_clear_error(environment, read_meters):
     with Path("/dev/full").open("w") as full:
-        finished = subprocess.run(
+        finished = warm.run(
             (METERMT, "readings", "export", "-"),
             stdout=full,
             stderr=subprocess.PIPE,
@@ -253,7 +254,7 @@ def test_a_named_pipe_gets_the_export_and_stays_a_pipe(environment, read_meters,
     os.mkfifo(pipe)
     reader = os.open(pipe, os.O_RDONLY | os.O_NONBLOCK)
     try:
-        subprocess.run((METERMT, "readings", "export", pipe), env=environment, stderr=subprocess.DEVNULL, timeout=60)
+        warm.run((METERMT, "readings", "export", pipe), env=environment, stderr=subprocess.DEVNULL, timeout=60)
         received = os.read(reader, 100_000)
     finally:
         os.close(reader)

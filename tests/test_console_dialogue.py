@@ -1,7 +1,9 @@
 """The console, in a real terminal and through a pipe: the dialogue, logging in and leaving."""
 
+import io
 import re
 import sys
+import threading
 import time
 
 import pytest
@@ -20,6 +22,7 @@ from terminals import (
     read_some,
 )
 
+import metermt.terminal
 from metermt.client import connect
 
 # --- the dialogue
@@ -66,8 +69,8 @@ def test_the_dialogue_in_a_terminal(servers, make_walk, open_console):
     assert re.search(rf"^{second}=-1@\S+\[Couldn't find the meter\]carol$", server.output, re.MULTILINE)
 
 
-def test_the_same_dialogue_line_by_line_through_a_pipe(servers, make_walk):
-    server = servers.start("--database", make_walk(*STREET))
+def test_the_same_dialogue_line_by_line_through_a_pipe(serve, make_walk):
+    server = serve(make_walk(*STREET))
     with connect(port=server.port) as adam:
         adam.login("adam", "adam")
         read_some(adam, 17)
@@ -246,6 +249,24 @@ def test_a_reading_half_typed_is_not_sent_and_not_dropped_in_silence(demo_server
     with connect(port=demo_server.port) as gwenda:
         gwenda.login("gwenda", "gwenda")
         assert gwenda.get_status().count == 0
+
+
+def test_ctrl_c_as_a_wait_begins_leaves_nothing_that_the_program_would_have_to_wait_for(monkeypatch):
+    class Interrupted(threading.Timer):
+        def start(self):
+            super().start()
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr(metermt.terminal, "Timer", Interrupted)
+    for stream in ("stdin", "stdout"):
+        monkeypatch.setattr(sys, stream, io.TextIOWrapper(io.BytesIO()))
+    person = metermt.terminal.Terminal()
+    person.is_person = True
+
+    with pytest.raises(KeyboardInterrupt), person.waiting("Waiting"):
+        pass
+
+    assert not [thread for thread in threading.enumerate() if isinstance(thread, Interrupted)]
 
 
 @pytest.mark.parametrize("lines", [0, 1, 2, 5])

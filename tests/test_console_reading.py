@@ -1,19 +1,18 @@
 """The console of a reader who walks a route, alone or among others."""
 
-import subprocess
 import threading
+from datetime import timedelta
 
 import pytest
 from conftest import CYCLE, OTHER_CYCLE, make_job, refusal_of, start, wait_until
-from servers import METERMT
-from terminals import CLIENT_CONSOLE, CTRL_C, PROMPTS, answers_of, exported, piped, surroundings
+from terminals import CLIENT_CONSOLE, CTRL_C, PROMPTS, answers_of, exported, piped
 
 from metermt.client import connect
 
 # --- reading
 
 
-def test_a_walk_from_the_first_stop_to_the_last(servers, open_console, database_path, tmp_path):
+def test_a_walk_from_the_first_stop_to_the_last(serve, invoke, open_console, database_path, tmp_path):
     route = tmp_path / "november.csv"
     route.write_text(
         "meter,route,sequence,address,dials,instructions\n"
@@ -22,10 +21,9 @@ def test_a_walk_from_the_first_stop_to_the_last(servers, open_console, database_
         "W1,North,30,,,Behind the shed\n",
         encoding="utf-8",
     )
-    ops = {"env": surroundings(METERMT_DATABASE=str(database_path)), "check": True, "capture_output": True}
-    subprocess.run([*METERMT, "users", "add", "dora", "--name", "Dora Ek", "--password-stdin"], input=b"a horse", **ops)
-    subprocess.run([*METERMT, "routes", "import", route, "--cycle", CYCLE], **ops)
-    terminal = open_console(servers.start("--database", database_path))
+    invoke("users", "add", "dora", "--name", "Dora Ek", "--password-stdin", stdin="a horse")
+    invoke("routes", "import", str(route), "--cycle", CYCLE)
+    terminal = open_console(serve(database_path))
     terminal.log_in("dora", "a horse")
     for number in (5983, 0, 100):
         terminal.answer("Reading for meter", str(number))
@@ -48,8 +46,8 @@ def test_a_walk_from_the_first_stop_to_the_last(servers, open_console, database_
     ]
 
 
-def test_a_reader_for_whom_there_is_nothing_to_do_is_told_so(servers, make_walk):
-    server = servers.start("--database", make_walk())
+def test_a_reader_for_whom_there_is_nothing_to_do_is_told_so(serve, make_walk):
+    server = serve(make_walk())
 
     done = piped("carol\ncarol\n", *CLIENT_CONSOLE, "-p", server.port)
 
@@ -57,9 +55,9 @@ def test_a_reader_for_whom_there_is_nothing_to_do_is_told_so(servers, make_walk)
     assert (done.returncode, done.stderr) == (0, b"")
 
 
-def test_what_is_no_reading_is_asked_for_again(servers, make_walk):
+def test_what_is_no_reading_is_asked_for_again(serve, make_walk):
     database = make_walk(make_job("G72168", dials=5))
-    server = servers.start("--database", database)
+    server = serve(database)
     refused = {
         "2980q": "Invalid reading: '2980q' is not a whole number",
         "59.83": "Invalid reading: '59.83' is not a whole number",
@@ -82,9 +80,9 @@ def test_what_is_no_reading_is_asked_for_again(servers, make_walk):
     assert answers_of(database) == [("G72168", "5983", "", "carol", "1")]
 
 
-def test_a_reason_that_is_refused_is_asked_for_again(servers, make_walk):
+def test_a_reason_that_is_refused_is_asked_for_again(serve, make_walk):
     database = make_walk(make_job())
-    server = servers.start("--database", database)
+    server = serve(database)
 
     done = piped(f"carol\ncarol\n\n{'x' * 501}\n\na\tb\n\n Größe 3 🐕 \n", *CLIENT_CONSOLE, "-p", server.port)
 
@@ -93,8 +91,8 @@ def test_a_reason_that_is_refused_is_asked_for_again(servers, make_walk):
     assert answers_of(database) == [("G72168", "", "Größe 3 🐕", "carol", "1")]
 
 
-def test_an_address_beyond_the_terminals_letters_is_shown_as_far_as_can_be(servers, make_walk):
-    server = servers.start("--database", make_walk(make_job(address="Größe 3")))
+def test_an_address_beyond_the_terminals_letters_is_shown_as_far_as_can_be(serve, make_walk):
+    server = serve(make_walk(make_job(address="Größe 3")))
 
     done = piped("carol\ncarol\n", *CLIENT_CONSOLE, "-p", server.port, PYTHONIOENCODING="ascii")
 
@@ -136,12 +134,12 @@ def test_a_terminal_of_another_encoding_does_not_end_in_a_traceback(demo_server,
 # --- meters that others take over
 
 
-A_SECOND = 1.2 / 60  # as --lease-minutes
+A_SECOND = timedelta(seconds=1.2)
 
 
-def test_a_meter_that_another_has_read_meanwhile_gives_way_to_the_next(servers, make_walk, open_console):
+def test_a_meter_that_another_has_read_meanwhile_gives_way_to_the_next(serve, make_walk, open_console):
     database = make_walk(make_job("G1"), make_job("G2", sequence=1))
-    server = servers.start("--database", database, "--lease-minutes", A_SECOND)
+    server = serve(database, lease=A_SECOND)
     terminal = open_console(server)
     terminal.log_in()
     assert terminal.meter() == "G1"
@@ -157,8 +155,8 @@ def test_a_meter_that_another_has_read_meanwhile_gives_way_to_the_next(servers, 
     assert answers_of(database) == [("G1", "100", "", "eric", "1"), ("G2", "42", "", "carol", "1")]
 
 
-def test_a_meter_that_another_is_reading_by_now_gives_way_to_the_next(servers, make_walk, open_console):
-    server = servers.start("--database", make_walk(make_job("G1")), "--lease-minutes", A_SECOND)
+def test_a_meter_that_another_is_reading_by_now_gives_way_to_the_next(serve, make_walk, open_console):
+    server = serve(make_walk(make_job("G1")), lease=A_SECOND)
     terminal = open_console(server)
     terminal.log_in()
     assert terminal.meter() == "G1"
@@ -176,13 +174,13 @@ def test_a_meter_that_another_is_reading_by_now_gives_way_to_the_next(servers, m
     assert terminal.end() == 0
 
 
-def test_a_meter_whose_cycle_was_closed_gives_way_to_the_next(servers, make_walk, open_console):
+def test_a_meter_whose_cycle_was_closed_gives_way_to_the_next(serve, invoke, make_walk, open_console):
     database = make_walk(make_job("G1"), make_job("G2", sequence=1))
-    server = servers.start("--database", database)
+    server = serve(database)
     terminal = open_console(server)
     terminal.log_in()
     terminal.meter()
-    subprocess.run([*METERMT, "cycles", "close", CYCLE, "--force", "--database", database], check=True)
+    invoke("cycles", "close", CYCLE, "--force")
     terminal.type("5983")
     closed = "Cycle 2026-11 is closed: meter G1 is not read for it any more; ask for another job"
     terminal.answer(f"\r\n{closed}\r\nThrow away your reading 5983 for meter G1? [y/N]: ", "")
@@ -202,15 +200,17 @@ def test_a_meter_whose_cycle_was_closed_gives_way_to_the_next(servers, make_walk
     assert "confirmed" not in piped("carol\ncarol\n", *CLIENT_CONSOLE, "-p", server.port).stdout.decode()
 
 
-def test_a_reading_for_a_cycle_that_was_closed_is_not_filed_for_the_next(servers, make_walk, open_console, tmp_path):
+def test_a_reading_for_a_cycle_that_was_closed_is_not_filed_for_the_next(
+    serve, invoke, make_walk, open_console, tmp_path
+):
     database = make_walk(make_job("G1"))
-    terminal = open_console(servers.start("--database", database))
+    terminal = open_console(serve(database))
     terminal.log_in()
     terminal.meter()
     route = tmp_path / "december.csv"
     route.write_text("meter,route,sequence\nG1,North,0\n", encoding="utf-8")
-    for command in (("cycles", "close", CYCLE, "--force"), ("routes", "import", route, "--cycle", OTHER_CYCLE)):
-        subprocess.run([*METERMT, *command, "--database", database], check=True)
+    invoke("cycles", "close", CYCLE, "--force")
+    invoke("routes", "import", str(route), "--cycle", OTHER_CYCLE)
     terminal.type("5983")
     terminal.wait_for("\r\nCycle 2026-11 is closed: meter G1 is not read for it any more; ask for another job\r\n")
     terminal.answer("Throw away", "y")
@@ -221,8 +221,8 @@ def test_a_reading_for_a_cycle_that_was_closed_is_not_filed_for_the_next(servers
     assert [(row["cycle"], row["reading"]) for row in exported(database)] == [(OTHER_CYCLE, "6000")]
 
 
-def test_a_reader_without_a_job_is_told_who_has_the_rest(servers, make_walk, open_console):
-    server = servers.start("--database", make_walk(*(make_job(f"G{number}", sequence=number) for number in range(13))))
+def test_a_reader_without_a_job_is_told_who_has_the_rest(serve, make_walk, open_console):
+    server = serve(make_walk(*(make_job(f"G{number}", sequence=number) for number in range(13))))
     with connect(port=server.port) as eric, connect(port=server.port) as adam:
         terminal = open_console(server)
         terminal.log_in()

@@ -23,7 +23,7 @@ WAYS = {
 CREW = [f"reader{number:02}" for number in range(16)]
 METERS = 3000
 VALUE = 10_000
-TIMEOUT = 1.0  # seconds that a call on a bad link may take
+TIMEOUT = 1.0  # seconds that a call may take on a link that is too bad for an answer
 
 
 class CuttingProxy(Proxy):
@@ -118,20 +118,27 @@ def reader(name, proxy, timeout=DEADLINE):
 # --- links that are cut
 
 
-@pytest.mark.parametrize("way", WAYS)
-def test_a_submission_cut_after_any_byte_counts_once(way, crew):
+def meters_for(client):
+    """Give one meter after the other, each once the one before was read."""
+    while True:
+        yield from (job.meter.number for job in client.get_jobs(30))
+
+
+@pytest.mark.parametrize(("way", "step"), [("submit_and_next", 1), ("submit_reading", 3), ("submit_readings", 3)])
+def test_a_submission_cut_after_any_byte_counts_once(way, step, crew):
     def submit_share(place):
-        """Cut after every 16th byte, until that is behind the end; return after which bytes cuts were made."""
+        """Make every 16th cut, until that is behind the end; return after which bytes cuts were made."""
         cuts = {}
         with CuttingProxy(crew.server.port) as proxy, reader(CREW[place], proxy) as client:
             submit = WAYS[way](client)
+            meters = meters_for(client)
             for what in ("request", "reply"):
                 cuts[what] = set()
-                for k in count(place, len(CREW)):
+                for k in count(place * step, len(CREW) * step):
                     # One that is not cut, so that the connection stands and knows the call: a request is one frame.
-                    crew.submit(CREW[place], submit, client.get_job().meter.number)
-                    meter = client.get_job().meter.number
-                    proxy.cut_after(what, k, hard=k // len(CREW) % 2)
+                    crew.submit(CREW[place], submit, next(meters))
+                    meter = next(meters)
+                    proxy.cut_after(what, k, hard=k // len(CREW) // step % 2)
                     crew.submit(CREW[place], submit, meter)
                     if not proxy.has_cut:
                         break
@@ -140,13 +147,13 @@ def test_a_submission_cut_after_any_byte_counts_once(way, crew):
             return cuts
 
     shares = [start(lambda place=place: submit_share(place)) for place in range(len(CREW))]
-    results = [share() for share in shares]
+    results = [share(deadline=6 * DEADLINE) for share in shares]  # each makes a few hundred calls
 
     for what, shortest in (("request", 150), ("reply", 10)):
         cuts = set.union(*(result[what] for result in results))
         assert max(cuts) > shortest
         # A reply holds numbers, so that some are a few bytes longer than others.
-        assert cuts >= set(range(max(cuts) - 4)), f"{what}: cut after {sorted(cuts)}"
+        assert cuts >= set(range(0, max(cuts) - 4, step)), f"{what}: cut after {sorted(cuts)}"
     crew.check()
 
 
@@ -254,7 +261,7 @@ def make_again_and_again(call):
     """Return how many seconds each call took and what it raised, None if it was answered."""
     outcomes = []
     until = time.monotonic() + 1.5 * TIMEOUT
-    while time.monotonic() < until:
+    while time.monotonic() < until and len(outcomes) < 10:
         started, error = time.monotonic(), None
         try:
             call()
@@ -266,17 +273,17 @@ def make_again_and_again(call):
 
 
 @pytest.mark.parametrize(
-    ("bad", "answered"),
+    ("bad", "answered", "timeout"),
     [
-        (far_away, True),
-        (byte_by_byte, True),
-        (byte_by_byte_too_slowly, False),
-        (reset_again_and_again, None),  # as chance has it
-        (black_hole, False),
-        (stopped_server, False),
+        (far_away, True, DEADLINE),  # it takes a fraction of a second, and longer on a busy machine
+        (byte_by_byte, True, DEADLINE),
+        (byte_by_byte_too_slowly, False, TIMEOUT),
+        (reset_again_and_again, None, TIMEOUT),  # as chance has it
+        (black_hole, False, TIMEOUT),
+        (stopped_server, False, TIMEOUT),
     ],
 )
-def test_every_call_on_a_bad_link_ends_within_its_deadline(bad, answered, crew):
+def test_every_call_on_a_bad_link_ends_within_its_deadline(bad, answered, timeout, crew):
     with ExitStack() as links, ExitStack() as faults:
         proxies = {kind: links.enter_context(BadLink(crew.server.port)) for kind in KINDS}
         clients = {
@@ -284,16 +291,15 @@ def test_every_call_on_a_bad_link_ends_within_its_deadline(bad, answered, crew):
         }
         calls = {kind: calls_of(clients[kind], crew, name)[kind] for kind, name in zip(KINDS, CREW, strict=False)}
         for kind in KINDS:
-            clients[kind].timeout = TIMEOUT
+            clients[kind].timeout = timeout
             faults.enter_context(bad(proxies[kind], crew.server))
         running = {kind: start(lambda kind=kind: make_again_and_again(calls[kind])) for kind in KINDS}
         outcomes = {kind: result() for kind, result in running.items()}
         faults.close()
 
         longest = {kind: max(seconds for seconds, _ in of_kind) for kind, of_kind in outcomes.items()}
-        assert max(longest.values()) < TIMEOUT + 1, longest
+        assert max(longest.values()) < timeout + 1, longest
         if answered is not None:
-            del outcomes["log_in_anew"]  # four round trips, which a link may be too slow for
             errors = {kind: [error for _, error in of_kind] for kind, of_kind in outcomes.items()}
             for kind, of_kind in errors.items():
                 assert all((error is None) == answered for error in of_kind), (kind, of_kind)

@@ -22,7 +22,7 @@ from metermt.errors import StoreError
 from metermt.model import Answer, ImportCount, Status
 from metermt.store.sqlite.store import SqliteStore
 
-SUBMISSIONS = 12
+SUBMISSIONS = 8
 
 FAULTS = {
     "EIO": lambda: apsw.IOError("the test's disk fails"),
@@ -98,7 +98,7 @@ def keys_in(store):
 
 
 class Run:
-    """Twenty submissions to a store whose disk may fail, and once again those that were refused when it works."""
+    """Some submissions to a store whose disk may fail, and once again those that were refused when it works."""
 
     def __init__(self, prepared, path):
         self._prepared, self._path = prepared, path
@@ -206,7 +206,7 @@ def test_an_import_larger_than_the_cache_is_whole_or_not_there(prepared, tmp_pat
         return steps
 
     steps = import_all(FaultyDisk())
-    for n in range(1, steps, max(1, steps // 40)):
+    for n in range(1, steps, max(1, steps // 16)):
         for fault in FAULTS:
             import_all(disk := FaultyDisk("write", n, fault, lasts=True))
             assert disk.failed

@@ -21,7 +21,7 @@ from servers import listening
 from metermt.calls.table import Ask, Turn, Weight, call
 from metermt.client import MeterClient
 from metermt.config import Limits
-from metermt.errors import ServerBusy, ServerLost
+from metermt.errors import DeadlineExceeded, ServerBusy, ServerLost
 
 # --- silence
 
@@ -42,7 +42,7 @@ def test_ours_hangs_up_on_who_says_nothing_from_the_start(desk, stranger):
     with listening(desk, Limits(handshake=of(0.3))) as server:
         silent, started = stranger(server), time.monotonic()
         assert silent.is_hung_up_on()
-        assert 0.2 < time.monotonic() - started < 3
+        assert 0.2 < time.monotonic() - started < 8
 
 
 @pytest.mark.parametrize("logged_in", [False, True], ids=["stranger", "reader"])
@@ -54,7 +54,7 @@ def test_ours_hangs_up_on_who_says_nothing_any_more(logged_in, desk, stranger):
             silent.log_in()
         started = time.monotonic()
         assert silent.is_hung_up_on()
-        assert 0.2 < time.monotonic() - started < 3
+        assert 0.2 < time.monotonic() - started < 8
 
 
 def test_empty_frames_do_not_make_a_stranger_a_client(desk, stranger):
@@ -171,12 +171,13 @@ def test_ours_lives_on_when_there_is_no_thread_for_a_client(desk, stranger, monk
 
 
 def test_ours_lives_on_when_there_is_no_thread_for_a_long_call(desk, monkeypatch, expected_errors):
-    with listening(desk) as server, MeterClient("localhost", server.port, timeout=0.5) as client:
+    with listening(desk) as server, MeterClient("localhost", server.port) as client:
         client.login("carol", "carol")
         wait_until_taken_over()
         with monkeypatch.context() as patches:
             patches.setattr(threading.Thread, "start", start_unless("long calls"))
-            with pytest.raises(ServerLost):
+            client.timeout = 0.5
+            with pytest.raises((ServerLost, DeadlineExceeded)):  # as the last try ends
                 client.login("carol", "carol")
         client.timeout = 10
         assert client.login("carol", "carol") == "Carol Dent"

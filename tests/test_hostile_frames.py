@@ -11,7 +11,7 @@ import rpyc
 from conftest import start, wait_until
 from hostile_fixtures import *  # noqa: F403 - the fixtures
 from memory_fixtures import *  # noqa: F403 - the fixtures
-from peers import LOCAL, MEGABYTE, TUPLE, VALUE, answers, most_memory, own_threads, wait_until_taken_over
+from peers import LOCAL, MEGABYTE, TUPLE, VALUE, answers, bomb, most_memory, own_threads, wait_until_taken_over
 from proxy import frame
 from rpyc.core import brine, consts
 from rpyc.utils.server import ThreadedServer
@@ -20,8 +20,6 @@ from servers import ServerProcess, listening
 from metermt.client import MeterClient
 from metermt.transport import conversation
 from metermt.transport.frames import MAX_BULK_FRAME, MAX_FRAME
-
-BOMB = zlib.compress(bytes(100 * MEGABYTE))
 
 
 @pytest.fixture(scope="module")
@@ -59,7 +57,7 @@ def test_a_plain_server_takes_all_that_is_announced(doomed_book, stranger):
 
 def test_a_plain_server_unpacks_a_bomb(doomed_book, stranger):
     sender, before = stranger(doomed_book), most_memory(doomed_book)
-    sender.sock.sendall(frame(BOMB, compressed=1))
+    sender.sock.sendall(bomb())
 
     wait_until(lambda: most_memory(doomed_book) - before > 90 * MEGABYTE, "it has unpacked it")
 
@@ -70,7 +68,7 @@ def test_a_plain_server_unpacks_a_bomb(doomed_book, stranger):
         pytest.param(frame(b"", length=2**32 - 1)[:5], id="4 GB"),
         pytest.param(frame(b"", length=MAX_FRAME + 1)[:5], id="a little too much"),
         pytest.param(frame(b""), id="nothing"),
-        pytest.param(frame(BOMB, compressed=1), id="a bomb"),
+        pytest.param(bomb, id="a bomb"),
         pytest.param(frame(zlib.compress(bytes(MAX_FRAME + 1)), compressed=1), id="a small bomb"),
         pytest.param(frame(zlib.compress(b"\x01" * 100)[:-5], compressed=1), id="a part of what is compressed"),
         pytest.param(frame(zlib.compress(b""), compressed=1), id="nothing compressed"),
@@ -81,7 +79,7 @@ def test_a_plain_server_unpacks_a_bomb(doomed_book, stranger):
 def test_ours_hangs_up_on_frames_it_does_not_take(announced, process, stranger):
     sender, before = stranger(process), most_memory(process)
     with suppress(BrokenPipeError, ConnectionResetError):
-        sender.sock.sendall(announced)
+        sender.sock.sendall(announced() if announced is bomb else announced)
 
     assert sender.is_hung_up_on()
     assert most_memory(process) - before < 10 * MEGABYTE
@@ -90,9 +88,10 @@ def test_ours_hangs_up_on_frames_it_does_not_take(announced, process, stranger):
 def test_a_bomb_of_one_who_is_logged_in_bursts_nothing(server, stranger):
     reader = stranger(server)
     reader.log_in()
+    sent = bomb()
     tracemalloc.start()
     try:
-        reader.sock.sendall(frame(BOMB, compressed=1))
+        reader.sock.sendall(sent)
         assert reader.is_hung_up_on()
         assert tracemalloc.get_traced_memory()[1] < 4 * MAX_BULK_FRAME
     finally:

@@ -7,7 +7,7 @@ from contextlib import contextmanager, suppress
 from datetime import datetime
 
 import pytest
-from conftest import start, wait_until
+from conftest import DEADLINE, start, wait_until
 from hostile_fixtures import *  # noqa: F403 - the fixtures
 from memory_fixtures import *  # noqa: F403 - the fixtures
 from peers import LOCAL, REMOTE, TUPLE, VALUE, Bait, code_of
@@ -115,7 +115,10 @@ def test_a_plain_server_can_be_held_up_for_everybody_by_one_small_request(doomed
     other.ping()
     stranger(doomed_book).request(*POWER)
 
-    wait_until(lambda: took(other.ping) > 0.1, "a client that has done nothing wrong is held up")
+    def ping():
+        other.ping(timeout=DEADLINE)
+
+    wait_until(lambda: took(ping) > 0.1, "a client that has done nothing wrong is held up")
 
 
 def took(call):

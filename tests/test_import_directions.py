@@ -140,6 +140,11 @@ BROKEN = {
         "metermt.store.sqlite, line 1, imports apsw: `import metermt` must not load it, but does: "
         "metermt imports metermt.serving imports metermt.store.sqlite",
     ),
+    "a driver with the public names": (
+        {"public.py": "from metermt.store import sqlite", "store/sqlite.py": "import apsw"},
+        "metermt.store.sqlite, line 1, imports apsw: `import metermt` must not load it, but does: "
+        "metermt imports metermt.store.sqlite",
+    ),
     "a driver on import, through the __init__ of a deeper package": (
         {
             "__init__.py": "from .store.memory import MemoryStore",

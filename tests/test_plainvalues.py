@@ -104,7 +104,7 @@ def assert_plain_or_malformed(data):
             pass
 
 
-@settings(max_examples=200)
+@settings(max_examples=100)
 @given(st.one_of(st.binary(), WRITTEN))
 @example(b"")
 @example(b"\x15\xff\xff\xff\xff")
@@ -118,7 +118,7 @@ def test_any_bytes_are_plain_values_or_malformed(data):
     assert_plain_or_malformed(data)
 
 
-@settings(max_examples=150)
+@settings(max_examples=75)
 @given(PLAIN, st.data())
 def test_any_change_of_what_was_written_is_plain_or_malformed(value, data):
     written = bytearray(brine.dump(value))

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import psycopg
 import pytest
+import warm
 from chaos_stage import changed_environment
 from commands import METERMT
 from conftest import (
@@ -63,7 +64,7 @@ def export(many_readings):
         def export(options=""):
             with changed_environment({DATABASE_VARIABLE: many_readings + options}):
                 command = [METERMT, "readings", "export", "-"]
-                process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+                process = warm.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
             stack.enter_context(process)
             stack.callback(process.kill)
             wait_until(lambda: is_stuck(process), "the export waits for its reader")

@@ -3,6 +3,7 @@
 import dataclasses
 import inspect
 import runpy
+import subprocess
 import sys
 from datetime import date
 from decimal import Decimal
@@ -33,6 +34,35 @@ def test_what_a_client_can_raise_is_exported():
 
     assert names <= set(metermt.__all__)
     assert all(getattr(metermt, name) for name in metermt.__all__)
+
+
+def test_the_names_are_found_without_being_asked_for_one_by_one():
+    names = {}
+    exec("from metermt import *", names)
+
+    assert set(metermt.__all__) <= names.keys()
+    assert set(metermt.__all__) <= set(dir(metermt))
+    with pytest.raises(AttributeError, match="module 'metermt' has no attribute 'import_module_'"):
+        metermt.import_module_  # noqa: B018 - asking is the test
+
+
+def test_a_start_imports_no_more_than_it_needs():
+    program = """
+import sys
+
+def tell():
+    print(*(name for name in ("metermt.public", "metermt.client", "rpyc", "argon2", "apsw") if name in sys.modules))
+
+import metermt.cli, metermt.errors
+tell()
+import metermt.cli.users, metermt.cli.routes, metermt.cli.readings, metermt.cli.backup, metermt.cli.database
+tell()
+import metermt.console, metermt.cli.serve
+tell()
+"""
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+
+    assert done.stdout.splitlines() == ["", "argon2", "metermt.client rpyc argon2"]
 
 
 def test_an_answer_has_the_order_of_submit_reading():

@@ -3,13 +3,13 @@
 import csv
 import gzip
 import io
-import subprocess
 import sys
 from datetime import UTC, datetime
 
 import pexpect
 import pytest
 import rpyc
+import warm
 from commands import METERMT
 from conftest import DEADLINE, start
 from servers import ROOT, Servers, make_database
@@ -50,7 +50,7 @@ def metermt(database):
 
     def metermt(*arguments):
         command = [METERMT, *arguments, "--database", database]
-        return subprocess.run(command, capture_output=True, encoding="utf-8", timeout=60, check=True).stdout
+        return warm.run(command, capture_output=True, encoding="utf-8", timeout=60, check=True).stdout
 
     return metermt
 
@@ -71,7 +71,7 @@ class ConsoleReader:
 
     def __init__(self, port, username):
         arguments = ["-W", "error", str(ROOT / "client_console.py"), "-p", str(port)]
-        self._child = pexpect.spawn(sys.executable, arguments, encoding="utf-8", timeout=DEADLINE)
+        self._child = warm.spawn(sys.executable, arguments, encoding="utf-8", timeout=DEADLINE)
         self._child.delaybeforesend = None
         for prompt in ("Username", "Password: "):
             self._child.expect_exact(prompt)

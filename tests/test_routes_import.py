@@ -5,6 +5,7 @@ import os
 
 import pexpect
 import pytest
+import warm
 from commands import METERMT
 from conftest import CYCLE, DEADLINE, add_readers, dump, make_place, make_reading
 from databases import limited_file_size
@@ -316,7 +317,7 @@ def seen_when_importing(database_path):
     def seen_when_importing(path):
         arguments = ["routes", "import", str(path), "--cycle", CYCLE, "--database", str(database_path)]
         terminal = {**os.environ, "TERM": "xterm"}
-        with pexpect.spawn(str(METERMT), arguments, env=terminal, encoding="utf-8", timeout=DEADLINE) as child:
+        with warm.spawn(str(METERMT), arguments, env=terminal, encoding="utf-8", timeout=DEADLINE) as child:
             child.expect(pexpect.EOF)
             seen = child.before
         assert child.exitstatus == 0, seen

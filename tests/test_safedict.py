@@ -115,7 +115,7 @@ class DictMachine(BothMachine):
 
 
 TestThreadSafeDictIsADict = DictMachine.TestCase
-TestThreadSafeDictIsADict.settings = settings(max_examples=40, stateful_step_count=30, database=None)
+TestThreadSafeDictIsADict.settings = settings(max_examples=20, stateful_step_count=30, database=None)
 
 
 def test_views_and_iterators_do_not_change_with_the_dictionary():

@@ -79,7 +79,7 @@ class MeterMachine(BothMachine):
 
 
 TestMeterDictKeepsItsTallies = MeterMachine.TestCase
-TestMeterDictKeepsItsTallies.settings = settings(max_examples=40, stateful_step_count=30, database=None)
+TestMeterDictKeepsItsTallies.settings = settings(max_examples=20, stateful_step_count=30, database=None)
 
 
 def test_no_number_is_won_twice_by_sixteen_threads():

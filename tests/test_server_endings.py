@@ -47,8 +47,9 @@ def test_a_submission_that_waits_for_the_database_at_sigterm_is_stored_and_ackno
     server = servers.start("--database", database)
     with closing(apsw.Connection(str(database))) as other, rpyc.connect("localhost", server.port) as connection:
         session, _ = connection.root.login("carol", "carol")
+        submit = connection.root.submit_reading  # kept: when it goes RPyC says so, which is not read before the answer
         other.execute("BEGIN IMMEDIATE")
-        submission = rpyc.async_(connection.root.submit_reading)(session, "M00000", LONG_AGO, 1)
+        submission = rpyc.async_(submit)(session, "M00000", LONG_AGO, 1)
         wait_until(lambda: unread(server) == 0, "the server has read the request")
 
         server.send(signal.SIGTERM)

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import apsw
 import pytest
+import warm
 from servers import SERVER_PY, make_database, run_to_end
 
 from metermt.store.sqlite.database import APPLICATION_ID
@@ -125,7 +126,7 @@ def locked_out(tmp_path_factory, demo_accounts):
             stack.callback(other.close)
             other.execute(statements).fetchall()
             command = [*SERVER_PY, "--port", "0", "--database", str(database)]
-            process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+            process = warm.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
             stack.enter_context(process)
             stack.callback(process.kill)
             started[lock] = process, database

@@ -331,7 +331,7 @@ class PostgresDoesAsTheReference(SqliteDoesAsTheReference):
 
 
 TestSqliteDoesAsTheReference = SqliteDoesAsTheReference.TestCase
-TestSqliteDoesAsTheReference.settings = settings(max_examples=30, stateful_step_count=30)
+TestSqliteDoesAsTheReference.settings = settings(max_examples=20, stateful_step_count=30)
 TestPostgresDoesAsTheReference = PostgresDoesAsTheReference.TestCase
 TestPostgresDoesAsTheReference.settings = settings(max_examples=10, stateful_step_count=30)  # each takes a second
 

@@ -202,11 +202,11 @@ def test_who_has_logged_out_is_told_so(server, connect):
 
 def test_a_server_stops_with_all_its_readers_connected(desk, store, connect):
     with listening(desk) as server:
-        clients = [connect(server, timeout=0.2) for _ in range(20)]
+        clients = [connect(server) for _ in range(20)]
         for client in clients:
             client.get_job()
         started = time.monotonic()
-    assert time.monotonic() - started < 3
+    assert time.monotonic() - started < 8  # of the ten that it would wait for calls
     assert server.connections == 0
     assert len(left_to(store)) == 20
 
@@ -214,7 +214,7 @@ def test_a_server_stops_with_all_its_readers_connected(desk, store, connect):
 def test_what_was_acknowledged_while_a_server_stopped_is_stored(desk, store, connect):
     acknowledged = []
     with listening(desk) as server:
-        client = connect(server, timeout=0.2)
+        client = connect(server)
 
         def submit_until_it_ends():
             for n in range(500):
@@ -226,5 +226,6 @@ def test_what_was_acknowledged_while_a_server_stopped_is_stored(desk, store, con
 
         submitting = start(submit_until_it_ends)
         wait_until(lambda: len(acknowledged) > 20, "some are stored")
+        client.timeout = 0.5  # it need not look for the server for long
     submitting()
     assert set(acknowledged) <= set(values(store))

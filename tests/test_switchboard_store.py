@@ -16,7 +16,7 @@ from switchboard_fixtures import values
 
 from metermt import MeterClient
 from metermt.calls.desk import Desk
-from metermt.calls.table import Ask, Weight, call
+from metermt.calls.table import Ask, Turn, Weight, call
 from metermt.errors import StoreError
 from metermt.model import Answer, Role
 
@@ -234,22 +234,30 @@ def test_calls_that_take_long_are_four_at_once_and_hold_up_nobody(server, connec
     assert sum(thread.name == "long calls" for thread in threading.enumerate()) == 4
 
 
-def test_large_requests_wait_for_the_pool_and_small_ones_of_the_same_call_do_not(server, connect, slow_calls):
-    wait_for_it, running, goes_on = slow_calls
-    slow, large, small = [connect(server, timeout=20) for _ in range(4)], connect(server), connect(server, "adam")
-    wait_until_taken_over()
-    waiting = [start(lambda client=client: client.call(wait_for_it, None)) for client in slow]
-    wait_until(lambda: len(running) == 4, "all threads are busy")
-    bulk = start(lambda: large.submit_readings([Answer(f"M{n:05}", n) for n in range(300, 400)]))
-    assert small.submit_readings([Answer(f"M{n:05}", n) for n in range(20)]) == [None] * 20
-    assert len(small.get_jobs(20)) == 20
+def test_large_requests_wait_for_one_another_and_small_ones_of_the_same_call_do_not(server, connect):
+    goes_on, begun = threading.Event(), threading.Event()
+    with made_up_calls():
 
-    assert not bulk.is_there()
-    goes_on.set()
-    assert bulk() == [None] * 100
-    assert len(large.get_jobs(200)) == 200
-    for result in waiting:
-        result()
+        @call(Role.READER, Weight.READ, parameters={}, is_large=lambda _: True)
+        def wait_for_it(turn: Turn, ask: Ask[None]) -> int:
+            begun.set()
+            assert goes_on.wait(20)
+            return 0
+
+        slow, large, small = connect(server, timeout=20), connect(server, timeout=20), connect(server, "adam")
+        wait_until_taken_over()
+        waiting = start(lambda: slow.call(wait_for_it, None))
+        wait_until(begun.is_set, "the thread for large requests is busy")
+        bulk = start(lambda: large.submit_readings([Answer(f"M{n:05}", n) for n in range(300, 400)]))
+        for _ in range(50):  # in which a bulk would be over
+            assert small.submit_readings([Answer(f"M{n:05}", n) for n in range(20)]) == [None] * 20
+            assert len(small.get_jobs(20)) == 20
+
+        assert not bulk.is_there()
+        goes_on.set()
+        assert bulk() == [None] * 100
+        assert len(large.get_jobs(200)) == 200
+        waiting()
 
 
 def test_a_server_that_stops_answers_the_calls_that_take_long(desk, connect, slow_calls):

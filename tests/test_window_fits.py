@@ -2,11 +2,12 @@
 
 import pytest
 from conftest import make_job
-from servers import Servers, make_database
+from servers import make_database
 from window_fixtures import *  # noqa: F403 - the fixtures
 from window_fixtures import JOBS, opening_for
 
 from metermt.gui.typed import REASONS
+from metermt.serving import RunningServer, ServerSettings
 
 
 @pytest.fixture(scope="module")
@@ -14,8 +15,8 @@ def lasting_server(tmp_path_factory, demo_accounts):
     """A server for tests that change nothing there."""
     folder = tmp_path_factory.mktemp("lasting")
     database = make_database(folder / "metermt.db", demo_accounts, JOBS)
-    with Servers(folder) as servers:
-        yield servers.start("--database", database)
+    with RunningServer(ServerSettings(port=0, database=database)) as server:
+        yield server
 
 
 @pytest.mark.parametrize(
@@ -42,10 +43,10 @@ def test_nothing_is_cut_off(open_window, lasting_server, family, zoom):
 
 
 @pytest.mark.parametrize("display", ["800x600"], indirect=True)
-def test_letters_become_smaller_where_a_long_text_has_no_room_else(open_window, servers, tmp_path, demo_accounts):
+def test_letters_become_smaller_where_a_long_text_has_no_room_else(open_window, serve, tmp_path, demo_accounts):
     long = make_job("G5248", route="Harbour", sequence=10, address="Harbour " * 25, instructions="Ring twice. " * 16)
     database = make_database(tmp_path / "long.db", demo_accounts, [long, *JOBS[1:]])
-    reader = open_window(opening_for(servers.start("--database", database)))
+    reader = open_window(opening_for(serve(database)))
     usual = reader.letters
     reader.window.theme.zoom_to(2.0)
     reader.log_in()
@@ -61,11 +62,11 @@ def test_letters_become_smaller_where_a_long_text_has_no_room_else(open_window, 
 @pytest.mark.parametrize("display", ["800x480"], indirect=True)
 @pytest.mark.parametrize("zoom", [1.0, 2.0])
 def test_a_long_reason_neither_widens_the_window_nor_pushes_anything_out(
-    open_window, servers, tmp_path, demo_accounts, zoom
+    open_window, serve, tmp_path, demo_accounts, zoom
 ):
     long = make_job("G5248", route="Harbour", sequence=10, address="2 Harbour Road", instructions="Ring twice. " * 16)
     database = make_database(tmp_path / "long.db", demo_accounts, [long, *JOBS[1:]])
-    reader = open_window(opening_for(servers.start("--database", database)))
+    reader = open_window(opening_for(serve(database)))
     reader.window.theme.zoom_to(zoom)
     reader.log_in()
     reader.see_everything()
@@ -89,12 +90,12 @@ def test_a_long_reason_neither_widens_the_window_nor_pushes_anything_out(
 
 @pytest.mark.parametrize("display", ["800x480"], indirect=True)
 def test_the_largest_letters_on_a_small_screen_cut_no_instructions_and_keep_submit_on_it(
-    open_window, servers, tmp_path, demo_accounts
+    open_window, serve, tmp_path, demo_accounts
 ):
     texts = {"address": "Harbour " * 25, "instructions": "Ring twice. " * 16}
     long = make_job("G5248", route="Harbour", sequence=10, **texts)
     database = make_database(tmp_path / "long.db", demo_accounts, [long])
-    reader = open_window(opening_for(servers.start("--database", database)))
+    reader = open_window(opening_for(serve(database)))
     reader.log_in()
     for _ in range(5):
         reader.press("Control-plus")

@@ -58,13 +58,13 @@ def test_a_server_of_the_window_that_dies_is_started_again_and_the_reading_count
     assert own_server._process is not process
 
 
-def test_a_server_that_runs_already_is_used_and_left_running(open_window, server, database):
-    own = LocalServer("localhost", server.port, database=database)
+def test_a_server_that_runs_already_is_used_and_left_running(open_window, server_process, database):
+    own = LocalServer("localhost", server_process.port, database=database)
     reader = open_window(own_opening(own), own)
     reader.log_in()
     assert "Started a server on this machine" not in reader.texts()
     reader.window.close()
-    assert server.runs
+    assert server_process.runs
 
 
 def test_a_port_that_something_else_keeps_is_told_with_retry_and_quit(open_window, tmp_path, database):

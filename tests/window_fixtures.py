@@ -38,7 +38,7 @@ def display(screens, request):
 
 
 @pytest.fixture
-def open_window(display, servers, monkeypatch, tmp_path):  # windows are closed before servers are killed
+def open_window(display, servers, serve, monkeypatch, tmp_path):  # windows are closed before servers end
     monkeypatch.setenv("DISPLAY", display)
     monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path))
     try:
@@ -65,7 +65,16 @@ def database(database_path, demo_accounts):
 
 
 @pytest.fixture
-def server(servers, database):
+def server(request, serve, database):
+    """A server in this process; or the one that has a process of its own, for a test that asks for that too."""
+    if "server_process" in request.fixturenames:
+        return request.getfixturevalue("server_process")
+    return serve(database)
+
+
+@pytest.fixture
+def server_process(servers, database):
+    """A server that may be killed, or stopped for a while."""
     return servers.start("--database", database)
 
 

@@ -5,6 +5,7 @@ from importlib import import_module
 import click
 
 from metermt.cli.hints import HintingGroup
+from metermt.version import VERSION
 
 _COMMANDS = {
     "serve": "metermt.cli.serve",
@@ -42,7 +43,7 @@ class _LazyGroup(HintingGroup):
 
 
 @click.group(cls=_LazyGroup)
-@click.version_option(package_name="metermt")
+@click.version_option(VERSION)
 def main() -> None:
     """MeterMT, a meter-reading server for field crews.
 

@@ -2,8 +2,9 @@
 
 import click
 
-from metermt.cli.common import MeterCommand, Target
+from metermt.cli.common import MeterCommand
 from metermt.cli.logs import set_up_log
+from metermt.cli.target import Target
 from metermt.console import read_meters
 from metermt.demo import USERS
 from metermt.gui.command import open_window

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, suppress
 from functools import partial
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 from click.core import ParameterSource
@@ -14,12 +14,15 @@ from click.core import ParameterSource
 from metermt.calls.desk import Desk
 from metermt.calls.officecalls import OfficeCalls
 from metermt.calls.table import Call, Caller
-from metermt.cli.common import Target, database_option, login_name, servers_option, target_of, tls_options
+from metermt.cli.common import database_option, login_name, servers_option, tls_options
 from metermt.config import DatabasePlace
 from metermt.errors import Error
 from metermt.model import Role
 from metermt.store.base import Store
 from metermt.store.opening import open_store
+
+if TYPE_CHECKING:
+    from metermt.cli.target import Target
 
 Q = TypeVar("Q")
 R = TypeVar("R")
@@ -73,6 +76,8 @@ def office_options(command: Callable[..., Any]) -> Callable[..., Any]:
         if servers:
             if click.get_current_context().get_parameter_source("database") is ParameterSource.COMMANDLINE:
                 raise click.UsageError("Name a database or a server, not both")
+            from metermt.cli.target import target_of  # noqa: PLC0415 - and the client with it
+
             target = target_of({"servers": servers, "tls_ca": tls_ca, "tls_cert": tls_cert})
             return command(open_office=partial(_logged_in, target, as_whom), **options)
         if as_whom or tls_ca or tls_cert:
@@ -83,7 +88,7 @@ def office_options(command: Callable[..., Any]) -> Callable[..., Any]:
 
 
 @contextmanager
-def _logged_in(target: Target, as_whom: str | None) -> Iterator[OfficeCalls]:
+def _logged_in(target: "Target", as_whom: str | None) -> Iterator[OfficeCalls]:
     """Log in at a server, and out again after the block. Connecting to one of a list finds out whether it is well."""
     with target() as client:
         client.timeout = _TIMEOUT

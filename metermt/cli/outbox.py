@@ -4,7 +4,8 @@ import click
 
 from metermt import offering
 from metermt.cli.columns import print_columns
-from metermt.cli.common import MeterGroup, Target, login_name, server_options
+from metermt.cli.common import MeterGroup, login_name
+from metermt.cli.target import Target, server_options
 from metermt.config import default_outbox
 from metermt.errors import OutboxError
 from metermt.offering import typed_at

@@ -2,7 +2,8 @@
 
 import click
 
-from metermt.cli.common import MeterCommand, Target, server_options
+from metermt.cli.common import MeterCommand
+from metermt.cli.target import Target, server_options
 
 
 @click.command(cls=MeterCommand, short_help="Ask a server whether it is there.")

@@ -4,8 +4,9 @@ from dataclasses import replace
 
 import click
 
-from metermt.cli.common import Database, MeterCommand, Target, check_database, login_name, server_options
+from metermt.cli.common import Database, MeterCommand, check_database, login_name
 from metermt.cli.logs import set_up_log
+from metermt.cli.target import Target, server_options
 from metermt.client import MeterClient
 from metermt.config import DATABASE_VARIABLE, IN_MEMORY, DatabasePlace
 from metermt.errors import SettingError

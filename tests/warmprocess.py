@@ -1,0 +1,112 @@
+"""The warm process: it has imported MeterMT, and forks programs of ours for the tests that ask by `warm`."""
+
+import atexit
+import ctypes
+import gc
+import importlib
+import json
+import os
+import pkgutil
+import socket
+import sys
+import time
+import types
+import warnings
+from pathlib import Path
+
+_MAX_REQUEST = 100_000  # bytes, environment included
+_imported = []
+"""The names of the modules that a program finds there."""
+
+
+def _import_everything():
+    """Import what our programs may need, the window apart; a warning is an error."""
+    atexit.register(_spare_what_was_imported)  # the first one, so that it is called after all others
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        import metermt  # noqa: PLC0415 - the process that asks may do without
+
+        for module in pkgutil.walk_packages(metermt.__path__, "metermt."):
+            if not module.name.startswith(("metermt.gui", "metermt.__main__")):
+                importlib.import_module(module.name)
+    _imported.extend(sys.modules)
+    gc.collect()
+    gc.freeze()  # the collector of a child need not look at it, which would copy it
+
+
+def _spare_what_was_imported():
+    """Let the interpreter that ends forget the modules that were there before the program: taking them apart, object by
+    object, would take longer than all else. What the program has made itself is taken apart as ever.
+    """
+    imported = [sys.modules.pop(name) for name in _imported if name not in ("builtins", "sys", "__main__")]
+    ctypes.pythonapi.Py_IncRef(ctypes.py_object(imported))  # never freed
+
+
+def _serve(connection):
+    """Fork for each request. Only children return, with theirs; this process ends when nobody can ask any more."""
+    while True:
+        request, descriptors, *_ = socket.recv_fds(connection, _MAX_REQUEST, 3)
+        if not request:
+            sys.exit()
+        between = os.fork()
+        if between == 0:
+            between = os.getpid()
+            child = os.fork()
+            if child == 0:
+                while os.getppid() == between:
+                    time.sleep(0.0002)  # seconds; the other has nothing to do but to end
+                connection.detach()
+                return json.loads(request), descriptors
+            connection.send(str(child).encode())
+            os._exit(0)
+        for descriptor in descriptors:
+            os.close(descriptor)
+        os.waitpid(between, 0)
+        connection.send(b"adopt it")
+
+
+def _become(request, descriptors):
+    """Run a program, as the interpreter does that has just started."""
+    os.environ.clear()
+    os.environ.update(request["environment"])
+    time.tzset()
+    os.chdir(request["folder"])
+    _take(descriptors)
+    if request["strict"]:
+        warnings.simplefilter("error")
+    path = Path(request["program"][0])
+    sys.argv = request["program"]
+    sys.path[0] = str(path.resolve().parent)
+    main = types.ModuleType("__main__")
+    main.__file__ = str(path)
+    sys.modules["__main__"] = main
+    exec(compile(path.read_bytes(), path, "exec"), main.__dict__)
+
+
+def _take(descriptors):
+    """Have these, and no others, for standard input, output and errors."""
+    if len(descriptors) == 1:
+        os.login_tty(descriptors[0])
+    else:
+        for number, descriptor in enumerate(descriptors):
+            os.dup2(descriptor, number)
+    os.closerange(3, os.sysconf("SC_OPEN_MAX"))
+    for number, name in enumerate(("stdin", "stdout", "stderr")):
+        before = getattr(sys, name)
+        stream = open(  # noqa: SIM115 - it stays open as long as the program runs
+            number,
+            "r" if number == 0 else "w",
+            buffering=1 if number == 2 or os.isatty(number) else -1,
+            encoding=before.encoding,
+            errors=before.errors,
+            newline="\n",
+            closefd=False,
+        )
+        stream.buffer.raw.name = f"<{name}>"
+        setattr(sys, name, stream)
+        setattr(sys, f"__{name}__", stream)
+
+
+if __name__ == "__main__":
+    _import_everything()
+    _become(*_serve(socket.socket(fileno=int(sys.argv[1]))))
