@@ -13,6 +13,7 @@ from metermt.printable import has_control_characters
 
 KINDS = {"E": "electricity", "G": "gas", "W": "water", "": "unknown"}
 MAX_DIALS = 12
+MAX_SEQUENCE = 10**9 - 1
 MAX_TEXT = 200
 """Characters in an address, in instructions, in a route's or a person's name."""
 
@@ -131,8 +132,8 @@ class Job:
     def __post_init__(self) -> None:
         check_cycle(self.cycle)
         _check_text("The route", self.route)
-        if not 0 <= self.sequence < 10**9:
-            raise RouteError(f"Invalid sequence {self.sequence}: use a whole number from 0")
+        if not 0 <= self.sequence <= MAX_SEQUENCE:
+            raise RouteError(f"Invalid sequence {self.sequence}: use a whole number from 0 to {MAX_SEQUENCE}")
         if self.previous is not None and not 0 <= self.previous <= self.meter.highest:
             raise RouteError(f"Invalid previous {self.previous}: the register goes from 0 to {self.meter.highest}")
 

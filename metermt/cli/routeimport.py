@@ -14,7 +14,7 @@ from metermt.cli.rejects import Rejects
 from metermt.config import DatabasePlace, is_url
 from metermt.errors import RouteError
 from metermt.model import ImportCount, Job
-from metermt.routefile import BadRow, RouteFile
+from metermt.routefile import SAVE_IT, UTF_8, BadRow, RouteFile
 from metermt.rules.cycles import is_unlike
 from metermt.store.memory import MemoryStore
 
@@ -28,11 +28,12 @@ _SET_ASIDE = 3  # the exit status when all went well but for some rows
 @click.argument("file", type=click.Path(path_type=Path))
 @click.option("--cycle", required=True, help="The reading period, for example 2026-11.")
 @click.option("--dry-run", is_flag=True, help="Only say what would happen.")
+@click.option("--encoding", default=UTF_8, show_default=True, help="How FILE is written; a spreadsheet may use cp1252.")
 @database_option
-def import_(file: Path, cycle: str, dry_run: bool, database: DatabasePlace) -> None:
+def import_(file: Path, cycle: str, encoding: str, dry_run: bool, database: DatabasePlace) -> None:
     """Import a route file: the meters to be read in a cycle, in the order of the walk.
 
-    FILE is a CSV, UTF-8, with commas or semicolons. Its first line names the columns, in any order: meter and route,
+    FILE is a CSV with commas or semicolons. Its first line names the columns, in any order: meter and route,
     and if you have them kind (E, G or W), sequence, address, dials, previous, previous_date (like 2026-10-31) and
     instructions. Rows that cannot be used are set aside, with line and reason, in a new file beside it; mend and
     import that. Importing a file again changes nothing; importing a newer one brings the jobs up to date, but for
@@ -44,7 +45,7 @@ def import_(file: Path, cycle: str, dry_run: bool, database: DatabasePlace) -> N
     Example:
         metermt routes import november.csv --cycle 2026-11
     """
-    with RouteFile(file, cycle) as route_file, _office(database, dry_run) as opened:
+    with RouteFile(file, cycle, encoding) as route_file, _office(database, dry_run) as opened:
         if route_file.ignored:
             click.echo(f"Columns not used: {', '.join(route_file.ignored)}", err=True)
         _warn_of_its_name(cycle, opened.store.read(lambda tx: tx.jobs.cycles()))
@@ -57,11 +58,13 @@ def import_(file: Path, cycle: str, dry_run: bool, database: DatabasePlace) -> N
             for meter in _meters_on(opened, cycle, route_file.routes)
             if meter not in route_file and meter not in rejects.meters
         ]
-    if {"line", "reason"} <= set(route_file.columns):
+    if route_file.is_of_rejects:
         left_out = []  # rows that were set aside and mended are a part of their routes only
     _tell(cycle, total, left_out, dry_run)
     if rejects.count:
         _tell_of_rejects(rejects, dry_run)
+        if route_file.not_read:
+            _tell_of_letters(file, encoding, route_file.not_read)
         if total == ImportCount():
             raise RouteError("No row of the file can be used")
         click.get_current_context().exit(_SET_ASIDE)
@@ -112,6 +115,12 @@ def _tell_of_rejects(rejects: Rejects, dry_run: bool) -> None:
         click.echo(f"  line {row.line}: {row.reason}", err=True)
     if rejects.count > len(rejects.first):
         click.echo("  …", err=True)
+
+
+def _tell_of_letters(file: Path, encoding: str, lines: list[int]) -> None:
+    others = len(lines) - 1
+    and_others = f", nor are {others} other rows" if others > 1 else ", nor is another row" if others else ""
+    click.echo(f"Line {lines[0]} of {file} is not {encoding}{and_others}: {SAVE_IT}; then import it again", err=True)
 
 
 def _batches(route_file: RouteFile, rejects: Rejects) -> Iterator[list[Job]]:
