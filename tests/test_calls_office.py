@@ -121,7 +121,7 @@ def test_a_meter_that_stands_twice_in_one_import_is_the_last_of_them(desk):
 @pytest.mark.parametrize(
     ("jobs", "cycle", "words"),
     [
-        ([make_job("G1", "2026-09")], "2026-09", "Cycle 2026-09 is closed: import into a new one"),
+        ([make_job("G1", "2026-09")], "2026-09", "Cycle 2026-09 is closed: import into a new one, or open it again"),
         ([make_job("G1"), make_job("G2", "2026-12")], CYCLE, "Meter G2 is to be read in 2026-12, not in 2026-11"),
         ([], "Nov 2026", "Invalid cycle 'Nov 2026': write it like 2026-11"),
     ],
@@ -208,10 +208,13 @@ def test_closing_one_cycle_leaves_the_others(desk, carol):
 
 
 @pytest.mark.parametrize("cycle", ["2026-10", "2026-09", ""])
-def test_only_an_open_cycle_can_be_closed(desk, cycle):
+def test_only_an_open_cycle_can_be_closed_and_the_others_are_told(desk, cycle):
     import_jobs(desk.store, "2026-09", [make_job("W1", "2026-09")])
     as_office(desk, office.close_cycle, office.Cycle("2026-09"))
     before = dump(desk.store)
-    with pytest.raises(RouteError, match=f"There is no open cycle '{cycle}'"):
+    words = (
+        f"Cycle {cycle} is closed already" if cycle == "2026-09" else f"There is no cycle '{cycle}': there are 2026-09"
+    )
+    with pytest.raises(RouteError, match=words):
         as_office(desk, office.close_cycle, office.Cycle(cycle))
     assert dump(desk.store) == before

@@ -52,14 +52,15 @@ def test_one_meter_that_was_not_read_is_one(invoke, crew_database):
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        (("close", "--cycle", "2026-10"), "There is no open cycle '2026-10'"),
+        (("close", "--cycle", "2026-10"), "There is no cycle '2026-10': only 2026-11"),
         (("import", "missing.csv", "--cycle", CYCLE), "Cannot read missing.csv: No such file or directory"),
         (("import", ".", "--cycle", CYCLE), "Cannot read .: Is a directory"),
         (("import", "letter.csv", "--cycle", "Nov 2026"), "Invalid cycle 'Nov 2026': write it like 2026-11"),
         (
             ("import", "letter.csv", "--cycle", CYCLE),
-            "letter.csv is no route file: its first line must name the columns meter and route, "
-            "separated by commas or semicolons, in UTF-8",
+            "letter.csv is no route file: its first line must name the columns meter and route, separated by commas or"
+            " semicolons. There is no meter and no route; it names 'dear sir or madam', ''. Also known, if you have"
+            " them: kind, sequence, address, dials, previous, previous_date, instructions",
         ),
         (("import", "twice.csv", "--cycle", CYCLE), "twice.csv names the column kind twice"),
     ],

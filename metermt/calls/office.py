@@ -52,7 +52,7 @@ def import_jobs(turn: Turn, ask: Ask[Import]) -> ImportCount:
     cycle, jobs = check_cycle(ask.request.cycle), ask.request.jobs
     cycles = turn.tx.jobs.cycles()
     if not cycles.get(cycle, True):
-        raise RouteError(f"Cycle {cycle} is closed: import into a new one")
+        raise RouteError(f"Cycle {cycle} is closed: import into a new one, or open it again")
     if strange := next((job for job in jobs if job.cycle != cycle), None):
         raise RouteError(f"Meter {strange.meter.number} is to be read in {strange.cycle}, not in {cycle}")
     numbers = {job.meter.number for job in jobs}
@@ -89,11 +89,13 @@ def list_meters(turn: Turn, ask: Ask[Routes]) -> list[str]:
 def close_cycle(turn: Turn, ask: Ask[Cycle]) -> int:
     """Close a cycle: what was not read is missed, handed out no more, and its readings no longer count in the status.
 
-    Returns the number of jobs that were missed. Raises `RouteError` if there is no such open cycle.
+    Returns the number of jobs that were missed. Raises `RouteError` if there is no such cycle, or it is closed.
     """
-    if not turn.tx.jobs.cycles().get(ask.request.cycle, False):
-        raise RouteError(f"There is no open cycle {ask.request.cycle!r}")
-    return turn.tx.jobs.close_cycle(ask.request.cycle)
+    cycle, cycles = ask.request.cycle, turn.tx.jobs.cycles()
+    check_there_is(cycle, cycles)
+    if not cycles[cycle]:
+        raise RouteError(f"Cycle {cycle} is closed already")
+    return turn.tx.jobs.close_cycle(cycle)
 
 
 @call(Role.ADMIN, Weight.WRITE, is_large=lambda _request: True)

@@ -12,9 +12,10 @@ from typing import Any
 
 from metermt.calls.rounds import handed_out
 from metermt.calls.table import MAX_ITEMS, Ask, Refused, Turn, Weight, call, call_of_many
-from metermt.errors import CallError, Error
+from metermt.errors import CallError, Error, UnknownMeter
 from metermt.model import Answer, Job, JobState, Lease, Reading, Role, Standing, Status
 from metermt.rules.answers import judged
+from metermt.rules.cycles import there_is_no
 from metermt.rules.handout import Wish
 from metermt.rules.standings import check_fits, check_same_answer, job_at_hand, job_meant
 from metermt.store.gathered import Offer
@@ -183,13 +184,18 @@ class Decisions:
         unnamed = {answer.meter for answer in lost if answer.cycle is None}
         self._closed_hands = jobs.closed_hands(unnamed) if unnamed else {}
         named = any(answer.cycle is not None for answer in lost)
-        self._closed = {cycle for cycle, is_open in jobs.cycles().items() if not is_open} if named else set()
+        self._cycles = jobs.cycles() if named else {}
 
     def _closed_cycle_of(self, username: str, answer: Answer) -> str | None:
-        """Return the closed cycle that an answer is for, None if there is none."""
+        """Return the closed cycle that an answer is for, None if there is none.
+
+        Raises `UnknownMeter` if the answer names a cycle that there is not.
+        """
         if answer.cycle is None:
             return self._closed_hands.get((answer.meter, username))
-        return answer.cycle if answer.cycle in self._closed else None
+        if self._cycles and answer.cycle not in self._cycles:
+            raise UnknownMeter(there_is_no(answer.cycle, self._cycles))
+        return None if self._cycles.get(answer.cycle, True) else answer.cycle
 
     def _decide(self, username: str, answer: Answer) -> Reading:
         """Return the reading that an answer becomes. Raises `SubmissionError`, and then nothing was decided."""

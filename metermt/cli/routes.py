@@ -8,6 +8,7 @@ from metermt.cli.office import office
 from metermt.cli.routeimport import import_
 from metermt.cli.unread import missing, release
 from metermt.config import DatabasePlace
+from metermt.rules.cycles import none_is_open
 
 
 @click.group(cls=MeterGroup)
@@ -29,8 +30,11 @@ def list_(database: DatabasePlace) -> None:
     """
     with office(database, create=False) as opened:
         found = opened.ask(list_routes, None)
+        cycles = opened.store.read(lambda tx: tx.jobs.cycles())
     if not found:
-        click.echo("No routes: import some with 'metermt routes import'.", err=True)
+        are_closed = cycles and not any(cycles.values())
+        words = none_is_open(cycles) if are_closed else "No routes: import some with 'metermt routes import'"
+        click.echo(f"{words}.", err=True)
         return
     width = max(len(progress.route) for progress in found)
     for progress in found:
@@ -53,15 +57,19 @@ def close(cycle: str, database: DatabasePlace) -> None:
 
 
 @routes.command(short_help="Open a closed cycle again.")
-@click.argument("cycle")
+@click.argument("named", metavar="[CYCLE]", required=False)
+@click.option("--cycle", help="The reading period, for example 2026-10.")
 @database_option
-def reopen(cycle: str, database: DatabasePlace) -> None:
-    """Open CYCLE again, which was closed too early: the meters that were missed are handed out again.
+def reopen(named: str | None, cycle: str | None, database: DatabasePlace) -> None:
+    """Open a cycle again, which was closed too early: the meters that were missed are handed out again.
 
     \b
     Example:
-        metermt routes reopen 2026-10
+        metermt routes reopen --cycle 2026-10
     """
+    if (cycle is None) == (named is None):
+        raise click.UsageError("Name one cycle: --cycle 2026-10")
+    cycle = cycle or named or ""
     with office(database, create=False) as opened:
         count = opened.ask(reopen_cycle, Cycle(cycle))
     click.echo(f"Cycle {cycle} is open again; {count} {'meter is' if count == 1 else 'meters are'} to be read.")

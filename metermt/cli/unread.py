@@ -35,8 +35,9 @@ def missing(cycle: str | None, database: DatabasePlace) -> None:
 @click.command(cls=MeterCommand, short_help="Let others read what somebody holds.")
 @click.argument("what", metavar="[ROUTE|METER]", required=False)
 @click.option("--user", "username", metavar="NAME", help="All that this reader holds.")
+@click.option("--cycle", help="Only in this reading period.  [default: in all open ones]")
 @database_option
-def release(what: str | None, username: str | None, database: DatabasePlace) -> None:
+def release(what: str | None, username: str | None, cycle: str | None, database: DatabasePlace) -> None:
     """Let others read what somebody holds: the meters of ROUTE, METER, or all that a reader holds.
 
     Who held them may send what was read all the same, until somebody else is handed them.
@@ -51,15 +52,20 @@ def release(what: str | None, username: str | None, database: DatabasePlace) -> 
         raise click.UsageError("Name a route or a meter, or a reader with --user")
     with office(database, create=False) as opened:
         if what is None:
-            count = opened.ask(release_jobs, Release(username=username))
+            count = opened.ask(release_jobs, Release(username=username, cycle=cycle))
         elif any(progress.route == what for progress in opened.ask(list_routes, None)):
-            count = opened.ask(release_jobs, Release(route=what))
+            count = opened.ask(release_jobs, Release(route=what, cycle=cycle))
         else:
             try:
-                count = opened.ask(release_jobs, Release(meter=what.upper()))
+                count = opened.ask(release_jobs, Release(meter=what.upper(), cycle=cycle))
             except RouteError:
+                if cycle:
+                    raise
                 raise RouteError(f"There is no route and no meter {what!r} in the open cycles") from None
-    click.echo(f"{count} {'meter was' if count == 1 else 'meters were'} in somebody's hands, and free now.")
+    if count:
+        click.echo(f"Released {count} {'meter' if count == 1 else 'meters'}: anybody may be handed what was held.")
+    else:
+        click.echo("Nothing to release: nobody holds any of it.")
 
 
 def _all_missing(opened: Office, cycle: str | None) -> Iterator[Unread]:
