@@ -147,7 +147,7 @@ class RouteFile:
     def _check_letters(self, text: str) -> None:
         if _NOT_READ.search(text):
             self.not_read.append(self._line)
-            raise RouteError(f"The row is not {self._encoding}: {SAVE_IT}")
+            raise RouteError(f"The row is not {self._encoding}: save the file as UTF-8")
         if _LOST in text:
             raise RouteError(f"A letter was lost, and {_LOST} stands in its place: type it again")
         if self._encoding != UTF_8 and _is_utf8_too(text, self._encoding):

@@ -46,7 +46,7 @@ def test_when_no_meter_is_missing_the_list_is_empty(invoke, sqlite_store):
 def test_what_a_closed_cycle_has_missed_is_listed_by_its_name(invoke, busy_database):
     invoke("routes", "close", "--cycle", CYCLE)
 
-    assert_refused(invoke("routes", "missing"), f"No cycle is open; closed are {CYCLE}")
+    assert_refused(invoke("routes", "missing"), f"No cycle is open; closed are {CYCLE}: name one")
     assert invoke("routes", "list").stderr == f"No cycle is open; closed are {CYCLE}.\n"
     assert [line.split()[-1] for line in invoke("routes", "missing", "--cycle", CYCLE).stdout.splitlines()] == [
         *("address", "G2", "Lane")

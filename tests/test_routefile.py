@@ -71,6 +71,8 @@ def test_columns_of_no_use_are_named(write, import_routes):
     with RouteFile(path, CYCLE) as route_file:
         assert route_file.ignored == ["colour", "owner"]
     assert import_routes(path).stderr == "Columns not used: colour, owner\n"
+    path = write(b"meter,route,Z\xe4hler,\x1b[2J\nG1,North,,\n")
+    assert import_routes(path).stderr == "Columns not used: z\\udce4hler, \\x1b[2j\n"
 
 
 def test_a_column_of_no_use_may_have_lines_in_its_fields_and_stand_twice_if_it_has_no_name(write):

@@ -42,7 +42,7 @@ def list_missing(turn: Turn, ask: Ask[Missing]) -> list[Unread]:
     if asked is not None:
         check_there_is(asked, cycles)
     elif after is None and not any(cycles.values()):
-        raise RouteError(none_is_open(cycles))
+        raise RouteError(f"{none_is_open(cycles)}{': name one' if cycles else ''}")
     wanted = [cycle for cycle, is_open in cycles.items() if is_open] if asked is None else [asked]
     found: list[Unread] = []
     for cycle in wanted:

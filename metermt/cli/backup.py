@@ -68,10 +68,11 @@ def _tell_of_lacking(database: Path, kept: Path) -> str:
         only_there = lacking(database, kept)
     except StoreError as error:
         return f", and cannot be compared with the backup. {error}"
-    if not only_there.count:
+    if not only_there:
         return ", and has no reading that the backup lacks"
     readings = "reading that the backup lacks" if only_there.count == 1 else "readings that the backup lacks"
     return (
-        f".\nOnly there: {only_there.count} {readings}, accepted from {only_there.since} to {only_there.until};"
+        f".\nOnly there: {only_there.count} {readings}, accepted from {only_there.since:%Y-%m-%d %H:%M} to"
+        f" {only_there.until:%Y-%m-%d %H:%M} UTC;"
         f" see 'metermt readings export FILE --database {kept}'"
     )

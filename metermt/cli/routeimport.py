@@ -14,6 +14,7 @@ from metermt.cli.rejects import Rejects
 from metermt.config import DatabasePlace, is_url
 from metermt.errors import RouteError
 from metermt.model import ImportCount, Job
+from metermt.printable import printable
 from metermt.routefile import SAVE_IT, UTF_8, BadRow, RouteFile
 from metermt.rules.cycles import is_unlike
 from metermt.store.memory import MemoryStore
@@ -47,7 +48,7 @@ def import_(file: Path, cycle: str, encoding: str, dry_run: bool, database: Data
     """
     with RouteFile(file, cycle, encoding) as route_file, _office(database, dry_run) as opened:
         if route_file.ignored:
-            click.echo(f"Columns not used: {', '.join(route_file.ignored)}", err=True)
+            click.echo(printable(f"Columns not used: {', '.join(route_file.ignored)}"), err=True)
         _warn_of_its_name(cycle, opened.store.read(lambda tx: tx.jobs.cycles()))
         total = ImportCount()
         with Rejects(file, route_file.columns, dry_run=dry_run) as rejects:

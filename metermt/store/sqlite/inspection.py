@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 from urllib.parse import quote
 
@@ -54,17 +55,18 @@ def inspected(path: Path, *, quickly: bool = False) -> Inspection:
 
 @dataclass(frozen=True, slots=True)
 class Lacking:
-    """Readings that are in one database and not in another. Times are ISO 8601, in UTC."""
+    """Readings that are in one database and not in another: how many, and when the first and the last were accepted.
+
+    Times are in UTC.
+    """
 
     count: int
-    since: str
-    """When the first of them was accepted; empty without any, as is `until`."""
-    until: str
-    """When the last of them was."""
+    since: datetime
+    until: datetime
 
 
-def lacking(copy: Path, whole: Path) -> Lacking:
-    """Return the readings of a database that a copy of it, an older one perhaps, lacks.
+def lacking(copy: Path, whole: Path) -> Lacking | None:
+    """Return the readings of a database that a copy of it, an older one perhaps, lacks; None if there are none.
 
     Raises `StoreError`, also if `whole` is no database or damaged.
     """
@@ -72,8 +74,9 @@ def lacking(copy: Path, whole: Path) -> Lacking:
         if not version_of(connection, whole):
             raise NotAStore(f"{whole} is empty: choose another file")
         connection.execute("ATTACH ? AS copy", (_address(copy),))
-        row = next(connection.execute(_LACKING.format(here=_SAID.format(at="main"), there=_SAID.format(at="copy"))))
-        return Lacking(row[0], row[1] or "", row[2] or "")
+        statement = _LACKING.format(here=_SAID.format(at="main"), there=_SAID.format(at="copy"))
+        count, since, until = next(connection.execute(statement))
+        return Lacking(count, datetime.fromisoformat(since), datetime.fromisoformat(until)) if count else None
 
 
 @contextmanager
