@@ -6,6 +6,7 @@ from commands import assert_refused
 from metermt.cli.logs import Log
 
 BELONGS = "{file} belongs to the database {database}: choose another name"
+IN_OUTBOX = "{file} is in the outbox of this device: choose another place"
 IS_KEY = "{file} is a key or a certificate: choose another name"
 
 
@@ -38,14 +39,15 @@ def files_in(folder):
 
 
 @pytest.mark.parametrize(
-    ("name", "words"),
+    ("option", "name", "words"),
     [
-        *[(name, BELONGS) for name in ("database", "link", "log")],
-        *[(name, IS_KEY) for name in ("key", "new key", "copy.pem", "other.pem", "shared.key")],
-        ("outbox", "{file} is in the outbox of this device: choose another place"),
+        *[("--log-file", name, BELONGS) for name in ("database", "link", "log")],
+        *[("--log-file", name, IS_KEY) for name in ("key", "new key", "copy.pem", "other.pem", "shared.key")],
+        ("--log-file", "outbox", IN_OUTBOX),
+        ("--notify", "database", BELONGS),
+        ("--notify", "shared.key", IS_KEY),
     ],
 )
-@pytest.mark.parametrize("option", ["--log-file", "--notify"])
 def test_a_server_neither_logs_nor_notifies_into_what_is_kept(
     invoke, places, crew_database, tmp_path, name, words, option
 ):
@@ -81,7 +83,7 @@ def test_a_registry_does_not_log_into_its_key(invoke, places):
 
 
 @pytest.mark.parametrize("command", [("readings", "export", "--force"), ("backup",)], ids=" ".join)
-@pytest.mark.parametrize(("name", "words"), [("database", BELONGS), ("link", BELONGS), ("key", IS_KEY)])
+@pytest.mark.parametrize(("name", "words"), [("link", BELONGS), ("key", IS_KEY)])
 def test_nothing_is_exported_or_copied_into_what_is_kept(invoke, places, crew_database, tmp_path, command, name, words):
     before = files_in(tmp_path)
 
