@@ -143,7 +143,7 @@ class InvalidKey(SubmissionError):
 
 
 class UnknownMeter(SubmissionError):
-    """No open cycle has a meter of this number."""
+    """No open cycle has a meter of this number, or the cycle that was named is none."""
 
     code = "unknown-meter"
 

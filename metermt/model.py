@@ -13,6 +13,7 @@ from metermt.quality import Cause, Flag, Look, Quality
 
 KINDS = {"E": "electricity", "G": "gas", "W": "water", "": "unknown"}
 MAX_DIALS = 12
+MAX_SEQUENCE = 10**9 - 1
 ONE = Decimal(1)
 _LARGEST = Decimal(1_000_000)  # of multipliers: current transformers have thousands
 _DECIMALS = 6  # of multipliers
@@ -25,8 +26,8 @@ def highest(dials: int | None) -> int:
 
 def _check_stop(route: str, sequence: int) -> None:
     check_text("The route", route)
-    if not 0 <= sequence < 10**9:
-        raise RouteError(f"Invalid sequence {sequence}: use a whole number from 0")
+    if not 0 <= sequence <= MAX_SEQUENCE:
+        raise RouteError(f"Invalid sequence {sequence}: use a whole number from 0 to {MAX_SEQUENCE}")
 
 
 def _check_multiplier(multiplier: Decimal) -> None:

@@ -1,5 +1,6 @@
 """Route files: a CSV of meters in the order of the walk, as an office exports it."""
 
+import codecs
 import csv
 import io
 import re
@@ -10,21 +11,29 @@ from decimal import Decimal, InvalidOperation
 from operator import itemgetter
 from pathlib import Path
 from types import TracebackType
-from typing import Any, NamedTuple, Self
+from typing import Any, BinaryIO, NamedTuple, Self
 
 from metermt.errors import Error, RouteError
-from metermt.model import KINDS, ONE, Job, Meter
+from metermt.model import KINDS, MAX_DIALS, MAX_SEQUENCE, ONE, Job, Meter
 from metermt.names import check_cycle
+from metermt.printable import printable
 
 REQUIRED = ("meter", "route")
 OPTIONAL = (
     *("kind", "sequence", "address", "dials", "previous", "previous_date", "instructions"),
     *("multiplier", "status"),
 )
-_ACTIVE = {"": True, "active": True, "inactive": False}
+OF_REJECTS = ("line", "reason")
+"""The columns that a file of rows set aside has, too: each row's line in the file that it came from, and its fault."""
 
+UTF_8 = "UTF-8"
+_ACTIVE = {"": True, "active": True, "inactive": False}
 _NO_CYCLE = "none"  # of jobs that tell of their meters only
-_NOT_UTF8 = re.compile("[\udc80-\udcff]")  # what surrogateescape makes of such bytes
+_NOT_READ = re.compile("[\udc80-\udcff]")  # what surrogateescape makes of bytes that stand for no letter
+_LOST = "\N{REPLACEMENT CHARACTER}"  # what programs write for a letter that they could not read
+_TOLD = 200  # characters of a first line
+SAVE_IT = "save it as UTF-8 (in a spreadsheet: 'CSV UTF-8'), or say what it is, like --encoding cp1252"
+"""What to do with a file whose letters cannot be read."""
 
 
 class BadRow(NamedTuple):
@@ -36,29 +45,36 @@ class BadRow(NamedTuple):
 
 
 class RouteFile:
-    """A route file, open for reading. UTF-8 with or without a byte order mark; `,` or `;` between the columns.
+    """A route file, open for reading. UTF-8 with or without a byte order mark, unless it is in another `encoding`.
 
-    The first line names the columns, in any order: `REQUIRED` and any of `OPTIONAL`; others are `ignored`. Without a
-    `kind` the first letter of the meter number tells it, if it is one of E, G, W; without a `sequence` the
-    order of the file counts.
+    `,` or `;` stands between the columns. The first line names them, in any order: `REQUIRED` and any of `OPTIONAL`;
+    others are `ignored`. Without a `kind` the first letter of the meter number tells it, if it is one of E, G, W;
+    without a `sequence` the order of the file counts.
     """
 
-    def __init__(self, path: Path, cycle: str | None) -> None:
-        """Open the file and read its first line; without a cycle its jobs are for none. Raises `RouteError`."""
+    def __init__(self, path: Path, cycle: str | None, encoding: str = UTF_8) -> None:
+        """Open the file and read its first line; without a cycle its jobs are for none.
+
+        `encoding` is one that Python knows. Raises `RouteError`.
+        """
         self._cycle = check_cycle(cycle) if cycle is not None else _NO_CYCLE
+        self._encoding = encoding
         try:
             self._bytes = path.open("rb")
             self.size = path.stat().st_size
         except OSError as error:
             raise RouteError(f"Cannot read {path}: {error.strerror}") from error
-        # Bytes that are no UTF-8 become surrogates, which spoil their own row only.
-        text = io.TextIOWrapper(self._bytes, encoding="utf-8-sig", errors="surrogateescape", newline="")
         try:
-            self._rows, self.columns = _open_csv(text, path)
+            self._rows, self.columns = _open_csv(_opened(self._bytes, encoding), path)
         except BaseException:
             self._bytes.close()
             raise
-        self.ignored = [column for column in self.columns if column not in REQUIRED + OPTIONAL]
+        self.is_of_rejects = set(OF_REJECTS) <= set(self.columns)
+        """Whether these are rows that were set aside, from another file."""
+        known = REQUIRED + OPTIONAL + (OF_REJECTS if self.is_of_rejects else ())
+        self.ignored = [column for column in self.columns if column not in known]
+        self.not_read: list[int] = []
+        """The lines of rows that are not in the encoding of the file, so far."""
         places = {column: place for place, column in enumerate(self.columns)}
         # Of a row with an empty field at its end, which stands for all columns that are not there.
         self._pick = itemgetter(*(places.get(column, -1) for column in REQUIRED + OPTIONAL))
@@ -91,6 +107,8 @@ class RouteFile:
             except csv.Error as error:
                 yield BadRow(self._line, str(error), [])
                 continue
+            except UnicodeError as error:
+                raise RouteError(f"The file is not {self._encoding} from line {self._line} on: {SAVE_IT}") from error
             if any(fields):
                 try:
                     yield self._job(fields)
@@ -109,8 +127,8 @@ class RouteFile:
         if len(fields) != len(self.columns):
             raise RouteError(f"The row has {len(fields)} fields, the first line names {len(self.columns)}")
         text = "".join(fields)
-        if not text.isascii() and _NOT_UTF8.search(text):
-            raise RouteError("The row is not UTF-8: save the file as UTF-8")
+        if not text.isascii():
+            self._check_letters(text)
         meter, route, kind, sequence, address, dials, previous, previous_date, instructions, multiplier, status = (
             self._pick([*map(str.strip, fields), ""])
         )
@@ -121,7 +139,7 @@ class RouteFile:
             Meter(
                 number,
                 kind.upper() or (number[0] if number[0] in KINDS else ""),
-                _whole("dials", dials),
+                _whole("dials", dials, f"from 1 to {MAX_DIALS}"),
                 address,
                 instructions,
                 _multiplier(multiplier),
@@ -130,7 +148,7 @@ class RouteFile:
             self._cycle,
             route,
             self._sequence(route, sequence),
-            _whole("previous", previous),
+            _whole("previous", previous, "from 0"),
             _date("previous_date", previous_date),
         )
         if number in self._lines_of:
@@ -138,14 +156,43 @@ class RouteFile:
         self._lines_of[number] = self._line
         return job
 
+    def _check_letters(self, text: str) -> None:
+        if _NOT_READ.search(text):
+            self.not_read.append(self._line)
+            raise RouteError(f"The row is not {self._encoding}: save the file as UTF-8")
+        if _LOST in text:
+            raise RouteError(f"A letter was lost, and {_LOST} stands in its place: type it again")
+        if self._encoding != UTF_8 and _is_utf8_too(text, self._encoding):
+            raise RouteError(f"The row is UTF-8, and would be garbled as {self._encoding}: leave --encoding away")
+
     def _sequence(self, route: str, said: str) -> int:
         place = self._places[route] = self._places.get(route, 0) + 1
-        sequence = _whole("sequence", said)
+        sequence = _whole("sequence", said, f"from 0 to {MAX_SEQUENCE}")
         return place if sequence is None else sequence
 
 
+def _opened(file: BinaryIO, encoding: str) -> io.TextIOWrapper:
+    """Return the text of a file. Bytes that stand for no letter become surrogates, which spoil their own row only."""
+    try:
+        with_mark = "utf-8-sig" if codecs.lookup(encoding).name == "utf-8" else encoding
+        return io.TextIOWrapper(file, encoding=with_mark, errors="surrogateescape", newline="")
+    except (LookupError, ValueError) as error:
+        raise RouteError(f"There is no encoding {encoding!r}: try cp1252 (Windows), latin-1 or mac-roman") from error
+
+
+def _is_utf8_too(text: str, encoding: str) -> bool:
+    """Tell whether the bytes of a text are UTF-8, in which several of them stand for one letter."""
+    try:
+        return len(text.encode(encoding).decode(UTF_8)) < len(text)
+    except UnicodeError:
+        return False
+
+
 def _open_csv(text: io.TextIOWrapper, path: Path) -> tuple[Any, list[str]]:
-    first = text.readline()
+    try:
+        first = text.readline()
+    except UnicodeError as error:
+        raise RouteError(f"{path} is not {text.encoding}: {SAVE_IT}") from error
     delimiter = ";" if first.count(";") > first.count(",") else ","
     try:
         columns = [column.strip().lower() for column in next(csv.reader([first], delimiter=delimiter), [])]
@@ -153,21 +200,32 @@ def _open_csv(text: io.TextIOWrapper, path: Path) -> tuple[Any, list[str]]:
         columns = []
     missing = [column for column in REQUIRED if column not in columns]
     if missing:
-        raise RouteError(
-            f"{path} is no route file: its first line must name the columns {' and '.join(missing)}, "
-            "separated by commas or semicolons, in UTF-8"
-        )
+        raise RouteError(f"{path} is no route file: {_fault_of(first, columns, missing)}")
     twice = [column for column, times in Counter(columns).items() if times > 1 and column]
     if twice:
         raise RouteError(f"{path} names the column {twice[0]} twice")
     return csv.reader(text, delimiter=delimiter), columns
 
 
-def _whole(column: str, text: str) -> int | None:
+def _fault_of(first: str, columns: list[str], missing: list[str]) -> str:
+    """Say why a first line does not name the columns that are needed."""
+    must = "its first line must name the columns meter and route, separated by commas or semicolons"
+    if not first.strip():
+        return f"{must}, and is empty"
+    if "\0" in first or _NOT_READ.search(first):
+        return f"{must}. It is not {UTF_8}: {SAVE_IT}"
+    found = printable(", ".join(map(repr, columns)) or repr(first), _TOLD)
+    return (
+        f"{must}. There is no {' and no '.join(missing)}; it names {found}. Also known, if you have them:"
+        f" {', '.join(OPTIONAL)}"
+    )
+
+
+def _whole(column: str, text: str, allowed: str) -> int | None:
     if not text:
         return None
     if not (text.isdigit() and text.isascii() and len(text) <= 18):
-        raise RouteError(f"Invalid {column} {text!r}: use a whole number from 0")
+        raise RouteError(f"Invalid {column} {text!r}: use a whole number {allowed}")
     return int(text)
 
 

@@ -2,6 +2,7 @@
 
 import threading
 import time
+from pathlib import Path
 
 from metermt import Answer, Error, MeterClient
 
@@ -12,16 +13,18 @@ class Busy(threading.Thread):
     It goes on until `time.monotonic()` is beyond `until`, which may be changed meanwhile.
     """
 
-    def __init__(self, port: int, username: str, pause: float, until: float = float("inf")) -> None:
+    def __init__(
+        self, port: int, username: str, pause: float, until: float = float("inf"), tls_ca: Path | None = None
+    ) -> None:
         super().__init__(name=username, daemon=True)
-        self._port, self._username, self._pause = port, username, pause
+        self._port, self._username, self._pause, self._tls_ca = port, username, pause, tls_ca
         self.until = until
         self.milliseconds: list[float] = []
         self.error: Error | None = None
 
     def run(self) -> None:
         try:
-            with MeterClient("127.0.0.1", self._port) as client:
+            with MeterClient("127.0.0.1", self._port, tls_ca=self._tls_ca) as client:
                 client.login(self._username, self._username)
                 job = client.get_job()
                 while job and time.monotonic() < self.until:

@@ -1,20 +1,23 @@
 #!/usr/bin/env python3
 """Hostile peers of a meter server, of one kind: what `hostile-crowd` starts beside honest readers, as a process.
 
-What they send is made beforehand, so that little of the processor goes into the peers. They go on until standard input
-ends. Nothing is imported that takes long.
+What they send is made beforehand as far as it can be, so that little of the processor goes into the peers. They go on
+until standard input ends. Nothing is imported that takes long, but for those who write TLS by hand.
 """
 
 import json
 import selectors
 import socket
+import ssl
 import struct
 import sys
+import tempfile
 import threading
 import time
 from collections.abc import Callable
-from contextlib import suppress
+from contextlib import ExitStack, closing, suppress
 from itertools import count
+from pathlib import Path
 
 from rpyc.core import brine, consts
 
@@ -57,6 +60,74 @@ def empty_lists(session: str) -> bytes:
     return call("submit_readings", session, '{"answers":[{"meter":"M00000","value":' + lists + "}]}")
 
 
+def call_with_time(session: str) -> bytes:
+    """Return a reading whose time is an object of the client's own."""
+    time_of_ours = (consts.LABEL_REMOTE_REF, ("datetime.datetime", 1, 2))
+    meter, reading = (consts.LABEL_VALUE, "M00000"), (consts.LABEL_VALUE, 1)
+    told = (consts.LABEL_TUPLE, ((consts.LABEL_VALUE, session), meter, time_of_ours, reading))
+    root, name = (consts.LABEL_LOCAL_REF, ROOT), (consts.LABEL_VALUE, "submit_reading")
+    return request(consts.HANDLE_CALLATTR, root, name, told, (consts.LABEL_VALUE, ()))
+
+
+class BadTimes:
+    """What somebody says whose time stalls, raises, or is yet another object when the server asks for its text."""
+
+    def __init__(self, session: str) -> None:
+        self._call = call_with_time(session)
+        self._questions = count()
+
+    def __call__(self, heard: bytes) -> bytes:
+        """Call, when nothing or an answer was heard; else say nothing, or something of no use to a question."""
+        said = [] if heard else [self._call]
+        while heard:
+            (length,) = struct.unpack("!L", heard[:4])
+            content, heard = heard[5 : 5 + length], heard[6 + length :]
+            if content[0] != consts.MSG_REQUEST:
+                said.append(self._call)
+                continue
+            number, (handler, _) = brine.load(content[1:])
+            if handler == consts.HANDLE_STR:
+                said.append(self._answer(number))
+        return b"".join(said)
+
+    def _answer(self, number: int) -> bytes:
+        another = (consts.LABEL_REMOTE_REF, ("datetime.datetime", 1, 3))
+        raised = (("builtins", "ValueError"), ("words",), (), "")
+        match next(self._questions) % 4:
+            case 0:
+                return framed(bytes([consts.MSG_EXCEPTION]) + brine.dump((number, raised)))
+            case 1:
+                return framed(bytes([consts.MSG_REPLY]) + brine.dump((number, another)))
+        return b""
+
+
+def _hello(context: ssl.SSLContext) -> tuple[ssl.SSLObject, bytes, ssl.MemoryBIO, ssl.MemoryBIO]:
+    heard, said = ssl.MemoryBIO(), ssl.MemoryBIO()
+    tls = context.wrap_bio(heard, said, server_hostname="localhost")
+    with suppress(ssl.SSLWantReadError):
+        tls.do_handshake()
+    return tls, said.read(), heard, said
+
+
+def send_half_a_record(sock: socket.socket, context: ssl.SSLContext) -> None:
+    """Shake hands, send half of a record, and wait until the server has had enough."""
+    tls, hello, heard, said = _hello(context)
+    sock.sendall(hello)
+    while True:
+        received = sock.recv(65_536)
+        if not received:
+            return
+        heard.write(received)
+        with suppress(ssl.SSLWantReadError):
+            tls.do_handshake()
+            break
+    tls.write(PING * 4)
+    written = said.read()
+    sock.sendall(written[: len(written) - len(PING)])
+    while sock.recv(65_536):
+        pass
+
+
 class Peers:
     """Connections to a server, from several addresses of this machine."""
 
@@ -74,10 +145,11 @@ class Peers:
                 connected.append(socket.create_connection(("127.0.0.1", self._port), 20, (address, 0)))
         return connected
 
-    def repeat(self, number: int, make: Callable[[], bytes]) -> None:
-        """Have so many connections say something over and over: each as soon as it was answered.
+    def repeat(self, number: int, say: Callable[[bytes], bytes]) -> None:
+        """Have so many connections say something, and something again as soon as they hear something.
 
-        One that is hung up on is opened again after a while.
+        `say` is told what was heard, nothing at first, and returns what to say, which may be nothing. A connection that
+        is hung up on is opened again after a while.
         """
         ready = selectors.DefaultSelector()
         lost = 0
@@ -85,7 +157,7 @@ class Peers:
         def begin(sock: socket.socket) -> None:
             nonlocal lost
             try:
-                sock.sendall(make())
+                sock.sendall(say(b""))
                 ready.register(sock, selectors.EVENT_READ)
             except OSError:
                 sock.close()
@@ -100,7 +172,7 @@ class Peers:
                 try:
                     heard = key.fileobj.recv(65_536)
                     if heard.endswith(b"\n"):
-                        key.fileobj.sendall(make())
+                        key.fileobj.sendall(say(heard))
                 except OSError:
                     heard = b""
                 if not heard:
@@ -112,6 +184,20 @@ class Peers:
                 self._opened -= missing
                 for sock in self.connect(missing):
                     begin(sock)
+
+
+def come_back(number: int, visit: Callable[[int], None]) -> None:
+    """Have so many peers, each in a thread, visit the server over and over, with pauses of a second."""
+
+    def keep_coming(place: int) -> None:
+        while not ending.wait(1):
+            with suppress(OSError):
+                visit(place)
+
+    for place in range(number):
+        threading.Thread(target=keep_coming, args=(place,), daemon=True).start()
+    print("ready", flush=True)
+    ending.wait()
 
 
 def send_without_end(sock: socket.socket, message: bytes) -> None:
@@ -172,30 +258,63 @@ def stay(peers: Peers, number: int) -> None:
     ending.wait()
 
 
+def say_half_of_hello(peers: Peers) -> None:
+    """Send the first half of a TLS handshake, and wait."""
+    hello = _hello(ssl.create_default_context())[1]
+    peers.repeat(5 * AN_ADDRESS, lambda _heard: hello[: len(hello) // 2])
+
+
+def leave_records_open(port: int, authority: Path) -> None:
+    """Send half of a TLS record, and wait."""
+    context = ssl.create_default_context(cafile=authority)
+
+    def visit(_place: int) -> None:
+        with socket.create_connection(("127.0.0.1", port), 20, ("127.0.0.2", 0)) as sock:
+            send_half_a_record(sock, context)
+
+    come_back(AN_ADDRESS, visit)
+
+
+def change_keys_without_end(port: int, session: str, authority: Path) -> None:
+    """Change the keys of TLS over and over and read nothing, every other one after a session was shown."""
+    sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
+    from tlspeers import TlsStranger  # noqa: PLC0415 - it takes a second, and this kind only needs it
+
+    def visit(place: int) -> None:
+        with ExitStack() as stack:
+            folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
+            peer = stack.enter_context(closing(TlsStranger(port, authority, folder, "127.0.0.2")))
+            if place % 2:
+                peer.sendall(call("get_status", session))
+                peer.recv(4096)
+            peer.change_keys(times=200)  # of which 32 are too many
+
+    come_back(20, visit)
+
+
 ending = threading.Event()
 
 
 def main() -> None:
-    kind, port, session = sys.argv[1], int(sys.argv[2]), sys.argv[3]
+    kind, port, session, authority = sys.argv[1], int(sys.argv[2]), sys.argv[3], Path(sys.argv[4])
     threading.Thread(target=lambda: (sys.stdin.read(), ending.set()), daemon=True).start()
     peers, numbers = Peers(port), count()
-    match kind:
-        case "logins":
-            peers.repeat(AN_ADDRESS, lambda: call("login", f"nobody{next(numbers)}", "nothing"))
-        case "trickle":
-            trickle(peers)
-        case "tuples":
-            flood(peers, session, nested_tuples())
-        case "rows":
-            flood(peers, session, bad_rows(session))
-        case "lists":
-            flood(peers, session, empty_lists(session))
-        case "pings-195":
-            peers.repeat(AN_ADDRESS, lambda: PING)
-        case "pings-975":
-            peers.repeat(5 * AN_ADDRESS, lambda: PING)
-        case "idle":
-            stay(peers, 1000)
+    ways: dict[str, Callable[[], None]] = {
+        "logins": lambda: peers.repeat(AN_ADDRESS, lambda _heard: call("login", f"nobody{next(numbers)}", "nothing")),
+        "trickle": lambda: trickle(peers),
+        "tuples": lambda: flood(peers, session, nested_tuples()),
+        "rows": lambda: flood(peers, session, bad_rows(session)),
+        "lists": lambda: flood(peers, session, empty_lists(session)),
+        "pings-195": lambda: peers.repeat(AN_ADDRESS, lambda _heard: PING),
+        "pings-975": lambda: peers.repeat(5 * AN_ADDRESS, lambda _heard: PING),
+        "idle": lambda: stay(peers, 1000),
+        "looks": lambda: peers.repeat(5 * AN_ADDRESS, lambda _heard: call("get_status", f"made up {next(numbers)}")),
+        "times": lambda: peers.repeat(AN_ADDRESS, BadTimes(session)),
+        "tls-hellos": lambda: say_half_of_hello(peers),
+        "tls-records": lambda: leave_records_open(port, authority),
+        "tls-keys": lambda: change_keys_without_end(port, session, authority),
+    }
+    ways[kind]()
 
 
 if __name__ == "__main__":

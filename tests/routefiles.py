@@ -18,8 +18,8 @@ def table(*rows, delimiter=",", line_end="\n"):
     return out.getvalue()
 
 
-def read(path):
-    with RouteFile(path, CYCLE) as route_file:
+def read(path, *encoding):
+    with RouteFile(path, CYCLE, *encoding) as route_file:
         return list(route_file.jobs())
 
 

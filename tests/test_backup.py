@@ -62,11 +62,6 @@ def test_a_backup_beside_a_writer_is_whole(filled, tmp_path):
     assert writing() > 0
 
 
-def test_a_backup_into_a_new_folder_makes_the_folder(filled, tmp_path):
-    filled.backup(tmp_path / "backups" / "monday.db")
-    assert (tmp_path / "backups" / "monday.db").exists()
-
-
 def test_a_backup_never_replaces_what_is_there(filled, tmp_path):
     (tmp_path / "copy.db").write_bytes(b"last month's")
     for there in (tmp_path / "copy.db", filled.path, tmp_path):

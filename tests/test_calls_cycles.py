@@ -88,6 +88,15 @@ def test_a_lease_that_has_ended_still_says_which_cycle_is_meant(desk, carol, ada
     assert kept(desk) == [(CYCLE, 5, "carol", True)]
 
 
+def test_a_cycle_that_there_is_not_is_told_with_those_that_there_are(desk, carol):
+    open_next(desk)
+    with pytest.raises(UnknownMeter, match=f"^There is no cycle '2026-13': there are {CYCLE}, {OTHER_CYCLE}$"):
+        carol.submit("M00000", 5, cycle="2026-13")
+    with pytest.raises(UnknownMeter, match=f"^Unknown meter 'X1' in cycle '{CYCLE}': check the number"):
+        carol.submit("X1", 5, cycle=CYCLE)
+    assert kept(desk) == []
+
+
 # --- a closed cycle
 
 

@@ -124,7 +124,7 @@ def test_a_meter_that_stands_twice_in_one_import_is_the_last_of_them(desk):
 @pytest.mark.parametrize(
     ("jobs", "cycle", "words"),
     [
-        ([make_job("G1", "2026-09")], "2026-09", "Cycle 2026-09 is closed: import into a new one"),
+        ([make_job("G1", "2026-09")], "2026-09", "Cycle 2026-09 is closed: import into a new one, or open it again"),
         ([make_job("G1"), make_job("G2", "2026-12")], CYCLE, "Meter G2 is to be read in 2026-12, not in 2026-11"),
         ([], "Nov 2026", "Invalid cycle 'Nov 2026': write it like 2026-11"),
     ],

@@ -2,11 +2,13 @@
 
 import re
 import stat
+from datetime import timedelta
 
 import pytest
-from commands import assert_done, assert_refused, damage, dump_of, rows_in
-from conftest import CYCLE, import_jobs, make_job, start, wait_until
+from commands import READ_AT, assert_done, assert_refused, damage, dump_of, rows_in
+from conftest import CYCLE, import_jobs, make_job, make_reading, start, wait_until
 from databases import raw
+from steps import Steps
 
 from metermt.client import connect
 from metermt.model import Answer
@@ -15,6 +17,7 @@ from metermt.store.sqlite.store import SqliteStore
 
 def test_a_backup_is_a_database_of_its_own(metermt, read_meters, tmp_path):
     copy = tmp_path / "copies" / "november.db"
+    copy.parent.mkdir()
 
     assert_done(metermt("backup", str(copy)), f"Copied {read_meters} to {copy}\n")
 
@@ -46,6 +49,17 @@ def test_a_backup_that_cannot_be_written_is_one_clear_error(invoke, crew_databas
     assert re.fullmatch(
         r"Error: The backup cannot be written to letter\.txt/copy\.db: (Not a directory|File exists)\n", finished.stderr
     )
+
+
+def test_a_backup_makes_no_folders(invoke, crew_database, tmp_path):
+    """The disk of the backups may not be mounted."""
+    finished = invoke("backup", "disk/2026/copy.db")
+
+    assert_refused(
+        finished,
+        "The backup cannot be written to disk/2026/copy.db: there is no folder disk/2026; make it first",
+    )
+    assert not (tmp_path / "disk").exists()
 
 
 def test_what_a_killed_backup_left_is_removed_by_the_next(invoke, crew_database, tmp_path):
@@ -121,11 +135,28 @@ def test_a_backup_is_restored_and_what_was_there_is_kept(invoke, read_meters, tm
     assert finished.returncode == 0, finished.stderr
     (kept,) = tmp_path.glob("metermt-before-restore-*.db")
     assert finished.stdout == (
-        f"Restored {read_meters} from copy.db: 2 users, 5 jobs, 6 readings\nWhat was there is {kept} now\n"
+        f"Restored {read_meters} from copy.db: 2 users, 5 jobs, 6 readings\n"
+        f"What was there is {kept} now, and has no reading that the backup lacks\n"
     )
     assert dump_of(read_meters) == as_it_was != closed
     assert dump_of(kept) == closed
     assert stat.S_IMODE(read_meters.stat().st_mode) == 0o600
+
+
+def test_readings_that_a_backup_lacks_are_told(invoke, read_meters, tmp_path):
+    assert invoke("backup", "copy.db").returncode == 0
+    with SqliteStore(read_meters) as store:
+        Steps(store).record(make_reading("G72168", value=4713, when=READ_AT, recorded_at=READ_AT))
+        Steps(store).record(make_reading("W9", "eric", value=8, when=READ_AT, recorded_at=READ_AT + timedelta(days=2)))
+
+    told = invoke("restore", "copy.db").stdout.splitlines()
+
+    (kept,) = tmp_path.glob("metermt-before-restore-*.db")
+    assert told[1:] == [
+        f"What was there is {kept} now.",
+        "Only there: 2 readings that the backup lacks, accepted from 2026-11-19 08:30 to 2026-11-21 08:30 UTC;"
+        f" see 'metermt readings export FILE --database {kept}'",
+    ]
 
 
 def test_a_damaged_database_is_restored_too(invoke, read_meters, tmp_path):
@@ -133,10 +164,14 @@ def test_a_damaged_database_is_restored_too(invoke, read_meters, tmp_path):
     as_it_was = dump_of(read_meters)
     read_meters.write_bytes(b"nothing that is a database" * 100)
 
-    assert invoke("restore", "copy.db").returncode == 0
+    finished = invoke("restore", "copy.db")
 
     assert dump_of(read_meters) == as_it_was
     (kept,) = tmp_path.glob("metermt-before-restore-*.db")
+    assert finished.stdout.splitlines()[1:] == [
+        f"What was there is {kept} now, and cannot be compared with the backup."
+        f" {kept} is not a MeterMT database: choose another file"
+    ]
     assert kept.read_bytes().startswith(b"nothing that")
 
 
@@ -197,9 +232,10 @@ def test_what_a_killed_server_left_is_kept_whole(invoke, crew_server, crew_datab
         client.submit_reading("G1", 5)
     crew_server.kill()
 
-    assert invoke("restore", "copy.db").returncode == 0
+    told = invoke("restore", "copy.db").stdout
 
     (kept,) = tmp_path.glob("metermt-before-restore-*.db")
+    assert "Only there: 1 reading that the backup lacks" in told
     with SqliteStore(kept) as old, SqliteStore(crew_database) as new:
         assert [len(list(store.read(lambda tx: tx.readings.all(None)))) for store in (old, new)] == [1, 0]
 

@@ -4,10 +4,13 @@ import time
 
 import pytest
 from commands import assert_done, assert_refused, dump_of
-from conftest import CYCLE, import_jobs, make_job, make_reading
+from conftest import CYCLE, OTHER_CYCLE, import_jobs, make_job, make_reading
 from steps import Steps
 
 from metermt.store.sqlite.store import SqliteStore
+
+RELEASED = "Released 1 meter: anybody may be handed what was held.\n"
+NOT_HELD = "Nothing to release: nobody holds any of it.\n"
 
 
 @pytest.fixture
@@ -33,6 +36,8 @@ def test_meters_that_are_missing_are_listed_with_who_holds_them(metermt, busy_da
 
 
 def test_when_no_meter_is_missing_the_list_is_empty(invoke, sqlite_store):
+    sqlite_store.write(lambda tx: tx.jobs.open_cycle(CYCLE))
+
     finished = invoke("routes", "missing")
 
     assert (finished.returncode, finished.stdout, finished.stderr) == (0, "", "0 meters are not read.\n")
@@ -41,7 +46,8 @@ def test_when_no_meter_is_missing_the_list_is_empty(invoke, sqlite_store):
 def test_what_a_closed_cycle_has_missed_is_listed_by_its_name(invoke, busy_database):
     invoke("cycles", "close", CYCLE, "--force")
 
-    assert invoke("routes", "missing").stdout == ""
+    assert_refused(invoke("routes", "missing"), f"No cycle is open; closed are {CYCLE}: name one")
+    assert invoke("routes", "list").stderr == f"No cycle is open; closed are {CYCLE}.\n"
     assert [line.split()[-1] for line in invoke("routes", "missing", "--cycle", CYCLE).stdout.splitlines()] == [
         *("address", "G2", "Lane")
     ]
@@ -50,17 +56,26 @@ def test_what_a_closed_cycle_has_missed_is_listed_by_its_name(invoke, busy_datab
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        (("Old Town",), "1 meter was in somebody's hands, and free now.\n"),
-        (("w1",), "1 meter was in somebody's hands, and free now.\n"),
-        (("--user", "carol"), "1 meter was in somebody's hands, and free now.\n"),
-        (("North",), "0 meters were in somebody's hands, and free now.\n"),
+        (("Old Town",), RELEASED),
+        (("w1",), RELEASED),
+        (("--user", "carol"), RELEASED),
+        (("Old Town", "--cycle", CYCLE), RELEASED),
+        (("w1", "--cycle", CYCLE), RELEASED),
+        (("--user", "carol", "--cycle", CYCLE), RELEASED),
+        (("Old Town", "--cycle", OTHER_CYCLE), NOT_HELD),
+        (("w1", "--cycle", OTHER_CYCLE), NOT_HELD),
+        (("--user", "carol", "--cycle", OTHER_CYCLE), NOT_HELD),
+        (("North",), NOT_HELD),
     ],
 )
 def test_what_somebody_holds_can_be_released(invoke, busy_database, arguments, words):
+    with SqliteStore(busy_database) as store:
+        import_jobs(store, OTHER_CYCLE, [make_job("W1", OTHER_CYCLE, kind="W", route="Old Town")])
+
     assert_done(invoke("routes", "release", *arguments), words)
 
     held = "carol" in invoke("routes", "missing").stdout
-    assert held is words.startswith("0")
+    assert held is (words == NOT_HELD)
 
 
 @pytest.mark.parametrize("arguments", [(), ("Old Town", "--user", "carol")], ids=["nothing", "two"])
@@ -88,6 +103,7 @@ def test_a_meter_that_was_not_read_is_removed(invoke, busy_database):
     [
         (("missing", "--cycle", "2025-11"), "There is no cycle '2025-11': only 2026-11"),
         (("release", "West"), "There is no route and no meter 'West' in the open cycles"),
+        (("release", "North", "--cycle", "2025-11"), "There is no cycle '2025-11': only 2026-11"),
         (("release", "--user", "dora"), "There is no user 'dora'"),
         (("remove", "G1", "--cycle", CYCLE), "Meter G1 was read in 2026-11, by carol: it stays in the cycle"),
         (("remove", "G9", "--cycle", CYCLE), "There is no meter 'G9' in cycle 2026-11"),
@@ -100,3 +116,22 @@ def test_what_cannot_be_done_changes_nothing(invoke, busy_database, arguments, w
     assert_refused(invoke("routes", *arguments), words)
 
     assert dump_of(busy_database) == before
+
+
+def test_a_cycle_is_closed_once(invoke, busy_database):
+    assert invoke("routes", "close", "--cycle", CYCLE).returncode == 0
+    before = dump_of(busy_database)
+
+    assert_refused(invoke("routes", "close", "--cycle", CYCLE), f"Cycle {CYCLE} is closed already")
+    held = invoke("routes", "release", "North", "--cycle", CYCLE)
+    assert_refused(held, f"Cycle {CYCLE} is closed: nobody holds a meter in it")
+
+    assert dump_of(busy_database) == before
+
+
+@pytest.mark.parametrize("named", [[], [CYCLE, "--cycle", CYCLE]], ids=["none", "two"])
+def test_one_cycle_is_reopened_at_a_time(invoke, busy_database, named):
+    finished = invoke("routes", "reopen", *named)
+
+    assert (finished.returncode, finished.stdout) == (2, "")
+    assert finished.stderr.endswith("Error: Name one cycle: --cycle 2026-10\n")

@@ -7,8 +7,10 @@ import time
 
 import pytest
 from commands import damage, note, server
+from databases import raw
 
 from metermt.certificates import Authority
+from metermt.cli.machine import check_backups
 from metermt.diskspace import Space, SpaceWatch
 from metermt.registry import RegistryServer
 from metermt.store.sqlite.store import SqliteStore
@@ -91,8 +93,61 @@ def test_a_backup_that_is_old_is_a_problem(problems, invoke, folder, tmp_path):
     assert problems("--backups", str(backups)) == []
     os.utime(backups / "metermt-1.db", (time.time() - 30 * 3600,) * 2)
     assert problems("--backups", str(backups)) == [
-        f"the newest backup, {backups}/metermt-1.db, is 30 hours old: {mend}"
+        f"the newest backup, {backups}/metermt-1.db, was written 30 hours ago: {mend}"
     ]
+    assert problems("--backups", str(tmp_path / "disk")) == [
+        f"There is no folder {tmp_path / 'disk'}: mkdir {tmp_path / 'disk'}, or mount the disk of the backups"
+    ]
+
+
+@pytest.mark.parametrize(
+    ("minutes", "words"),
+    [(0, "just now"), (1, "1 minute ago"), (119, "119 minutes ago"), (120, "2 hours ago"), (25 * 60, "25 hours ago")],
+)
+def test_how_old_a_backup_is_is_told_in_plain_words(crew_database, tmp_path, minutes, words):
+    backup = tmp_path / "backups" / "metermt-1.db"
+    backup.parent.mkdir()
+    with SqliteStore(crew_database) as store:
+        store.backup(backup)
+    os.utime(backup, (time.time() - minutes * 60 - 10,) * 2)
+
+    found = check_backups(backup.parent, str(crew_database))
+
+    assert found.text == f"the newest backup, {backup}, was written {words}, and is whole: 2 users, 2 jobs, 0 readings"
+    assert found.is_well
+
+
+def cut(path):
+    os.truncate(path, path.stat().st_size // 2)
+
+
+def make_it_another_programs(path):
+    path.unlink()
+    with raw(path, create=True) as connection:
+        connection.execute("CREATE TABLE letters (text)")
+
+
+@pytest.mark.parametrize(
+    ("spoil", "words"),
+    [
+        (damage, "The database {0} is damaged"),
+        (cut, "The database {0} is damaged"),
+        (make_it_another_programs, "{0} is not a MeterMT database"),
+    ],
+)
+def test_a_backup_of_no_use_is_a_problem_however_new_it_is(read_meters, tmp_path, spoil, words):
+    backup = tmp_path / "backups" / "metermt-1.db"
+    backup.parent.mkdir()
+    with SqliteStore(read_meters) as store:
+        store.backup(backup)
+    spoil(backup)
+
+    found = check_backups(backup.parent, str(read_meters))
+
+    assert found.text.startswith(
+        f"the newest backup, {backup}, was written just now, and is of no use. {words.format(backup)}"
+    )
+    assert not found.is_well
 
 
 def test_a_port_that_something_else_has_is_a_problem(invoke, crew_database):

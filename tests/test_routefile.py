@@ -71,6 +71,8 @@ def test_columns_of_no_use_are_named(write, import_routes):
     with RouteFile(path, CYCLE) as route_file:
         assert route_file.ignored == ["colour", "owner"]
     assert import_routes(path).stderr == "Columns not used: colour, owner\n"
+    path = write(b"meter,route,Z\xe4hler,\x1b[2J\nG1,North,,\n")
+    assert import_routes(path).stderr == "Columns not used: z\\udce4hler, \\x1b[2j\n"
 
 
 def test_a_column_of_no_use_may_have_lines_in_its_fields_and_stand_twice_if_it_has_no_name(write):
@@ -127,12 +129,46 @@ def test_a_file_with_a_first_line_only_has_no_jobs(write):
         ("address", "meter and route"),
         ("meter route", "meter and route"),
         ("meter\troute", "meter and route"),
-        ("", "meter and route"),
+        ("colour,Meter No", "meter and route"),
     ],
 )
-def test_a_file_without_the_columns_it_needs_is_refused(write, first_line, missing):
-    with pytest.raises(RouteError, match=f"its first line must name the columns {missing}, separated by"):
-        read(write(f"{first_line}\nG1,North\n"))
+def test_a_file_without_the_columns_it_needs_is_refused_with_those_that_it_has(write, first_line, missing):
+    path, found = write(f"{first_line}\nG1,North\n"), ", ".join(map(repr, first_line.lower().split(",")))
+
+    with pytest.raises(RouteError) as caught:
+        read(path)
+
+    assert str(caught.value) == (
+        f"{path} is no route file: its first line must name the columns meter and route, separated by commas or"
+        f" semicolons. There is no {missing.replace(' and ', ' and no ')}; it names {found}. Also known, if you have"
+        " them: kind, sequence, address, dials, previous, previous_date, instructions"
+    )
+
+
+def test_a_file_whose_first_line_is_empty_is_refused_as_that(write):
+    with pytest.raises(RouteError, match=r"separated by commas or semicolons, and is empty$"):
+        read(write("\nG1,North\n"))
+
+
+@pytest.mark.parametrize("content", ["Zähler,Route\n".encode("latin-1"), "meter,route\n".encode("utf-16")])
+def test_a_first_line_in_another_encoding_is_refused_as_that(write, content):
+    with pytest.raises(
+        RouteError, match=r"It is not UTF-8: save it as UTF-8 .* or say what it is, like --encoding cp1"
+    ):
+        read(write(content))
+
+
+@pytest.mark.parametrize(
+    ("encoding", "words"),
+    [
+        ("windows", "There is no encoding 'windows': try cp1252"),
+        ("base64", "There is no encoding 'base64'"),
+        ("utf-16", "is not utf-16: save it as UTF-8"),
+    ],
+)
+def test_an_encoding_that_cannot_be_is_refused(write, encoding, words):
+    with pytest.raises(RouteError, match=words):
+        read(write("meter,route\nG1,North \n"), encoding)
 
 
 def test_a_file_that_names_a_column_twice_is_refused(write):

@@ -24,10 +24,10 @@ pytest_plugins = ["routefile_fixtures"]
         ("kind", "gas", "Invalid kind 'GAS'"),
         ("dials", "0", "Invalid dials 0: a register has 1 to 12 digits"),
         ("dials", "13", "Invalid dials 13"),
-        ("dials", "five", "Invalid dials 'five': use a whole number from 0"),
-        ("sequence", "-1", "Invalid sequence '-1': use a whole number from 0"),
+        ("dials", "five", "Invalid dials 'five': use a whole number from 1 to 12"),
+        ("sequence", "-1", "Invalid sequence '-1': use a whole number from 0 to 999999999"),
         ("sequence", "1.5", "Invalid sequence '1.5'"),
-        ("sequence", "1000000000", "Invalid sequence 1000000000"),
+        ("sequence", "1000000000", "Invalid sequence 1000000000: use a whole number from 0 to 999999999"),
         ("sequence", "٣", "Invalid sequence '٣'"),  # a digit, but no register shows it
         ("previous", "-5", "Invalid previous '-5'"),
         ("previous", "100000", "Invalid previous 100000: the register goes from 0 to 99999"),
@@ -66,6 +66,25 @@ def test_rows_in_latin_1_spoil_themselves_only(write):
 
     assert meters_of(rows) == ["G2", 3, "G3"]
     assert rows[1].reason == "The row is not UTF-8: save the file as UTF-8"
+
+
+@pytest.mark.parametrize("encoding", ["cp1252", "latin-1", "utf-16", "UTF-8"])
+def test_a_file_in_another_encoding_is_read_when_it_is_told(write, encoding):
+    (job,) = read(write("meter,route,address\nG1,North,Größe\n".encode(encoding)), encoding)
+
+    assert job.meter.address == "Größe"
+
+
+def test_what_is_utf_8_is_not_garbled_when_another_encoding_is_told(write):
+    (row,) = read(write("meter,route,address\nG1,North,Größe\n"), "cp1252")
+
+    assert row.reason == "The row is UTF-8, and would be garbled as cp1252: leave --encoding away"
+
+
+def test_a_letter_that_a_program_has_lost_is_not_imported(write):
+    (row,) = read(write("meter,route,address\nG1,North,Gr\N{REPLACEMENT CHARACTER}ße\n"))
+
+    assert row.reason.startswith("A letter was lost, and \N{REPLACEMENT CHARACTER} stands in its place")
 
 
 def test_a_meter_that_stands_twice_is_imported_once(write):

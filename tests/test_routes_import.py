@@ -110,7 +110,7 @@ def test_rows_set_aside_stand_beside_the_file_with_line_reason_and_all_their_col
     assert imported.stderr == f"3 rows set aside, with line and reason, in {rejected}\n"
     assert rows_of(rejected) == [
         ["line", "reason", "meter", "route", "address", "dials"],
-        ["3", "Invalid dials 'five': use a whole number from 0", "G2", "North", "5 Mill Street; left", "five"],
+        ["3", "Invalid dials 'five': use a whole number from 1 to 12", "G2", "North", "5 Mill Street; left", "five"],
         ["4", "The row has 2 fields, the first line names 4", "G3", "North"],
         ["5", "The meter is missing", "", "North", "", ""],
     ]
@@ -131,7 +131,7 @@ def test_rows_set_aside_can_be_mended_and_imported(carol, write, import_routes, 
     imported = import_routes(rejected)
 
     assert imported.stdout == f"Cycle {CYCLE}: 3 added, 0 changed, 0 unchanged.\n"
-    assert imported.stderr == "Columns not used: line, reason\n"
+    assert imported.stderr == ""
     assert {job.meter.number for job in unread_jobs()} == {"G1", "G2", "G3", "G4", "G5"}
     assert "5 Mill Street; left" in {job.meter.address for job in unread_jobs()}
 
@@ -139,7 +139,7 @@ def test_rows_set_aside_can_be_mended_and_imported(carol, write, import_routes, 
 def test_rows_that_were_mended_badly_can_be_mended_again(write, import_routes, tmp_path):
     import_routes(write("meter,route,dials\nG1,North,5\nG2,North,five\n"))
     import_routes(tmp_path / "november.rejected.csv")  # not mended at all
-    again = tmp_path / "november.rejected.rejected.csv"
+    again = tmp_path / "november.rejected-2.csv"
 
     write(again.read_text(encoding="utf-8").replace("North,five", "North,5"), again.name)
 
@@ -151,7 +151,7 @@ def test_rows_set_aside_a_second_time_stand_in_the_same_columns(write, import_ro
 
     import_routes(tmp_path / "november.rejected.csv")  # not mended at all
 
-    header, *rows = rows_of(tmp_path / "november.rejected.rejected.csv")
+    header, *rows = rows_of(tmp_path / "november.rejected-2.csv")
     assert header == ["line", "reason", "meter", "route", "address", "dials"]
     assert [(row[0], row[2:]) for row in rows] == [("2", ["G2", "North"]), ("3", ["G3", "North", "", "five"])]
 
@@ -164,6 +164,20 @@ def test_rows_in_latin_1_that_were_set_aside_are_not_imported_with_letters_missi
     import_routes(tmp_path / "november.rejected.csv")
 
     assert {job.meter.address for job in unread_jobs()} <= {"", "Größe 3"}
+
+
+def test_a_file_that_is_not_utf_8_is_told_of_with_its_first_such_line(carol, write, import_routes, unread_jobs):
+    path = write("meter,route,address\nG1,North,\nG2,North,Größe 3\nG3,North,Größe 4\nG4,North,ß\n".encode("latin-1"))
+
+    imported = import_routes(path)
+
+    assert imported.returncode == 3
+    assert imported.stderr.splitlines()[-1] == (
+        f"Line 3 of {path} is not UTF-8, nor are 2 other rows: save it as UTF-8 (in a spreadsheet: 'CSV UTF-8'),"
+        " or say what it is, like --encoding cp1252; then import it again"
+    )
+    assert import_routes(path, "--encoding", "cp1252").returncode == 0
+    assert [job.meter.address for job in unread_jobs()] == ["", "Größe 3", "Größe 4", "ß"]
 
 
 def test_a_file_without_a_usable_row_is_an_error_and_changes_nothing(carol, write, import_routes, database_path):
@@ -186,7 +200,7 @@ def test_a_closed_cycle_takes_no_more_routes(write, import_routes, unread_jobs, 
     imported = import_routes(write("meter,route\nG2,North\n"))
 
     assert (imported.returncode, imported.stdout) == (1, "")
-    assert imported.stderr == f"Error: Cycle {CYCLE} is closed: import into a new one\n"
+    assert imported.stderr == f"Error: Cycle {CYCLE} is closed: import into a new one, or open it again\n"
 
 
 def test_a_rejects_file_that_cannot_be_made_is_an_error_before_anything_is_imported(write, import_routes, tmp_path):
@@ -236,7 +250,7 @@ def test_a_dry_run_says_what_would_happen_and_changes_nothing(carol, write, impo
     assert imported.stderr == (
         "1 meter of these routes is in the cycle, and not in the file: G9\n"
         "1 row would be set aside:\n"
-        "  line 4: Invalid dials 'x': use a whole number from 0\n"
+        "  line 4: Invalid dials 'x': use a whole number from 1 to 12\n"
     )
     assert imported.returncode == 3
     assert set(tmp_path.iterdir()) == files

@@ -3,7 +3,7 @@
 import pytest
 
 from metermt.errors import RouteError
-from metermt.rules.cycles import check_there_is, is_unlike
+from metermt.rules.cycles import check_there_is, is_unlike, none_is_open
 
 MONTHS = [f"2026-{month:02}" for month in range(1, 13)]
 
@@ -27,6 +27,19 @@ def test_a_cycle_that_is_not_there_is_refused_with_those_that_are(cycles, words)
     assert str(caught.value) == words
     for cycle in cycles:
         check_there_is(cycle, cycles)
+
+
+@pytest.mark.parametrize(
+    ("closed", "words"),
+    [
+        ([], "There is no cycle yet: import a route file first"),
+        (["2026-11", "2026-10"], "No cycle is open; closed are 2026-10, 2026-11"),
+        (["2025-12", *MONTHS], f"No cycle is open; 13 are closed, the last of them {', '.join(MONTHS)}"),
+    ],
+    ids=["none", "two", "many"],
+)
+def test_when_none_is_open_those_that_are_closed_are_told(closed, words):
+    assert none_is_open(closed) == words
 
 
 @pytest.mark.parametrize(

@@ -21,13 +21,15 @@ _KEY_UPDATE = bytes([24, 0, 0, 1, 1])  # "these are my last words under this key
 class TlsStranger(Stranger):
     """A stranger whose records are written by hand, and who may take little of what is sent."""
 
-    def __init__(self, port, authority, folder):
+    def __init__(self, port, authority, folder, address=""):
         context = ssl.create_default_context(cafile=authority)
         context.minimum_version = ssl.TLSVersion.TLSv1_3
         context.keylog_filename = str(folder / "secrets")
         sock = socket.socket()
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
         sock.settimeout(15)
+        if address:
+            sock.bind((address, 0))
         sock.connect(("localhost", port))
         self._encrypted = context.wrap_socket(sock, server_hostname="localhost")
         self._seal, self._length, self._hash = _CIPHERS[self._encrypted.cipher()[0]]

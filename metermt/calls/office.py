@@ -69,7 +69,7 @@ def import_jobs(turn: Turn, ask: Ask[Import]) -> ImportCount:
     cycle, jobs = check_cycle(ask.request.cycle), ask.request.jobs
     cycles = turn.tx.jobs.cycles()
     if not cycles.get(cycle, True):
-        raise RouteError(f"Cycle {cycle} is closed: import into a new one")
+        raise RouteError(f"Cycle {cycle} is closed: import into a new one, or open it again")
     if strange := next((job for job in jobs if job.cycle != cycle), None):
         raise RouteError(f"Meter {strange.meter.number} is to be read in {strange.cycle}, not in {cycle}")
     numbers = {job.meter.number for job in jobs}

@@ -37,13 +37,20 @@ class OfficeCalls(ABC):
             found += part
         return found
 
-    def release_jobs(self, *, route: str | None = None, meter: str | None = None, username: str | None = None) -> int:
+    def release_jobs(
+        self,
+        *,
+        route: str | None = None,
+        meter: str | None = None,
+        username: str | None = None,
+        cycle: str | None = None,
+    ) -> int:
         """Let others read what somebody holds of a route, one meter, or all that a reader holds: name one of the three.
 
-        Returns how many jobs there were. Who held one may send its reading all the same, until somebody else is handed
-        it. Raises `RouteError`, `UserError`, or `CallError` unless one is named.
+        In all open cycles, or in one. Returns how many jobs there were. Who held one may send its reading all the same,
+        until somebody else is handed it. Raises `RouteError`, `UserError`, or `CallError` unless one is named.
         """
-        return self.call(unread.release_jobs, unread.Release(route, meter, username))
+        return self.call(unread.release_jobs, unread.Release(route, meter, username, cycle))
 
     def list_cycles(self) -> list[cycles.CycleProgress]:
         """Return all cycles in order, with how far the routes of the open ones are."""

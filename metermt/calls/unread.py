@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from metermt.calls.table import MAX_ITEMS, Ask, Turn, Weight, call
 from metermt.errors import CallError, RouteError, UserError
 from metermt.model import Role, Unread
-from metermt.rules.cycles import check_there_is
+from metermt.rules.cycles import check_there_is, none_is_open
 
 _ALL = 10**9  # more jobs than anybody holds
 
@@ -24,11 +24,13 @@ class Missing:
 
 @dataclass(frozen=True, slots=True)
 class Release:
-    """Whose leases are to end: one of the three."""
+    """Whose leases are to end: those of a route, a meter or a user, one of the three."""
 
     route: str | None = None
     meter: str | None = None
     username: str | None = None
+    cycle: str | None = None
+    """In this cycle only; None for all open ones."""
 
 
 @call(Role.SUPERVISOR, Weight.READ)
@@ -36,13 +38,15 @@ def list_missing(turn: Turn, ask: Ask[Missing]) -> list[Unread]:
     """Return the first 1,000 meters that are not read, or were missed, by cycle, route, sequence and number.
 
     Ask again with the last of them for those that come after it. Who holds one is told until that time is over.
-    Raises `RouteError` if there is no such cycle or route.
+    Raises `RouteError` if there is no such cycle or route, or none is named and none is open.
     """
-    cycles, asked = turn.tx.jobs.cycles(), ask.request.cycle
+    cycles, asked, after = turn.tx.jobs.cycles(), ask.request.cycle, ask.request.after
     if asked is not None:
         check_there_is(asked, cycles)
+    elif after is None and not any(cycles.values()):
+        raise RouteError(f"{none_is_open(cycles)}{': name one' if cycles else ''}")
     wanted = [cycle for cycle, is_open in cycles.items() if is_open] if asked is None else [asked]
-    after, route = ask.request.after, ask.request.route
+    route = ask.request.route
     if route is not None and after is None:
         _check_there_is_route(turn, route, wanted)
     found: list[Unread] = []
@@ -59,7 +63,7 @@ def list_missing(turn: Turn, ask: Ask[Missing]) -> list[Unread]:
 
 @call(Role.SUPERVISOR, Weight.WRITE)
 def release_jobs(turn: Turn, ask: Ask[Release]) -> int:
-    """End the leases of a route, of a meter, or of a user, in all open cycles, so that anybody gets these jobs.
+    """End the leases of a route, of a meter, or of a user, in all open cycles or one, so that anybody gets these jobs.
 
     Returns how many there were. Who held one may send its reading all the same, until somebody else is handed it.
     Raises `RouteError`, `UserError`, or `CallError` unless one of the three is named.
@@ -76,21 +80,35 @@ def _check_there_is_route(turn: Turn, route: str, cycles: list[str]) -> None:
 
 def _held(turn: Turn, release: Release) -> list[int]:
     """Return the ids of the jobs that are meant and leased."""
+    cycle, where = release.cycle, "the open cycles"
+    if cycle is not None:
+        where = f"cycle {cycle}"
+        check_there_is(cycle, cycles := turn.tx.jobs.cycles())
+        if not cycles[cycle]:
+            raise RouteError(f"Cycle {cycle} is closed: nobody holds a meter in it")
     match release:
         case Release(route=str(route), meter=None, username=None):
-            jobs = turn.tx.leases.of_routes([route])
-            if not jobs and not any(progress.route == route for progress in turn.tx.jobs.progress()):
-                raise RouteError(f"There is no route {route!r} in the open cycles")
+            jobs = _held_on(turn, route, cycle)
+            routes = [] if jobs else turn.tx.jobs.progress()
+            if not jobs and not any(one.route == route and cycle in (None, one.cycle) for one in routes):
+                raise RouteError(f"There is no route {route!r} in {where}")
             return jobs
         case Release(route=None, meter=str(meter), username=None):
-            standings = turn.tx.jobs.standings([meter])
+            standings = [one for one in turn.tx.jobs.standings([meter]) if cycle in (None, one.cycle)]
             if not standings:
-                raise RouteError(f"There is no meter {meter!r} in the open cycles")
+                raise RouteError(f"There is no meter {meter!r} in {where}")
             return [standing.job for standing in standings if standing.leased_to]
         case Release(route=None, meter=None, username=str(username)):
             if not turn.tx.accounts.find([username]):
                 raise UserError(f"There is no user {username!r}")
             sessions = turn.tx.sessions.of([username])
             held = turn.tx.leases.held(dict.fromkeys(sessions, _ALL))
-            return [known.id for jobs in held.values() for known in jobs]
+            return [known.id for jobs in held.values() for known in jobs if cycle in (None, known.job.cycle)]
     raise CallError("Name a route, a meter or a user, and one of these only")
+
+
+def _held_on(turn: Turn, route: str, cycle: str | None) -> list[int]:
+    if cycle is None:
+        return turn.tx.leases.of_routes([route])
+    standings = turn.tx.jobs.standings(turn.tx.jobs.on_routes(cycle, [route]))
+    return [standing.job for standing in standings if standing.leased_to and standing.cycle == cycle]

@@ -16,7 +16,7 @@ from metermt.errors import StoreError
 @click.option("--verify", is_flag=True, help="Read all of the copy afterwards, and say what is in it.")
 @database_option
 def backup(file: Path, database: DatabasePlace, *, verify: bool) -> None:
-    """Copy the database, as it is at this moment, to a new FILE, while the server runs.
+    """Copy the database, as it is at this moment, to a new FILE in a folder that is there, while the server runs.
 
     The copy is a database: serve it, or export from it, with --database FILE.
 
@@ -40,7 +40,8 @@ def backup(file: Path, database: DatabasePlace, *, verify: bool) -> None:
 def restore(file: Path, database: DatabasePlace) -> None:
     """Put the backup FILE in the place of the database. Stop its servers first.
 
-    FILE is read through before anything is changed. The database that was there is kept beside it, under another name.
+    FILE is read through before anything is changed. The database that was there is kept beside it, under another name;
+    readings that are in that one only are counted.
 
     \b
     Example:
@@ -56,4 +57,22 @@ def restore(file: Path, database: DatabasePlace) -> None:
     found, kept = put_back(file, Path(database))
     click.echo(f"Restored {database} from {file}: {found.in_words()}")
     if kept:
-        click.echo(f"What was there is {kept} now")
+        click.echo(f"What was there is {kept} now{_tell_of_lacking(Path(database), kept)}")
+
+
+def _tell_of_lacking(database: Path, kept: Path) -> str:
+    """Say which readings are in the database that was kept only."""
+    from metermt.store.sqlite.inspection import lacking  # noqa: PLC0415 - likewise
+
+    try:
+        only_there = lacking(database, kept)
+    except StoreError as error:
+        return f", and cannot be compared with the backup. {error}"
+    if not only_there:
+        return ", and has no reading that the backup lacks"
+    readings = "reading that the backup lacks" if only_there.count == 1 else "readings that the backup lacks"
+    return (
+        f".\nOnly there: {only_there.count} {readings}, accepted from {only_there.since:%Y-%m-%d %H:%M} to"
+        f" {only_there.until:%Y-%m-%d %H:%M} UTC;"
+        f" see 'metermt readings export FILE --database {kept}'"
+    )

@@ -32,7 +32,9 @@ _CLOCK_SECONDS = 5.0  # by which two clocks may differ
     type=click.Path(path_type=Path),
     help="Where the certificates are.  [default: tls beside the database, or in your data folder]",
 )
-@click.option("--backups", type=click.Path(path_type=Path), help="The folder of the backups: is the newest a day old?")
+@click.option(
+    "--backups", type=click.Path(path_type=Path), help="The folder of the backups: is the newest of today, and whole?"
+)
 @click.option("--registry", metavar="HOST[:PORT]", help="The registry that the servers register at.")
 @click.option("--json", "as_json", is_flag=True, help="What was found as JSON, for programs.")
 @click.pass_context

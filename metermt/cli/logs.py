@@ -6,6 +6,7 @@ import logging
 import os
 import sys
 from collections.abc import Callable
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from io import TextIOWrapper
 from logging.handlers import RotatingFileHandler
@@ -22,8 +23,29 @@ _FILE_BYTES, _FILES_KEPT = 10_000_000, 9
 _LONGEST = 4000  # characters of a message
 
 
+@dataclass(frozen=True, slots=True)
+class Log:
+    """Where the log is to go, and how much it is to tell."""
+
+    level: str
+    as_json: bool
+    file: Path | None
+    """None for standard error."""
+
+    @property
+    def files(self) -> list[Path]:
+        """What is written to: the file, and what it is called when it has been rotated."""
+        if not self.file:
+            return []
+        return [self.file, *(Path(f"{self.file}.{number}") for number in range(1, _FILES_KEPT + 1))]
+
+    def begin(self) -> None:
+        """Set up the log. Raises `SettingError`."""
+        set_up_log(self.level, as_json=self.as_json, file=self.file)
+
+
 def log_options(command: Callable[..., Any]) -> Callable[..., Any]:
-    """Add --log-level, --log-json and --log-file, and set up the log before the command runs."""
+    """Add --log-level, --log-json and --log-file; the command gets `log`, and begins it when it has checked it."""
 
     @click.option(
         "--log-level",
@@ -40,8 +62,7 @@ def log_options(command: Callable[..., Any]) -> Callable[..., Any]:
     )
     @functools.wraps(command)
     def with_log(*, log_level: str, log_json: bool, log_file: Path | None, **options: Any) -> Any:
-        set_up_log(log_level, as_json=log_json, file=log_file)
-        return command(**options)
+        return command(log=Log(log_level, log_json, log_file), **options)
 
     return with_log
 

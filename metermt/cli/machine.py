@@ -10,10 +10,11 @@ from metermt.certificates import AUTHORITY, AUTHORITY_KEY, SERVER, SERVER_KEY, D
 from metermt.cli.findings import Finding
 from metermt.config import SERVICE
 from metermt.diskspace import space_at
-from metermt.errors import SettingError
+from metermt.errors import SettingError, StoreError
 
 _SOON = timedelta(days=30)  # time to make new certificates, and to hand them over
 _BACKUP_AGE = timedelta(hours=26)  # a night's backup may be late
+_IN_MINUTES = 120  # up to which an age is told in minutes
 _DATABASE = b"SQLite format 3\x00"
 
 
@@ -83,17 +84,40 @@ def _renewal(path: Path, found: Dated | None) -> str:
 
 
 def check_backups(folder: Path, database: str) -> Finding:
-    """Look at how old the newest backup in a folder is."""
+    """Look at how old the newest backup in a folder is, and into it: whether it is one of ours, and whole."""
     mend = f"metermt backup {folder}/metermt-$(date +%F).db --verify --database {database}"
+    if not folder.is_dir():
+        return Finding("backup", f"There is no folder {folder}", f"mkdir {folder}, or mount the disk of the backups")
     backups = [path for path in folder.glob("*") if path.is_file() and _is_database(path)]
     if not backups:
         return Finding("backup", f"There is no backup in {folder}", mend)
     newest = max(backups, key=lambda path: path.stat().st_mtime)
     age = datetime.now(UTC) - datetime.fromtimestamp(newest.stat().st_mtime, UTC)
-    words = f"the newest backup, {newest}, is {age.total_seconds() / 3600:.0f} hours old"
-    return Finding("backup", words, mend if age > _BACKUP_AGE else "")
+    words = f"the newest backup, {newest}, was written {_ago(age)}"
+    if age > _BACKUP_AGE:
+        return Finding("backup", words, mend)
+    from metermt.store.sqlite.inspection import inspected  # noqa: PLC0415 - 10 ms that no other check owes
+
+    try:
+        found = inspected(newest, quickly=True)
+    except StoreError as error:
+        return Finding("backup", f"{words}, and is of no use. {error}", mend)
+    return Finding("backup", f"{words}, and is whole: {found.in_words()}")
+
+
+def _ago(age: timedelta) -> str:
+    """Say how long ago something was."""
+    minutes = age // timedelta(minutes=1)
+    if minutes < 1:
+        return "just now"
+    if minutes < _IN_MINUTES:
+        return f"{minutes} {'minute' if minutes == 1 else 'minutes'} ago"
+    return f"{minutes // 60} hours ago"
 
 
 def _is_database(path: Path) -> bool:
-    with path.open("rb") as file:
-        return file.read(len(_DATABASE)) == _DATABASE
+    try:
+        with path.open("rb") as file:
+            return file.read(len(_DATABASE)) == _DATABASE
+    except PermissionError:  # it is told when it is looked into
+        return True

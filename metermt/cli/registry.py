@@ -7,7 +7,8 @@ from pathlib import Path
 import click
 
 from metermt.cli.common import MeterCommand
-from metermt.cli.logs import log_options
+from metermt.cli.logs import Log, log_options
+from metermt.cli.places import check_no_key
 from metermt.config import REGISTRY_PORT
 from metermt.registry import RegistryServer
 from metermt.signing import SharedKey
@@ -25,7 +26,7 @@ from metermt.signing import SharedKey
 )
 @click.option("--tcp", is_flag=True, help="Listen on TCP instead of UDP.")
 @log_options
-def registry(host: str, port: int, registry_key_file: Path | None, *, tcp: bool) -> None:
+def registry(host: str, port: int, registry_key_file: Path | None, log: Log, *, tcp: bool) -> None:
     """Run a registry until Ctrl+C or SIGTERM: servers register there, clients find them by name.
 
     \b
@@ -34,6 +35,9 @@ def registry(host: str, port: int, registry_key_file: Path | None, *, tcp: bool)
         metermt serve -h 192.168.1.10 --registry 192.168.1.10
         metermt console --service METER --registry 192.168.1.10
     """
+    for file in log.files:
+        check_no_key(file, registry_key_file)
+    log.begin()
     key = SharedKey.read(registry_key_file) if registry_key_file else None
     ending = {signal.SIGINT, signal.SIGTERM}
     signal.pthread_sigmask(signal.SIG_BLOCK, ending)

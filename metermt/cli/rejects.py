@@ -1,6 +1,7 @@
 """Rows of a route file that were set aside, in a file beside it."""
 
 import csv
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from itertools import count
@@ -8,29 +9,31 @@ from pathlib import Path
 from typing import Any, TextIO
 
 from metermt.errors import RouteError
-from metermt.routefile import BadRow
+from metermt.routefile import OF_REJECTS, BadRow
 
 _TOLD = 10  # rows that a dry run shows
+_OF_REJECTS = re.compile(r"\.rejected(-[0-9]+)?$")
 
 
 class Rejects:
     """The file of rows set aside, beside the route file; made when the first row comes. None that is there is touched.
 
-    With `dry_run` there is no file.
+    Those of `november.csv` are in `november.rejected.csv`, or `november.rejected-2.csv` and so on; so are those of such
+    a file. With `dry_run` there is no file.
     """
 
     def __init__(self, beside: Path, columns: list[str], *, dry_run: bool = False) -> None:
-        self.path = beside.with_name(f"{beside.stem}.rejected.csv")
+        self._stem = _OF_REJECTS.sub("", beside.stem)
+        self.path = beside.with_name(f"{self._stem}.rejected.csv")
         self.count = 0
         self.first: list[BadRow] = []
         """Some of them, to be told."""
         self.meters: set[str] = set()
         """The numbers of the meters that stand in them, as far as they can be told."""
-        self._stem = beside.stem
         self._meter = columns.index("meter")
         self._dry_run = dry_run
         # A file of rejects that is imported again has its own line and reason, which are those of another file.
-        self._dropped = {place for place, column in enumerate(columns) if column in ("line", "reason")}
+        self._dropped = {place for place, column in enumerate(columns) if column in OF_REJECTS}
         self._columns = [column for place, column in enumerate(columns) if place not in self._dropped]
         self._file: TextIO | None = None
         self._writer: Any = None

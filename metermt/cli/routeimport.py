@@ -17,7 +17,8 @@ from metermt.cli.rejects import Rejects
 from metermt.config import DatabasePlace, is_url
 from metermt.errors import RouteError
 from metermt.model import Job, Place
-from metermt.routefile import BadRow, RouteFile
+from metermt.printable import printable
+from metermt.routefile import SAVE_IT, UTF_8, BadRow, RouteFile
 from metermt.rules.cycles import is_unlike
 from metermt.store.memory import MemoryStore
 
@@ -31,11 +32,12 @@ _SET_ASIDE = 3  # the exit status when all went well but for some rows
 @click.argument("file", type=click.Path(path_type=Path))
 @click.option("--cycle", help="Have these meters read in this reading period, for example 2026-11.")
 @click.option("--dry-run", is_flag=True, help="Only say what would happen.")
+@click.option("--encoding", default=UTF_8, show_default=True, help="How FILE is written; a spreadsheet may use cp1252.")
 @database_option
-def import_(file: Path, cycle: str | None, dry_run: bool, database: DatabasePlace) -> None:
+def import_(file: Path, cycle: str | None, encoding: str, dry_run: bool, database: DatabasePlace) -> None:
     """Import a route file: meters in the order of the walk, and with --cycle a job for each of them.
 
-    FILE is a CSV, UTF-8, with commas or semicolons. Its first line names the columns, in any order: meter and route,
+    FILE is a CSV with commas or semicolons. Its first line names the columns, in any order: meter and route,
     and if you have them kind (E, G or W), sequence, address, dials, previous, previous_date (like 2026-10-31),
     instructions, multiplier and status (active or inactive). Rows that cannot be used are set aside, with line and
     reason, in a new file beside it; mend and import that. Importing a file again changes nothing; importing a newer one
@@ -48,48 +50,53 @@ def import_(file: Path, cycle: str | None, dry_run: bool, database: DatabasePlac
         metermt routes import meters.csv
         metermt routes import november.csv --cycle 2026-11
     """
-    if cycle is None:
-        _import_places(file, dry_run, database)
-    else:
-        _import_jobs(file, cycle, dry_run, database)
-
-
-def _import_places(file: Path, dry_run: bool, database: DatabasePlace) -> None:
-    """Import what is known of meters, and nothing that is to be done."""
-    meters = changed = 0
-    with RouteFile(file, None) as route_file, _office(database, dry_run) as opened:
-        _tell_of_unused(route_file)
+    with RouteFile(file, cycle, encoding) as route_file, _office(database, dry_run) as opened:
+        if route_file.ignored:
+            click.echo(printable(f"Columns not used: {', '.join(route_file.ignored)}"), err=True)
         with Rejects(file, route_file.columns, dry_run=dry_run) as rejects:
-            for jobs in _batches(route_file, rejects):
-                meters += len(jobs)
-                places = [Place(job.meter, job.route, job.sequence) for job in jobs]
-                changed += opened.call(import_places, Places(places, dry_run))
+            if cycle is None:
+                is_empty = _import_places(opened, route_file, rejects, dry_run)
+            else:
+                is_empty = _import_jobs(opened, route_file, rejects, cycle, dry_run)
+    if rejects.count:
+        _tell_of_rejects(rejects, dry_run)
+        if route_file.not_read:
+            _tell_of_letters(file, encoding, route_file.not_read)
+        if is_empty:
+            raise RouteError("No row of the file can be used")
+        click.get_current_context().exit(_SET_ASIDE)
+
+
+def _import_places(opened: Office, route_file: RouteFile, rejects: Rejects, dry_run: bool) -> bool:
+    """Import what is known of meters, and nothing that is to be done; tell whether there was nothing to import."""
+    meters = changed = 0
+    for jobs in _batches(route_file, rejects):
+        meters += len(jobs)
+        places = [Place(job.meter, job.route, job.sequence) for job in jobs]
+        changed += opened.call(import_places, Places(places, dry_run))
     would = " would be" if dry_run else ""
     click.echo(f"{changed} of {meters} {'meter' if meters == 1 else 'meters'}{would} new or changed.")
-    _tell_of_rejects(rejects, dry_run, nothing=not meters)
+    return not meters
 
 
-def _import_jobs(file: Path, cycle: str, dry_run: bool, database: DatabasePlace) -> None:
-    """Import what is to be read in a cycle."""
-    with RouteFile(file, cycle) as route_file, _office(database, dry_run) as opened:
-        _tell_of_unused(route_file)
-        _warn_of_its_name(cycle, opened.store.read(lambda tx: tx.jobs.cycles()))
-        total = ImportCount()
-        with Rejects(file, route_file.columns, dry_run=dry_run) as rejects:
-            for jobs in _batches(route_file, rejects):
-                total += opened.call(import_jobs, Import(cycle, jobs, dry_run))
-        left_out = [
-            meter
-            for meter in _meters_on(opened, cycle, route_file.routes)
-            if meter not in route_file and meter not in rejects.meters
-        ]
-        renewed = None if dry_run or total == ImportCount() else opened.call(renew_limits, Cycle(cycle))
-    if {"line", "reason"} <= set(route_file.columns):
-        left_out = []  # rows that were set aside and mended are a part of their routes only
-    _tell(cycle, total, left_out, dry_run)
+def _import_jobs(opened: Office, route_file: RouteFile, rejects: Rejects, cycle: str, dry_run: bool) -> bool:
+    """Import what is to be read in a cycle; tell whether there was nothing to import."""
+    _warn_of_its_name(cycle, opened.store.read(lambda tx: tx.jobs.cycles()))
+    total = ImportCount()
+    for jobs in _batches(route_file, rejects):
+        total += opened.call(import_jobs, Import(cycle, jobs, dry_run))
+    left_out = [
+        meter
+        for meter in _meters_on(opened, cycle, route_file.routes)
+        if meter not in route_file and meter not in rejects.meters
+    ]
+    is_empty = total == ImportCount()
+    renewed = None if dry_run or is_empty else opened.call(renew_limits, Cycle(cycle))
+    # Rows that were set aside and mended are a part of their routes only.
+    _tell(cycle, total, [] if route_file.is_of_rejects else left_out, dry_run)
     if renewed:
         _tell_of_limits(renewed)
-    _tell_of_rejects(rejects, dry_run, nothing=total == ImportCount())
+    return is_empty
 
 
 @contextmanager
@@ -127,11 +134,6 @@ def _tell(cycle: str, total: ImportCount, left_out: list[str], dry_run: bool) ->
         click.echo(f"{len(left_out)} {meters} in the cycle, and not in the file: {names}", err=True)
 
 
-def _tell_of_unused(route_file: RouteFile) -> None:
-    if route_file.ignored:
-        click.echo(f"Columns not used: {', '.join(route_file.ignored)}", err=True)
-
-
 def _tell_of_limits(renewed: Renewed) -> None:
     if renewed.disagreeing:
         meters = "meter has" if renewed.disagreeing == 1 else "meters have"
@@ -142,17 +144,7 @@ def _tell_of_limits(renewed: Renewed) -> None:
             click.echo("  …", err=True)
 
 
-def _tell_of_rejects(rejects: Rejects, dry_run: bool, *, nothing: bool) -> None:
-    """Tell of the rows that were set aside, and end with their exit status if there are any."""
-    if not rejects.count:
-        return
-    _tell_where(rejects, dry_run)
-    if nothing:
-        raise RouteError("No row of the file can be used")
-    click.get_current_context().exit(_SET_ASIDE)
-
-
-def _tell_where(rejects: Rejects, dry_run: bool) -> None:
+def _tell_of_rejects(rejects: Rejects, dry_run: bool) -> None:
     rows = "row" if rejects.count == 1 else "rows"
     if not dry_run:
         click.echo(f"{rejects.count} {rows} set aside, with line and reason, in {rejects.path}", err=True)
@@ -162,6 +154,12 @@ def _tell_where(rejects: Rejects, dry_run: bool) -> None:
         click.echo(f"  line {row.line}: {row.reason}", err=True)
     if rejects.count > len(rejects.first):
         click.echo("  …", err=True)
+
+
+def _tell_of_letters(file: Path, encoding: str, lines: list[int]) -> None:
+    others = len(lines) - 1
+    and_others = f", nor are {others} other rows" if others > 1 else ", nor is another row" if others else ""
+    click.echo(f"Line {lines[0]} of {file} is not {encoding}{and_others}: {SAVE_IT}; then import it again", err=True)
 
 
 def _batches(route_file: RouteFile, rejects: Rejects) -> Iterator[list[Job]]:

@@ -7,6 +7,7 @@ from metermt.cli.office import Opening, office_options
 from metermt.cli.routeimport import import_
 from metermt.cli.unread import missing, release
 from metermt.printable import printable
+from metermt.rules.cycles import none_is_open
 
 
 @click.group(cls=MeterGroup)
@@ -31,8 +32,12 @@ def list_(open_office: Opening) -> None:
     """
     with open_office() as office:
         found, given = office.list_routes(), office.list_assignments()
+        cycles = [] if found else office.list_cycles()
     if not found:
-        click.echo("No routes: import some with 'metermt routes import'.", err=True)
+        are_closed = cycles and not any(one.is_open for one in cycles)
+        names = [one.cycle for one in cycles]
+        words = none_is_open(names) if are_closed else "No routes: import some with 'metermt routes import'"
+        click.echo(f"{words}.", err=True)
         return
     names = [printable(progress.route) for progress in found]
     width = max(map(len, names))

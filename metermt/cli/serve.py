@@ -6,8 +6,8 @@ from pathlib import Path
 import click
 
 from metermt.cli.common import Database, MeterCommand, address_options, check_database
-from metermt.cli.logs import log_options
-from metermt.cli.places import check_apart
+from metermt.cli.logs import Log, log_options
+from metermt.cli.places import check_apart, check_no_key
 from metermt.config import (
     DATABASE_VARIABLE,
     IN_MEMORY,
@@ -128,6 +128,7 @@ def serve(
     idle_minutes: float,
     lease_minutes: float,
     session_hours: float,
+    log: Log,
 ) -> None:
     """Run a meter server until Ctrl+C or SIGTERM.
 
@@ -139,8 +140,11 @@ def serve(
     """
     if database is None and not demo:
         database = default_database()
-    if notify and database is not None:
-        check_apart(notify, database)
+    tls_folder = tls_folder or default_tls_folder(database)
+    for file in [*log.files, *([notify] if notify else [])]:
+        check_apart(file, IN_MEMORY if database is None else database)
+        check_no_key(file, tls_folder, Path(tls_client_ca) if tls_client_ca else None, registry_key_file)
+    log.begin()
     if tls_client_ca is not None and not tls:
         raise SettingError("--tls-client-ca needs --tls")
     if not registry and (registry_key_file or advertise):
@@ -151,7 +155,7 @@ def serve(
         port=port,
         database=None if database is None or str(database) == IN_MEMORY else database,
         demo=demo,
-        tls=_tls_in(tls_folder or default_tls_folder(database), tls_client_ca) if tls else None,
+        tls=_tls_in(tls_folder, tls_client_ca) if tls else None,
         plaintext=plaintext,
         registries=Registries.parse(registry, key) if registry else None,
         advertise=advertise,

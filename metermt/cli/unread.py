@@ -31,8 +31,9 @@ def missing(cycle: str | None, route: str | None, open_office: Opening) -> None:
 @click.command(cls=MeterCommand, short_help="Let others read what somebody holds.")
 @click.argument("what", metavar="[ROUTE|METER]", required=False)
 @click.option("--user", "username", metavar="NAME", help="All that this reader holds.")
+@click.option("--cycle", help="Only in this reading period.  [default: in all open ones]")
 @office_options
-def release(what: str | None, username: str | None, open_office: Opening) -> None:
+def release(what: str | None, username: str | None, cycle: str | None, open_office: Opening) -> None:
     """Let others read what somebody holds: the meters of ROUTE, METER, or all that a reader holds.
 
     Who held them may send what was read all the same, until somebody else is handed them.
@@ -47,12 +48,17 @@ def release(what: str | None, username: str | None, open_office: Opening) -> Non
         raise click.UsageError("Name a route or a meter, or a reader with --user")
     with open_office() as office:
         if what is None:
-            count = office.release_jobs(username=username)
+            count = office.release_jobs(username=username, cycle=cycle)
         elif any(progress.route == what for progress in office.list_routes()):
-            count = office.release_jobs(route=what)
+            count = office.release_jobs(route=what, cycle=cycle)
         else:
             try:
-                count = office.release_jobs(meter=what.upper())
+                count = office.release_jobs(meter=what.upper(), cycle=cycle)
             except RouteError:
+                if cycle:
+                    raise
                 raise RouteError(f"There is no route and no meter {what!r} in the open cycles") from None
-    click.echo(f"{count} {'meter was' if count == 1 else 'meters were'} in somebody's hands, and free now.")
+    if count:
+        click.echo(f"Released {count} {'meter' if count == 1 else 'meters'}: anybody may be handed what was held.")
+    else:
+        click.echo("Nothing to release: nobody holds any of it.")

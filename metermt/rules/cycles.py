@@ -11,18 +11,25 @@ _SHOWN = 12  # cycles that an error names: a year
 
 
 def check_there_is(cycle: str, cycles: Collection[str]) -> None:
-    """Raise `RouteError` unless there is a cycle."""
+    """Raise `RouteError`, which names the cycles that there are, the last ones if there are many."""
     if cycle not in cycles:
         raise RouteError(there_is_no(cycle, cycles))
 
 
 def there_is_no(cycle: str, cycles: Collection[str]) -> str:
-    """Say that there is no such cycle, and which there are, the last ones if there are many."""
+    """Say that there is no such cycle, and which ones there are, the last ones if there are many."""
     if not cycles:
         return f"There is no cycle {shown(cycle)}, and no other: import a route file first"
-    names = ", ".join(sorted(cycles)[-_SHOWN:])
     there_are = f"the last of {len(cycles)} are" if len(cycles) > _SHOWN else "there are" if len(cycles) > 1 else "only"
-    return f"There is no cycle {shown(cycle)}: {there_are} {names}"
+    return f"There is no cycle {shown(cycle)}: {there_are} {_names(cycles)}"
+
+
+def none_is_open(closed: Collection[str]) -> str:
+    """Say that no cycle is open, and which ones are closed."""
+    if not closed:
+        return "There is no cycle yet: import a route file first"
+    which = f"{len(closed)} are closed, the last of them" if len(closed) > _SHOWN else "closed are"
+    return f"No cycle is open; {which} {_names(closed)}"
 
 
 def first_day_of(cycle: str) -> date | None:
@@ -34,6 +41,10 @@ def first_day_of(cycle: str) -> date | None:
 def is_unlike(cycle: str, others: Collection[str]) -> bool:
     """Tell whether a name is made unlike all the others, as `11-2026` is beside `2026-11`."""
     return bool(others) and _shape(cycle) not in map(_shape, others)
+
+
+def _names(cycles: Collection[str]) -> str:
+    return ", ".join(sorted(cycles)[-_SHOWN:])
 
 
 def _shape(name: str) -> str:

@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 from urllib.parse import quote
 
@@ -13,6 +14,20 @@ from metermt.store.sqlite.database import StoreErrors, newest_version, version_o
 
 _COUNTED = ("users", "jobs", "readings")
 _TOLD = 3  # of what is wrong: one fault of a disk makes hundreds
+# What makes a reading one of its own, whatever ids it and its job have.
+_SAID = (
+    "SELECT recorded_at, cycle, meter, username, value, reason, read_at, key"
+    " FROM {at}.readings JOIN {at}.jobs ON jobs.id = readings.job"
+)
+# Most of a database and of a copy of it is the same under the same ids, and need not be compared with all there is.
+_NOT_THE_SAME = (
+    " WHERE NOT EXISTS (SELECT 1 FROM copy.readings AS one WHERE one.id = readings.id"
+    " AND one.username = readings.username AND one.recorded_at = readings.recorded_at AND one.value IS readings.value)"
+)
+_LACKING = (
+    "SELECT count(*), min(recorded_at), max(recorded_at)"
+    f" FROM ({_SAID.format(at='main')}{_NOT_THE_SAME} EXCEPT {_SAID.format(at='copy')})"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,8 +44,8 @@ class Inspection:
         return ", ".join(f"{count} {name[:-1] if count == 1 else name}" for name, count in self.counts.items())
 
 
-def inspected(path: Path) -> Inspection:
-    """Read all of a database, and return what is in it.
+def inspected(path: Path, *, quickly: bool = False) -> Inspection:
+    """Read all of a database, and return what is in it. `quickly` leaves out whether its indexes fit their tables.
 
     Raises `NotAStore`, `StoreTooNew`, or `StoreError` if it is not there, cannot be read, or is damaged.
     """
@@ -38,11 +53,37 @@ def inspected(path: Path) -> Inspection:
         version = version_of(connection, path)
         if not version:
             raise NotAStore(f"{path} is empty: choose another file")
-        problems = [str(row[0]) for row in connection.execute(f"PRAGMA integrity_check({_TOLD})")]
+        check = "quick_check" if quickly else "integrity_check"
+        problems = [str(row[0]) for row in connection.execute(f"PRAGMA {check}({_TOLD})")]
         if problems != ["ok"]:
             raise StoreError(f"The database {path} is damaged: {'; '.join(problems)}")
         counts = {name: next(connection.execute(f"SELECT count(*) FROM {name}"))[0] for name in _COUNTED}
         return Inspection(version < newest_version(), counts)
+
+
+@dataclass(frozen=True, slots=True)
+class Lacking:
+    """Readings that are in one database and not in another: how many, and when the first and the last were accepted.
+
+    Times are in UTC.
+    """
+
+    count: int
+    since: datetime
+    until: datetime
+
+
+def lacking(copy: Path, whole: Path) -> Lacking | None:
+    """Return the readings of a database that a copy of it, an older one perhaps, lacks; None if there are none.
+
+    Raises `StoreError`, also if `whole` is no database or damaged.
+    """
+    with opened_to_look(whole) as connection:
+        if not version_of(connection, whole):
+            raise NotAStore(f"{whole} is empty: choose another file")
+        connection.execute("ATTACH ? AS copy", (_address(copy),))
+        count, since, until = next(connection.execute(_LACKING))
+        return Lacking(count, datetime.fromisoformat(since), datetime.fromisoformat(until)) if count else None
 
 
 @contextmanager
@@ -50,12 +91,15 @@ def opened_to_look(path: Path) -> Iterator[apsw.Connection]:
     """Open a database to be read only. Raises `StoreError`."""
     if not path.is_file():
         raise StoreError(f"There is no database {path}")
-    # Without a log beside it nobody uses it, and all is in the file: then SQLite is told to make none there either.
-    is_alone = not path.with_name(path.name + "-wal").exists()
-    address = f"file:{quote(str(path.absolute()))}?mode=ro{'&immutable=1' if is_alone else ''}"
     with StoreErrors(path):
-        connection = apsw.Connection(address, flags=apsw.SQLITE_OPEN_READONLY | apsw.SQLITE_OPEN_URI)
+        connection = apsw.Connection(_address(path), flags=apsw.SQLITE_OPEN_READONLY | apsw.SQLITE_OPEN_URI)
         try:
             yield connection
         finally:
             connection.close()
+
+
+def _address(path: Path) -> str:
+    # Without a log beside it nobody uses it, and all is in the file: then SQLite is told to make none there either.
+    is_alone = not path.with_name(path.name + "-wal").exists()
+    return f"file:{quote(str(path.absolute()))}?mode=ro{'&immutable=1' if is_alone else ''}"

@@ -25,7 +25,8 @@ def new_file(path: Path, what: str) -> Iterator[Path]:
     """
     try:
         _refuse_what_is_there(path)
-        path.parent.mkdir(parents=True, exist_ok=True)
+        if not path.parent.exists():  # it may be that of a disk that is not mounted
+            raise StoreError(f"{what} cannot be written to {path}: there is no folder {path.parent}; make it first")
         with part_of(path) as part:
             make_private(part)
             yield part
