@@ -3,6 +3,7 @@
 import shutil
 import tempfile
 from collections import Counter
+from datetime import date
 from pathlib import Path
 
 import pytest
@@ -25,7 +26,9 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, ru
 from postgres import empty
 from steps import Failure, free_jobs, record
 
-from metermt.model import JobState, Role, Status
+from metermt.model import JobState, Meter, Place, Role, Status, Walk
+from metermt.quality import Look
+from metermt.rules.history import Read
 from metermt.store.memory import MemoryStore
 from metermt.store.postgres.store import PostgresStore
 from metermt.store.sqlite.store import SqliteStore
@@ -71,6 +74,12 @@ STEPS = st.one_of(
     st.tuples(st.just("end_of"), few(WHICH)),
     st.tuples(st.just("submit"), few(ANSWERS)),
     st.tuples(st.just("submit"), few(ANSWERS)),
+    st.tuples(st.just("skip"), few(METERS)),
+    st.tuples(
+        st.just("doubt"), few(st.tuples(NAMES, METERS, st.sampled_from([None, "k1"])), unique_by=lambda row: row[1])
+    ),
+    st.tuples(st.just("go"), few(WHICH), st.sampled_from(["North", ""]), st.booleans()),
+    st.tuples(st.just("remember"), few(st.tuples(METERS, st.integers(1, 3), st.booleans())), CYCLES),
     st.tuples(st.just("look"), few(METERS), few(NAMES_OF_ANYBODY), few(WHICH), st.integers(0, 3)),
 )
 
@@ -168,7 +177,7 @@ class Transaction:
         """Lease jobs to sessions, whoever holds them."""
         wanted = {meter: (session, minutes) for meter, which, minutes in rows for session in self.living([which])}
         standings = self.tx.jobs.standings(wanted)
-        open_ones = [standing for standing in standings if standing.state is JobState.OPEN]
+        open_ones = [standing for standing in standings if standing.state is not JobState.DONE]
         self.put([(standing.job, *wanted[standing.meter]) for standing in open_ones])
 
     def put(self, rows):
@@ -176,6 +185,34 @@ class Transaction:
         self.tx.leases.put(
             make_lease(job, session.split("-")[0], session, until + 60 * minutes) for job, session, minutes in rows
         )
+
+    def skip(self, meters):
+        """Leave jobs for later, whoever holds them."""
+        standings = [one for one in self.tx.jobs.standings(meters) if one.state is not JobState.DONE]
+        self.tx.jobs.skip({standing.job for standing in standings})
+        walks = [Walk(route, reverse) for route in ("North", "") for reverse in (False, True)]
+        found = self.tx.jobs.free(dict.fromkeys(walks, 3))
+        return self.tx.jobs.routes_left(), {walk: [known.job for known in jobs] for walk, jobs in found.items()}
+
+    def go(self, which, route, reverse):
+        """Let readers walk a route."""
+        self.tx.walks.go({key: Walk(route, reverse) for key in self.living(which)})
+        return sorted(self.tx.walks.now())
+
+    def doubt(self, rows):
+        """Ask readers to look again, or no more, at the latest jobs of meters."""
+        latest = {one.meter: one.job for one in self.tx.jobs.standings([meter for _, meter, _ in rows])}
+        looks = {latest[meter]: key and Look(username, 7, key) for username, meter, key in rows if meter in latest}
+        self.tx.readings.ask_again(looks)
+        return {(one.cycle, one.meter): one.look for one in self.tx.jobs.standings(METER_NUMBERS)}
+
+    def remember(self, rows, cycle):
+        """Say what meters have shown in the past."""
+        known = [row for row in rows if row[0] in METER_NUMBERS]
+        self.tx.places.put([Place(Meter(meter), "North", 3) for meter in {meter for meter, *_ in known}])
+        self.tx.places.add_history([(meter, Read(date(2026, day, day), day, new)) for meter, day, new in known])
+        found = self.tx.places.history(METER_NUMBERS, but_not=cycle)
+        return {meter: sorted(reads, key=repr) for meter, reads in found.items()}, self.tx.jobs.walk(CYCLE, 0)
 
     def end_expired(self):
         self.tx.leases.end_expired(self.now.timestamp())
@@ -255,6 +292,7 @@ class SqliteDoesAsTheReference(RuleBasedStateMachine):
     def begin_a_round(self):
         for store in self.stores:
             add_readers(store, *USERNAMES)
+            store.write(lambda tx: tx.places.put([Place(Meter(meter)) for meter in METER_NUMBERS]))
             for cycle in ("2026-10", CYCLE):
                 import_jobs(
                     store, cycle, [make_job(meter, cycle, "North", place) for place, meter in enumerate(METER_NUMBERS)]
