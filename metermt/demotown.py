@@ -109,12 +109,12 @@ _CUPBOARDS = (
 _CELLARS = (
     "In the cellar: mind your head.",
     "In the cellar, beside the boiler.",
-    "Outside, in the white box by the gate.",
-    "At the back of the house: the dog barks, and is on a chain.",
+    "Outside: white box by the gate.",
+    "At the back: dog on a chain.",
 )
 _KITCHENS = ("In the kitchen, under the sink.", "In the kitchen, beside the cooker.", "In the larder, top left.")
-_METER_ROOM = ("In the cellar, on the board at the end.", "On the landing.", "In the meter room: key above the door.")
-_COUNTERS = ("Behind the counter.", "In the store room: ask for the key.", "At the back, through the yard.")
+_METER_ROOM = ("In the cellar, board at the end.", "On the landing.", "Meter room: key above the door.")
+_COUNTERS = ("Behind the counter.", "Store room: ask for the key.", "At the back, through the yard.")
 
 _SHOPS = ("Bakery", "Café", "Bookshop", "Fishmonger", "Hairdresser", "Ironmonger", "Launderette", "Inn")
 
@@ -144,12 +144,12 @@ _ON_A_STREET = 17  # meters
 _ON_A_ROUTE = 50
 
 _FIRST = (
-    Stop("G72168", "1 Harbour Street", "Outside, in the white box by the gate.", 5_902, 78, 0.1),
+    Stop("G72168", "1 Harbour Street", "Outside: white box by the gate.", 5_902, 78, 0.1),
     Stop("E432365", "1 Harbour Street", "In the cupboard under the stairs.", 8_513, 250, 0.15),
-    Stop("E445691", "3 Harbour Street, flat 1", "In the meter room: key above the door.", 23_207, 105, 0.15),
-    Stop("E445692", "3 Harbour Street, flat 2", "In the meter room: key above the door.", 12_408, 0),
-    Stop("E445693", "3 Harbour Street, flat 3", "In the meter room: key above the door.", 4_061, 18, 0.1),
-    Stop("G58114", "5 Harbour Street", "In the cellar. It will soon begin again at 00000.", 99_924, 280, 0.1),
+    Stop("E445691", "3 Harbour Street, flat 1", "Meter room: key above the door.", 23_207, 105, 0.15),
+    Stop("E445692", "3 Harbour Street, flat 2", "Meter room: key above the door.", 12_408, 0),
+    Stop("E445693", "3 Harbour Street, flat 3", "Meter room: key above the door.", 4_061, 18, 0.1),
+    Stop("G58114", "5 Harbour Street", "In the cellar: soon at 00000 again.", 99_924, 280, 0.1),
     Stop("E60233", "7 Harbour Street, Chandlery", "Behind the counter.", 146_350, 1_700, 0.1),
 )
 """The first stops of the first route: a house, flats of which one is empty and one is used little, a shop."""

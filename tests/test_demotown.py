@@ -92,6 +92,10 @@ def test_households_differ_and_gas_is_for_the_winter():
         assert stop.usual(date(2027, 1, 1), date(2027, 2, 1)) > 4 * stop.usual(date(2027, 7, 1), date(2027, 8, 1))
 
 
+def test_what_is_said_of_a_stop_fits_into_a_line_of_a_terminal():
+    assert all(len(stop.place(stop.past(MONTH)[0], TODAY).meter.instructions) <= 80 for stop in stops())
+
+
 @IN_EACH_SEASON
 def test_a_right_reading_is_taken_at_once(reader, today):
     right = {stop.number: shows(stop.number, today) for stop in stops()}
