@@ -8,6 +8,7 @@ With TLS: `python examples/read_route.py --host meter.example.org --tls-ca ca.pe
 """
 
 import argparse
+import dataclasses
 import getpass
 import random
 import sys
@@ -30,6 +31,19 @@ def answer_to(job: metermt.Job) -> metermt.Answer:
     return metermt.Answer(job.meter.number, value, reason, key=metermt.new_key(), cycle=job.cycle)
 
 
+def submitted(client: metermt.MeterClient, answer: metermt.Answer) -> metermt.Next:
+    """Send an answer; return how far that is, and the next job.
+
+    The server doubts a value that is odd for its meter, and wants it twice. The second one has a key of its own: with
+    the same key it would be the same submission sent again.
+    """
+    try:
+        return client.submit_and_next(answer)
+    except metermt.ConfirmReading as error:  # a real program reads the register once more now
+        print(error)
+        return client.submit_and_next(dataclasses.replace(answer, key=metermt.new_key()))
+
+
 def read(client: metermt.MeterClient, most: int) -> None:
     """Read up to so many meters, one after the other."""
     job = client.get_job()
@@ -39,7 +53,7 @@ def read(client: metermt.MeterClient, most: int) -> None:
             return
         answer = answer_to(job)
         try:
-            accepted = client.submit_and_next(answer)
+            accepted = submitted(client, answer)
         except metermt.SubmissionError as error:  # nothing was changed; another try would be refused as well
             print(f"{job.meter.number} is refused: {error}", file=sys.stderr)
             return

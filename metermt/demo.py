@@ -1,23 +1,23 @@
 """A made-up town: its users, its meters, and the way past them."""
 
-import random
-from collections.abc import Iterator
+from datetime import date
 from typing import Final
 
 from metermt.calls.accounts import add_accounts
 from metermt.calls.desk import Desk
-from metermt.calls.office import Import, import_jobs, list_routes
+from metermt.calls.office import list_routes
+from metermt.calls.opening import Opening, open_cycle
+from metermt.calls.places import Past, Places, Shown, import_history, import_places
 from metermt.calls.table import Caller
+from metermt.demotown import stops
 from metermt.errors import SettingError
-from metermt.model import Account, Job, Meter, Role, User
+from metermt.model import Account, Role, User
 from metermt.passwords import hash_known_password, verify_password
 from metermt.store.base import Tx
 
 USERS: Final = {"adam": "Adam Ong", "carol": "Carol Dent", "eric": "Eric Lund", "gwenda": "Gwenda Pryce"}
 """User names and full names. Each password is the user name."""
 
-_STREETS = ("Station Road", "Mill Lane", "Harbour Street", "Church Walk", "Market Square")
-_HOUSES = 200  # of each street; a meter each
 _OFFICE = Caller(role=Role.ADMIN)
 
 
@@ -29,14 +29,14 @@ def add_town(desk: Desk) -> None:
     """
     if not desk.store.read(lambda tx: _is_empty(tx) or _has_town(tx)):
         raise SettingError(
-            f"--demo would let anybody into {desk.store.place()}, which has users or cycles of its own:"
+            f"--demo would let anybody into {desk.store.place()}, which has users, meters or cycles of its own:"
             " choose another --database, or leave --demo away"
         )
-    cycle = f"{desk.store.read(desk.turn).moment:%Y-%m}"
-    is_open = desk.store.read(lambda tx: tx.jobs.cycles()).get(cycle, True)
+    today = desk.store.read(desk.turn).moment.date()
+    is_open = desk.store.read(lambda tx: tx.jobs.cycles()).get(f"{today:%Y-%m}", True)
     # The meters first: who is cut off after them finds a database of the town next time.
     if is_open and not desk.ask(list_routes, None, caller=_OFFICE):
-        desk.ask(import_jobs, Import(cycle, list(_jobs(cycle))), caller=_OFFICE)
+        _open(desk, today)
     known = desk.store.read(lambda tx: tx.accounts.find(USERS))
     accounts = [
         Account(User(username, full_name), hash_known_password(username))
@@ -68,26 +68,23 @@ def check_no_town(desk: Desk) -> None:
 
 
 def _is_empty(tx: Tx) -> bool:
-    return not tx.accounts.users() and not tx.jobs.cycles()
+    return not tx.accounts.users() and not tx.jobs.cycles() and not tx.places.active()
 
 
 def _has_town(tx: Tx) -> bool:
-    """Tell whether the town's first meter is or was to be read."""
-    first = next(_jobs("any")).meter
-    found = [tx.jobs.find(cycle, [first.number]) for cycle in tx.jobs.cycles()]
-    return any(job.meter.address == first.address for jobs in found for job in jobs.values())
+    """Tell whether the town's first meter hangs where it does in the town."""
+    first = stops()[0]
+    return any(place.meter.address == first.address for place in tx.places.find([first.number]).values())
 
 
-def _jobs(cycle: str) -> Iterator[Job]:
-    """Yield a job for each house: gas meters G40000 to G99999, electricity meters E40000 to E999999.
-
-    They are the same in every run.
-    """
-    choice = random.Random(1)  # noqa: S311 - nothing is kept secret by it
-    numbers: dict[str, None] = {}
-    while len(numbers) < len(_STREETS) * _HOUSES:
-        kind, highest = choice.choice((("G", 99_999), ("E", 999_999)))
-        numbers[f"{kind}{choice.randint(40_000, highest)}"] = None
-    for place, number in enumerate(numbers):
-        street, house = _STREETS[place // _HOUSES], place % _HOUSES + 1
-        yield Job(Meter(number, number[0], 6, f"{house} {street}"), cycle, street, house)
+def _open(desk: Desk, today: date) -> None:
+    """Have all meters read this month: with a past, made up unless they have one, and with hints at what they show."""
+    month = today.replace(day=1)
+    known = desk.store.read(lambda tx: tx.places.history(stop.number for stop in stops()))
+    made_up = {stop.number: stop.past(month) for stop in stops() if stop.number not in known}
+    pasts = known | made_up
+    places = [stop.place(max(pasts[stop.number], key=lambda read: read.on), today) for stop in stops()]
+    shown = [Shown(number, read.on, read.value) for number, past in made_up.items() for read in past]
+    desk.ask(import_places, Places(places), caller=_OFFICE)
+    desk.ask(import_history, Past(shown), caller=_OFFICE)
+    desk.ask(open_cycle, Opening(f"{month:%Y-%m}"), caller=_OFFICE)

@@ -28,7 +28,7 @@ FLOORS = (
     ("floor 3, the table of calls", ("calls.table",)),
     ("floor 3, the desk", ("calls.known", "calls.regulars", "calls.telling", "calls.desk")),
     ("floor 3, the calls", ("calls",)),
-    ("floor 3, the manager", ("manager", "demo")),
+    ("floor 3, the manager", ("manager", "demo", "demotown")),
     ("floor 4", ("transport", "discovery", "registrydoors")),
     (
         "floor 5",

@@ -174,8 +174,8 @@ def deaf_socket(port=0):
 
 
 def masked(text):
-    """Hide what the meters are called and where they hang, and the port."""
-    text = re.sub(r"^Route .*, stop \d+: .*$", "Route #, stop #: #", text, flags=re.MULTILINE)
+    """Hide what the meters are called and where they hang, what the demo says of them, and the port."""
+    text = re.sub(r"^Route .*, stop \d+: .*$(\n.* used since\.$)?", "Route #, stop #: #", text, flags=re.MULTILINE)
     return re.sub(r"localhost:\d+", "localhost:#", re.sub(r"\b[EG]\d{5,6}\b", "#", text))
 
 

@@ -4,11 +4,13 @@ from datetime import date, datetime, time, timedelta
 
 import pytest
 from conftest import CYCLE, dump, make_place
-from readers import Reader, as_office, readings_in
+from readers import WHEN, Reader, as_office, readings_in
+from servers import listening
 
 from metermt.calls import limits, opening, places, readings
 from metermt.calls.cycles import Cycle
 from metermt.calls.places import Past, Shown
+from metermt.client import MeterClient
 from metermt.errors import ConfirmReading, InvalidKey, InvalidReading, InvalidTime
 from metermt.model import Answer, Status
 from metermt.quality import Flag, Quality
@@ -65,6 +67,15 @@ def test_the_same_odd_value_again_is_verified(judging, reader):
     reader.submit("M00001", ODD, key="second")
     assert kept(judging) == [VERIFIED]
     assert reader.status() == Status(1, 1)
+
+
+def test_what_may_lie_behind_an_odd_value_is_told_to_clients(judging):
+    with listening(judging) as server, MeterClient("localhost", server.port) as client:
+        client.login("carol", "carol")
+        with pytest.raises(ConfirmReading) as asked:
+            client.submit_reading("M00001", 2_414, when=WHEN)
+        client.submit_reading("M00001", GOOD, when=WHEN)
+    assert asked.value.details == {"flags": "high", "cause": "swapped"}
 
 
 def test_another_value_is_judged_afresh(judging, reader):

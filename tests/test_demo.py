@@ -1,20 +1,18 @@
 """The made-up town."""
 
-import re
-from dataclasses import replace
+from datetime import date
 
 import pytest
-from conftest import CYCLE, Clock, dump, import_jobs, make_account, make_job
+from conftest import CYCLE, Clock, dump, import_jobs, make_account, make_job, make_place
 from readers import Reader, as_office
 from steps import free_jobs
 
 from metermt.calls import accounts, cycles
 from metermt.calls.desk import Desk
 from metermt.demo import USERS, add_town, check_no_town
+from metermt.demotown import stops
 from metermt.errors import SettingError
 from metermt.store.memory import MemoryStore
-
-NUMBER = re.compile(r"G[4-9]\d{4}|E[4-9]\d{4}|E[1-9]\d{5}")
 
 pytestmark = pytest.mark.usefixtures("hasher")
 
@@ -39,19 +37,17 @@ def test_the_towns_users_have_their_names_as_passwords(town):
         assert account.user.full_name == full_name
 
 
-def test_the_town_has_a_thousand_gas_and_electricity_meters(town):
-    meters = [job.meter for job in jobs_in(town.store)]
-    assert len({meter.number for meter in meters}) == len(meters) == 1000
-    assert all(NUMBER.fullmatch(meter.number) and meter.kind == meter.number[0] for meter in meters)
-    assert {meter.kind for meter in meters} == {"G", "E"}
-    assert all(int(meter.number[1:]) <= meter.highest for meter in meters)
-
-
-def test_its_meters_hang_along_the_streets_and_are_walked_house_by_house(town):
+def test_its_meters_hang_along_three_routes_and_are_walked_stop_by_stop(town):
     jobs = jobs_in(town.store)
-    assert [(job.route, job.sequence) for job in jobs] == sorted((job.route, job.sequence) for job in jobs)
-    assert all(job.meter.address == f"{job.sequence} {job.route}" for job in jobs)
-    assert len({job.meter.address for job in jobs}) == 1000
+    assert len({job.meter.number for job in jobs}) == len(jobs) == 150
+    assert [(job.route, job.sequence) for job in jobs] == [(stop.route, stop.sequence) for stop in stops()]
+    assert {job.meter.kind for job in jobs} == {"G", "E"}
+
+
+def test_all_have_a_past_that_ends_before_this_month(town):
+    assert all(job.previous_date < date(2026, 11, 1) for job in jobs_in(town.store))
+    reads = town.store.read(lambda tx: tx.places.history(stop.number for stop in stops()))
+    assert {number: len(past) for number, past in reads.items()} == {stop.number: 14 for stop in stops()}
 
 
 def test_its_meters_are_to_be_read_this_month(town, clock):
@@ -89,29 +85,34 @@ def test_no_meters_are_added_beside_routes(town, clock):
     assert jobs_in(town.store) == [job]
 
 
-@pytest.mark.parametrize("there", ["users", "jobs", "a user of that name"])
+@pytest.mark.parametrize("there", ["users", "jobs", "places", "a user of that name"])
 def test_it_is_not_added_to_what_others_have_made(store, clock, there):
     if there == "jobs":
         import_jobs(store, CYCLE, [make_job("W7")])
+    elif there == "places":
+        store.write(lambda tx: tx.places.put([make_place("W7")]))
     else:
         store.write(lambda tx: tx.accounts.put([make_account("dora" if there == "users" else "carol")]))
     before = dump(store)
-    with pytest.raises(SettingError, match="which has users or cycles of its own: choose another --database"):
+    with pytest.raises(SettingError, match="which has users, meters or cycles of its own: choose another --database"):
         add_town(Desk(store, clock=clock))
     assert dump(store) == before
 
 
-def test_a_town_that_was_cut_off_half_way_is_completed(store, clock, monkeypatch):
+@pytest.mark.parametrize("step", ["Past", "Opening", "add_accounts"])
+def test_a_town_that_was_cut_off_half_way_is_completed(clock, monkeypatch, step):
     def cut_off(*_args):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("metermt.demo.add_accounts", cut_off)
-    with pytest.raises(KeyboardInterrupt):
-        add_town(Desk(store, clock=clock))
-    monkeypatch.undo()
-    add_town(Desk(store, clock=clock))
-    assert Reader(Desk(store, clock=clock)).meter()
-    assert len(jobs_in(store)) == 999
+    with MemoryStore() as store, MemoryStore() as other:
+        monkeypatch.setattr(f"metermt.demo.{step}", cut_off)
+        with pytest.raises(KeyboardInterrupt):
+            add_town(Desk(store, clock=clock))
+        monkeypatch.undo()
+        for one in (store, other):
+            add_town(Desk(one, clock=clock))
+        assert jobs_in(store) == jobs_in(other)
+        assert Reader(Desk(store, clock=clock)).meter()
 
 
 def test_its_users_are_let_in_by_a_demo_only_also_when_its_meters_were_read(town):
@@ -145,9 +146,16 @@ def test_a_cycle_that_was_closed_stays_closed(town, clock):
     assert {job.cycle for job in jobs_in(town.store)} == {"2026-12"}
 
 
-def test_a_town_of_the_next_month_has_the_same_meters(town, clock):
+def test_a_town_of_the_next_month_has_the_same_meters_and_goes_on_from_what_was_read(town, clock):
     november = jobs_in(town.store)
+    Reader(town).submit("G72168", 5983)
     as_office(town, cycles.close_cycle, cycles.Closing(CYCLE, force=True))
     clock.move(days=20)
     add_town(town)
-    assert jobs_in(town.store) == [replace(job, cycle="2026-12") for job in november]
+    december = jobs_in(town.store)
+    assert [(job.meter.number, job.meter.address) for job in december] == [
+        (job.meter.number, job.meter.address) for job in november
+    ]
+    assert (december[0].previous, december[0].previous_date) == (5983, date(2026, 11, 20))
+    assert "Last time about 5,980, some " in december[0].meter.instructions
+    assert [job.previous for job in december[1:]] == [job.previous for job in november[1:]]

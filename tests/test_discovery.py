@@ -6,6 +6,7 @@ from contextlib import ExitStack
 
 import pytest
 from conftest import wait_until
+from demometers import shows
 from rpyc.core import brine
 from rpyc.utils.registry import TCPRegistryClient, UDPRegistryClient
 
@@ -51,7 +52,7 @@ def test_a_client_by_name_goes_on_with_the_other_server_when_its_own_is_gone(reg
             used, unused = (one, other) if client.port == one.port else (other, one)
 
             used.stop()
-            status = client.submit_and_next(Answer(job.meter.number, 1)).status
+            status = client.submit_and_next(Answer(job.meter.number, shows(job.meter.number))).status
 
             assert client.port == unused.port
             assert (status.count, status.total) == (1, 1)

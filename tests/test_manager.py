@@ -5,10 +5,11 @@ from datetime import UTC, datetime
 
 import pytest
 from conftest import make_jobs
+from demometers import shows
 
 from metermt.calls.table import CALLS
 from metermt.demo import USERS
-from metermt.errors import AlreadyRead, CallError, LoginError, MeterLeased, SessionError
+from metermt.errors import AlreadyRead, CallError, ConfirmReading, LoginError, MeterLeased, SessionError
 from metermt.manager import Manager
 from metermt.model import Answer, Job, Status
 from metermt.policy import Policy
@@ -38,11 +39,21 @@ def test_a_manager_alone_has_a_town_and_nothing_in_common_with_another():
         session_id, name = manager.login(username, username)
         assert name == full_name
         meter = manager.get_job(session_id)
-        assert manager.submit_reading(session_id, meter, datetime.now(), 7) is None
+        assert manager.submit_reading(session_id, meter, datetime.now(), shows(meter)) is None
         assert manager.get_status(session_id).count == 1
     assert manager.get_status(session_id) == Status(1, 4)
     with pytest.raises(SessionError):
         other.get_job(session_id)
+
+
+def test_a_wrong_reading_is_caught_in_its_town_too():
+    manager = Manager()
+    session_id, _ = manager.login("carol", "carol")
+    job = manager.next_job(session_id)
+    assert "Last time about 5,900, some " in job.meter.instructions
+    with pytest.raises(ConfirmReading):
+        manager.submit_reading(session_id, job.meter.number, None, 59_830)
+    manager.submit_reading(session_id, job.meter.number, None, 5_983)
 
 
 def test_the_four_original_calls_do_a_round(manager):

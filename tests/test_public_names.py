@@ -20,6 +20,7 @@ from metermt.calls.table import CALLS, Ask, Caller
 from metermt.certificates import Authority
 from metermt.errors import CallError, Error, InvalidReading, InvalidTime
 from metermt.model import Account, User
+from metermt.serving import RunningServer, ServerSettings
 from metermt.store.memory import MemoryStore
 from metermt.transport.tls import ServerTls
 
@@ -157,6 +158,18 @@ def test_the_example_reads_a_route(run_example, server, monkeypatch):
     assert lines[0] == "Welcome, Carol Dent"
     assert lines[3].endswith(": No signal from the meter")
     assert lines[-1].endswith("3 of 3 are yours")
+
+
+def test_the_example_looks_twice_at_what_is_odd(run_example, monkeypatch):
+    monkeypatch.setattr("random.random", lambda: 0.5)
+    monkeypatch.setattr("random.randint", lambda lowest, _highest: lowest)  # what the meter showed last time
+
+    with RunningServer(ServerSettings(port=0, demo=True)) as server:
+        status, out, err = run_example("--port", server.port, "--password", "carol", "--most", 1)
+
+    assert (status, err) == (0, "")
+    assert "Reading 5902 for meter G72168 is the same as the last one: look again and send it again\n" in out
+    assert out.endswith("1 of 1 are yours\n")
 
 
 def test_the_example_ends_with_a_word_when_it_cannot_go_on(

@@ -3,17 +3,18 @@
 import re
 import signal
 from contextlib import suppress
-from datetime import datetime
+from datetime import datetime, timedelta
 
 import pytest
 from conftest import start
+from demometers import shows
 from servers import METERMT_SERVE, SERVER_PY, run_to_end
 
 from metermt.client import MeterClient
 from metermt.errors import InvalidTime
 
 TIME = r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d"
-WHEN = "2024-11-20T10:00"  # in the server's local time
+WHEN = f"{datetime.now() - timedelta(days=1):%Y-%m-%d}T10:00"  # in the server's local time
 
 
 @pytest.mark.parametrize(
@@ -63,13 +64,15 @@ def test_the_demo_prints_its_readings_at_the_end_sorted_by_meter(servers):
     with MeterClient("localhost", server.port) as carol, MeterClient("localhost", server.port) as adam:
         carol.login("carol", "carol")
         adam.login("adam", "adam")
-        for value, reason in ((5983, ""), (0, "new register"), (-1, "Dog [large]"), (7, "")):
+        for is_read, reason in ((True, ""), (True, "new lock"), (False, "Dog [large]"), (True, "")):
             for client, name in ((carol, "carol"), (adam, "adam")):
                 meter = client.get_job().meter.number
+                value = shows(meter) if is_read else -1
                 client.submit_reading(meter, value, reason, WHEN)
-                expected.append(f"{meter}={value}@2024-11-20T10:00[{reason}]{name}")
-        carol.submit_reading(expected[0].split("=")[0], 5984, "", WHEN)  # a correction
-        expected[0] = expected[0].replace("=5983@", "=5984@")
+                expected.append(f"{meter}={value}@{WHEN}[{reason}]{name}")
+        corrected = expected[0].partition("=")[0]
+        carol.submit_reading(corrected, shows(corrected) + 1, "", WHEN)
+        expected[0] = f"{corrected}={shows(corrected) + 1}@{WHEN}[]carol"
         unread_meter = adam.get_job().meter.number
 
     assert server.stop(signal.SIGINT) == 0
@@ -85,7 +88,7 @@ def test_the_demo_prints_no_readings_if_told_so(servers):
     server = servers.start("--demo", "--no-dump")
     with MeterClient("localhost", server.port) as client:
         client.login("carol", "carol")
-        client.submit_reading(client.get_job().meter.number, 12, "", WHEN)
+        client.submit_reading(client.get_job().meter.number, -1, "locked", WHEN)
     assert server.stop() == 0
     assert len(server.output.splitlines()) == 2
 
@@ -93,7 +96,7 @@ def test_the_demo_prints_no_readings_if_told_so(servers):
 def test_a_demo_is_served_from_a_database_of_its_own_and_that_is_served_as_a_demo_only(servers, database, tmp_path):
     refused = run_to_end("--port", 0, "--demo", "--database", database)
     assert refused.returncode == 1
-    assert f"--demo would let anybody into {database}, which has users or cycles of its own" in refused.stderr
+    assert f"--demo would let anybody into {database}, which has users, meters or cycles of its own" in refused.stderr
 
     for _ in range(2):
         assert servers.start("--demo", "--database", tmp_path / "demo.db").stop() == 0
@@ -111,7 +114,7 @@ def test_readings_are_printed_when_asked_for(options, dumps, servers, database):
         client.submit_reading("M00001", -1, "locked", WHEN)
     assert server.stop() == 0
 
-    dump = ["M00000=12@2024-11-20T10:00[]carol", "M00001=-1@2024-11-20T10:00[locked]carol"]
+    dump = [f"M00000=12@{WHEN}[]carol", f"M00001=-1@{WHEN}[locked]carol"]
     assert server.output.splitlines()[2:] == (dump if dumps else [])
 
 
@@ -126,7 +129,7 @@ def test_a_time_from_long_ago_does_not_spoil_the_dump(zone, servers, database, m
         client.submit_reading("M00001", 2, "", WHEN)
 
     assert server.stop() == 0
-    assert server.output.splitlines()[-1] == "M00001=2@2024-11-20T10:00[]carol"
+    assert server.output.splitlines()[-1] == f"M00001=2@{WHEN}[]carol"
 
 
 def test_signals_that_come_twice_end_it_once(servers, database):

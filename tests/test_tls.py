@@ -15,6 +15,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
+from demometers import shows
 
 from metermt import certificates, connect
 from metermt.certificates import Authority
@@ -58,7 +59,7 @@ def test_readings_go_through_an_encrypted_link(server, authority):
         with connect(host, server.port, tls_ca=authority.path) as client:
             assert client.login("carol", "carol") == "Carol Dent"
             job = client.get_job()
-            client.submit_reading(job.meter.number, 5983)
+            client.submit_reading(job.meter.number, shows(job.meter.number))
 
 
 def test_the_four_calls_work_from_a_bare_tls_connection_of_rpyc(server, authority):
@@ -66,7 +67,7 @@ def test_the_four_calls_work_from_a_bare_tls_connection_of_rpyc(server, authorit
     try:
         session, full_name = connection.root.login("gwenda", "gwenda")
         meter = connection.root.get_job(session)
-        connection.root.submit_reading(session, meter, datetime.now(), 17)
+        connection.root.submit_reading(session, meter, datetime.now(), shows(meter))
         count, total = connection.root.get_status(session)
         assert (full_name, count) == ("Gwenda Pryce", 1)
         assert total >= 1
@@ -86,7 +87,7 @@ def test_requests_sent_all_at_once_by_a_bare_tls_connection_of_rpyc_are_all_answ
         answers = [call for _ in range(40) for call in (get_status(session), get_jobs(session, '{"n": 1000}'))]
         for status, jobs in zip(answers[::2], answers[1::2], strict=True):
             assert status.value[0] == 0
-            assert len(jobs.value) > 100_000
+            assert len(jobs.value) > 10_000
 
 
 def test_a_server_for_another_host_is_refused(tmp_path):

@@ -81,7 +81,7 @@ def quality_of(judgement: Judgement, standing: Standing, answer: Answer, usernam
     raise ConfirmReading(
         f"Reading {answer.value} for meter {answer.meter} is {oddity(judgement.flags)}: look again and send it again",
         flags=" ".join(judgement.flags),
-        cause=judgement.cause or "",
+        cause=str(judgement.cause or ""),
     )
 
 

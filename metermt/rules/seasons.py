@@ -1,5 +1,6 @@
 """How a whole town moves with the season: by how much its use lies above its mean in each month. Pure functions."""
 
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import date
@@ -42,34 +43,45 @@ def season_of(histories: Iterable[History], opened: date) -> Season:
     log(use a day) = meter + the months that the period covers, fitted by turns, each to what the other leaves. A month
     that n periods tell of is believed as n / (n + 10). There is none as long as some month of the year was hardly read.
     """
-    told = [found for history in histories if (found := _told(history.periods, opened))]
+    places: dict[Parts, int] = {}  # of what covers the same parts of months, as most periods of a town do
+    told = [found for history in histories if (found := _told(history.periods, opened, places))]
+    counts = Counter(place for meter in told for _, place in meter)
+    seen = _by_month((parts, counts[place]) for parts, place in places.items())
+    if min(seen) <= _WHOLE * sum(seen) / 12:
+        return Season()
     months = [0.0] * 12
     for _ in range(_SWEEPS):
-        above, seen = [0.0] * 12, [0.0] * 12
+        over = [sum(months[month] * part for month, part in parts) for parts in places]
+        offs = [0.0] * len(places)
         for meter in told:
-            rests = [rate - sum(months[month] * part for month, part in parts) for rate, parts in meter]
+            rests = [rate - over[place] for rate, place in meter]
             level = sum(rests) / len(rests)
-            for rest, (_, parts) in zip(rests, meter, strict=True):
-                off = min(max(rest - level, -_FAR), _FAR)
-                for month, part in parts:
-                    above[month] += off * part
-                    seen[month] += part
-        if min(seen) <= _WHOLE * sum(seen) / 12:
-            return Season()
+            for rest, (_, place) in zip(rests, meter, strict=True):
+                offs[place] += min(max(rest - level, -_FAR), _FAR)
+        above = _by_month(zip(places, offs, strict=True))
         months = [(month * n + a) / (n + _LEANS) for month, a, n in zip(months, above, seen, strict=True)]
         mean = sum(months) / 12
         months = [round(month - mean, 4) for month in months]
     return Season(tuple(months))
 
 
-def _told(periods: Sequence[Period], opened: date) -> list[tuple[float, Parts]]:
-    """Return the logarithm of the use a day in each period of a meter, and the months that it covers."""
+def _told(periods: Sequence[Period], opened: date, places: dict[Parts, int]) -> list[tuple[float, int]]:
+    """Return the logarithm of the use a day in each period of a meter, and the place of what it covers in `places`."""
     since = opened.toordinal() - _YEARS
     return [
-        (log(period.use / period.days), _parts(period.middle, period.days))
+        (log(period.use / period.days), places.setdefault(_parts(period.middle, period.days), len(places)))
         for period in periods
         if period.use > 0 and period.days <= _LONGEST and since < period.middle < opened.toordinal()
     ]
+
+
+def _by_month(amounts: Iterable[tuple[Parts, float]]) -> list[float]:
+    """Return how much of some amounts belongs to each month."""
+    found = [0.0] * 12
+    for parts, amount in amounts:
+        for month, part in parts:
+            found[month] += amount * part
+    return found
 
 
 @lru_cache(maxsize=4096)  # the periods of a town are much the same
