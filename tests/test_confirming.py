@@ -19,7 +19,7 @@ from metermt.store.sqlite.store import SqliteStore
 
 ODD, GOOD = 87_712, 1_144
 """Values of a meter that showed 1,132 last, and uses some 12 a month."""
-ASKED = f"{ODD} is high for this meter: look at it again, and type what it shows"
+ASKED = f"{ODD} is high for this meter: look at the meter again, and type what it shows"
 
 
 def fill_town(store, accounts):
@@ -74,7 +74,7 @@ def test_the_console_asks_for_an_odd_reading_once_more(town_console, database_pa
     terminal.wait_for("Accepted: you have read 1 out of 1 readings")
     assert terminal.meter() == "G5249"
     terminal.type(str(ODD + 1))
-    terminal.wait_for("look at it again")
+    terminal.wait_for("look at the meter again")
     terminal.answer("Reading for meter G5249", str(GOOD))
     assert terminal.end() == 0
     with SqliteStore(database_path) as store:

@@ -30,7 +30,7 @@ _CAUSES = {
     Cause.DROPPED: "a digit left out",
     Cause.DOUBLED: "a digit typed twice",
     Cause.MISREAD: "a digit misread",
-    Cause.NEIGHBOUR: "the meter next to it",
+    Cause.NEIGHBOUR: "that of the meter next to it",
     Cause.REPEATED: "the last reading once more",
     Cause.EXCHANGED: "another device",
 }
@@ -93,9 +93,10 @@ def oddity(flags: Iterable[Flag]) -> str:
 def look_again(answer: Answer, error: ConfirmReading) -> str:
     """Return what to tell a reader at the meter, and what may lie behind the value, as far as the error says it."""
     flags, cause = str(error.details.get("flags", "")).split(), error.details.get("cause")
-    odd = oddity(flag for flag in Flag if flag in flags)
+    odd = oddity(flag for flag in Flag if flag in flags and flag is not Flag.NEIGHBOUR)  # that is the cause as well
+    here = " for this meter" if {Flag.HIGH, Flag.LOW} & set(flags) else ""
     hint = f" ({_CAUSES[Cause(cause)]}?)" if cause in list(_CAUSES) else ""
-    return f"{answer.value} is {odd} for this meter{hint}: look at it again, and type what it shows"
+    return f"{answer.value} is {odd}{here}{hint}: look at the meter again, and type what it shows"
 
 
 def _is_second_look(look: Look | None, answer: Answer, username: str) -> bool:
