@@ -158,7 +158,10 @@ class _Meter:
         if cause is Cause.DROPPED and 10 ** len(self._text) > self._previous + self._top:
             return 0.0  # the register has not so many digits yet
         total, previous, top, over = 0.0, self._previous, self._top, self._over
-        for value, part in SLIPS[cause](self._text):
+        if cause is Cause.DOUBLED and not over and 10 ** (len(self._text) - 1) <= previous:
+            return 0.0  # the register has more digits already
+        reach = inf if over else max(self.use, top - self.use)  # from the use at hand to any that is likely
+        for value, part in SLIPS[cause](self._text, reach):
             use = value - previous
             if use < 0:
                 use += over
