@@ -11,7 +11,7 @@ from typing import Any
 
 import apsw
 
-from bench.databases import COLUMNS, CYCLE, READERS, copy_of, make_database, remove
+from bench.databases import COLUMNS, CYCLE, PLACE, READERS, copy_of, make_database, remove
 from bench.growth import database_of
 from bench.processes import metermt
 from bench.settings import Settings
@@ -128,16 +128,23 @@ def _bare_seconds(path: Path, number: int) -> float:
 def _write_bare(path: Path, number: int, pipe: Any) -> None:
     remove(path)
     SqliteStore(path).close()
-    rows = [(*row[:5], CYCLE, *row[5:]) for row in map(_row, range(number))]
+    rows = list(map(_row, range(number)))
+    places = [(id_, *row[:5], "1", 1, *row[5:7]) for id_, row in enumerate(rows)]
+    jobs = [(id_, *row[:5], "1", 1, CYCLE, *row[5:]) for id_, row in enumerate(rows)]
     started = time.perf_counter()
     connection = apsw.Connection(str(path))
     for statement in ("PRAGMA journal_mode = WAL", "PRAGMA synchronous = FULL", "BEGIN"):
         connection.execute(statement)
     connection.execute("INSERT INTO cycles (cycle) VALUES (?)", (CYCLE,))
-    connection.executemany(f"INSERT INTO jobs ({COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", rows)
+    connection.executemany(f"INSERT INTO places (id, {PLACE}) VALUES ({_marks(places)})", places)
+    connection.executemany(f"INSERT INTO jobs (place, {COLUMNS}) VALUES ({_marks(jobs)})", jobs)
     connection.execute("COMMIT")
     connection.close()
     pipe.send(time.perf_counter() - started)
+
+
+def _marks(rows: list[tuple[Any, ...]]) -> str:
+    return ", ".join("?" * len(rows[0]))
 
 
 def _row(number: int) -> tuple[Any, ...]:

@@ -13,7 +13,13 @@ CYCLE = "2026-11"
 READERS = [f"reader{number:02}" for number in range(64)]
 """Who may log in, with their names as passwords."""
 
-COLUMNS = "meter, kind, dials, address, instructions, cycle, route, sequence, previous, previous_date"
+_METER = "meter, kind, dials, address, instructions, multiplier, active"
+COLUMNS = f"{_METER}, cycle, route, sequence, previous, previous_date"
+"""Of a job."""
+PLACE = f"{_METER}, route, sequence"
+"""The columns of a place."""
+READING = "job, username, value, reason, read_at, recorded_at, key, quality, flags, cause"
+"""The columns of a reading."""
 
 # A login is no part of a round. With the server's own parameters those of 64 clients would take seconds of each run.
 _cheap = PasswordHasher(time_cost=1, memory_cost=8, parallelism=1)
@@ -22,13 +28,14 @@ _cheap = PasswordHasher(time_cost=1, memory_cost=8, parallelism=1)
 _JOBS = f"""
     WITH RECURSIVE counter(n) AS (SELECT 0 UNION ALL SELECT n + 1 FROM counter WHERE n + 1 < ?1)
     INSERT INTO jobs (id, {COLUMNS})
-    SELECT ?2 + n + 1, printf('%s%07d', ?3, n), 'W', 5, printf('%d Station Road', n), 'Behind the hedge', '{CYCLE}',
-           printf('%s%05d', ?3, n / 250), n % 250, 1000, '2026-10-31' FROM counter
+    SELECT ?2 + n + 1, printf('%s%07d', ?3, n), 'W', 5, printf('%d Station Road', n), 'Behind the hedge',
+           '1', 1, '{CYCLE}', printf('%s%05d', ?3, n / 250), n % 250, 1000, '2026-10-31' FROM counter
 """
-_READINGS = """
-    INSERT INTO readings (id, job, username, value, reason, read_at, recorded_at, key)
+_READINGS = f"""
+    INSERT INTO readings (id, {READING})
     SELECT id, id, printf('reader%02d', id % 64), 4711, '', '2026-11-20T10:00:00+00:00', '2026-11-20T10:00:01+00:00',
-           printf('%016x%s', 1763632800000000000 + id, lower(hex(randomblob(8)))) FROM jobs WHERE id <= ?
+           printf('%016x%s', 1763632800000000000 + id, lower(hex(randomblob(8)))), 'A', '', ''
+    FROM jobs WHERE id <= ?
 """
 _TALLIES = f"INSERT INTO tallies SELECT '{CYCLE}', username, count(*) FROM readings GROUP BY username"
 

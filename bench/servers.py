@@ -13,7 +13,7 @@ from rich.console import Console
 from rich.table import Table
 
 from bench.bulk import export_seconds, import_seconds, submit_seconds, write_route_file
-from bench.databases import COLUMNS, CYCLE, accounts, copy_of, make_database
+from bench.databases import COLUMNS, CYCLE, READING, accounts, copy_of, make_database
 from bench.machine import cpu_seconds
 from bench.processes import Server, metermt
 from bench.rounds import Sample, measure_clients, rows_of
@@ -23,20 +23,24 @@ from metermt.store.postgres.store import PostgresStore
 
 _JOBS = f"""
     INSERT INTO jobs ({COLUMNS})
-    SELECT 'W' || lpad(n::text, 7, '0'), 'W', 5, n || ' Station Road', 'Behind the hedge', '{CYCLE}',
+    SELECT 'W' || lpad(n::text, 7, '0'), 'W', 5, n || ' Station Road', 'Behind the hedge', '1', 1, '{CYCLE}',
            'W' || lpad((n / 250)::text, 5, '0'), n %% 250, 1000, '2026-10-31' FROM generate_series(0, %s - 1) AS n
 """
-_READINGS = """
+_READINGS = f"""
     WITH added AS (
-        INSERT INTO readings (job, username, value, reason, read_at, recorded_at, key)
+        INSERT INTO readings ({READING})
         SELECT id, 'reader' || lpad((id %% 64)::text, 2, '0'), 4711, '', '2026-11-20T10:00:00+00:00',
-               '2026-11-20T10:00:01+00:00', 'stored-' || lpad(id::text, 12, '0') FROM jobs ORDER BY id LIMIT %s
+               '2026-11-20T10:00:01+00:00', 'stored-' || lpad(id::text, 12, '0'), 'A', '', ''
+        FROM jobs ORDER BY id LIMIT %s
         RETURNING id, job
     )
     UPDATE jobs SET reading = added.id, state = 'done' FROM added WHERE jobs.id = added.job
 """
 _TALLIES = f"INSERT INTO tallies SELECT '{CYCLE}', username, count(*) FROM readings GROUP BY username"
-_TABLES = "metermt_schema, users, sessions, servers, login_failures, cycles, tallies, jobs, leases, readings"
+_TABLES = (
+    "metermt_schema, users, sessions, servers, login_failures, cycles, tallies, places, history, assignments, jobs,"
+    " leases, readings, limits, looks"
+)
 
 
 def fill(url: str, *, unread: int, stored: int = 0) -> None:

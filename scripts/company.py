@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Self
 
 import apsw
-from crowd import CYCLE, Crowd, Sent, exit_with, faults_in, integrity_of
+from crowd import CYCLE, OTHER_ROUTE, Crowd, Sent, exit_with, faults_in, integrity_of
 
 METERMT = Path(sys.executable).with_name("metermt")
 SECONDS = 60  # that a command may take; it waits for ten when the database is locked
@@ -112,7 +112,7 @@ class Company:
         """Open a further cycle, with the same meters; bring it up to date; close it again."""
         path, cycle = self._folder / "route.csv", f"later-{number}"
         for address, expected in (("Mill Lane", "added"), ("Mill Lane", "unchanged"), ("Hill Road", "changed")):
-            rows = (f"W{n},R2,W,{n},{address} {n}\n" for n in range(ROUTE))
+            rows = (f"W{n},{OTHER_ROUTE},W,{n},{address} {n}\n" for n in range(ROUTE))
             path.write_text("meter,route,kind,sequence,address\n" + "".join(rows), encoding="utf-8")
             counts = {"added": 0, "changed": 0, "unchanged": 0} | {expected: ROUTE}
             said = self._metermt("routes", "import", path, "--cycle", cycle).stdout.strip()

@@ -13,7 +13,7 @@ from typing import Self
 from typists import PASSWORD, PATIENCE, Sent, Typist
 
 from metermt import Answer, Error, Job, Meter, MeterClient, User, new_key
-from metermt.model import Account, Status
+from metermt.model import Account, Assignment, Status
 from metermt.passwords import hash_password
 from metermt.store.base import Tx
 from metermt.store.sqlite.store import SqliteStore
@@ -24,6 +24,8 @@ from whole import integrity_of  # noqa: E402
 
 USERNAMES = ("adam", "carol", "eric", "gwenda")
 TYPISTS = ("hana", "ines", "jakob")
+OTHER_ROUTE = "R2"  # whose jobs none of them is handed
+_IDLE = "kim"
 CYCLE = "2026-11"
 SERVER = ROOT / "server.py"
 
@@ -169,14 +171,15 @@ def exit_with(faults: dict[str, object], where: str = "") -> None:
 
 
 def prepare(database: Path, meters: int) -> None:
-    """Make a database with the readers, and a cycle of meters W0, W1 …"""
+    """Make a database with the readers, and a cycle of meters W0, W1 …; who has `OTHER_ROUTE` never reads."""
     password_hash = hash_password(PASSWORD)
-    names = (*USERNAMES, *TYPISTS)
+    names = (*USERNAMES, *TYPISTS, _IDLE)
     accounts = [Account(User(username, username.title()), password_hash) for username in names]
     jobs = [Job(Meter(f"W{n}", "W", 5), CYCLE, "R1", n) for n in range(meters)]
 
     def fill(tx: Tx) -> None:
         tx.accounts.put(accounts)
+        tx.walks.assign([Assignment(OTHER_ROUTE, _IDLE)])
         tx.jobs.open_cycle(CYCLE)
         tx.jobs.add(jobs)
 

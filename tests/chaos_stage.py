@@ -27,8 +27,8 @@ _JOBS_AT_ONCE = 20_000
 _FEW = 8_000  # jobs: fewer, and readers could run out of them before somebody looks again
 
 _MORE_JOBS = """
-    INSERT INTO jobs (meter, kind, dials, address, instructions, cycle, route, sequence)
-    SELECT 'M' || lpad(n::text, 7, '0'), 'W', 5, '', '', %s, 'R' || n / 500, mod(n, 500)
+    INSERT INTO jobs (meter, kind, dials, address, instructions, multiplier, active, cycle, route, sequence)
+    SELECT 'M' || lpad(n::text, 7, '0'), 'W', 5, '', '', '1', 1, %s, 'R' || n / 500, mod(n, 500)
     FROM generate_series(%s::int, %s::int) AS n
 """
 _ROWS = """

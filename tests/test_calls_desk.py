@@ -55,12 +55,12 @@ def test_requests_of_many_readers_are_each_answered(answered, carol, adam):
             nobody,
             ask_for(adam, rounds.get_job),
             ask_for(carol, readings.submit_reading, Answer("G404", 5)),
-            ask_for(adam, readings.submit_reading, Answer("M00004", 5)),
+            ask_for(adam, readings.submit_reading, Answer("M00003", 5)),
             ask_for(adam, office.import_jobs, office.Import(CYCLE, [])),
         ]
     )
     assert [type(outcome) for outcome in outcomes] == [str, SessionError, str, UnknownMeter, type(None), RoleError]
-    assert (outcomes[0], outcomes[2]) == ("M00000", "M00001")
+    assert (outcomes[0], outcomes[2]) == ("M00000", "M00004")
     assert adam.status() == Status(1, 1)
 
 
@@ -71,16 +71,16 @@ def test_a_request_that_spoils_the_transaction_spoils_its_own_answer_only(answer
 
     fault = Ask(make_call(spoil, answers_many=True), Caller(), "", 1)
     outcomes = answered([ask_for(carol, rounds.get_job), fault, ask_for(adam, rounds.get_job)])
-    assert [str(outcomes[0]), type(outcomes[1]), str(outcomes[2])] == ["M00000", ZeroDivisionError, "M00001"]
+    assert [str(outcomes[0]), type(outcomes[1]), str(outcomes[2])] == ["M00000", ZeroDivisionError, "M00004"]
     assert desk.store.read(lambda tx: tx.jobs.cycles()) == {CYCLE: True}
 
 
 def test_a_request_whose_data_the_database_refuses_spoils_its_own_answer_only(answered, desk, carol, adam):
     refused = make_call(lambda turn, _ask: turn.tx.readings.count({("1999-01", "nobody"): 1}))
     outcomes = answered([ask_for(carol, rounds.get_job), Ask(refused, Caller(), "", 1), ask_for(adam, rounds.get_job)])
-    assert [str(outcomes[0]), str(outcomes[2])] == ["M00000", "M00001"]
+    assert [str(outcomes[0]), str(outcomes[2])] == ["M00000", "M00004"]
     assert isinstance(outcomes[1], StoreRefused) != isinstance(desk.store, MemoryStore)
-    assert adam.meter() == "M00001"
+    assert adam.meter() == "M00004"
 
 
 @pytest.mark.parametrize("answers_many", [False, True])
@@ -148,10 +148,25 @@ def test_when_a_session_was_last_used_is_noted_now_and_then(desk, carol, clock):
 def test_a_desk_remembers_sessions_for_a_while_only(desk, carol, adam, clock):
     assert len(desk.sessions) == 2
     clock.move(minutes=2)
-    carol.meter()
+    carol.status()
     assert len(desk.sessions) == 1
-    adam.meter()
+    adam.status()
     assert len(desk.sessions) == 2
+
+
+def test_a_session_is_looked_up_once_more_when_it_begins_a_route(desk, carol, monkeypatch):
+    looked_up = []
+    read_within = desk.sessions.identify
+
+    def identify(turn, asks):
+        read, due = read_within(turn, asks)
+        looked_up.append(len(read))
+        return read, due
+
+    monkeypatch.setattr(desk.sessions, "identify", identify)
+    for _ in range(4):
+        carol.submit_and_next(carol.meter())
+    assert looked_up == [0, 1, 0, 0, 0, 0, 0, 0]
 
 
 def test_a_desk_that_cannot_note_a_use_answers_all_the_same(demo_accounts, clock, caplog, hasher):

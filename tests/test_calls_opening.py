@@ -127,7 +127,7 @@ def test_a_route_file_tells_of_meters_and_of_what_is_to_be_read(town):
     moved = make_job("M1", route="West", sequence=3)
     as_office(town, office.import_jobs, office.Import(CYCLE, [moved, make_job("NEW", route="West")]))
     assert open_(town, OTHER_CYCLE).added == 4
-    assert Reader(town).meters(9) == ["NEW", "M1", "M2", "M3", "NEW", "M1"]
+    assert Reader(town).meters(9) == ["NEW", "M1", "NEW", "M1", "M2", "M3"]
 
 
 def test_what_is_used_on_an_inactive_meter_is_flagged(town):

@@ -3,6 +3,7 @@
 import pytest
 from conftest import CYCLE, LEASED_UNTIL, OTHER_CYCLE, dump, import_jobs, make_job, make_jobs
 from readers import Reader, as_office
+from steps import free_jobs, meters_of
 
 from metermt.calls import cycles
 from metermt.calls.unread import Missing, Release, list_missing, release_jobs
@@ -64,35 +65,34 @@ def test_thousands_are_told_part_by_part(desk):
 
 @pytest.fixture
 def crew(desk, carol, adam):
-    """Carol, who holds M00000 and M00001, and S1 of another route; Adam, who holds M00002."""
-    carol.meters(2)
-    adam.meter()
+    """Carol, who holds S1 of a short route, and M00000 and M00001 of the next; Adam, who holds M00004 at its end."""
     import_jobs(desk.store, CYCLE, [make_job("S1", route="A")])
-    carol.meters(3)
+    assert carol.meters(3) == ["S1", "M00000", "M00001"]
+    assert adam.meter() == "M00004"
 
 
 @pytest.mark.parametrize(
     ("what", "count", "free"),
     [
         ({"route": "North"}, 3, ["M00000", "M00001", "M00002", "M00003", "M00004"]),
-        ({"route": "A"}, 1, ["S1", "M00003", "M00004"]),
-        ({"meter": "M00001"}, 1, ["M00001", "M00003", "M00004"]),
-        ({"meter": "M00004"}, 0, ["M00003", "M00004"]),
-        ({"username": "carol"}, 3, ["S1", "M00000", "M00001", "M00003", "M00004"]),
-        ({"username": "eric"}, 0, ["M00003", "M00004"]),
+        ({"route": "A"}, 1, ["S1", "M00002", "M00003"]),
+        ({"meter": "M00001"}, 1, ["M00001", "M00002", "M00003"]),
+        ({"meter": "M00003"}, 0, ["M00002", "M00003"]),
+        ({"username": "carol"}, 3, ["S1", "M00000", "M00001", "M00002", "M00003"]),
+        ({"username": "eric"}, 0, ["M00002", "M00003"]),
     ],
     ids=str,
 )
 def test_what_is_released_is_free(desk, crew, what, count, free):
     assert release(desk, **what) == count
-    assert [known.job.meter.number for known in desk.store.read(lambda tx: tx.jobs.free(9))] == free
+    assert meters_of(desk.store.read(free_jobs)) == free
 
 
 def test_a_readers_sessions_that_are_over_hold_nothing_after_a_release(desk, carol):
     carol.meter()
     carol.hang_up()
     assert release(desk, username="carol") == 1
-    assert Reader(desk, "adam").meter() == "M00000"
+    assert Reader(desk, "adam").meters(9) == ["M00004", "M00003", "M00002", "M00001", "M00000"]
 
 
 def test_who_held_a_released_meter_may_send_its_reading_all_the_same(desk, carol):

@@ -57,6 +57,7 @@ def test_what_stands_in_the_help_of_metermt_can_be_tried():
         ("serve",),
         ("console",),
         ("routes", "import"),
+        ("cycles", "open"),
         ("readings", "export"),
     ]
     assert all(tuple(tip.split()) in LEAVES for tip in tips)
@@ -162,17 +163,21 @@ def test_what_a_server_keeps_in_memory_is_out_of_reach(invoke, path, tmp_path):
     ids=" ".join,
 )
 def test_a_missing_database_is_named_and_not_made(invoke, path, database_path, tmp_path):
+    history = tmp_path / "past.csv"
+    history.write_text("meter,date,value\nG1,2026-10-31,1\n")
+
     finished = invoke(*path, *ARGUMENTS.get(path, ()), stdin=PASSWORD)
 
     assert_refused(
         finished, f"There is no database {database_path}: check --database, or make it with 'metermt routes import'"
     )
-    assert list(tmp_path.iterdir()) == []
+    assert list(tmp_path.iterdir()) == [history]
 
 
 @pytest.mark.parametrize("path", [path for path in ON_A_DATABASE if path != ("restore",)], ids=" ".join)
 def test_a_file_that_is_no_database_is_left_as_it_is(invoke, path, database_path, tmp_path):
     (tmp_path / "november.csv").write_text("meter,route\nG1,North\n")
+    (tmp_path / "past.csv").write_text("meter,date,value\nG1,2026-10-31,1\n")
     database_path.write_text("Dear Sir or Madam,\n" * 1000)
 
     finished = invoke(*path, *ARGUMENTS.get(path, ()), stdin=PASSWORD)

@@ -35,10 +35,10 @@ def server(database_path, demo_accounts, hasher):
 
 @pytest.fixture
 def at_server(invoke, server):
-    """Run `metermt routes …` at the server as somebody, whose password comes from a pipe."""
+    """Run `metermt routes …`, or a command of another group, at the server as somebody; the password is piped."""
 
-    def at_server(*arguments, login="gwenda"):
-        return invoke("routes", *arguments, "--server", f"localhost:{server.port}", "--as", login, stdin=f"{login}\n")
+    def at_server(*arguments, login="gwenda", group="routes"):
+        return invoke(group, *arguments, "--server", f"localhost:{server.port}", "--as", login, stdin=f"{login}\n")
 
     return at_server
 
@@ -55,20 +55,23 @@ def test_a_supervisor_sees_at_a_server_what_its_database_shows(invoke, at_server
 
 @pytest.mark.parametrize("what", [("Old Town",), ("w1",), ("--user", "carol")], ids=" ".join)
 def test_a_supervisor_releases_at_a_server(invoke, at_server, what):
-    assert_done(at_server("release", *what), "1 meter was in somebody's hands, and free now.\n")
+    assert_done(at_server("release", *what), "Released 1 meter: anybody may be handed what was held.\n")
     assert "carol" not in invoke("routes", "missing").stdout
+    assert_done(at_server("release", *what), "Nothing to release: nobody holds any of it.\n")
 
 
 def test_an_admin_closes_reopens_and_removes_at_a_server(invoke, at_server):
-    assert_done(at_server("close", "--cycle", CYCLE, login="adam"), f"Closed cycle {CYCLE}; 3 meters were not read.\n")
-    words = f"Cycle {CYCLE} is open again; 3 meters are to be read.\n"
-    assert_done(at_server("reopen", CYCLE, login="adam"), words)
+    closed = at_server("close", CYCLE, "--force", login="adam", group="cycles")
+    assert_done(closed, f"Closed cycle {CYCLE}; 3 meters were not read.\n")
+    reopened = at_server("reopen", CYCLE, login="adam", group="cycles")
+    assert_done(reopened, f"Cycle {CYCLE} is open again; 3 meters are to be read.\n")
     assert_done(at_server("remove", "g2", "--cycle", CYCLE, login="adam"), f"Meter G2 is not to be read in {CYCLE}.\n")
     assert invoke("routes", "list").stdout == "2026-11  North     0/1\n2026-11  Old Town  0/1\n"
 
 
 def test_who_may_not_is_refused_and_logged_out(at_server, server):
-    assert_refused(at_server("reopen", CYCLE), "reopen_cycle is for an admin or more, and you are a supervisor")
+    reopened = at_server("reopen", CYCLE, group="cycles")
+    assert_refused(reopened, "reopen_cycle is for an admin or more, and you are a supervisor")
     assert_refused(
         at_server("missing", login="carol"), "list_missing is for a supervisor or more, and you are a reader"
     )
@@ -115,7 +118,9 @@ def test_a_supervisors_program_has_methods_for_what_the_commands_do(server):
         assert gwenda.release_jobs(route="Old Town") == 1
         with pytest.raises(RoleError):
             gwenda.close_cycle(CYCLE)
-        assert adam.close_cycle(CYCLE) == 3
+        with pytest.raises(RouteError, match="3 meters are not read in 2026-11: read them first"):
+            adam.close_cycle(CYCLE)
+        assert adam.close_cycle(CYCLE, force=True) == 3
         assert adam.reopen_cycle(CYCLE) == 3
         adam.remove_jobs(CYCLE, ["G2"])
         assert [(progress.route, progress.total) for progress in gwenda.list_routes()] == [

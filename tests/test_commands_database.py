@@ -17,7 +17,7 @@ from metermt.store.sqlite.store import SqliteStore
 
 ROWS = 20_000
 TABLES = [
-    *("cycles", "history", "jobs", "leases", "limits", "login_failures", "looks", "places"),
+    *("assignments", "cycles", "history", "jobs", "leases", "limits", "login_failures", "looks", "places"),
     "readings",
     "sessions",
     "tallies",

@@ -57,11 +57,11 @@ def test_what_is_kept_is_listed(kept, invoke, tmp_path, in_india):
     assert listed.stderr == f"{tmp_path / 'metermt' / 'outbox' / 'half.json'} is damaged, or being written just now\n"
 
 
-def test_it_is_thrown_away_when_it_is_named(kept, invoke):
+def test_it_is_thrown_away_when_it_is_named(kept, invoke, in_india):
     assert_refused(invoke("outbox", "remove", "G9"), "Nothing is kept for meter G9: see `metermt outbox list`")
     assert invoke("outbox", "remove").returncode == 2
     removed = invoke("outbox", "remove", "G2", "--user", "adam")
-    assert_done(removed, "Thrown away: G2 17 2026-11-20 10:00 adam old.example.org:11003\n")
+    assert_done(removed, "Thrown away: G2 17 2026-11-20 10:00+05:30 adam old.example.org:11003\n")
     assert len(kept.all()) == 2
     invoke("outbox", "remove", "--all")
     assert_done(invoke("outbox", "list"), "Nothing is kept on this device: all that was typed is accepted.\n")

@@ -59,7 +59,8 @@ def test_one_meter_that_was_not_read_is_one(invoke, crew_database):
             ("import", "letter.csv", "--cycle", CYCLE),
             "letter.csv is no route file: its first line must name the columns meter and route, separated by commas or"
             " semicolons. There is no meter and no route; it names 'dear sir or madam', ''. Also known, if you have"
-            " them: kind, sequence, address, dials, previous, previous_date, instructions",
+            " them: kind, sequence, address, dials, previous, previous_date, instructions,"
+            " multiplier, status",
         ),
         (("import", "twice.csv", "--cycle", CYCLE), "twice.csv names the column kind twice"),
     ],

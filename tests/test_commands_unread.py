@@ -119,19 +119,26 @@ def test_what_cannot_be_done_changes_nothing(invoke, busy_database, arguments, w
 
 
 def test_a_cycle_is_closed_once(invoke, busy_database):
-    assert invoke("routes", "close", "--cycle", CYCLE).returncode == 0
+    assert invoke("cycles", "close", CYCLE, "--force").returncode == 0
     before = dump_of(busy_database)
 
-    assert_refused(invoke("routes", "close", "--cycle", CYCLE), f"Cycle {CYCLE} is closed already")
+    assert_refused(invoke("cycles", "close", CYCLE, "--force"), f"Cycle {CYCLE} is closed already")
     held = invoke("routes", "release", "North", "--cycle", CYCLE)
     assert_refused(held, f"Cycle {CYCLE} is closed: nobody holds a meter in it")
 
     assert dump_of(busy_database) == before
 
 
-@pytest.mark.parametrize("named", [[], [CYCLE, "--cycle", CYCLE]], ids=["none", "two"])
-def test_one_cycle_is_reopened_at_a_time(invoke, busy_database, named):
-    finished = invoke("routes", "reopen", *named)
+@pytest.mark.parametrize(
+    ("named", "words"),
+    [
+        ([], "Missing argument 'CYCLE'."),
+        ([CYCLE, OTHER_CYCLE], f"Got unexpected extra argument ({OTHER_CYCLE})"),
+    ],
+    ids=["none", "two"],
+)
+def test_one_cycle_is_reopened_at_a_time(invoke, busy_database, named, words):
+    finished = invoke("cycles", "reopen", *named)
 
     assert (finished.returncode, finished.stdout) == (2, "")
-    assert finished.stderr.endswith("Error: Name one cycle: --cycle 2026-10\n")
+    assert finished.stderr.endswith(f"Error: {words}\n")

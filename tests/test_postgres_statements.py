@@ -1,6 +1,7 @@
 """What the PostgreSQL store's statements cost: rows are looked up by indexes, whatever is known of the tables."""
 
 import re
+from datetime import date
 
 import psycopg
 import pytest
@@ -9,15 +10,49 @@ from readers import Reader
 from servers import fill
 from steps import record
 
+from metermt.calls import rounds
 from metermt.calls.desk import Desk
+from metermt.errors import ConfirmReading
+from metermt.model import Place
+from metermt.rules.history import Read
+from metermt.rules.limits import Limits
+from metermt.rules.looks import JobLimits
 from metermt.store.postgres.store import PostgresStore
 
-SHORT = ("jobs_free", "cycles", "tallies", "sessions", "leases_until")
+SHORT = ("jobs_free", "jobs_skipped", "cycles", "tallies", "sessions", "leases_until", "assignments")
 """What has but the rows that are asked for, and tables of a few rows."""
+
+
+LIMITS = JobLimits(Limits(previous=3, previous_on=date(2026, 9, 3))).as_text()
+
+
+def fill_all(store, demo_accounts):
+    """Fill every table: meters with what they have shown, jobs with limits, half of them done, and readers at work."""
+    jobs = make_jobs(3000)
+    meters = [job.meter.number for job in jobs]
+    store.write(lambda tx: tx.places.put(Place(job.meter, job.route, job.sequence) for job in jobs))
+    fill(store, demo_accounts, jobs)
+
+    def more(tx):
+        record(tx, [make_reading(meter, "adam", key=meter) for meter in meters[:1500]])
+        tx.places.add_history((meter, Read(date(2026, 9, 3), 3)) for meter in meters)
+        tx.jobs.set_limits({standing.job: LIMITS for standing in tx.jobs.standings(meters)})
+
+    store.write(more)
+    desk = Desk(store)
+    for name in ("adam", "eric") * 10:
+        Reader(desk, name).meters(25)
 
 
 def a_readers_day(desk):
     carol = Reader(desk)
+    meter = carol.meter()
+    Reader(desk, "adam").meters(30)
+    carol.ask(rounds.skip_job, rounds.Skipped(meter))
+    meter = carol.meter()
+    with pytest.raises(ConfirmReading):
+        carol.submit(meter, 2, key=f"{carol.session_id}-odd")
+    carol.submit(meter, 2, key=f"{carol.session_id}-sure")
     meter = carol.meter()
     for number in range(3):
         meter = carol.submit_and_next(meter, key=f"{carol.session_id}-{number}").job.meter.number
@@ -56,25 +91,23 @@ def walks_in(plan):
 def test_statements_look_rows_up_by_indexes(new_database, demo_accounts, hasher, analysed):
     postgres_url = new_database()
     with PostgresStore(postgres_url) as store:
-        fill(store, demo_accounts, make_jobs(3000))
-        store.write(
-            lambda tx: record(tx, [make_reading(f"M{number:05}", "adam", key=f"{number}") for number in range(1500)])
-        )
-        desk = Desk(store)
-        for name in ("adam", "eric") * 10:
-            Reader(desk, name).meters(25)
+        fill_all(store, demo_accounts)
     with PostgresStore(postgres_url) as store:
         if analysed:
             with psycopg.connect(postgres_url, autocommit=True) as connection:
                 connection.execute("VACUUM ANALYZE")
         a_readers_day(Desk(store))
+        store.read(lambda tx: (tx.places.find(["M00001", "M00002"]), tx.places.history(["M00001", "M00002"], CYCLE)))
 
         plans = plans_of(store)
 
     assert len(plans) > 10
     for sql, plan in plans.items():
         assert not walks_in(plan), f"{sql}\n{plan}"
-    for index in ("jobs_free", "readings_key", "leases_of", "leases_until"):
+    for index in (
+        *("jobs_free", "jobs_skipped", "jobs_at", "limits_pkey", "looks_pkey", "history_pkey"),
+        *("readings_key", "leases_of", "leases_until"),
+    ):
         assert any(index in plan for plan in plans.values()), f"no statement uses {index}"
 
 

@@ -141,7 +141,7 @@ def test_a_file_without_the_columns_it_needs_is_refused_with_those_that_it_has(w
     assert str(caught.value) == (
         f"{path} is no route file: its first line must name the columns meter and route, separated by commas or"
         f" semicolons. There is no {missing.replace(' and ', ' and no ')}; it names {found}. Also known, if you have"
-        " them: kind, sequence, address, dials, previous, previous_date, instructions"
+        " them: kind, sequence, address, dials, previous, previous_date, instructions, multiplier, status"
     )
 
 

@@ -17,7 +17,7 @@ _TOLD = 10  # rows that cannot be used, and are told of
 _SET_ASIDE = 3  # the exit status when all went well but for some rows
 
 
-@click.group(cls=MeterGroup)
+@click.group(cls=MeterGroup, short_help="Say what meters have shown in the past.")
 def history() -> None:
     """Say what meters have shown in the past, so that their next readings can be judged."""
 

@@ -264,7 +264,10 @@ class Walks(ABC):
 
     @abstractmethod
     def now(self) -> list[tuple[str, Walk]]:
-        """Return where readers walk now, by user name: one for each session that has not ended, in any order."""
+        """Return where readers walk now, by user name: one for each session that has not ended, in any order.
+
+        Users who are disabled walk no more.
+        """
 
     @abstractmethod
     def go(self, walks: Mapping[str, Walk]) -> None:

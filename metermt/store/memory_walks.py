@@ -25,7 +25,11 @@ class MemoryWalks(Walks):
             self._facts.undo.drop(self._facts.assignments, key)
 
     def now(self) -> list[tuple[str, Walk]]:
-        return [(login.username, login.walk) for login in self._facts.logins.values() if login.walk and not login.ended]
+        return [
+            (login.username, login.walk)
+            for login in self._facts.logins.values()
+            if login.walk and not login.ended and not self._facts.accounts[login.username].user.disabled
+        ]
 
     def go(self, walks: Mapping[str, Walk]) -> None:
         self._put(walks)

@@ -36,11 +36,22 @@ _CLOSED_HANDS = (
 )
 # A subquery for each row, as a database might begin with any table of a join, and then had to sort all that are free.
 _IS_OPEN = "(SELECT closed FROM cycles WHERE cycles.cycle = jobs.cycle) = 0"
-_ROUTES_LEFT = [
-    f"SELECT route, count(*) FROM jobs WHERE state = '{state}' AND leased = 0 AND {_IS_OPEN}"
-    " GROUP BY cycle, route ORDER BY cycle, route"
-    for state in ("open", "skipped")
-]
+
+
+def _routes_left(state: str) -> str:
+    """Return a statement for how many jobs in a state are leased to nobody, by open cycle and route.
+
+    From route to route by an index, in which each is counted: it costs a third of going through all jobs.
+    """
+    free = f"jobs.state = '{state}' AND jobs.leased = 0"
+    return (
+        f"WITH RECURSIVE found(route) AS (SELECT min(route) FROM jobs WHERE {free} UNION ALL"
+        f" SELECT (SELECT min(route) FROM jobs WHERE {free} AND jobs.route > found.route) FROM found"
+        " WHERE found.route IS NOT NULL)"
+        " SELECT cycles.cycle, found.route, (SELECT count(*) FROM jobs"
+        f" WHERE {free} AND jobs.route = found.route AND jobs.cycle = cycles.cycle)"
+        " FROM cycles CROSS JOIN found WHERE cycles.closed = 0 AND found.route IS NOT NULL"
+    )
 
 
 def free_on(state: str, route: str, most: str, *, reverse: bool) -> str:
@@ -52,6 +63,7 @@ def free_on(state: str, route: str, most: str, *, reverse: bool) -> str:
     )
 
 
+_ROUTES_LEFT = [_routes_left(state) for state in ("open", "skipped")]
 _FREE = {
     (state, reverse): free_on(state, "?", "?", reverse=reverse)
     for state in ("open", "skipped")
@@ -172,8 +184,9 @@ class SqlJobs(Steps, Jobs):
     def routes_left(self) -> dict[str, int]:
         left: Counter[str] = Counter()
         for statement in _ROUTES_LEFT:
-            for route, jobs in self._sql.rows(statement):
-                left[route] += jobs
+            for _, route, jobs in sorted(self._sql.rows(statement)):
+                if jobs:
+                    left[route] += jobs
         return dict(left)
 
     def skip(self, jobs: Iterable[int]) -> None:

@@ -18,14 +18,15 @@ _FIND = f"{_PLACES} WHERE meter {{among}}"
 _ACTIVE = f"{_PLACES} WHERE active = 1 ORDER BY route, sequence, meter"
 _REPLACE = "ON CONFLICT (meter) DO UPDATE SET " + ", ".join(f"{name} = excluded.{name}" for name in _COLUMNS[1:])
 _IDS = "SELECT meter, id FROM places WHERE meter {among}"
+# CROSS JOIN, as SQLite keeps the order of its tables then: the meters that are asked for come first.
 _SHOWN = (
     "SELECT places.meter, history.read_on, history.value, history.exchanged FROM places"
-    " JOIN history ON history.place = places.id WHERE places.meter {among}"
+    " CROSS JOIN history WHERE history.place = places.id AND places.meter {among}"
 )
 _READ = (
-    "SELECT places.meter, readings.read_at, readings.value FROM places JOIN jobs ON jobs.place = places.id"
-    " JOIN readings ON readings.id = jobs.reading"
-    " WHERE places.meter {among} AND jobs.cycle <> ? AND readings.value IS NOT NULL"
+    "SELECT places.meter, readings.read_at, readings.value FROM places CROSS JOIN jobs CROSS JOIN readings"
+    " WHERE jobs.place = places.id AND readings.id = jobs.reading AND places.meter {among}"
+    " AND jobs.cycle <> ? AND readings.value IS NOT NULL"
 )
 
 

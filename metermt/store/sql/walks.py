@@ -7,7 +7,11 @@ from metermt.store.groups import Walks
 from metermt.store.sql.dialect import Steps
 
 _COLUMNS = ("route", "username", "reverse")
-_NOW = "SELECT username, route, reverse, assigned FROM sessions WHERE ended = 0 AND route IS NOT NULL"
+_NOW = (
+    "SELECT sessions.username, sessions.route, sessions.reverse, sessions.assigned FROM sessions"
+    " WHERE sessions.ended = 0 AND sessions.route IS NOT NULL"
+    " AND (SELECT disabled FROM users WHERE users.username = sessions.username) = 0"
+)
 
 
 class SqlWalks(Steps, Walks):
