@@ -3,7 +3,7 @@
 import re
 import signal
 from contextlib import suppress
-from datetime import datetime
+from datetime import datetime, timedelta
 
 import pytest
 from conftest import start
@@ -13,7 +13,7 @@ from metermt.client import MeterClient
 from metermt.errors import InvalidTime
 
 TIME = r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d"
-WHEN = "2024-11-20T10:00"  # in the server's local time
+WHEN = f"{datetime.now() - timedelta(days=1):%Y-%m-%d}T10:00"  # in the server's local time
 
 
 @pytest.mark.parametrize(
@@ -67,7 +67,7 @@ def test_the_demo_prints_its_readings_at_the_end_sorted_by_meter(servers):
             for client, name in ((carol, "carol"), (adam, "adam")):
                 meter = client.get_job().meter.number
                 client.submit_reading(meter, value, reason, WHEN)
-                expected.append(f"{meter}={value}@2024-11-20T10:00[{reason}]{name}")
+                expected.append(f"{meter}={value}@{WHEN}[{reason}]{name}")
         carol.submit_reading(expected[0].split("=")[0], 5984, "", WHEN)  # a correction
         expected[0] = expected[0].replace("=5983@", "=5984@")
         unread_meter = adam.get_job().meter.number
@@ -111,7 +111,7 @@ def test_readings_are_printed_when_asked_for(options, dumps, servers, database):
         client.submit_reading("M00001", -1, "locked", WHEN)
     assert server.stop() == 0
 
-    dump = ["M00000=12@2024-11-20T10:00[]carol", "M00001=-1@2024-11-20T10:00[locked]carol"]
+    dump = [f"M00000=12@{WHEN}[]carol", f"M00001=-1@{WHEN}[locked]carol"]
     assert server.output.splitlines()[2:] == (dump if dumps else [])
 
 
@@ -126,7 +126,7 @@ def test_a_time_from_long_ago_does_not_spoil_the_dump(zone, servers, database, m
         client.submit_reading("M00001", 2, "", WHEN)
 
     assert server.stop() == 0
-    assert server.output.splitlines()[-1] == "M00001=2@2024-11-20T10:00[]carol"
+    assert server.output.splitlines()[-1] == f"M00001=2@{WHEN}[]carol"
 
 
 def test_signals_that_come_twice_end_it_once(servers, database):
