@@ -149,7 +149,7 @@ def _everything(tx):
         "routes": {cycle: tx.jobs.routes(cycle) for cycle in tx.jobs.cycles()},
         "places": tx.places.active(),
         "history": {meter: sorted(reads, key=repr) for meter, reads in tx.places.history(places).items()},
-        "walks": sorted(tx.walks.now()),
+        "walks": sorted(tx.walks.now(0)),
         "assignments": tx.walks.assignments(),
         "free": [known.job for known in free],
         "held": {key: [known.job for known in jobs] for key, jobs in held.items()},

@@ -54,6 +54,14 @@ def test_who_is_done_helps_the_others_from_the_other_end(town):
     assert adam.meters(9) == ["S1", "S2", "S3", "W1", "W2", "W3", "N3"]
 
 
+def test_whose_session_has_expired_walks_no_more(town, clock):
+    Reader(town).meter()
+    clock.move(hours=11)
+    adam = Reader(town, "adam")
+    clock.move(hours=2)
+    assert adam.meter() == "N1"
+
+
 def test_readers_walk_the_routes_that_are_given_to_them_and_nobody_else_does(town):
     give(town, "West", "carol")
     give(town, "West", "adam", reverse=True)

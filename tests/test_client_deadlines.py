@@ -5,7 +5,7 @@ from contextlib import ExitStack
 
 import pytest
 from client_fixtures import *  # noqa: F403 - the fixtures
-from clients import LONG_AGO, ends_after
+from clients import YESTERDAY, ends_after
 from conftest import WHEN, run_together, start, wait_until
 
 from metermt import Answer, MeterClient
@@ -19,7 +19,7 @@ def test_while_the_server_is_frozen_every_call_ends_by_its_deadline(servers, dat
         idle, shared, busy = (stack.enter_context(MeterClient("localhost", server.port, timeout=1.0)) for _ in range(3))
         for client, name in ((idle, "adam"), (shared, "carol"), (busy, "eric")):
             client.login(name, name)
-        many = [Answer("X1", 1, "\N{DOG}" * 500, LONG_AGO)] * 1000  # 6 MB
+        many = [Answer("X1", 1, "\N{DOG}" * 500, YESTERDAY)] * 1000  # 6 MB
 
         def call(what):
             with ends_after(1.0), pytest.raises(DeadlineExceeded, match=r"^No answer from the server within 1 sec"):
@@ -43,7 +43,7 @@ def test_while_the_server_is_frozen_every_call_ends_by_its_deadline(servers, dat
 
         assert idle.get_job().meter.number == "M00000"
         assert shared.get_status() == Status(0, 0)
-        assert busy.submit_readings([Answer("M00002", 1, when=LONG_AGO)]) == [None]
+        assert busy.submit_readings([Answer("M00002", 1, when=YESTERDAY)]) == [None]
 
 
 def test_a_server_that_accepts_nobody_is_given_up_at_the_deadline():

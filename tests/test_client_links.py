@@ -5,7 +5,7 @@ import socket
 
 import pytest
 from client_fixtures import *  # noqa: F403 - the fixtures
-from clients import LONG_AGO, ends_after, ends_by, read_in
+from clients import YESTERDAY, ends_after, ends_by, read_in
 from conftest import WHEN, make_answer, run_together, start, wait_until
 from proxy import Proxy
 from servers import listening, sockets_of
@@ -72,9 +72,9 @@ def test_a_server_that_is_killed_and_comes_back_is_found_again(servers, database
     server = servers.start("--database", database)
     with Proxy(server.port) as proxy, MeterClient("localhost", proxy.port) as client:
         client.login("carol", "carol")
-        client.submit_and_next(Answer("M00000", 1, when=LONG_AGO))
+        client.submit_and_next(Answer("M00000", 1, when=YESTERDAY))
         proxy.lost_answers = 1
-        submission = start(lambda: client.submit_and_next(Answer("M00001", 2, when=LONG_AGO)))
+        submission = start(lambda: client.submit_and_next(Answer("M00001", 2, when=YESTERDAY)))
         wait_until(lambda: proxy.lost_answers == 0, "the reading is stored, and its reader does not know")
         server.kill()
         servers.start("--database", database, port=server.port)

@@ -7,7 +7,7 @@ from threading import Event
 
 import pytest
 from client_fixtures import *  # noqa: F403 - the fixtures
-from clients import LONG_AGO, ends_after, ends_by, read_in
+from clients import YESTERDAY, ends_after, ends_by, read_in
 from conftest import make_answer, start, wait_until
 from proxy import Proxy
 from servers import sockets_of
@@ -133,7 +133,7 @@ def test_a_reader_whose_server_is_killed_again_and_again_hardly_waits(servers, d
             waits = []
             while not over.is_set():
                 started = time.monotonic()
-                client.submit_reading(f"M{len(waits) % 500:05}", len(waits), when=LONG_AGO)
+                client.submit_reading(f"M{len(waits) % 500:05}", len(waits), when=YESTERDAY)
                 waits.append(time.monotonic() - started)
             return waits
 
@@ -156,10 +156,10 @@ def test_a_reading_whose_server_is_killed_before_it_answers_counts_once(pair, da
         proxies = [stack.enter_context(Proxy(server.port)) for server in pair]
         client = stack.enter_context(MeterClient(servers=addresses(*proxies)))
         client.login("carol", "carol")
-        client.submit_and_next(Answer("M00000", 1, when=LONG_AGO))
+        client.submit_and_next(Answer("M00000", 1, when=YESTERDAY))
         used, unused = used_and_unused(client, *proxies)
         used.lost_answers = 1
-        submission = start(lambda: client.submit_and_next(Answer("M00001", 2, when=LONG_AGO)))
+        submission = start(lambda: client.submit_and_next(Answer("M00001", 2, when=YESTERDAY)))
         wait_until(lambda: used.lost_answers == 0, "the reading is stored, and its reader does not know")
         pair[proxies.index(used)].kill()
 
@@ -176,7 +176,7 @@ def test_a_call_to_a_frozen_server_is_made_at_the_other_one_after_half_of_its_ti
     used, unused = used_and_unused(client, *pair)
     with used.frozen():
         with ends_after(1.0):
-            assert client.submit_and_next(Answer(job.meter.number, 1, when=LONG_AGO)).status == Status(1, 1)
+            assert client.submit_and_next(Answer(job.meter.number, 1, when=YESTERDAY)).status == Status(1, 1)
         assert client.port == unused.port
         with ends_by(0):
             client.ping()

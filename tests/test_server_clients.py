@@ -179,7 +179,7 @@ def test_a_server_without_descriptors_lives_on_and_takes_clients_when_there_are_
             sock.close()
         with MeterClient("localhost", server.port) as client:
             assert client.login("adam", "adam") == "Adam Ong"
-            assert client.get_job().meter.number == "M00001"
+            assert client.get_job().meter.number == "M00499"
 
     assert server.errors.count("cannot accept") <= 3  # it does not fill the log
     assert server.stop() == 0

@@ -8,7 +8,7 @@ from pathlib import Path
 import apsw
 import rpyc
 from argon2 import PasswordHasher
-from clients import LONG_AGO, read_in
+from clients import YESTERDAY, read_in
 from conftest import make_account, start, wait_until
 from servers import make_database
 
@@ -49,7 +49,7 @@ def test_a_submission_that_waits_for_the_database_at_sigterm_is_stored_and_ackno
         session, _ = connection.root.login("carol", "carol")
         submit = connection.root.submit_reading  # kept: when it goes RPyC says so, which is not read before the answer
         other.execute("BEGIN IMMEDIATE")
-        submission = rpyc.async_(submit)(session, "M00000", LONG_AGO, 1)
+        submission = rpyc.async_(submit)(session, "M00000", YESTERDAY, 1)
         wait_until(lambda: unread(server) == 0, "the server has read the request")
 
         server.send(signal.SIGTERM)
@@ -88,7 +88,7 @@ def test_what_was_acknowledged_until_sigterm_is_stored_and_nothing_else(servers,
     def read_on(connection, session, first):
         with suppress(EOFError, ConnectionError):
             for number in range(first, first + 100):
-                connection.root.submit_reading(session, f"M{number:05}", LONG_AGO, 1)
+                connection.root.submit_reading(session, f"M{number:05}", YESTERDAY, 1)
                 acknowledged.append(f"M{number:05}")
 
     with ExitStack() as stack:

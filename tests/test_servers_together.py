@@ -2,7 +2,7 @@
 
 import pytest
 import rpyc
-from clients import LONG_AGO, meter_of, read_in
+from clients import YESTERDAY, meter_of, read_in
 from conftest import dump, make_jobs, wait_until
 from readers import left_to
 from rpyc.core.vinegar import GenericException
@@ -38,9 +38,9 @@ def test_two_servers_on_one_database_know_each_others_sessions(running):
         adams, _ = other.root.login("adam", "adam")
 
         assert one.root.get_job(session) == other.root.get_job(session) == "M00000"
-        assert one.root.get_job(adams) == other.root.get_job(adams) == "M00001"
-        other.root.submit_reading(session, "M00000", LONG_AGO, 1)
-        one.root.submit_reading(adams, "M00001", LONG_AGO, 1)
+        assert one.root.get_job(adams) == other.root.get_job(adams) == "M00499"
+        other.root.submit_reading(session, "M00000", YESTERDAY, 1)
+        one.root.submit_reading(adams, "M00499", YESTERDAY, 1)
         assert one.root.get_status(session) == other.root.get_status(session) == (1, 2)
 
         other.root.logout(session)
@@ -74,14 +74,14 @@ def test_after_a_kill_sessions_jobs_and_readings_are_there(servers, database):
     with MeterClient("localhost", server.port) as client:
         client.login("carol", "carol")
         session = client._session_id
-        client.submit_reading("M00000", 5983, "", LONG_AGO)
+        client.submit_reading("M00000", 5983, "", YESTERDAY)
         assert client.get_job().meter.number == "M00001"
         server.kill()
 
     again = servers.start("--database", database, port=server.port)
     with rpyc.connect("localhost", again.port) as connection, MeterClient("localhost", again.port) as adam:
         adam.login("adam", "adam")
-        assert adam.get_job().meter.number == "M00002"
+        assert adam.get_job().meter.number == "M00499"
         assert connection.root.get_status(session) == (1, 1)
         assert connection.root.get_job(session) == "M00001"
     assert again.stop() == 0
@@ -115,9 +115,9 @@ def test_a_server_that_was_killed_leaves_to_their_readers_what_its_earlier_life_
 
     again = servers.start("--database", database, port=server.port)
 
-    assert meter_of(connect(again, "adam")) == "M00002"
+    assert meter_of(connect(again, "adam")) == "M00499"
     carol = connect(again)
-    assert [job.meter.number for job in carol.get_jobs(2)] == ["M00000", "M00003"]
+    assert [job.meter.number for job in carol.get_jobs(2)] == ["M00000", "M00002"]
 
 
 def test_what_is_held_through_another_server_stays_when_one_starts(servers, database, connect):
@@ -136,8 +136,8 @@ def test_a_server_that_ends_leaves_to_their_readers_what_was_held_through_it(run
     assert meter_of(connect(other)) == "M00001"
     server.stop()
 
-    assert meter_of(connect(other, "adam")) == "M00002"
-    assert [job.meter.number for job in connect(other).get_jobs(2)] == ["M00000", "M00003"]
+    assert meter_of(connect(other, "adam")) == "M00499"
+    assert [job.meter.number for job in connect(other).get_jobs(2)] == ["M00000", "M00002"]
 
 
 def test_who_was_connected_when_the_server_was_killed_goes_on_with_what_they_hold(servers, database, connect):
@@ -162,7 +162,7 @@ def test_who_loses_the_connection_leaves_what_they_hold_to_their_next_session(ru
             return left_to(store) == ["M00000"]
 
     wait_until(is_left, "the server knows that nobody is connected with the session")
-    assert meter_of(connect(other, "adam")) == "M00002"
+    assert meter_of(connect(other, "adam")) == "M00499"
     assert meter_of(connect(other)) == "M00000"
 
 
@@ -173,7 +173,7 @@ def test_what_somebody_held_who_logs_out_is_free_for_everybody_at_once(running, 
     carol.logout()
 
     assert meter_of(adam) == "M00000"
-    assert meter_of(eric) == "M00001"
+    assert meter_of(eric) == "M00499"
 
 
 # --- ports

@@ -89,6 +89,7 @@ def test_every_result_is_plain(root):
         "submit_reading": root.submit_reading(session, "M00000", WHEN, 1),
         "submit_and_next": root.submit_and_next(session, one),
         "submit_readings": root.submit_readings(session, answers(("M00002", 1), ("M00003", 1))),
+        "skip_job": root.skip_job(session, '{"meter": "M00004"}'),
         "why_no_job": root.why_no_job(session),
         "get_status": root.get_status(session),
         "change_password": root.change_password(session, '{"old": "carol", "new": "a new horse"}'),
@@ -189,7 +190,7 @@ def test_the_jobs_of_an_ended_connection_stay_with_their_reader(goodbye, server,
         first._channel.close()
     wait_until(lambda: server.connections == 2, "the server has noticed that a client is gone")
 
-    assert adams.get_job(adams_session) == "M00002"
+    assert adams.get_job(adams_session) == "M00004"
     third = plain(server).root
     assert third.get_job(third.login("carol", "carol")[0]) == "M00000"
     assert second.get_job(second_session) == "M00001"
@@ -218,11 +219,16 @@ def test_an_expired_lease_goes_to_the_next_reader(root, session, server, plain, 
     adams = plain(server).root
     adams_session, _ = adams.login("adam", "adam")
     assert root.get_job(session) == "M00000"
-    assert adams.get_job(adams_session) == "M00001"
+    assert meters(adams, adams_session) == ["M00004", "M00003", "M00002", "M00001"]
 
     clock.move(minutes=31)
 
-    assert adams.get_job(adams_session) == "M00000"
+    assert meters(adams, adams_session)[-1] == "M00000"
+
+
+def meters(root, session):
+    """Ask for all jobs that there are; return the numbers of their meters."""
+    return [job["meter"]["number"] for job in json.loads(root.get_jobs(session, '{"n": 5}'))]
 
 
 @on_all_stores

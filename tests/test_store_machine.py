@@ -197,7 +197,7 @@ class Transaction:
     def go(self, which, route, reverse):
         """Let readers walk a route."""
         self.tx.walks.go({key: Walk(route, reverse) for key in self.living(which)})
-        return sorted(self.tx.walks.now())
+        return sorted(self.tx.walks.now(0))
 
     def doubt(self, rows):
         """Ask readers to look again, or no more, at the latest jobs of meters."""

@@ -75,8 +75,9 @@ def test_a_session_knows_where_its_reader_walks(crew):
     assert crew.sessions.find(["carol-1"])["carol-1"].walk is None
     crew.walks.go({"carol-1": Walk("", True, True), "adam-1": Walk("West"), "nobody": Walk("West")})
     assert crew.sessions.find(["carol-1"])["carol-1"].walk == Walk("", True, True)
-    assert sorted(crew.walks.now()) == [("adam", Walk("West")), ("carol", Walk("", True, True))]
+    assert sorted(crew.walks.now(T0)) == [("adam", Walk("West")), ("carol", Walk("", True, True))]
+    assert crew.walks.now(T0 + 1) == []
     crew.sessions.end(["adam-1"])
-    assert crew.walks.now() == [("carol", Walk("", True, True))]
+    assert crew.walks.now(T0) == [("carol", Walk("", True, True))]
     crew.walks.stop_all()
-    assert crew.walks.now() == []
+    assert crew.walks.now(T0) == []

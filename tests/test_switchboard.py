@@ -190,7 +190,7 @@ def test_a_client_that_goes_is_let_go_of(server, connect):
     going.close()
     wait_until(lambda: server.connections == 1, "the server has noticed")
     assert connect(server, "adam").get_job().meter.number == "M00000"
-    assert staying.get_job().meter.number == "M00001"
+    assert staying.get_job().meter.number == "M00499"
 
 
 def test_who_has_logged_out_is_told_so(server, connect):

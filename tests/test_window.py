@@ -6,7 +6,7 @@ from itertools import pairwise
 
 from conftest import wait_until
 from window_fixtures import *  # noqa: F403 - the fixtures
-from window_fixtures import JOBS, opening_for, readings_in
+from window_fixtures import JOBS, give_up_after, opening_for, readings_in
 
 
 def test_a_reader_logs_in_and_sees_the_first_meter(person):
@@ -196,8 +196,9 @@ def test_when_all_is_read_the_window_says_so(reader):
 
 def test_a_reading_sent_again_to_a_server_that_came_back_counts_once(open_window, servers, database):
     server = servers.start("--database", database)
-    reader = open_window(opening_for(server, timeout=0.7))
+    reader = open_window(opening_for(server))
     reader.log_in()
+    give_up_after(0.7, reader)
     server.kill()
     reader.type("5983")
     reader.press("Return")
@@ -205,6 +206,7 @@ def test_a_reading_sent_again_to_a_server_that_came_back_counts_once(open_window
     assert reader.window.reading.reading.entry.get() == "5983"
 
     servers.start("--database", database, port=server.port)
+    give_up_after(10, reader)
     reader.press("Alt-t")
     reader.wait_until(lambda: reader.state.dialog or reader.state.notice, "the server has answered")
     reader.wait_for("Accepted 5983 for G5248")
@@ -213,17 +215,19 @@ def test_a_reading_sent_again_to_a_server_that_came_back_counts_once(open_window
 
 
 def test_a_reading_whose_answer_was_lost_counts_once(open_window, server_process, database):
-    reader = open_window(opening_for(server_process, timeout=0.7))
+    reader = open_window(opening_for(server_process))
     reader.log_in()
     reader.type("17")
     reader.press("Return")
     reader.wait_for("Accepted 17 for G5248")
+    give_up_after(0.7, reader)
     server_process.send(signal.SIGSTOP)
     reader.type("5983")
     reader.press("Return")
     reader.wait_for("Your reading is kept")
     server_process.send(signal.SIGCONT)
     wait_until(lambda: len(readings_in(database)) == 2, "the server has taken what was sent before")
+    give_up_after(10, reader)
     reader.press("Return")
     reader.wait_for("Accepted 5983 for G5249")
     assert readings_in(database) == [("G5248", 17, ""), ("G5249", 5983, "")]

@@ -8,7 +8,7 @@ import pytest
 from conftest import CYCLE, wait_until
 from servers import ServerProcess
 from window_fixtures import *  # noqa: F403 - the fixtures
-from window_fixtures import opening_for, readings_in
+from window_fixtures import give_up_after, opening_for, readings_in
 
 from metermt.store.sqlite.store import SqliteStore
 
@@ -62,8 +62,9 @@ def test_escape_in_a_dialog_asks_when_something_typed_is_not_sent(reader, databa
 
 @pytest.mark.parametrize("display", ["800x480"], indirect=True)
 def test_what_was_sent_and_not_confirmed_is_offered_by_the_next_window(open_window, server_process, database):
-    reader = open_window(opening_for(server_process, timeout=0.5))
+    reader = open_window(opening_for(server_process))
     reader.log_in()
+    give_up_after(0.5, reader)
     server_process.kill()
     reader.type("5983")
     reader.press("Return")

@@ -61,7 +61,7 @@ class KnownSessions:
         idle = turn.policy.session_idle.total_seconds()
         due: dict[str, float] = {}
         for key, session in {**known, **read}.items():
-            if session.used_at < turn.now - idle:
+            if session.used_at < turn.idle_since:
                 continue
             if session.user.disabled:
                 for ask in asks_of[key]:

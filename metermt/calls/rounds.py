@@ -109,7 +109,7 @@ def _moved_on(turn: Turn, wishes: Sequence[Wish], shares: list[list[KnownJob]], 
     free = {known.id for jobs in offer.free.values() for known in jobs}
     given = Counter(known.job.route for share in shares for known in share if known.id in free)
     left = {route: jobs - given[route] for route, jobs in left.items()}
-    assignments, walkers = tx.walks.assignments(), tx.walks.now()
+    assignments, walkers = tx.walks.assignments(), tx.walks.now(turn.idle_since)
     tried = [{wish.walk.route} if wish.walk else set() for wish in wishes]
     while True:
         moved: dict[int, Walk] = {}

@@ -132,7 +132,7 @@ def _opened(desk: Desk, key: str, verified_as: Account, tx: Tx) -> Session | Non
     if account.password_hash != verified_as.password_hash:
         return None
     set_right(turn)
-    turn.tx.sessions.forget(turn.now - turn.policy.session_idle.total_seconds())
+    turn.tx.sessions.forget(turn.idle_since)
     session = Session(key, account.user, turn.now, turn.server)
     turn.tx.sessions.add([session])
     return session

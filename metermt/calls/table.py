@@ -112,6 +112,11 @@ class Turn:
     refused: list[Refused] = field(default_factory=list)
     """Answers that were refused in it, for the log."""
 
+    @property
+    def idle_since(self) -> float:
+        """Sessions that were not used since then, in seconds since 1970, have expired."""
+        return self.now - self.policy.session_idle.total_seconds()
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Call(Generic[Q, R]):

@@ -263,10 +263,11 @@ class Walks(ABC):
         """Take routes from readers, by route and user name."""
 
     @abstractmethod
-    def now(self) -> list[tuple[str, Walk]]:
-        """Return where readers walk now, by user name: one for each session that has not ended, in any order.
+    def now(self, used_since: float) -> list[tuple[str, Walk]]:
+        """Return where readers walk now, by user name, in any order.
 
-        Users who are disabled walk no more.
+        There is one for each session that was used since then, in seconds since 1970, and has not ended. Users who are
+        disabled walk no more.
         """
 
     @abstractmethod

@@ -24,11 +24,13 @@ class MemoryWalks(Walks):
         for key in found_in(self._facts.assignments, assignments):
             self._facts.undo.drop(self._facts.assignments, key)
 
-    def now(self) -> list[tuple[str, Walk]]:
+    def now(self, used_since: float) -> list[tuple[str, Walk]]:
+        facts = self._facts
         return [
             (login.username, login.walk)
-            for login in self._facts.logins.values()
-            if login.walk and not login.ended and not self._facts.accounts[login.username].user.disabled
+            for login in facts.logins.values()
+            if login.walk and not login.ended and login.used_at >= used_since
+            if not facts.accounts[login.username].user.disabled
         ]
 
     def go(self, walks: Mapping[str, Walk]) -> None:

@@ -9,7 +9,7 @@ from metermt.store.sql.dialect import Steps
 _COLUMNS = ("route", "username", "reverse")
 _NOW = (
     "SELECT sessions.username, sessions.route, sessions.reverse, sessions.assigned FROM sessions"
-    " WHERE sessions.ended = 0 AND sessions.route IS NOT NULL"
+    " WHERE sessions.ended = 0 AND sessions.route IS NOT NULL AND sessions.used_at >= ?"
     " AND (SELECT disabled FROM users WHERE users.username = sessions.username) = 0"
 )
 
@@ -30,8 +30,8 @@ class SqlWalks(Steps, Walks):
         for route, username in assignments:
             self._sql.rows("DELETE FROM assignments WHERE route = ? AND username = ?", route, username)
 
-    def now(self) -> list[tuple[str, Walk]]:
-        return [(username, walk_of(*walk)) for username, *walk in self._sql.rows(_NOW)]
+    def now(self, used_since: float) -> list[tuple[str, Walk]]:
+        return [(username, walk_of(*walk)) for username, *walk in self._sql.rows(_NOW, used_since)]
 
     def go(self, walks: Mapping[str, Walk]) -> None:
         rows = [(walk.route, int(walk.reverse), int(walk.assigned), key) for key, walk in walks.items()]
