@@ -49,7 +49,7 @@ def a_readers_day(store, done):
         tx.leases.left(dict.fromkeys(usernames, 1))
         tx.jobs.routes_left()
         tx.walks.assignments()
-        tx.walks.now()
+        tx.walks.now(T0 - 1)
         tx.walks.go(dict.fromkeys(sessions, NORTH))
         tx.jobs.free({Walk("North", reverse=True): 1})
         free = tx.jobs.free({NORTH: len(usernames)})[NORTH]
