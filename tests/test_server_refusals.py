@@ -97,7 +97,8 @@ def assert_told_in_one_line(ended, words):
 
 
 @pytest.mark.parametrize(
-    "options", [("--port", "eleven"), ("--no-such-option",), ("METER",), ("--lease-minutes", "-1")]
+    "options",
+    [("--port", "eleven"), ("--no-such-option",), ("METER",), ("--lease-minutes", "-1"), ("--day-ends", "25:00")],
 )
 def test_wrong_usage_ends_with_status_2(options):
     ended = run_to_end(*options)

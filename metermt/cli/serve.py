@@ -1,6 +1,6 @@
 """`metermt serve`: run a server."""
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 
 import click
@@ -100,6 +100,14 @@ from metermt.transport.tls import ServerTls
     help="How long a meter stays with the reader it was handed to.",
 )
 @click.option(
+    "--day-ends",
+    type=click.DateTime(["%H:%M"]),
+    default="00:00",
+    show_default=True,
+    metavar="HH:MM",
+    help="When a reader's day ends: until then they keep the meters of routes that were given to them.",
+)
+@click.option(
     "--session-hours",
     type=click.FloatRange(0, min_open=True),
     default=12.0,
@@ -127,6 +135,7 @@ def serve(
     max_per_address: int,
     idle_minutes: float,
     lease_minutes: float,
+    day_ends: datetime,
     session_hours: float,
     log: Log,
 ) -> None:
@@ -161,7 +170,11 @@ def serve(
         advertise=advertise,
         name=name,
         limits=Limits(max_connections, max_per_address, idle=timedelta(minutes=idle_minutes)),
-        policy=Policy(session_idle=timedelta(hours=session_hours), lease=timedelta(minutes=lease_minutes)),
+        policy=Policy(
+            session_idle=timedelta(hours=session_hours),
+            lease=timedelta(minutes=lease_minutes),
+            day_ends=day_ends.time(),
+        ),
     )
     if plaintext and not tls:
         click.echo("Warning: what this server sends is not encrypted; anybody on the way can read it.", err=True)
