@@ -38,8 +38,9 @@ from metermt.errors import (
     UserError,
 )
 from metermt.manager import Manager
-from metermt.model import Answer, Job, Meter, Reading, Role, RouteProgress, Status, Unread, User
+from metermt.model import Answer, Job, Meter, Reading, Role, Status, User
 from metermt.policy import Policy
+from metermt.progress import RouteProgress, Unread
 from metermt.sending import new_key
 
 __all__ = [

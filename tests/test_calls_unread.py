@@ -7,7 +7,7 @@ from readers import Reader, as_office
 from metermt.calls import cycles
 from metermt.calls.unread import Missing, Release, list_missing, release_jobs
 from metermt.errors import CallError, Error, RouteError, UserError
-from metermt.model import Unread
+from metermt.progress import Unread
 
 
 def missing(desk, cycle=None, after=None):

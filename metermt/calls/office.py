@@ -6,8 +6,9 @@ from dataclasses import dataclass, field
 from metermt.calls.places import put_places
 from metermt.calls.table import MAX_PARTS, Ask, Turn, Weight, call
 from metermt.errors import RouteError
-from metermt.model import Job, Place, Role, RouteProgress
+from metermt.model import Job, Place, Role
 from metermt.names import check_cycle
+from metermt.progress import RouteProgress
 from metermt.rules.cycles import check_there_is, first_day_of
 
 

@@ -7,7 +7,8 @@ from typing import TypeVar
 
 from metermt.calls import cycles, office, opening, unread, walks
 from metermt.calls.table import Call
-from metermt.model import Assignment, RouteProgress, Unread
+from metermt.model import Assignment
+from metermt.progress import RouteProgress, Unread
 
 Q = TypeVar("Q")
 R = TypeVar("R")

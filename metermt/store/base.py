@@ -14,7 +14,9 @@ from metermt.quality import Look
 from metermt.rules.handout import Wish
 from metermt.store.begun import Begun
 from metermt.store.gathered import Facts, Key, Offer
-from metermt.store.groups import Accounts, Jobs, Leases, Places, Readings, Servers, Sessions, Walks
+from metermt.store.groups import Jobs, Leases, Readings, Walks
+from metermt.store.people import Accounts, Servers, Sessions
+from metermt.store.sites import Places
 
 T = TypeVar("T")
 

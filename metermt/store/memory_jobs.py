@@ -5,7 +5,8 @@ from collections.abc import Iterable, Mapping
 from datetime import date
 from itertools import count
 
-from metermt.model import Job, JobState, RouteCounts, RouteProgress, Standing, Unread, Walk
+from metermt.model import Job, JobState, Standing, Walk
+from metermt.progress import RouteCounts, RouteProgress, Unread
 from metermt.safedict import ThreadSafeDict, _MeterDict
 from metermt.store.facts import Cycle, Facts, found_in
 from metermt.store.gathered import KnownJob

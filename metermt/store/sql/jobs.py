@@ -5,7 +5,8 @@ from collections.abc import Iterable, Mapping
 from datetime import date
 from typing import Any, Final
 
-from metermt.model import Job, JobState, RouteCounts, RouteProgress, Standing, Unread, Walk
+from metermt.model import Job, JobState, Standing, Walk
+from metermt.progress import RouteCounts, RouteProgress, Unread
 from metermt.quality import Look
 from metermt.store.gathered import KnownJob
 from metermt.store.groups import LOOKS_BACK, Jobs
