@@ -53,7 +53,7 @@ class Jobs(ABC):
 
     @abstractmethod
     def change(self, jobs: Iterable[Job]) -> None:
-        """Replace what is known of jobs; who holds or has read them is kept."""
+        """Replace what is known of jobs; the note about their place, and who holds or has read them, is kept."""
 
     @abstractmethod
     def set_limits(self, limits: Mapping[int, str]) -> None:

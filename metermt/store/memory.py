@@ -19,6 +19,7 @@ from metermt.store.gathered import Key, KnownJob
 from metermt.store.groups import Leases, Readings
 from metermt.store.logins import MemorySessions
 from metermt.store.memory_jobs import MemoryJobs
+from metermt.store.memory_notes import MemoryNotes
 from metermt.store.memory_places import MemoryPlaces
 from metermt.store.memory_walks import MemoryWalks
 from metermt.store.people import Accounts, Servers
@@ -171,6 +172,7 @@ class MemoryStore(Store):
             _Servers(facts),
             MemoryPlaces(facts),
             MemoryWalks(facts),
+            MemoryNotes(facts),
         )
 
     def read(self, work: Callable[[Tx], T]) -> T:

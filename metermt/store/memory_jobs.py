@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from datetime import date
 from itertools import count
 
@@ -75,7 +76,7 @@ class MemoryJobs(Jobs):
             cycle = facts.cycles[job.cycle]
             job_id = cycle.ids[job.meter.number]
             old = facts.jobs[job_id]
-            facts.undo.put(facts.jobs, job_id, job)
+            facts.undo.put(facts.jobs, job_id, replace(job, note=old.note))
             if old.place in cycle.free:
                 cycle.free.discard(old.place)
                 cycle.free.add(job.place)
