@@ -4,9 +4,10 @@ from dataclasses import replace
 from datetime import timedelta
 
 import pytest
-from conftest import CYCLE, NOW, OTHER_CYCLE, import_jobs, make_job, make_place, make_reading
+from conftest import CYCLE, NOW, OTHER_CYCLE, T0, import_jobs, make_job, make_place, make_reading
 
 from metermt.fieldnotes import Found, Note, Reason
+from metermt.store.postgres.connection import Connection
 
 SHED = Found("E445691/2", "E", 5, 120, "in the shed behind 7 Hill Road", "carol", NOW)
 
@@ -73,3 +74,16 @@ def test_the_code_of_a_reason_is_kept_with_the_reading(crew):
     ((_, kept),) = crew.readings.all(None)
     assert (kept.code, kept.answer.reason) == ("dog", "big one")
     assert crew.readings.by_key([("carol", "k")])["carol", "k"] == kept
+
+
+def test_the_reasons_come_along_with_what_else_is_gathered(shared_postgres_store, monkeypatch):
+    ways, run_together = [], Connection.run_together
+    monkeypatch.setattr(Connection, "run_together", lambda *args: ways.append(run_together(*args)))
+
+    def ways_for(**asked):
+        ways.clear()
+        shared_postgres_store.write(lambda tx: tx.gather(T0, [("carol", "k")], ["M00000"], **asked).reasons)
+        return len(ways)
+
+    ways_for()
+    assert ways_for(reasons=True) == ways_for()
