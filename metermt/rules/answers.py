@@ -30,7 +30,7 @@ def as_typed(text: str) -> int | str:
 
 def in_short(answer: Answer) -> str:
     """Return what an answer says of its meter, so that its reader knows it again."""
-    return quoted(str(answer.reason)) if answer.value is None else str(answer.value)
+    return quoted(str(answer.reason or answer.code)) if answer.value is None else str(answer.value)
 
 
 def quoted(reason: str) -> str:
