@@ -9,7 +9,7 @@ from pathlib import Path
 from threading import Lock
 from typing import Any, Self, TypeVar
 
-from metermt.calls import accounts, left, readings, rounds, sessions
+from metermt.calls import accounts, found, left, notes, readings, rounds, sessions
 from metermt.calls.officecalls import OfficeCalls
 from metermt.calls.readings import Next
 from metermt.calls.table import Call
@@ -155,10 +155,10 @@ class MeterClient(OfficeCalls):
 
     def login(self, username: str, password: str) -> str:
         """Log in and return the user's full name. Raises `LoginError`: also `TooManyFailures` and `AccountDisabled`."""
-        found = self.call(sessions.login, sessions.Login(username, password))
-        self._session_id = found.session_id
+        welcome = self.call(sessions.login, sessions.Login(username, password))
+        self._session_id = welcome.session_id
         self.outbox.username = username.strip().lower()
-        return printable(found.full_name)
+        return printable(welcome.full_name)
 
     def logout(self) -> None:
         """Log out. Doing so twice, or without a login, is harmless."""
@@ -213,16 +213,19 @@ class MeterClient(OfficeCalls):
         when: datetime | str | None = None,
         key: str | None = None,
         cycle: str | None = None,
+        *,
+        code: str | None = None,
     ) -> None:
         """Send a reading of the meter of this number, or -1 and a reason why there is none.
 
         `when` is when the meter was read, now if it is None; without an offset it is in this machine's local time
         if it is a `datetime` and in the server's if it is an ISO 8601 text. `key` is one of `new_key`, made here if
         it is None. `cycle` is that of the job; without it the reading is for the job that this reader was handed
-        last. Raises `SubmissionError`, and then the server has changed nothing: `CycleClosed` if that cycle is closed;
+        last. `code` is that of a reason on the office's list (`list_reasons`); one that is said by its text is found
+        there. Raises `SubmissionError`, and then the server has changed nothing: `CycleClosed` if that cycle is closed;
         `ConfirmReading` if the reading is odd: have it looked at again, and send it again, for the same is taken then.
         """
-        answer = to_send(Answer(meter, reading, reason, when, key, cycle))
+        answer = to_send(Answer(meter, reading, reason, when, key, cycle, code=code))
         self.outbox.keep([answer])
         self.call(readings.submit_reading, answer)
         self.outbox.accepted([answer])
@@ -231,9 +234,9 @@ class MeterClient(OfficeCalls):
         """Send an answer as `submit_reading` does; return the status and the next job, in one request."""
         answer = to_send(answer)
         self.outbox.keep([answer])
-        found = self.call(readings.submit_and_next, answer)
+        following = self.call(readings.submit_and_next, answer)
         self.outbox.accepted([answer])
-        return found
+        return following
 
     def submit_readings(self, answers: Iterable[Answer]) -> list[Error | None]:
         """Send many answers and tell of each its error, or None when it was accepted.
@@ -250,6 +253,21 @@ class MeterClient(OfficeCalls):
             self.outbox.accepted([answer for answer, error in zip(some, told, strict=True) if error is None])
             outcomes += told
         return outcomes
+
+    def leave_note(self, meter: str, text: str) -> None:
+        """Leave a note of up to 200 characters about a meter's place, for the next reader and the office.
+
+        Raises `UnknownMeter`, or `InvalidReport` for what is no note.
+        """
+        self.call(notes.leave_note, notes.Noted(meter, text))
+
+    def report_found(self, number: str, kind: str, dials: int | None, reading: int | None, where: str) -> None:
+        """Tell the office of a meter that is on no list; the same again counts once.
+
+        `kind` is E, G, W or empty, `dials` its digits and `reading` what it shows, None where that cannot be seen,
+        `where` some words of up to 200 characters. Raises `InvalidReport` if it makes no sense, or is on the list.
+        """
+        self.call(found.report_found, found.FoundMeter(number, kind, dials, reading, where))
 
     def get_status(self) -> Status:
         """Return how many meters of the open cycles this user has read, and all have."""

@@ -9,9 +9,10 @@
     ├── SubmissionError         a reading is refused, and nothing changed
     │   ├── InvalidReading      not a whole number, below zero, too many digits
     │   ├── ConfirmReading      odd: look again, and send it again
-    │   ├── InvalidReason       too long, or with control characters
+    │   ├── InvalidReason       too long, with control characters, an unknown code, or none to send a reading with
     │   ├── InvalidTime         unreadable, or in the future
     │   ├── InvalidKey          not a key, or a key used for another reading
+    │   ├── InvalidReport       a note, or a meter that was found, cannot be taken as it is
     │   ├── UnknownMeter        no such meter in the open cycles
     │   │   ├── CycleClosed     its job was in a cycle that is closed
     │   │   └── UnknownCycle    there is no cycle of that name
@@ -19,6 +20,7 @@
     │   └── AlreadyRead         another reader has read this meter this cycle
     ├── UserError               a user name that is unknown, taken or malformed, or a bad password
     ├── RouteError              a route file or a cycle that cannot be used
+    ├── ReasonError             a reason that cannot be on the office's list, or is not on it
     ├── SettingError            a setting that makes no sense
     ├── CallError               a call with the wrong arguments
     ├── StoreError              the database cannot be used
@@ -125,7 +127,9 @@ class ConfirmReading(SubmissionError):
 
 
 class InvalidReason(SubmissionError):
-    """The reason is not a text, is too long, or has control characters in it."""
+    """The reason is not a text, is too long, or has control characters in it; or its code is unknown, or forbids a
+    reading that came with it.
+    """
 
     code = "invalid-reason"
 
@@ -140,6 +144,12 @@ class InvalidKey(SubmissionError):
     """The key is malformed, or was used before for a different reading."""
 
     code = "invalid-key"
+
+
+class InvalidReport(SubmissionError):
+    """A note about a place, or a report of a meter that was found, is empty, too long, or makes no sense."""
+
+    code = "invalid-report"
 
 
 class UnknownMeter(SubmissionError):
@@ -182,6 +192,12 @@ class RouteError(Error):
     """A route file or a cycle cannot be used."""
 
     code = "route"
+
+
+class ReasonError(Error):
+    """A reason is malformed, taken, or not on the office's list."""
+
+    code = "reason"
 
 
 class SettingError(Error):

@@ -7,10 +7,11 @@ import time
 from collections.abc import Callable, Sequence
 from datetime import datetime
 
-from metermt.calls import left, readings, rounds, sessions
+from metermt.calls import found, left, notes, readings, reasons, rounds, sessions
 from metermt.calls.desk import Desk
 from metermt.demo import add_town
 from metermt.errors import Error
+from metermt.fieldnotes import Reason
 from metermt.model import Answer, Job, Status
 from metermt.policy import Policy
 from metermt.store.base import Store
@@ -34,8 +35,8 @@ class Manager:
 
     def login(self, username: str, password: str) -> tuple[str, str]:
         """Let a user in; return the session id and the user's full name. Raises `LoginError`."""
-        found = self.desk.ask(sessions.login, sessions.Login(username, password))
-        return found.session_id, found.full_name
+        welcome = self.desk.ask(sessions.login, sessions.Login(username, password))
+        return welcome.session_id, welcome.full_name
 
     def get_job(self, session_id: str) -> str | None:
         """Return the number of the meter to read next, None when all are read or being read."""
@@ -84,6 +85,20 @@ class Manager:
     def submit_readings(self, session_id: str, answers: Sequence[Answer]) -> list[Error | None]:
         """Accept many answers in one step; return the error of each, or None when it was accepted."""
         return self.desk.ask(readings.submit_readings, readings.Answers(list(answers)), session_id)
+
+    def list_reasons(self, session_id: str) -> list[Reason]:
+        """Return the reasons why a meter may not be read, in order: the number of each is its place, from 1."""
+        return self.desk.ask(reasons.list_reasons, None, session_id)
+
+    def leave_note(self, session_id: str, meter: str, text: str) -> None:
+        """Leave a note of up to 200 characters about a meter's place. Raises `UnknownMeter` or `InvalidReport`."""
+        self.desk.ask(notes.leave_note, notes.Noted(meter, text), session_id)
+
+    def report_found(
+        self, session_id: str, number: str, kind: str, dials: int | None, reading: int | None, where: str
+    ) -> None:
+        """Tell of a meter that is on no list; None for what cannot be seen of it. Raises `InvalidReport`."""
+        self.desk.ask(found.report_found, found.FoundMeter(number, kind, dials, reading, where), session_id)
 
     def logout(self, session_id: str) -> None:
         """End a session. What it holds is free for everybody."""

@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 from datetime import date, datetime
 from decimal import Decimal
 from enum import StrEnum
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, cast
 
 from metermt.errors import RouteError, UserError
 from metermt.names import MAX_TEXT, check_cycle, check_text, is_meter_number, is_username
@@ -107,7 +107,7 @@ class Job:
     """One meter to be read in one cycle, as it was imported.
 
     `sequence` is the place in the walk of the `route`, from 0. `previous` is the register at `previous_date`, None when
-    not known. Raises `RouteError`.
+    not known. `note` is what a reader has left last about the place, empty for nothing. Raises `RouteError`.
     """
 
     meter: Meter
@@ -116,6 +116,7 @@ class Job:
     sequence: int = 0
     previous: int | None = None
     previous_date: date | None = None
+    note: str = ""
 
     def __post_init__(self) -> None:
         check_cycle(self.cycle)
@@ -152,7 +153,8 @@ class Answer:
     only a reason. `when` is when the reader stood at the meter: a `datetime`, an ISO 8601 text, or None for now.
     `key` is the client's unique id for this submission, None when it has none. `cycle` is that of the job, None when
     the client does not say. `verified` says that an odd value was looked at twice already, by a client without a
-    network.
+    network. `code` is that of the reason on the office's list (`metermt.fieldnotes.Reason`), None when only its text is
+    said, or there is none.
 
     An answer is made of whatever was said, hence `Any`: `metermt.rules.answers.judged` tells whether it can be taken,
     and what it returns has a `value` of None or from 0, a `reason` without blanks around it, and `when` in UTC.
@@ -165,11 +167,20 @@ class Answer:
     key: str | Any | None = None
     cycle: str | Any | None = None
     verified: bool | Any = False
+    code: str | Any | None = None
 
     def says_the_same_as(self, other: "Answer") -> bool:
-        """Tell whether both say the same of the same meter; times may differ, and one may leave out the cycle."""
+        """Tell whether both say the same of the same meter.
+
+        Times may differ, and one may leave out the cycle, or either the code of the reason or its text.
+        """
         same_cycle = self.cycle == other.cycle or None in (self.cycle, other.cycle)
-        return same_cycle and (self.meter, self.value, self.reason) == (other.meter, other.value, other.reason)
+        return same_cycle and (self.meter, self.value) == (other.meter, other.value) and self._says_why(other)
+
+    def _says_why(self, other: "Answer") -> bool:
+        if self.reason == other.reason:
+            return self.code == other.code or None in (self.code, other.code)
+        return self.code is not None and self.code == other.code and "" in (self.reason, other.reason)
 
 
 @dataclass(frozen=True, slots=True)
@@ -188,6 +199,11 @@ class Reading:
     quality: Quality = Quality.ACTUAL
     flags: tuple[Flag, ...] = ()
     cause: Cause | None = None
+
+    @property
+    def code(self) -> str | None:
+        """That of its reason, None if that is on no list of the office, or there is none."""
+        return cast("str | None", self.answer.code)
 
 
 @dataclass(frozen=True, slots=True)
@@ -318,49 +334,3 @@ class Server:
     """How many sessions are connected to it."""
     seen_at: float
     """When it last said that it is alive, in seconds since 1970, UTC."""
-
-
-@dataclass(frozen=True, slots=True)
-class RouteProgress:
-    """How far one route of one cycle is."""
-
-    cycle: str
-    route: str
-    done: int
-    total: int
-
-
-@dataclass(frozen=True, slots=True)
-class RouteCounts:
-    """How many jobs of a route, empty for those on no route, are in which state; each is counted once."""
-
-    route: str
-    read: int
-    """Done, with a value."""
-    no_access: int
-    """Done, with a reason why there is no value."""
-    skipped: int
-    """Left for later by their readers."""
-    left: int
-    """Open, or missed."""
-
-
-@dataclass(frozen=True, slots=True)
-class Unread:
-    """A job that has not been read: it is open, or missed if its cycle is closed."""
-
-    cycle: str
-    route: str
-    sequence: int
-    meter: str
-    """The number of the meter."""
-    address: str
-    leased_to: str | None = None
-    """Who was handed it last, None for nobody."""
-    leased_until: float = 0.0
-    """Seconds since 1970, UTC; 0 for a job that was handed to nobody."""
-
-    @property
-    def place(self) -> tuple[str, str, int, str]:
-        """`Job.place`."""
-        return self.cycle, self.route, self.sequence, self.meter

@@ -17,10 +17,12 @@ from metermt.errors import (
     InvalidKey,
     InvalidReading,
     InvalidReason,
+    InvalidReport,
     InvalidTime,
     LoginError,
     MeterLeased,
     OutboxError,
+    ReasonError,
     RoleError,
     RouteError,
     ServerBusy,
@@ -37,9 +39,11 @@ from metermt.errors import (
     UnknownMeter,
     UserError,
 )
+from metermt.fieldnotes import Found, Note, Reason
 from metermt.manager import Manager
-from metermt.model import Answer, Job, Meter, Reading, Role, RouteProgress, Status, Unread, User
+from metermt.model import Answer, Job, Meter, Reading, Role, Status, User
 from metermt.policy import Policy
+from metermt.progress import RouteProgress, Unread
 from metermt.sending import new_key
 
 __all__ = [
@@ -52,10 +56,12 @@ __all__ = [
     "CycleClosed",
     "DeadlineExceeded",
     "Error",
+    "Found",
     "InternalError",
     "InvalidKey",
     "InvalidReading",
     "InvalidReason",
+    "InvalidReport",
     "InvalidTime",
     "Job",
     "Left",
@@ -65,9 +71,12 @@ __all__ = [
     "MeterClient",
     "MeterLeased",
     "Next",
+    "Note",
     "OutboxError",
     "Policy",
     "Reading",
+    "Reason",
+    "ReasonError",
     "Role",
     "RoleError",
     "RouteError",

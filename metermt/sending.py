@@ -40,7 +40,7 @@ def to_send(answer: Answer) -> Answer:
             when = when.astimezone(UTC)
         when = when.isoformat(timespec="seconds")
     key = new_key() if answer.key is None else answer.key
-    said = (answer.meter, answer.value, answer.reason, when, key, answer.cycle, answer.verified)
+    said = (answer.meter, answer.value, answer.reason, when, key, answer.cycle, answer.verified, answer.code)
     for part in said:
         if not (isinstance(part, _SENDABLE) or (isinstance(part, float) and isfinite(part))):  # JSON would change it
             raise CallError(f"Only numbers, texts and None can be sent to a server, not {shown(part)}")

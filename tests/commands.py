@@ -18,12 +18,14 @@ from steps import Steps
 
 from metermt.cli import main
 from metermt.model import Server
+from metermt.quality import Cause, Flag, Quality
 from metermt.store.opening import open_store
 from metermt.store.sqlite.store import SqliteStore
 from metermt.version import VERSION
 
 METERMT = Path(sys.executable).with_name("metermt")
 PASSWORD = "correct horse"
+ODD = (Flag.LOW, Flag.NO_HISTORY)
 READ_AT = datetime(2026, 11, 19, 8, 30, 15, tzinfo=UTC)
 
 
@@ -124,11 +126,13 @@ def read_meters(database_path):
             ],
         )
         for reading in (
-            make_reading("W5248", "eric", value=None, reason="Couldn't find the meter", key="k3", when=READ_AT),
+            make_reading(
+                "W5248", "eric", value=None, reason="Couldn't find the meter", code="not-found", key="k3", when=READ_AT
+            ),
             make_reading("G72168", value=4711, key="k1", when=READ_AT),
             make_reading("G72168", value=4712, reason='Glass "broken"', key="k2", when=READ_AT),
             make_reading("E445691", value=0, when=READ_AT),
-            make_reading("W9", "eric", value=7),
+            make_reading("W9", "eric", value=7, quality=Quality.VERIFIED, flags=ODD, cause=Cause.DROPPED),
         ):
             Steps(store).record(reading)
         import_jobs(store, "2026-12", [make_job("W9", "2026-12", kind="W", route="South")])

@@ -76,7 +76,7 @@ def make_session(key="carol-1", username=None, used_at=T0, server=SERVER):
 
 def make_job(meter="G72168", cycle=CYCLE, route="North", sequence=0, **fields):
     """Make a job; fields of the meter and of the job may be mixed."""
-    of_job = {name: fields.pop(name) for name in ("previous", "previous_date") if name in fields}
+    of_job = {name: fields.pop(name) for name in ("previous", "previous_date", "note") if name in fields}
     return Job(Meter(meter, **{"kind": "G", "dials": 5} | fields), cycle, route, sequence, **of_job)
 
 
@@ -89,8 +89,8 @@ def make_jobs(number, cycle=CYCLE, route="North", **fields):
     return [make_job(f"M{i:05}", cycle, route, i, **fields) for i in range(number)]
 
 
-def make_answer(meter="G72168", value=100, reason="", key=None, when=NOW):
-    return Answer(meter, value, reason, when, key)
+def make_answer(meter="G72168", value=100, reason="", key=None, when=NOW, code=None):
+    return Answer(meter, value, reason, when, key, code=code)
 
 
 def make_reading(meter="G72168", username="carol", cycle=CYCLE, recorded_at=NOW, counts=True, **fields):
@@ -151,6 +151,9 @@ def _everything(tx):
         "history": {meter: sorted(reads, key=repr) for meter, reads in tx.places.history(places).items()},
         "walks": sorted(tx.walks.now(0)),
         "assignments": tx.walks.assignments(),
+        "reasons": tx.notes.reasons(),
+        "notes": (tx.notes.all(MANY), tx.notes.latest(places)),
+        "found": tx.notes.found(MANY),
         "free": [known.job for known in free],
         "held": {key: [known.job for known in jobs] for key, jobs in held.items()},
         "left": {username: [known.job for known in jobs] for username, jobs in left.items()},

@@ -6,10 +6,11 @@ from decimal import Decimal
 
 import apsw
 import psycopg
-from conftest import CYCLE, OTHER_CYCLE, T0, import_jobs, make_job, make_place, make_reading
+from conftest import CYCLE, NOW, OTHER_CYCLE, T0, import_jobs, make_job, make_place, make_reading
 from databases import fill
 
 from metermt.config import is_url
+from metermt.fieldnotes import Found, Note, Reason
 from metermt.model import Assignment, Server
 from metermt.quality import Look
 from metermt.rules.history import Read
@@ -77,6 +78,9 @@ def fill_all_tables(place):
             tx.jobs.set_limits({job: "{}"})
             tx.walks.assign([Assignment("North", "adam", reverse=True)])
             tx.readings.ask_again({job: Look("adam", 7, None)})
+            tx.notes.put_reasons([Reason("dog", "Hund \N{DOG}", retired=True), Reason("bees", "Bees", True, False)])
+            tx.notes.add([Note("M00000", "key at \N{GREEK SMALL LETTER ALPHA}", "adam", NOW)])
+            tx.notes.add_found([Found("E9", "", None, None, "in the barn", "adam", NOW)])
 
         store.write(more)
     return place

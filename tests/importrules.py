@@ -13,7 +13,7 @@ PACKAGE_DIR = Path(__file__).parents[1] / PACKAGE
 # From the ground up. A name stands for the module and, when it is a package, for all in it that no other line
 # names. A module may import from lower lines and from its own line.
 FLOORS = (
-    ("floor 0", ("errors", "model", "names", "printable", "quality", "version")),
+    ("floor 0", ("errors", "fieldnotes", "model", "names", "printable", "progress", "quality", "version")),
     (
         "floor 1",
         (
@@ -22,7 +22,10 @@ FLOORS = (
             *("sparinglog", "diskspace", "clientsettings"),
         ),
     ),
-    ("floor 2, store.base", ("store.base", "store.groups", "store.begun", "store.gathered")),
+    (
+        "floor 2, store.base",
+        ("store.base", "store.groups", "store.people", "store.sites", "store.begun", "store.gathered"),
+    ),
     ("floor 2, the stores", ("store",)),
     ("floor 2, which store", ("store.opening", "store.copying")),
     ("floor 3, the table of calls", ("calls.table",)),

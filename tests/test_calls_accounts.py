@@ -10,8 +10,9 @@ from metermt.calls import accounts, cycles, office, unread
 from metermt.calls.accounts import NewName, NewPassword, NewRole, NewUser, Username, UserState
 from metermt.calls.desk import Desk
 from metermt.errors import AccountDisabled, RoleError, SessionError, UserError
-from metermt.model import Role, RouteProgress, User
+from metermt.model import Role, User
 from metermt.passwords import verify_password
+from metermt.progress import RouteProgress
 
 DORA = User("dora", "Dora Ek")
 

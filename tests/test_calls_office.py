@@ -9,7 +9,8 @@ from readers import as_office, readings_in
 from metermt.calls import cycles, office
 from metermt.calls.office import ImportCount
 from metermt.errors import RouteError, UnknownMeter
-from metermt.model import Answer, JobState, RouteProgress
+from metermt.model import Answer, JobState
+from metermt.progress import RouteProgress
 
 
 def import_(desk, jobs, cycle=CYCLE):

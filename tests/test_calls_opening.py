@@ -13,7 +13,7 @@ from metermt.calls.limits import Disagreement, Renewed
 from metermt.calls.opening import Opened, Opening
 from metermt.calls.places import Past, Places, Shown
 from metermt.errors import ConfirmReading, RouteError
-from metermt.model import RouteCounts
+from metermt.progress import RouteCounts
 from metermt.quality import Flag
 
 DUE = date(2026, 11, 15)

@@ -12,8 +12,9 @@ from metermt.calls.desk import Desk
 from metermt.calls.table import MAX_ITEMS
 from metermt.demo import USERS
 from metermt.errors import CallError
-from metermt.model import RouteProgress, Status
+from metermt.model import Status
 from metermt.policy import Policy
+from metermt.progress import RouteProgress
 
 
 def test_two_readers_of_one_route_begin_at_its_two_ends(carol, adam):

@@ -8,7 +8,7 @@ from steps import free_jobs, meters_of
 from metermt.calls import cycles
 from metermt.calls.unread import Missing, Release, list_missing, release_jobs
 from metermt.errors import CallError, Error, RouteError, UserError
-from metermt.model import Unread
+from metermt.progress import Unread
 
 
 def missing(desk, cycle=None, after=None):

@@ -17,8 +17,8 @@ from metermt.store.sqlite.store import SqliteStore
 
 ROWS = 20_000
 TABLES = [
-    *("assignments", "cycles", "history", "jobs", "leases", "limits", "login_failures", "looks", "places"),
-    "readings",
+    *("assignments", "cycles", "found", "history", "jobs", "leases", "limits", "login_failures", "looks", "notes"),
+    *("places", "readings", "reasons"),
     "sessions",
     "tallies",
     "users",

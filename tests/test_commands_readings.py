@@ -20,12 +20,15 @@ from metermt.store.sqlite.store import SqliteStore
 COLUMNS = [
     *("cycle", "route", "sequence", "meter", "kind", "address", "previous", "previous_date"),
     *("reading", "reason", "read_at", "reader", "recorded_at", "counts", "key"),
+    *("quality", "flags", "cause", "code"),
 ]
 
 
 def expected_row(meter, kind, route, sequence, **fields):
     row = dict.fromkeys(COLUMNS, "")
-    row.update(cycle=CYCLE, meter=meter, kind=kind, route=route, sequence=sequence, reader="carol", counts="1")
+    row.update(
+        cycle=CYCLE, meter=meter, kind=kind, route=route, sequence=sequence, reader="carol", counts="1", quality="A"
+    )
     row.update(read_at="2026-11-19T08:30:15Z", recorded_at="2026-11-20T10:00:00Z")
     return row | fields
 
@@ -42,8 +45,14 @@ NOVEMBER = [
         **{"address": "Größe 3, left", "previous": "4700", "previous_date": "2026-10-31"},
         **{"reading": "4712", "reason": 'Glass "broken"', "key": "k2"},
     ),
-    expected_row("W5248", "W", "South", "1", reason="Couldn't find the meter", reader="eric", key="k3"),
-    expected_row("W9", "W", "South", "2", reading="7", reader="eric", read_at="2026-11-20T10:00:00Z"),
+    expected_row(
+        "W5248", "W", "South", "1", reason="Couldn't find the meter", code="not-found", reader="eric", key="k3"
+    ),
+    expected_row(
+        *("W9", "W", "South", "2"),
+        **{"reading": "7", "reader": "eric", "read_at": "2026-11-20T10:00:00Z"},
+        **{"quality": "V", "flags": "low no-history", "cause": "dropped"},
+    ),
 ]
 DECEMBER = [
     expected_row("W9", "W", "South", "0", cycle="2026-12", reading="8", read_at="2026-11-20T10:00:00Z"),

@@ -9,7 +9,15 @@ from demometers import shows
 
 from metermt.calls.table import CALLS
 from metermt.demo import USERS
-from metermt.errors import AlreadyRead, CallError, ConfirmReading, LoginError, MeterLeased, SessionError
+from metermt.errors import (
+    AlreadyRead,
+    CallError,
+    ConfirmReading,
+    InvalidReport,
+    LoginError,
+    MeterLeased,
+    SessionError,
+)
 from metermt.manager import Manager
 from metermt.model import Answer, Job, Status
 from metermt.policy import Policy
@@ -65,6 +73,18 @@ def test_the_four_original_calls_do_a_round(manager):
         walked.append(meter)
     assert walked == [f"M0000{number}" for number in range(5)]
     assert manager.get_status(session_id) == Status(5, 5)
+
+
+def test_a_manager_alone_knows_reasons_and_keeps_notes_and_reports():
+    manager = Manager()
+    session_id, _ = manager.login("carol", "carol")
+    meter = manager.get_job(session_id)
+    manager.leave_note(session_id, meter, "two dogs")
+    assert manager.next_job(session_id).note == "two dogs"
+    assert "dog" in [reason.code for reason in manager.list_reasons(session_id)]
+    manager.report_found(session_id, "E1", "E", 5, None, "in the shed")
+    with pytest.raises(InvalidReport):
+        manager.report_found(session_id, meter, "E", 5, None, "in the shed")
 
 
 def test_jobs_come_with_all_that_is_known(manager, carol):

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from metermt.errors import InvalidKey, InvalidReading, InvalidReason, InvalidTime, UnknownMeter
 from metermt.model import Answer, Meter
 from metermt.printable import has_control_characters
-from metermt.rules.answers import MAX_AHEAD, MAX_REASON, judged
+from metermt.rules.answers import MAX_AHEAD, MAX_REASON, in_short, judged
 
 ANYTHING = st.one_of(
     st.none(),
@@ -245,3 +245,11 @@ def test_these_are_no_times(when):
 @pytest.mark.parametrize("when", [datetime.min, datetime.max, "0001-01-01T00:00:00+14:00", "9999-12-31T23:59:59-14:00"])
 def test_the_ends_of_the_calendar_are_times_or_refused(when):
     assert_is_none_or_can_be_shown(refusal_of(time_of, when), InvalidTime)
+
+
+def test_an_answer_with_no_more_than_a_code_is_one_and_is_told_by_it():
+    answer = judge(value=None, reason="", code=" Locked-GATE ")
+    assert (answer.value, answer.code, in_short(answer)) == (None, "locked-gate", "“locked-gate”")
+    assert judge(value=-1, reason="", code="dog").value is None
+    assert judge(value=7, code=" ").code is None
+    assert refusal_of(judge, value=7, code=7).code == "invalid-reason"

@@ -4,7 +4,7 @@ import json
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from conftest import WHEN, wait_until
+from conftest import WHEN, make_place, wait_until
 from memory_fixtures import *  # noqa: F403 - the fixtures
 from memory_fixtures import on_all_stores
 from peers import answers, code_of
@@ -71,13 +71,17 @@ def test_names_written_as_rpyc_exposes_them_are_the_same_calls(root):
 # --- what crosses the wire
 
 
+FOUND = {"number": "E1", "kind": "E", "dials": None, "reading": 7, "where": "shed"}
+
+
 def is_plain(value):
     if type(value) is tuple:
         return all(map(is_plain, value))
     return type(value) in (type(None), bool, int, float, str, bytes)
 
 
-def test_every_result_is_plain(root):
+def test_every_result_is_plain(root, desk):
+    desk.store.write(lambda tx: tx.places.put([make_place("M00000")]))
     session, full_name = root.login("carol", "carol")
     one = json.dumps({"meter": "M00001", "value": 1, "when": WHEN})
     results = {
@@ -90,6 +94,9 @@ def test_every_result_is_plain(root):
         "submit_and_next": root.submit_and_next(session, one),
         "submit_readings": root.submit_readings(session, answers(("M00002", 1), ("M00003", 1))),
         "skip_job": root.skip_job(session, '{"meter": "M00004"}'),
+        "list_reasons": root.list_reasons(session),
+        "leave_note": root.leave_note(session, '{"meter": "M00000", "text": "two dogs"}'),
+        "report_found": root.report_found(session, json.dumps(FOUND)),
         "why_no_job": root.why_no_job(session),
         "get_status": root.get_status(session),
         "change_password": root.change_password(session, '{"old": "carol", "new": "a new horse"}'),

@@ -48,7 +48,7 @@ ODD = [
         ("get_job", (), {}, "get_job wants a session id"),
         ("get_job", (), {"text": "{}"}, "get_job has no argument 'text'"),
         ("get_status", ("x", "y"), {}, "get_status takes 1 arguments, not 2"),
-        ("submit_reading", ("x",) * 8, {}, "submit_reading takes 7 arguments, not 8"),
+        ("submit_reading", ("x",) * 9, {}, "submit_reading takes 8 arguments, not 9"),
         ("submit_reading", (), {"meter": "M00000"}, "submit_reading wants a session id"),
         ("submit_reading", ("x",), {}, "submit_reading wants meter, when, reading, reason, key"),
         ("submit_and_next", ("x", "{}", "{}"), {}, "submit_and_next takes 2 arguments, not 3"),

@@ -11,7 +11,8 @@ from conftest import (
     make_reading,
 )
 
-from metermt.model import JobState, RouteProgress
+from metermt.model import JobState
+from metermt.progress import RouteProgress
 
 
 def states(steps, *meters):

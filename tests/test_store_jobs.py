@@ -17,7 +17,8 @@ from conftest import (
 )
 from steps import Failure
 
-from metermt.model import JobState, RouteProgress, Standing, Unread
+from metermt.model import JobState, Standing
+from metermt.progress import RouteProgress, Unread
 
 WHOLE = {
     "kind": "E",

@@ -5,7 +5,7 @@ from decimal import Decimal
 
 from conftest import CYCLE, OTHER_CYCLE, import_jobs, make_job, make_jobs, make_place, make_reading
 
-from metermt.model import RouteCounts
+from metermt.progress import RouteCounts
 from metermt.quality import Cause, Flag, Look, Quality
 from metermt.rules.history import Read
 

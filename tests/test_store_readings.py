@@ -19,7 +19,8 @@ from conftest import (
 )
 from steps import record
 
-from metermt.model import JobState, RouteProgress, Status
+from metermt.model import JobState, Status
+from metermt.progress import RouteProgress
 
 
 @pytest.fixture

@@ -6,6 +6,7 @@ import pytest
 from conftest import (
     CYCLE,
     LEASED_UNTIL,
+    NOW,
     SERVER,
     T0,
     add_readers,
@@ -24,6 +25,7 @@ from conftest import (
 from steps import READING, Failure, free_jobs, meters_of, record
 
 from metermt.errors import StoreError
+from metermt.fieldnotes import Found, Note, Reason
 from metermt.model import Assignment, Server, Status, Walk
 from metermt.quality import Look
 from metermt.rules.history import Read
@@ -53,6 +55,8 @@ def busy(crew):
     crew.record(make_reading("M00000", key="k"))
     crew.servers.note(Server("here", "0.9", 2, T0))
     crew.places.put([make_place("M00001")])
+    crew.notes.put_reasons([Reason("dog", "Hound")])
+    crew.notes.add([Note("M00001", "old", "carol", NOW)])
     crew.walks.assign([Assignment("South", "carol")])
     crew.walks.go({"carol-1": Walk("South", True, True)})
     return crew.store
@@ -82,6 +86,9 @@ STEPS = {
     "walks.unassign": lambda tx: tx.walks.unassign([("South", "carol"), ("South", "adam")]),
     "walks.go": lambda tx: tx.walks.go({"adam-1": Walk("South", True), "carol-1": Walk("West")}),
     "walks.stop_all": lambda tx: tx.walks.stop_all(),
+    "notes.put_reasons": lambda tx: tx.notes.put_reasons([Reason("dog", "Dogs", True), Reason("bees", "Bees")]),
+    "notes.add": lambda tx: tx.notes.add([Note("M00001", "new", "adam", NOW), Note("M00001", "newer", "adam", NOW)]),
+    "notes.add_found": lambda tx: tx.notes.add_found([Found("E8", "E", 5, 7, "shed", "adam", NOW)]),
     "places.put": lambda tx: tx.places.put([make_place("M00001", route="South"), make_place("B")]),
     "places.add_history": lambda tx: tx.places.add_history([("M00001", Read(date(2026, 10, 1), 7))]),
     "readings.ask_again": lambda tx: tx.readings.ask_again({id_of(tx, "M00001"): Look("carol", 7, "k")}),

@@ -4,7 +4,8 @@ import pytest
 from conftest import CYCLE, LEASED_UNTIL, OTHER_CYCLE, T0, import_jobs, make_job, make_reading
 from steps import meters_of
 
-from metermt.model import Assignment, JobState, RouteCounts, Walk
+from metermt.model import Assignment, JobState, Walk
+from metermt.progress import RouteCounts
 
 ROUTES = {"North": ["N1", "N2", "N3"], "South": ["S1", "S2"]}
 

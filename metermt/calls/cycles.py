@@ -5,7 +5,8 @@ from datetime import date
 
 from metermt.calls.table import Ask, Turn, Weight, call
 from metermt.errors import RouteError
-from metermt.model import Role, RouteCounts
+from metermt.model import Role
+from metermt.progress import RouteCounts
 from metermt.rules.cycles import check_there_is
 
 

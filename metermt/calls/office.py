@@ -1,13 +1,14 @@
 """What is to be read, and how far it is: for the office."""
 
 from collections import Counter
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from metermt.calls.places import put_places
 from metermt.calls.table import MAX_PARTS, Ask, Turn, Weight, call
 from metermt.errors import RouteError
-from metermt.model import Job, Place, Role, RouteProgress
+from metermt.model import Job, Place, Role
 from metermt.names import check_cycle
+from metermt.progress import RouteProgress
 from metermt.rules.cycles import check_there_is, first_day_of
 
 
@@ -74,6 +75,7 @@ def import_jobs(turn: Turn, ask: Ask[Import]) -> ImportCount:
         raise RouteError(f"Meter {strange.meter.number} is to be read in {strange.cycle}, not in {cycle}")
     numbers = {job.meter.number for job in jobs}
     there = turn.tx.jobs.find(cycle, numbers)
+    notes = turn.tx.notes.latest(numbers)
     others_are_open = any(is_open for other, is_open in cycles.items() if other != cycle)
     standings = turn.tx.jobs.standings(numbers) if there or others_are_open else []
     read = {standing.meter for standing in standings if standing.cycle == cycle and standing.read_by}
@@ -82,6 +84,9 @@ def import_jobs(turn: Turn, ask: Ask[Import]) -> ImportCount:
     count: Counter[str] = Counter()
     for job in jobs:
         number = job.meter.number
+        note = there[number].note if number in there else notes.get(number, "")
+        if job.note != note:  # which are the readers' own
+            job = replace(job, note=note)  # noqa: PLW2901
         known = new.get(number) or changed.get(number) or there.get(number)
         if number in read:
             count["unchanged" if known == job else "kept"] += 1

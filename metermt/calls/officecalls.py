@@ -5,9 +5,11 @@ from collections.abc import Iterable
 from datetime import date
 from typing import TypeVar
 
-from metermt.calls import cycles, office, opening, unread, walks
+from metermt.calls import cycles, found, notes, office, opening, reasons, unread, walks
 from metermt.calls.table import Call
-from metermt.model import Assignment, RouteProgress, Unread
+from metermt.fieldnotes import Found, Note, Reason
+from metermt.model import Assignment
+from metermt.progress import RouteProgress, Unread
 
 Q = TypeVar("Q")
 R = TypeVar("R")
@@ -19,6 +21,10 @@ class OfficeCalls(ABC):
     @abstractmethod
     def call(self, call: Call[Q, R], request: Q) -> R:
         """Make any call of the table (see `metermt.calls`), and return its result."""
+
+    def list_reasons(self) -> list[Reason]:
+        """Return the reasons in use, in order: the number of each is its place, from 1. Anybody may ask for them."""
+        return self.call(reasons.list_reasons, None)
 
     # --- for supervisors
 
@@ -32,10 +38,10 @@ class OfficeCalls(ABC):
         Those of all open cycles, or of one cycle, open or closed; of all routes, or of one. Raises `RouteError` if
         there is no such cycle or route.
         """
-        found: list[Unread] = []
-        while part := self.call(unread.list_missing, unread.Missing(cycle, found[-1] if found else None, route)):
-            found += part
-        return found
+        left: list[Unread] = []
+        while part := self.call(unread.list_missing, unread.Missing(cycle, left[-1] if left else None, route)):
+            left += part
+        return left
 
     def release_jobs(
         self,
@@ -71,7 +77,32 @@ class OfficeCalls(ABC):
         """Return which routes are given to whom, sorted by route and user name."""
         return self.call(walks.list_assignments, None)
 
+    def list_notes(self) -> list[Note]:
+        """Return what readers have left about places, in the order of its arrival."""
+        left: list[Note] = []
+        while part := self.call(notes.list_notes, notes.Notes(len(left))):
+            left += part
+        return left
+
+    def list_found(self) -> list[Found]:
+        """Return the meters that readers have found and that are on no list, in the order of their arrival."""
+        there: list[Found] = []
+        while part := self.call(found.list_found, found.FoundMeters(len(there))):
+            there += part
+        return there
+
     # --- for admins
+
+    def add_reason(self, code: str, text: str, *, wants_reread: bool = False, allows_reading: bool = True) -> None:
+        """Add a reason at the end of the list, or one that was retired at its old place.
+
+        Raises `ReasonError` if it is malformed, or its code or its text is that of one in use.
+        """
+        self.call(reasons.add_reason, Reason(code, text, wants_reread, allows_reading))
+
+    def retire_reason(self, code: str) -> None:
+        """Take a reason off the list; readings that have it keep it. Raises `ReasonError` if there is none in use."""
+        self.call(reasons.retire_reason, reasons.Retiring(code))
 
     def open_cycle(self, cycle: str, routes: Iterable[str] = (), due: date | None = None) -> opening.Opened:
         """Have all active meters read, or those on some routes, that have no job in the cycle yet, by the day `due`.

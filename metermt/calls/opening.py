@@ -1,6 +1,6 @@
 """A cycle is opened: one job of every active meter, with what its reading is judged by."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date
 
 from metermt.calls.desk import Desk
@@ -82,6 +82,9 @@ def _keep(tx: Tx, cycle: str, part: list[tuple[Job, JobLimits]]) -> None:
     numbers = [job.meter.number for job, _ in part]
     there = tx.jobs.find(cycle, numbers)
     new = {job.meter.number: (job, limits) for job, limits in part if job.meter.number not in there}
-    tx.jobs.add(with_previous(job, limits) for job, limits in new.values())
+    notes = tx.notes.latest(new)
+    tx.jobs.add(
+        replace(with_previous(job, limits), note=notes.get(number, "")) for number, (job, limits) in new.items()
+    )
     ids = {standing.meter: standing.job for standing in tx.jobs.standings(new) if standing.cycle == cycle}
     tx.jobs.set_limits({ids[number]: limits.as_text() for number, (_, limits) in new.items()})

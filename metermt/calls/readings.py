@@ -18,6 +18,7 @@ from metermt.quality import Look
 from metermt.rules.answers import judged
 from metermt.rules.handout import Wish
 from metermt.rules.looks import judged_at, quality_of
+from metermt.rules.reasons import by_name, coded, in_use
 from metermt.rules.standings import check_fits, check_same_answer, job_at_hand, job_meant
 from metermt.store.gathered import Offer
 
@@ -50,6 +51,7 @@ class Next:
         "reason": "reason",
         "key": "key",
         "cycle": "cycle",
+        "code": "code",
     },
 )
 def submit_reading(turn: Turn, asks: Sequence[Ask[Answer]]) -> Sequence[Error | None]:
@@ -138,7 +140,10 @@ class Decisions:
                 self.outcomes.append(self._refused(username, error))
         keys = [(username, answer.key) for username, answer in sound.values() if answer.key]
         meters = {answer.meter for _, answer in sound.values()}
-        self._by_key, standings, self._offer, self._tallies = turn.tx.gather(turn.now, keys, meters, wishes)
+        give_reasons = any(answer.reason or answer.code for _, answer in sound.values())
+        facts = turn.tx.gather(turn.now, keys, meters, wishes, reasons=give_reasons)
+        self._by_key, standings, self._offer, self._tallies, said = facts
+        self._reasons = by_name(in_use(said)) if give_reasons else {}
         self._standings: dict[str, list[Standing]] = {}  # by meter, oldest cycle first
         for standing in standings:
             self._standings.setdefault(standing.meter, []).append(standing)
@@ -213,6 +218,8 @@ class Decisions:
             self._standings.get(answer.meter, ()), answer, username, self._turn.now, closed, self._cycles
         )
         check_fits(standing, answer, username, self._turn.now)
+        if answer.reason or answer.code:
+            answer = coded(answer, self._reasons)
         judgement = judged_at(standing, answer, self._turn.moment)
         try:
             quality = quality_of(judgement, standing, answer, username)

@@ -4,7 +4,8 @@ from dataclasses import dataclass, replace
 
 from metermt.calls.table import MAX_ITEMS, Ask, Turn, Weight, call
 from metermt.errors import CallError, RouteError, UserError
-from metermt.model import Role, Unread
+from metermt.model import Role
+from metermt.progress import Unread
 from metermt.rules.cycles import check_there_is, none_is_open
 
 _ALL = 10**9  # more jobs than anybody holds

@@ -20,6 +20,7 @@ from metermt.wholefile import whole_file
 COLUMNS = (
     *("cycle", "route", "sequence", "meter", "kind", "address", "previous", "previous_date"),
     *("reading", "reason", "read_at", "reader", "recorded_at", "counts", "key"),
+    *("quality", "flags", "cause", "code"),
 )
 _OWNER_ONLY = 0o600  # the file has addresses, and who was where and when
 
@@ -64,6 +65,10 @@ def export(
         recorded_at              when the server accepted it
         counts                   1, or 0 if it was corrected since (--all)
         key                      the client's id of the submission
+        quality                  A as it was read; V odd, and typed twice
+        flags                    what is odd about it, blanks between
+        cause                    what may lie behind that
+        code                     of the reason, if it is on your list
 
     \b
     Example:
@@ -111,6 +116,7 @@ def _write(sheet: Spreadsheet, tx: Tx, cycle: str | None, superseded_too: bool) 
                 *(job.cycle, job.route, job.sequence, meter.number, meter.kind, meter.address),
                 *(job.previous, job.previous_date, said.value, said.reason),
                 *(said.when, reading.username, reading.recorded_at, int(reading.counts), said.key),
+                *(reading.quality.value, " ".join(reading.flags), reading.cause and reading.cause.value, reading.code),
             )
         )
     return count

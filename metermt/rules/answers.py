@@ -30,7 +30,7 @@ def as_typed(text: str) -> int | str:
 
 def in_short(answer: Answer) -> str:
     """Return what an answer says of its meter, so that its reader knows it again."""
-    return quoted(str(answer.reason)) if answer.value is None else str(answer.value)
+    return quoted(str(answer.reason or answer.code)) if answer.value is None else str(answer.value)
 
 
 def quoted(reason: str) -> str:
@@ -44,10 +44,10 @@ def judged(answer: Answer, now: datetime) -> Answer:
     `now` is in UTC. Raises `UnknownMeter`, `UnknownCycle`, `InvalidReading`, `InvalidReason`, `InvalidTime` or
     `InvalidKey`.
     """
-    meter, reason = _meter_of(answer.meter), _reason_of(answer.reason)
-    value = _value_of(answer.value, reason)
+    meter, reason, code = _meter_of(answer.meter), _reason_of(answer.reason), _code_of(answer.code)
+    value = _value_of(answer.value, reason or code)
     when, key = _time_of(answer.when, now), _key_of(answer.key)
-    return Answer(meter, value, reason, when, key, _cycle_of(answer.cycle), _verified(answer.verified))
+    return Answer(meter, value, reason, when, key, _cycle_of(answer.cycle), _verified(answer.verified), code)
 
 
 def _meter_of(meter: object) -> str:
@@ -67,8 +67,17 @@ def _reason_of(reason: object) -> str:
     return reason
 
 
-def _value_of(value: object, reason: str) -> int | None:
-    """Return the value, None when there is only a reason.
+def _code_of(code: object) -> str | None:
+    """Return the code of a reason in small letters; `metermt.rules.reasons.coded` knows which there are."""
+    if code is None:
+        return None
+    if not isinstance(code, str):
+        raise InvalidReason(f"Invalid code of a reason: {shown(code)} is not a text")
+    return code.strip(" ").lower() or None
+
+
+def _value_of(value: object, reason: str | None) -> int | None:
+    """Return the value, None when there is only a reason, or the code of one.
 
     By the convention of the four original calls a reading below zero, usually -1, says that there is none;
     it is good only together with a reason. Zero is a reading.

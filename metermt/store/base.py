@@ -14,7 +14,9 @@ from metermt.quality import Look
 from metermt.rules.handout import Wish
 from metermt.store.begun import Begun
 from metermt.store.gathered import Facts, Key, Offer
-from metermt.store.groups import Accounts, Jobs, Leases, Places, Readings, Servers, Sessions, Walks
+from metermt.store.groups import Jobs, Leases, Readings, Walks
+from metermt.store.people import Accounts, Servers, Sessions
+from metermt.store.sites import Notes, Places
 
 T = TypeVar("T")
 
@@ -31,6 +33,7 @@ class Tx:
     servers: Servers
     places: Places
     walks: Walks
+    notes: Notes
 
     def foresee(self, steps: Callable[[], object]) -> None:
         """Say which steps will be asked again for what they find, so that a store that is far away may find it along.
@@ -39,7 +42,13 @@ class Tx:
         """
 
     def gather(
-        self, now: float, keys: Collection[Key] = (), meters: Collection[str] = (), wishes: Sequence[Wish] = ()
+        self,
+        now: float,
+        keys: Collection[Key] = (),
+        meters: Collection[str] = (),
+        wishes: Sequence[Wish] = (),
+        *,
+        reasons: bool = False,
     ) -> Facts:
         """End the leases whose time is over, if there are wishes, and return what is decided on.
 
@@ -49,8 +58,9 @@ class Tx:
             self.leases.end_expired(now)
         by_key = self.readings.by_key(keys) if keys else {}
         standings = self.jobs.standings(meters) if meters else []
+        said = self.notes.reasons() if reasons else []
         if not wishes:
-            return Facts(by_key, standings, Offer({}, {}, {}), {})
+            return Facts(by_key, standings, Offer({}, {}, {}), {}, said)
         users: Counter[str] = Counter()
         walks: Counter[Walk] = Counter()
         for wish in wishes:
@@ -61,7 +71,7 @@ class Tx:
         held = self.leases.held({wish.session: times * users[wish.username] for wish in wishes})
         left = self.leases.left({username: times * most for username, most in users.items()})
         tallies = self.readings.tallies(users) if meters else {}
-        return Facts(by_key, standings, Offer(held, left, self.jobs.free(walks) if walks else {}), tallies)
+        return Facts(by_key, standings, Offer(held, left, self.jobs.free(walks) if walks else {}), tallies, said)
 
     def keep(
         self,

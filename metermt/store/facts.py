@@ -4,6 +4,7 @@ from collections.abc import Iterable
 from datetime import date
 from typing import NamedTuple, TypeVar
 
+from metermt.fieldnotes import Found, Note, Reason
 from metermt.model import Account, Assignment, Job, Lease, Place, Reading, Server, Walk
 from metermt.quality import Look
 from metermt.safedict import ThreadSafeDict, _MeterDict
@@ -57,6 +58,10 @@ class Facts:
         self.looks: ThreadSafeDict[int, Look | None] = ThreadSafeDict()
         self.skipped: ThreadSafeDict[int, None] = ThreadSafeDict()
         self.assignments: ThreadSafeDict[tuple[str, str], Assignment] = ThreadSafeDict()  # by route and user name
+        self.reasons: ThreadSafeDict[str, Reason] = ThreadSafeDict()  # by code
+        self.notes: list[Note] = []
+        self.latest_notes: ThreadSafeDict[str, str] = ThreadSafeDict()  # by meter
+        self.found: list[Found] = []
         self.handed_to: ThreadSafeDict[int, str] = ThreadSafeDict()  # who was handed a job last, by its id
         self.leases: ThreadSafeDict[int, Lease] = ThreadSafeDict()  # by the job's id
         self.held_by: Groups[str, int] = Groups(self.undo)  # ids of leased jobs by the session's key

@@ -1,8 +1,9 @@
 """What a transaction gathers at once: the facts that answers are judged by, and jobs are handed out by."""
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from typing import NamedTuple
 
+from metermt.fieldnotes import Reason
 from metermt.model import Job, Reading, Standing, Status, Walk
 
 Key = tuple[str, str]
@@ -48,3 +49,5 @@ class Facts(NamedTuple):
     """Enough for all wishes, if there is, even when each answer ends one of the leases in it."""
     tallies: Mapping[str, Status]
     """Of all who answer and wish for something."""
+    reasons: Sequence[Reason] = ()
+    """What the office has said of reasons, if that was asked for."""

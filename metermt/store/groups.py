@@ -3,153 +3,21 @@
 They are **set-shaped**: they take many and return many, so that one answer and a thousand cost as many statements.
 Points in time are aware `datetime`s in UTC, or seconds since 1970 where only lengths of time count. A job is known by
 an id, which its store gives it in the order of import. Any step may raise `StoreError`.
+
+Here are those of a reader's round; others stand in `metermt.store.people` and `metermt.store.sites`.
 """
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import date
 
-from metermt.model import (
-    Account,
-    Assignment,
-    Job,
-    Lease,
-    Place,
-    Reading,
-    RouteCounts,
-    RouteProgress,
-    Server,
-    Session,
-    Standing,
-    Status,
-    Unread,
-    User,
-    Walk,
-)
+from metermt.model import Assignment, Job, Lease, Reading, Standing, Status, Walk
+from metermt.progress import RouteCounts, RouteProgress, Unread
 from metermt.quality import Look
-from metermt.rules.history import Read
 from metermt.store.gathered import Key, KnownJob
-
-Origin = tuple[str, str]
-"""A user name as it was typed, and the address that it was typed at."""
-
 
 LOOKS_BACK = 12
 """Closed cycles that a reading may come too late for, if it does not name its own: a year of months."""
-
-
-class Accounts(ABC):
-    """Who there is."""
-
-    @abstractmethod
-    def find(self, usernames: Iterable[str]) -> dict[str, Account]:
-        """Return those of these accounts that there are, by user name."""
-
-    @abstractmethod
-    def disabled(self, usernames: Iterable[str]) -> set[str]:
-        """Return which of these users are disabled."""
-
-    @abstractmethod
-    def users(self) -> list[User]:
-        """Return all users, sorted by name."""
-
-    @abstractmethod
-    def put(self, accounts: Iterable[Account]) -> None:
-        """Add accounts; one whose name is there already replaces it."""
-
-
-class Sessions(ABC):
-    """Who is logged in, and who has failed to."""
-
-    @abstractmethod
-    def find(self, keys: Iterable[str]) -> dict[str, Session]:
-        """Return those of these sessions that have not ended, by key."""
-
-    @abstractmethod
-    def add(self, sessions: Iterable[Session]) -> None:
-        """Remember new sessions."""
-
-    @abstractmethod
-    def note(self, used: Mapping[str, float], server: str) -> None:
-        """Remember when sessions were last used, by key, and that their readers are connected to this server.
-
-        Those that are unknown or have ended stay so.
-        """
-
-    @abstractmethod
-    def leave(self, keys: Iterable[str], server: str) -> None:
-        """Remember that nobody is connected with these sessions, as far as this server was the last."""
-
-    @abstractmethod
-    def leave_all(self, server: str) -> None:
-        """Do so for all sessions of a server."""
-
-    @abstractmethod
-    def end(self, keys: Iterable[str]) -> None:
-        """End sessions. What they hold is left to their readers."""
-
-    @abstractmethod
-    def of(self, usernames: Iterable[str]) -> list[str]:
-        """Return the keys of all sessions of these users, ended ones that still hold jobs included."""
-
-    @abstractmethod
-    def set_back(self, after: float, to: float) -> None:
-        """Say of the sessions that were used after a time that they were last used at another one."""
-
-    @abstractmethod
-    def last_used(self, usernames: Iterable[str]) -> dict[str, float]:
-        """Return when a session of each of these users was used last, by user name, as far as any is remembered."""
-
-    @abstractmethod
-    def forget(self, idle_since: float) -> None:
-        """Forget those not used since then, and those that have ended, unless they hold jobs."""
-
-    @abstractmethod
-    def failures(self, username: str, address: str, since: float) -> list[float]:
-        """Return when this name failed to log in from this address after `since`, oldest first."""
-
-    @abstractmethod
-    def failed_since(self, since: float) -> dict[Origin, list[float]]:
-        """Return when anybody failed to log in after `since`, oldest first, by name and address."""
-
-    @abstractmethod
-    def forget_failures(self, usernames: Iterable[str]) -> None:
-        """Forget the failed logins of these names, from wherever."""
-
-    @abstractmethod
-    def forget_failures_after(self, at: float) -> None:
-        """Forget the failed logins of anybody from after that time."""
-
-    @abstractmethod
-    def add_failure(self, username: str, address: str, at: float, forget_before: float) -> None:
-        """Remember a wrong password, and forget those of anybody from before `forget_before`."""
-
-
-class Places(ABC):
-    """Where meters hang, and what these have shown. A place is known by the number of the meter that hangs there."""
-
-    @abstractmethod
-    def find(self, meters: Iterable[str]) -> dict[str, Place]:
-        """Return those of these places that there are, by the number of the meter."""
-
-    @abstractmethod
-    def put(self, places: Iterable[Place]) -> None:
-        """Add places; one whose meter is there already is brought up to date. No meter comes twice."""
-
-    @abstractmethod
-    def active(self) -> list[Place]:
-        """Return the places of all active meters, by route, sequence and meter."""
-
-    @abstractmethod
-    def add_history(self, reads: Iterable[tuple[str, Read]]) -> None:
-        """Add what meters of these numbers have shown, each of which there is; of the same day it replaces the old."""
-
-    @abstractmethod
-    def history(self, meters: Iterable[str], but_not: str = "") -> dict[str, list[Read]]:
-        """Return what is known to have been shown at the places of these meters, in any order, by their numbers.
-
-        What was read in the cycle `but_not` is left out. Days are those of this machine's time zone.
-        """
 
 
 class Jobs(ABC):
@@ -185,7 +53,7 @@ class Jobs(ABC):
 
     @abstractmethod
     def change(self, jobs: Iterable[Job]) -> None:
-        """Replace what is known of jobs; who holds or has read them is kept."""
+        """Replace what is known of jobs; the note about their place, and who holds or has read them, is kept."""
 
     @abstractmethod
     def set_limits(self, limits: Mapping[int, str]) -> None:
@@ -359,19 +227,3 @@ class Readings(ABC):
         ends. In a transaction that keeps nothing they are read page by page, each as it stands then: whoever takes
         their time holds up nobody.
         """
-
-
-class Servers(ABC):
-    """Which servers share the store."""
-
-    @abstractmethod
-    def note(self, server: Server) -> None:
-        """Remember that a server is alive, in place of what was known of it."""
-
-    @abstractmethod
-    def all(self) -> list[Server]:
-        """Return all that were not forgotten, sorted by name."""
-
-    @abstractmethod
-    def forget(self, names: Iterable[str]) -> None:
-        """Forget servers."""

@@ -7,7 +7,7 @@ from math import inf
 
 from metermt.model import Session
 from metermt.store.facts import Facts, Login, found_in
-from metermt.store.groups import Origin, Sessions
+from metermt.store.people import Origin, Sessions
 from metermt.store.undo import Groups, Ordered
 
 _Failure = tuple[float, int, str, str]

@@ -16,11 +16,13 @@ from metermt.store.base import Store, Tx
 from metermt.store.begun import Begun, Over
 from metermt.store.facts import Facts, found_in
 from metermt.store.gathered import Key, KnownJob
-from metermt.store.groups import Accounts, Leases, Readings, Servers
+from metermt.store.groups import Leases, Readings
 from metermt.store.logins import MemorySessions
 from metermt.store.memory_jobs import MemoryJobs
+from metermt.store.memory_notes import MemoryNotes
 from metermt.store.memory_places import MemoryPlaces
 from metermt.store.memory_walks import MemoryWalks
+from metermt.store.people import Accounts, Servers
 
 T = TypeVar("T")
 
@@ -170,6 +172,7 @@ class MemoryStore(Store):
             _Servers(facts),
             MemoryPlaces(facts),
             MemoryWalks(facts),
+            MemoryNotes(facts),
         )
 
     def read(self, work: Callable[[Tx], T]) -> T:

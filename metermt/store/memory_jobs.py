@@ -2,10 +2,12 @@
 
 from collections import Counter
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from datetime import date
 from itertools import count
 
-from metermt.model import Job, JobState, RouteCounts, RouteProgress, Standing, Unread, Walk
+from metermt.model import Job, JobState, Standing, Walk
+from metermt.progress import RouteCounts, RouteProgress, Unread
 from metermt.safedict import ThreadSafeDict, _MeterDict
 from metermt.store.facts import Cycle, Facts, found_in
 from metermt.store.gathered import KnownJob
@@ -74,7 +76,7 @@ class MemoryJobs(Jobs):
             cycle = facts.cycles[job.cycle]
             job_id = cycle.ids[job.meter.number]
             old = facts.jobs[job_id]
-            facts.undo.put(facts.jobs, job_id, job)
+            facts.undo.put(facts.jobs, job_id, replace(job, note=old.note))
             if old.place in cycle.free:
                 cycle.free.discard(old.place)
                 cycle.free.add(job.place)

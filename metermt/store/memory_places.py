@@ -6,7 +6,7 @@ from datetime import datetime
 from metermt.model import Place
 from metermt.rules.history import Read
 from metermt.store.facts import Facts, found_in
-from metermt.store.groups import Places
+from metermt.store.sites import Places
 
 
 class MemoryPlaces(Places):

@@ -43,13 +43,13 @@ _KEEP = """
     WITH new AS MATERIALIZED (
         SELECT nextval('readings_id_seq') AS id, * FROM json_to_recordset(?) AS new(
             job BIGINT, username TEXT, value BIGINT, reason TEXT, read_at TEXT, recorded_at TEXT, key TEXT,
-            quality TEXT, flags TEXT, cause TEXT, was BIGINT, was_leased INTEGER
+            quality TEXT, flags TEXT, cause TEXT, code TEXT, was BIGINT, was_leased INTEGER
         )
     ),
     lent AS MATERIALIZED (SELECT * FROM json_populate_recordset(NULL::leases, ?)),
     added AS (
-        INSERT INTO readings (id, job, username, value, reason, read_at, recorded_at, key, quality, flags, cause)
-        SELECT id, job, username, value, reason, read_at, recorded_at, key, quality, flags, cause FROM new
+        INSERT INTO readings (id, job, username, value, reason, read_at, recorded_at, key, quality, flags, cause, code)
+        SELECT id, job, username, value, reason, read_at, recorded_at, key, quality, flags, cause, code FROM new
     ),
     counted AS (
         INSERT INTO tallies SELECT * FROM json_populate_recordset(NULL::tallies, ?)

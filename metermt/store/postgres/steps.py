@@ -21,6 +21,7 @@ from metermt.store.sql import jobs as in_sql
 from metermt.store.sql.accounts import SqlAccounts
 from metermt.store.sql.jobs import JOB, SqlJobs, job_of
 from metermt.store.sql.leases import SqlLeases
+from metermt.store.sql.notes import SqlNotes
 from metermt.store.sql.places import SqlPlaces
 from metermt.store.sql.readings import SqlReadings
 from metermt.store.sql.servers import SqlServers
@@ -47,15 +48,22 @@ class PostgresTx(Tx):
         self.servers = SqlServers(sql)
         self.places = SqlPlaces(sql)
         self.walks = SqlWalks(sql)
+        self.notes = SqlNotes(sql)
 
     def foresee(self, steps: Callable[[], object]) -> None:
         with self._sql.ahead():
             steps()
 
     def gather(
-        self, now: float, keys: Collection[Key] = (), meters: Collection[str] = (), wishes: Sequence[Wish] = ()
+        self,
+        now: float,
+        keys: Collection[Key] = (),
+        meters: Collection[str] = (),
+        wishes: Sequence[Wish] = (),
+        *,
+        reasons: bool = False,
     ) -> Facts:
-        gather = partial(super().gather, now, keys, meters, wishes)
+        gather = partial(super().gather, now, keys, meters, wishes, reasons=reasons)
         self.foresee(gather)
         return gather()
 

@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from functools import lru_cache
 
 from metermt.model import Account, Role, User
-from metermt.store.groups import Accounts
+from metermt.store.people import Accounts
 from metermt.store.sql.dialect import Row, Steps
 
 COLUMNS = ("username", "full_name", "password_hash", "disabled", "role")

@@ -5,7 +5,8 @@ from collections.abc import Iterable, Mapping
 from datetime import date
 from typing import Any, Final
 
-from metermt.model import Job, JobState, RouteCounts, RouteProgress, Standing, Unread, Walk
+from metermt.model import Job, JobState, Standing, Walk
+from metermt.progress import RouteCounts, RouteProgress, Unread
 from metermt.quality import Look
 from metermt.store.gathered import KnownJob
 from metermt.store.groups import LOOKS_BACK, Jobs
@@ -13,9 +14,10 @@ from metermt.store.sql.dialect import Row, Steps
 from metermt.store.sql.places import METER, meter_of, row_of
 
 _COLUMNS = (*METER, "cycle", "route", "sequence", "previous", "previous_date")
-WIDE: Final = len(_COLUMNS)
+_WITH_NOTE = (*_COLUMNS, "note")
+WIDE: Final = len(_WITH_NOTE)
 """How many columns `JOB` has."""
-JOB = ", ".join(f"jobs.{column}" for column in _COLUMNS)
+JOB = ", ".join(f"jobs.{column}" for column in _WITH_NOTE)
 """The columns that `job_of` makes a job of."""
 _FIND = f"SELECT {JOB} FROM jobs WHERE meter {{among}} AND cycle = ?"
 _STATES = {state.value: state for state in JobState}
@@ -133,9 +135,9 @@ class SqlJobs(Steps, Jobs):
         cycles: dict[str, list[str]] = {}
         rows = []
         for job in jobs:
-            rows.append(_row_of(job))
+            rows.append((*_row_of(job), job.note))
             cycles.setdefault(job.cycle, []).append(job.meter.number)
-        self._sql.insert("jobs", _COLUMNS, rows)
+        self._sql.insert("jobs", _WITH_NOTE, rows)
         for cycle, meters in cycles.items():
             self._sql.rows_among(_TO_PLACES, meters, cycle)
 
@@ -210,8 +212,8 @@ def standing_of(*columns: Any) -> Standing:
 
 def job_of(*columns: Any) -> Job:
     """Make a job of the columns `JOB`."""
-    cycle, route, sequence, previous, since = columns[7:]
-    return Job(meter_of(*columns[:7]), cycle, route, sequence, previous, _day(since))
+    cycle, route, sequence, previous, since, note = columns[7:]
+    return Job(meter_of(*columns[:7]), cycle, route, sequence, previous, _day(since), note)
 
 
 def _row_of(job: Job) -> Row:

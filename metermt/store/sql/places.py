@@ -7,7 +7,7 @@ from typing import Any
 
 from metermt.model import ONE, Meter, Place
 from metermt.rules.history import Read
-from metermt.store.groups import Places
+from metermt.store.sites import Places
 from metermt.store.sql.dialect import Row, Steps
 
 METER = ("meter", "kind", "dials", "address", "instructions", "multiplier", "active")

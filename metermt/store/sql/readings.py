@@ -12,7 +12,7 @@ from metermt.store.groups import Readings
 from metermt.store.sql.dialect import Row, Steps
 from metermt.store.sql.jobs import JOB, WIDE, job_of
 
-COLUMNS = ("job", "username", "value", "reason", "read_at", "recorded_at", "key", "quality", "flags", "cause")
+COLUMNS = ("job", "username", "value", "reason", "read_at", "recorded_at", "key", "quality", "flags", "cause", "code")
 READING = "jobs.meter, jobs.cycle, " + ", ".join(f"readings.{column}" for column in COLUMNS[1:])
 # IS NOT NULL, as PostgreSQL does not see that a set of values is not empty, and would not take the index of keys.
 _BY_KEY = (
@@ -90,14 +90,14 @@ def row_of(job: int, reading: Reading) -> Row:
     return (
         *(job, reading.username, answer.value, answer.reason),
         *(when.isoformat(), _text(reading.recorded_at), answer.key),
-        *(reading.quality, " ".join(reading.flags), reading.cause or ""),
+        *(reading.quality, " ".join(reading.flags), reading.cause or "", answer.code),
     )
 
 
 def reading_of(*columns: Any, counts: bool = True) -> Reading:
     """Make a reading of the columns `READING`."""
-    meter, cycle, username, value, reason, read_at, recorded_at, key, quality, flags, cause = columns
-    answer = Answer(meter, value, reason, _utc(read_at), key)
+    meter, cycle, username, value, reason, read_at, recorded_at, key, quality, flags, cause, code = columns
+    answer = Answer(meter, value, reason, _utc(read_at), key, code=code)
     odd = tuple(map(Flag, flags.split()))
     judged = (Quality(quality), odd, Cause(cause) if cause else None)
     return Reading(answer, username, cycle, _utc(recorded_at), counts, *judged)

@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 
 from metermt.model import Server
-from metermt.store.groups import Servers
+from metermt.store.people import Servers
 from metermt.store.sql.dialect import Steps
 
 _COLUMNS = ("name", "version", "readers", "seen_at")

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Mapping
 
 from metermt.model import Session
-from metermt.store.groups import Origin, Sessions
+from metermt.store.people import Origin, Sessions
 from metermt.store.sql.accounts import user_of
 from metermt.store.sql.dialect import Steps
 from metermt.store.sql.walks import walk_of

@@ -5,6 +5,7 @@ from metermt.store.sql.accounts import SqlAccounts
 from metermt.store.sql.dialect import Sql
 from metermt.store.sql.jobs import SqlJobs
 from metermt.store.sql.leases import SqlLeases
+from metermt.store.sql.notes import SqlNotes
 from metermt.store.sql.places import SqlPlaces
 from metermt.store.sql.readings import SqlReadings
 from metermt.store.sql.servers import SqlServers
@@ -23,4 +24,5 @@ def transaction_on(sql: Sql) -> Tx:
         SqlServers(sql),
         SqlPlaces(sql),
         SqlWalks(sql),
+        SqlNotes(sql),
     )

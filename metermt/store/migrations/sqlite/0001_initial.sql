@@ -94,6 +94,7 @@ CREATE TABLE jobs (
     leased        INTEGER NOT NULL DEFAULT 0,    -- 1 while there is a lease of it
     handed_to     TEXT,                          -- whose the last lease was, also when it has ended
     reading       INTEGER REFERENCES readings,   -- the one that counts
+    note          TEXT NOT NULL DEFAULT '',      -- what a reader has left last about the place
     UNIQUE (cycle, meter)
 ) STRICT;
 CREATE INDEX jobs_at ON jobs (place);
@@ -131,7 +132,8 @@ CREATE TABLE readings (
     key         TEXT,
     quality     TEXT NOT NULL,
     flags       TEXT NOT NULL,           -- with blanks between
-    cause       TEXT NOT NULL            -- empty: none is likely
+    cause       TEXT NOT NULL,           -- empty: none is likely
+    code        TEXT                     -- of the reason; NULL: it is on no list, or there is none
 ) STRICT;
 -- The key first: clients make keys that begin with the time, so that new ones are written side by side.
 CREATE UNIQUE INDEX readings_key ON readings (key, username) WHERE key IS NOT NULL;
@@ -150,3 +152,38 @@ CREATE TABLE looks (
     value    INTEGER NOT NULL,
     key      TEXT
 ) STRICT;
+
+-- What the office has changed of the list of reasons that the program begins with, and added to it.
+CREATE TABLE reasons (
+    id             INTEGER PRIMARY KEY,
+    code           TEXT NOT NULL UNIQUE,
+    text           TEXT NOT NULL,
+    wants_reread   INTEGER NOT NULL,
+    allows_reading INTEGER NOT NULL,
+    retired        INTEGER NOT NULL
+) STRICT;
+
+-- What readers have left about places, for the next one and for the office.
+CREATE TABLE notes (
+    id       INTEGER PRIMARY KEY,
+    place    INTEGER NOT NULL REFERENCES places,
+    text     TEXT NOT NULL,
+    username TEXT NOT NULL REFERENCES users,
+    left_at  TEXT NOT NULL
+) STRICT;
+CREATE INDEX notes_of ON notes (place, id);
+
+-- Meters that were found and are on no list.
+CREATE TABLE found (
+    id       INTEGER PRIMARY KEY,
+    number   TEXT NOT NULL,
+    kind     TEXT NOT NULL,
+    dials    INTEGER,
+    reading  INTEGER,
+    location TEXT NOT NULL,
+    username TEXT NOT NULL REFERENCES users,
+    found_at TEXT NOT NULL
+) STRICT;
+-- Who is told nothing, as the link has broken, says it again.
+CREATE UNIQUE INDEX found_once
+    ON found (number, username, location, kind, coalesce(dials, 0), coalesce(reading, -1));
