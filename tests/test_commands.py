@@ -127,6 +127,8 @@ ARGUMENTS = {
     ("routes", "assign"): ("North", "carol"),
     ("routes", "unassign"): ("North", "carol"),
     ("history", "import"): ("past.csv",),
+    ("reasons", "add"): ("sick-cow", "Sick cow"),
+    ("reasons", "retire"): ("dog",),
     ("routes", "release"): ("North",),
     ("routes", "remove"): ("G1", "--cycle", CYCLE),
     ("readings", "export"): ("-",),
