@@ -324,6 +324,16 @@ class Standing:
 
 
 @dataclass(frozen=True, slots=True)
+class Setting:
+    """What the office has set, who has set it, and when, in UTC. Whoever works on the database itself has no name."""
+
+    name: str
+    value: str
+    username: str
+    set_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
 class Server:
     """A server among those that share a store."""
 

@@ -151,6 +151,7 @@ def _everything(tx):
         "history": {meter: sorted(reads, key=repr) for meter, reads in tx.places.history(places).items()},
         "walks": sorted(tx.walks.now(0)),
         "assignments": tx.walks.assignments(),
+        "settings": tx.settings.all(),
         "reasons": tx.notes.reasons(),
         "notes": (tx.notes.all(MANY), tx.notes.latest(places)),
         "found": tx.notes.found(MANY),

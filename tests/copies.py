@@ -11,7 +11,7 @@ from databases import fill
 
 from metermt.config import is_url
 from metermt.fieldnotes import Found, Note, Reason
-from metermt.model import Assignment, Server
+from metermt.model import Assignment, Server, Setting
 from metermt.quality import Look
 from metermt.rules.history import Read
 from metermt.store.opening import open_store
@@ -77,6 +77,7 @@ def fill_all_tables(place):
             tx.places.add_history([("G1", Read(date(2026, 10, 1), 5)), ("G1", Read(date(2026, 10, 1), 0, True))])
             tx.jobs.set_limits({job: "{}"})
             tx.walks.assign([Assignment("North", "adam", reverse=True)])
+            tx.settings.add(Setting("sensitivity", "2.0", "adam", NOW))
             tx.readings.ask_again({job: Look("adam", 7, None)})
             tx.notes.put_reasons([Reason("dog", "Hund \N{DOG}", retired=True), Reason("bees", "Bees", True, False)])
             tx.notes.add([Note("M00000", "key at \N{GREEK SMALL LETTER ALPHA}", "adam", NOW)])

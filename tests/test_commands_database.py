@@ -20,6 +20,7 @@ TABLES = [
     *("assignments", "cycles", "found", "history", "jobs", "leases", "limits", "login_failures", "looks", "notes"),
     *("places", "readings", "reasons"),
     "sessions",
+    "settings",
     "tallies",
     "users",
 ]

@@ -26,7 +26,7 @@ from steps import READING, Failure, free_jobs, meters_of, record
 
 from metermt.errors import StoreError
 from metermt.fieldnotes import Found, Note, Reason
-from metermt.model import Assignment, Server, Status, Walk
+from metermt.model import Assignment, Server, Setting, Status, Walk
 from metermt.quality import Look
 from metermt.rules.history import Read
 from metermt.store import base
@@ -92,6 +92,7 @@ STEPS = {
     "places.put": lambda tx: tx.places.put([make_place("M00001", route="South"), make_place("B")]),
     "places.add_history": lambda tx: tx.places.add_history([("M00001", Read(date(2026, 10, 1), 7))]),
     "readings.ask_again": lambda tx: tx.readings.ask_again({id_of(tx, "M00001"): Look("carol", 7, "k")}),
+    "settings.add": lambda tx: tx.settings.add(Setting("s", "2", "carol", NOW)),
     "leases.end_expired": lambda tx: tx.leases.end_expired(T0 + 60),
     "leases.put": lambda tx: tx.leases.put([make_lease(id_of(tx, meter), "adam") for meter in ("M00001", "M00002")]),
     "leases.shorten": lambda tx: tx.leases.shorten(T0 + 60, T0 + 70),

@@ -12,9 +12,11 @@ from metermt.calls import (
     places,
     readings,
     reasons,
+    replay,
     rounds,
     servers,
     sessions,
+    settings,
     unread,
     walks,
 )
@@ -31,9 +33,11 @@ __all__ = [
     "places",
     "readings",
     "reasons",
+    "replay",
     "rounds",
     "servers",
     "sessions",
+    "settings",
     "unread",
     "walks",
 ]

@@ -8,6 +8,7 @@ from typing import TypeVar
 
 from metermt.calls.cycles import Cycle
 from metermt.calls.desk import Desk
+from metermt.calls.settings import sensitivity_of
 from metermt.calls.table import MAX_ITEMS, Ask, Weight, call
 from metermt.errors import RouteError
 from metermt.model import Job, Meter, Role
@@ -89,6 +90,7 @@ def limits_for(desk: Desk, cycle: str, first_day: date | None, jobs: Sequence[Jo
 
     A meter without a history of ours has the `previous` of its job instead, as far as that has a date.
     """
+    sensitivity = desk.store.read(sensitivity_of)
     opened = first_day or desk.store.read(desk.turn).moment.astimezone().date()
     towns = _towns(desk, cycle, opened)
     nowhere = Town()
@@ -105,7 +107,7 @@ def limits_for(desk: Desk, cycle: str, first_day: date | None, jobs: Sequence[Jo
         stops = list(walk)
         for place, (job, limits) in enumerate(stops):
             beside = [stops[at][1] for at in (place - 1, place + 1) if 0 <= at < len(stops)]
-            found.append(JobLimits(with_neighbours(limits, beside), first_day, job.meter.active))
+            found.append(JobLimits(with_neighbours(limits, beside), first_day, job.meter.active, sensitivity))
     return found
 
 

@@ -5,10 +5,10 @@ from collections.abc import Iterable
 from datetime import date
 from typing import TypeVar
 
-from metermt.calls import cycles, found, notes, office, opening, reasons, unread, walks
+from metermt.calls import cycles, found, limits, notes, office, opening, reasons, replay, settings, unread, walks
 from metermt.calls.table import Call
 from metermt.fieldnotes import Found, Note, Reason
-from metermt.model import Assignment
+from metermt.model import Assignment, Setting
 from metermt.progress import RouteProgress, Unread
 
 Q = TypeVar("Q")
@@ -91,7 +91,26 @@ class OfficeCalls(ABC):
             there += part
         return there
 
+    def replay_limits(self, sensitivity: float, cycles: Iterable[str] = ()) -> list[replay.Replayed]:
+        """Tell how many readings another sensitivity would have asked about, in the last three cycles or in these.
+
+        Raises `SettingError` or `RouteError`.
+        """
+        return self.call(replay.replay_limits, replay.Replay(sensitivity, list(cycles)))
+
+    def list_settings(self) -> list[Setting]:
+        """Return what was ever set, oldest first; the last one of a name is in force."""
+        return self.call(settings.list_settings, None)
+
     # --- for admins
+
+    def set_sensitivity(self, sensitivity: float) -> None:
+        """Have readings asked about sooner, or later, in cycles that are opened from now on. Raises `SettingError`."""
+        self.call(settings.set_sensitivity, settings.Sensitivity(sensitivity))
+
+    def renew_limits(self, cycle: str) -> limits.Renewed:
+        """Judge the unread meters of an open cycle by what is known by now. Raises `RouteError`."""
+        return self.call(limits.renew_limits, cycles.Cycle(cycle))
 
     def add_reason(self, code: str, text: str, *, wants_reread: bool = False, allows_reading: bool = True) -> None:
         """Add a reason at the end of the list, or one that was retired at its old place.

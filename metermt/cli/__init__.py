@@ -18,6 +18,7 @@ _COMMANDS = {
     "routes": "metermt.cli.routes",
     "cycles": "metermt.cli.cycles",
     "history": "metermt.cli.history",
+    "limits": "metermt.cli.limits",
     "readings": "metermt.cli.readings",
     "reasons": "metermt.cli.reasons",
     "notes": "metermt.cli.notes",

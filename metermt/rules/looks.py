@@ -72,6 +72,14 @@ def judged_at(standing: Standing, answer: Answer, now: datetime) -> Judgement:
     return judge(answer.value, on, by.limits, standing.dials, active=by.active, sensitivity=by.sensitivity)
 
 
+def is_asked_about(answer: Answer, limits: str, dials: int | None, sensitivity: float | None = None) -> bool:
+    """Tell whether a value is asked about by the limits of its job, and by another sensitivity if one is given."""
+    by = cast(JobLimits, from_text(JobLimits, limits))
+    on = cast(datetime, answer.when).astimezone().date()
+    how = by.sensitivity if sensitivity is None else sensitivity
+    return judge(cast(int, answer.value), on, by.limits, dials, active=by.active, sensitivity=how).confirm
+
+
 def quality_of(judgement: Judgement, standing: Standing, answer: Answer, username: str) -> Quality:
     """Return the quality of a value that is taken. Raises `ConfirmReading` if its reader has to look again first."""
     if not judgement.confirm or answer.verified:

@@ -16,6 +16,7 @@ from metermt.store.begun import Begun
 from metermt.store.gathered import Facts, Key, Offer
 from metermt.store.groups import Jobs, Leases, Readings, Walks
 from metermt.store.people import Accounts, Servers, Sessions
+from metermt.store.settings import Settings
 from metermt.store.sites import Notes, Places
 
 T = TypeVar("T")
@@ -34,6 +35,7 @@ class Tx:
     places: Places
     walks: Walks
     notes: Notes
+    settings: Settings
 
     def foresee(self, steps: Callable[[], object]) -> None:
         """Say which steps will be asked again for what they find, so that a store that is far away may find it along.

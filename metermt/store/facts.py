@@ -5,7 +5,7 @@ from datetime import date
 from typing import NamedTuple, TypeVar
 
 from metermt.fieldnotes import Found, Note, Reason
-from metermt.model import Account, Assignment, Job, Lease, Place, Reading, Server, Walk
+from metermt.model import Account, Assignment, Job, Lease, Place, Reading, Server, Setting, Walk
 from metermt.quality import Look
 from metermt.safedict import ThreadSafeDict, _MeterDict
 from metermt.store.gathered import KnownJob
@@ -62,6 +62,7 @@ class Facts:
         self.notes: list[Note] = []
         self.latest_notes: ThreadSafeDict[str, str] = ThreadSafeDict()  # by meter
         self.found: list[Found] = []
+        self.settings: list[Setting] = []
         self.handed_to: ThreadSafeDict[int, str] = ThreadSafeDict()  # who was handed a job last, by its id
         self.leases: ThreadSafeDict[int, Lease] = ThreadSafeDict()  # by the job's id
         self.held_by: Groups[str, int] = Groups(self.undo)  # ids of leased jobs by the session's key

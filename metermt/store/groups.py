@@ -56,6 +56,10 @@ class Jobs(ABC):
         """Replace what is known of jobs; the note about their place, and who holds or has read them, is kept."""
 
     @abstractmethod
+    def limits(self, cycle: str, meters: Iterable[str]) -> dict[str, str]:
+        """Return by what the values of these meters are judged in a cycle, by number, as far as there is anything."""
+
+    @abstractmethod
     def set_limits(self, limits: Mapping[int, str]) -> None:
         """Say by what the values of jobs are judged, by id, as `metermt.rules.limits` writes it."""
 

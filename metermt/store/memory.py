@@ -21,6 +21,7 @@ from metermt.store.logins import MemorySessions
 from metermt.store.memory_jobs import MemoryJobs
 from metermt.store.memory_notes import MemoryNotes
 from metermt.store.memory_places import MemoryPlaces
+from metermt.store.memory_settings import MemorySettings
 from metermt.store.memory_walks import MemoryWalks
 from metermt.store.people import Accounts, Servers
 
@@ -173,6 +174,7 @@ class MemoryStore(Store):
             MemoryPlaces(facts),
             MemoryWalks(facts),
             MemoryNotes(facts),
+            MemorySettings(facts),
         )
 
     def read(self, work: Callable[[Tx], T]) -> T:

@@ -81,6 +81,11 @@ class MemoryJobs(Jobs):
                 cycle.free.discard(old.place)
                 cycle.free.add(job.place)
 
+    def limits(self, cycle: str, meters: Iterable[str]) -> dict[str, str]:
+        there = self._facts.cycles.get(cycle)
+        ids = found_in(there.ids, meters) if there else {}
+        return {meter: self._facts.limits[job_id] for meter, job_id in ids.items() if job_id in self._facts.limits}
+
     def set_limits(self, limits: Mapping[int, str]) -> None:
         for job_id, text in limits.items():
             self._facts.undo.put(self._facts.limits, job_id, text)

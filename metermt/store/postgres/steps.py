@@ -26,6 +26,7 @@ from metermt.store.sql.places import SqlPlaces
 from metermt.store.sql.readings import SqlReadings
 from metermt.store.sql.servers import SqlServers
 from metermt.store.sql.sessions import SqlSessions
+from metermt.store.sql.settings import SqlSettings
 from metermt.store.sql.walks import SqlWalks
 
 
@@ -49,6 +50,7 @@ class PostgresTx(Tx):
         self.places = SqlPlaces(sql)
         self.walks = SqlWalks(sql)
         self.notes = SqlNotes(sql)
+        self.settings = SqlSettings(sql)
 
     def foresee(self, steps: Callable[[], object]) -> None:
         with self._sql.ahead():

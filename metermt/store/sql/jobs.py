@@ -81,6 +81,10 @@ _WALK = (
     f"SELECT jobs.id, {JOB} FROM jobs WHERE jobs.cycle = ? AND jobs.reading IS NULL"
     " AND (jobs.route, jobs.sequence, jobs.meter) > (?, ?, ?) ORDER BY jobs.route, jobs.sequence, jobs.meter LIMIT ?"
 )
+_LIMITS = (
+    "SELECT jobs.meter, limits.limits FROM jobs JOIN limits ON limits.job = jobs.id"
+    " WHERE jobs.meter {among} AND jobs.cycle = ?"
+)
 _TO_PLACES = (
     "UPDATE jobs SET place = (SELECT id FROM places WHERE places.meter = jobs.meter) WHERE meter {among} AND cycle = ?"
 )
@@ -144,6 +148,9 @@ class SqlJobs(Steps, Jobs):
     def change(self, jobs: Iterable[Job]) -> None:
         rows = ((*_row_of(job), job.cycle, job.meter.number) for job in jobs)
         self._sql.update("jobs", _COLUMNS, ("cycle", "meter"), rows)
+
+    def limits(self, cycle: str, meters: Iterable[str]) -> dict[str, str]:
+        return dict(self._sql.rows_among(_LIMITS, meters, cycle))
 
     def set_limits(self, limits: Mapping[int, str]) -> None:
         then = "ON CONFLICT (job) DO UPDATE SET limits = excluded.limits"

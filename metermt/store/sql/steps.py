@@ -10,6 +10,7 @@ from metermt.store.sql.places import SqlPlaces
 from metermt.store.sql.readings import SqlReadings
 from metermt.store.sql.servers import SqlServers
 from metermt.store.sql.sessions import SqlSessions
+from metermt.store.sql.settings import SqlSettings
 from metermt.store.sql.walks import SqlWalks
 
 
@@ -25,4 +26,5 @@ def transaction_on(sql: Sql) -> Tx:
         SqlPlaces(sql),
         SqlWalks(sql),
         SqlNotes(sql),
+        SqlSettings(sql),
     )

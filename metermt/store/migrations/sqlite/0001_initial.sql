@@ -187,3 +187,12 @@ CREATE TABLE found (
 -- Who is told nothing, as the link has broken, says it again.
 CREATE UNIQUE INDEX found_once
     ON found (number, username, location, kind, coalesce(dials, 0), coalesce(reading, -1));
+
+-- What the office has set. The last one of a name is in force.
+CREATE TABLE settings (
+    id       INTEGER PRIMARY KEY,
+    name     TEXT NOT NULL,
+    value    TEXT NOT NULL,
+    username TEXT NOT NULL,              -- empty: somebody who worked on the database itself
+    set_at   TEXT NOT NULL
+) STRICT;

@@ -1,0 +1,85 @@
+"""How soon a reading is asked about, and what another setting would have done."""
+
+from datetime import date, timedelta
+
+import pytest
+from conftest import CYCLE, NOW, make_place
+from readers import Reader, as_office
+
+from metermt.calls import limits, opening, places, replay, settings
+from metermt.calls.cycles import Cycle
+from metermt.calls.replay import Replay, Replayed
+from metermt.calls.settings import Sensitivity
+from metermt.errors import ConfirmReading, RouteError, SettingError
+from metermt.model import Role, Setting
+
+ODD = 1_168  # of meters that showed 1,132 last: asked about as shipped, not by a sensitivity of 0.01
+
+
+@pytest.fixture
+def judging(desk_of_readers):
+    """A desk with three meters that have a past, and an open cycle."""
+    desk = desk_of_readers
+    as_office(desk, places.import_places, places.Places([make_place(f"M{n}", sequence=n) for n in range(3)]))
+    first = date(2025, 11, 1)
+    past = [
+        places.Shown(f"M{n}", first + timedelta(days=30 * month), 1_000 + 12 * month)
+        for n in range(3)
+        for month in range(12)
+    ]
+    as_office(desk, places.import_history, places.Past(past))
+    as_office(desk, opening.open_cycle, opening.Opening(CYCLE))
+    return desk
+
+
+def test_a_setting_takes_effect_where_limits_are_computed_anew(judging):
+    carol = Reader(judging)
+    as_office(judging, settings.set_sensitivity, Sensitivity(0.01))
+    with pytest.raises(ConfirmReading):
+        carol.submit("M1", ODD)
+    as_office(judging, limits.renew_limits, Cycle(CYCLE))
+    carol.submit("M1", ODD)
+
+
+def test_who_has_set_what_stays_on_record(judging):
+    for value in (0.5, 2):
+        as_office(judging, settings.set_sensitivity, Sensitivity(value))
+    with pytest.raises(SettingError, match=r"Invalid sensitivity 0: use 0\.01 to 100"):
+        as_office(judging, settings.set_sensitivity, Sensitivity(0))
+    assert as_office(judging, settings.list_settings, role=Role.SUPERVISOR) == [
+        Setting("sensitivity", "0.5", "", NOW),
+        Setting("sensitivity", "2.0", "", NOW),
+    ]
+
+
+def test_the_past_is_judged_once_more_and_nothing_is_changed(judging):
+    carol = Reader(judging)
+    carol.submit("M0", 1_144)
+    with pytest.raises(ConfirmReading):
+        carol.submit("M1", ODD)
+    carol.submit("M1", ODD)
+    carol.submit("M1", 1_144)  # a correction
+    carol.submit("M2", None, "dog")
+    assert as_office(judging, replay.replay_limits, Replay(0.01)) == [Replayed(CYCLE, 2, 0, 0, 1, 1, 0)]
+    assert as_office(judging, replay.replay_limits, Replay(100, [CYCLE])) == [Replayed(CYCLE, 2, 0, 2, 1, 1, 1)]
+    assert as_office(judging, settings.list_settings) == []
+
+
+def test_what_cannot_be_tried_is_told(judging):
+    with pytest.raises(RouteError, match="There is no cycle '2020-01': only 2026-11"):
+        as_office(judging, replay.replay_limits, Replay(1, ["2020-01"]))
+    with pytest.raises(SettingError):
+        as_office(judging, replay.replay_limits, Replay(-1))
+
+
+def test_the_commands_show_set_and_try(invoke, tmp_path):
+    (tmp_path / "meters.csv").write_text("meter,route\nW1,North\n")
+    invoke("routes", "import", "meters.csv", "--cycle", CYCLE)
+    assert invoke("limits", "show").stdout == "sensitivity 1, as shipped\n"
+    assert invoke("limits", "set", "2").stdout == "The sensitivity is 2 for cycles that are opened from now on.\n"
+    assert invoke("limits", "set", "0").stderr.startswith("Error: Invalid sensitivity 0: use 0.01 to 100")
+    assert invoke("limits", "show").stdout.split()[-2:] == ["sensitivity", "2"]
+    assert invoke("limits", "renew", CYCLE).stdout == "1 job has new limits.\n"
+    assert invoke("limits", "replay", "--setting", "4").stdout == (
+        "cycle    readings  asked  by 4  corrected  asked  by 4\n2026-11         0      0     0          0      0     0\n"
+    )
