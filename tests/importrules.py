@@ -13,7 +13,7 @@ PACKAGE_DIR = Path(__file__).parents[1] / PACKAGE
 # From the ground up. A name stands for the module and, when it is a package, for all in it that no other line
 # names. A module may import from lower lines and from its own line.
 FLOORS = (
-    ("floor 0", ("errors", "model", "names", "printable", "quality", "version")),
+    ("floor 0", ("errors", "model", "names", "printable", "quality", "stops", "version")),
     (
         "floor 1",
         (
@@ -37,7 +37,7 @@ FLOORS = (
             *("serving", "heartbeat", "registry", "localserver", "certificates"),
         ),
     ),
-    ("floor 6", ("console", "offering", "gui", "cli")),
+    ("floor 6", ("console", "consolereasons", "consolewords", "offering", "gui", "cli")),
     ("the roof", ("__init__", "public", "__main__")),
 )
 

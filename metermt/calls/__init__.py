@@ -3,6 +3,7 @@
 from metermt.calls import (
     accounts,
     cycles,
+    finding,
     left,
     limits,
     office,
@@ -19,6 +20,7 @@ from metermt.calls import (
 __all__ = [
     "accounts",
     "cycles",
+    "finding",
     "left",
     "limits",
     "office",
