@@ -96,7 +96,7 @@ class Manager:
 
     def my_readings(self, session_id: str, n: int) -> list[OwnReading]:
         """Return what this reader has read last, up to `n`. Raises `CallError` unless it is 1 to 1,000."""
-        return self.desk.ask(finding.list_own_readings, finding.Most(n), session_id)
+        return self.desk.ask(finding.my_readings, finding.Most(n), session_id)
 
     def submit_and_next(self, session_id: str, answer: Answer) -> readings.Next:
         """Accept an answer; return the status and the next job, all in one step. Raises `SubmissionError`."""

@@ -88,16 +88,16 @@ def test_a_reader_sees_what_they_have_read_and_may_correct_it(town, carol):
     carol.submit("H1", 5, when=NOW)
     carol.submit("H2", None, "dog", when=NOW)
     Reader(town, "adam").submit("H3", 7)
-    assert carol.ask(finding.list_own_readings, Most()) == [
+    assert carol.ask(finding.my_readings, Most()) == [
         OwnReading(HILL[1], None, "dog", NOW),
         OwnReading(HILL[0], 5, "", NOW),
     ]
     carol.submit("H1", 6, when=NOW, cycle=CYCLE)
-    assert [one.value for one in carol.ask(finding.list_own_readings, Most())] == [6, None]
-    assert [one.value for one in carol.ask(finding.list_own_readings, Most(1))] == [6]
+    assert [one.value for one in carol.ask(finding.my_readings, Most())] == [6, None]
+    assert [one.value for one in carol.ask(finding.my_readings, Most(1))] == [6]
 
 
-@pytest.mark.parametrize("call", [finding.list_ahead, finding.list_own_readings])
+@pytest.mark.parametrize("call", [finding.list_ahead, finding.my_readings])
 @pytest.mark.parametrize("most", [0, 1001])
 def test_no_fewer_than_one_and_no_more_than_a_thousand_can_be_asked_for(carol, call, most):
     with pytest.raises(CallError, match="1 to 1000"):

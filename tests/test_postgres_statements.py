@@ -28,7 +28,7 @@ def a_readers_day(desk):
         (finding.count_route, finding.RouteOf(CYCLE, "North")),
         (finding.list_ahead, finding.Most(3)),
         (finding.find_meters, finding.Sought("17")),
-        (finding.list_own_readings, finding.Most(3)),
+        (finding.my_readings, finding.Most(3)),
     ):
         carol.ask(call, request)
     carol.log_out()

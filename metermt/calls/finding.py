@@ -81,7 +81,7 @@ def find_meters(turn: Turn, ask: Ask[Sought]) -> Found:
 
 
 @call(Role.READER, Weight.READ, is_large=lambda request: request.n > _FEW)
-def list_own_readings(turn: Turn, ask: Ask[Most]) -> list[OwnReading]:
+def my_readings(turn: Turn, ask: Ask[Most]) -> list[OwnReading]:
     """Return what a reader has read last in the open cycles, and counts, newest first: `n` at most, from 1 to 1,000.
 
     It is looked for among the last 200 that they have sent.

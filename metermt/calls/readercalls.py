@@ -34,4 +34,4 @@ class ReaderCalls(MakesCalls):
 
         To correct one, submit another answer for its meter and its cycle.
         """
-        return self.call(finding.list_own_readings, finding.Most(n))
+        return self.call(finding.my_readings, finding.Most(n))
