@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from metermt.model import Job, JobState
+from metermt.printable import printable
 
 
 @dataclass(frozen=True, slots=True)
@@ -16,6 +17,14 @@ class Stop:
     """The user name of who has read it, None while nobody has."""
     held_by: str | None = None
     """The user name of who was handed it and may still send it, None for nobody."""
+
+    def note(self, username: str) -> str:
+        """Return how it stands in words for this reader, empty when it is to be read and nobody has it."""
+        if self.read_by:
+            return f"read by {'you' if self.read_by == username else printable(self.read_by)}"
+        if self.held_by:
+            return "yours now" if self.held_by == username else f"with {printable(self.held_by)}"
+        return "skipped" if self.state is JobState.SKIPPED else ""
 
 
 @dataclass(frozen=True, slots=True)
