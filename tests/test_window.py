@@ -52,7 +52,7 @@ def test_enter_submits_and_brings_the_next_meter(reader, database):
     reader.wait_for("Accepted 5983 for G5248")
 
     assert "G5249" in reader.texts()
-    assert "Read 1/1" in reader.texts()
+    assert "Route Harbour: 1 of 3" in reader.texts()
     assert reader.focused == "reading"
     assert reader.root.focus_get().get() == ""
     assert readings_in(database) == [("G5248", 5983, "")]

@@ -86,7 +86,7 @@ def _configure_styles(root: tk.Tk) -> None:
     style = ttk.Style(root)
     style.configure(".", background=BACKGROUND, foreground=TEXT, font=BODY, borderwidth=0, relief="flat")
     style.configure(".", selectbackground=BLUE, selectforeground=SHEET, insertcolor=TEXT, insertwidth=1)
-    for button in ("TButton", "Accent.TButton"):
+    for button in ("TButton", "Accent.TButton", "TMenubutton"):
         style.configure(button, padding=(2 * GAP, GAP // 2))
     for ground, colour in (("", BACKGROUND), ("Sheet.", SHEET), ("Note.", NOTE)):
         style.configure(f"{ground}TFrame", background=colour)

@@ -23,6 +23,7 @@ class Typed:
     again: str = ""
     reading: str = ""
     reason: str = READ
+    sought: str = ""
 
     @property
     def answer(self) -> tuple[int | str | None, str] | None:
