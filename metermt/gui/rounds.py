@@ -97,7 +97,8 @@ class RoundPresenter(Presenter):
             self._focus_on("reading")
 
     def _searched(self, found: Found) -> None:
-        self._show(dialog=Dialog.FIND, found=found)
+        title = "Found:" if self.state.typed.sought.strip() else "Ahead of you:"
+        self._show(dialog=Dialog.FIND, found=found, found_title=title if found.stops else "")
         if not found.stops:
             self._show(faults={"sought": "There is no such meter to be read" if self.state.typed.sought else ""})
         self._focus_on("sought")

@@ -54,6 +54,8 @@ class State:
     """Why there is another job than the one that was handed out; empty if it is that one."""
     found: Found = field(default_factory=lambda: Found([]))
     """What was looked for."""
+    found_title: str = ""
+    """What these are."""
     end: str = ""
     """Why there is no meter to read, as the server tells people."""
     notice: str = ""

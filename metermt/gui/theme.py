@@ -77,6 +77,7 @@ class Theme:
 def _configure_styles(root: tk.Tk) -> None:
     # sv_ttk would set a palette as soon as the window is idle, and that goes before the styles of labels.
     root.unbind_class(root.winfo_class(), "<<ThemeChanged>>")
+    root.unbind_class("Menu", "<<ThemeChanged>>")  # nor a grey of its own for menus
     root.configure(background=BACKGROUND)
     root.option_add("*TCombobox*Listbox.font", BODY)
     root.option_add("*TCombobox*Listbox.background", SHEET)

@@ -5,7 +5,7 @@ from tkinter import ttk
 
 from metermt.gui.rounds import RoundPresenter
 from metermt.gui.state import State
-from metermt.gui.theme import BODY, GAP
+from metermt.gui.theme import BLUE, BODY, GAP, MUTED, SHEET, TEXT
 from metermt.gui.views.dialog import FormDialog
 from metermt.gui.views.form import FieldSpec, WrappedLabel
 from metermt.stops import Found, Stop
@@ -22,11 +22,15 @@ class FindDialog(FormDialog):
         self._found = Found([])
         self._more = self._username = ""
         self.form.add_field(FieldSpec(name="sought", label="Number or address, or a part of it"))
+        self._title = WrappedLabel(self.form, "TLabel")
+        self._title.grid(row=49, sticky="ew", pady=(0, GAP // 2))
         frame = ttk.Frame(self.form)
         frame.grid(row=50, sticky="ew")
         frame.columnconfigure(0, weight=1)
         self.list = tk.Listbox(frame, height=_ROWS, font=BODY, activestyle="none", exportselection=False)
-        self.list.configure(borderwidth=0, highlightthickness=1)
+        self.list.configure(background=SHEET, foreground=TEXT, selectbackground=BLUE, selectforeground=SHEET)
+        self.list.configure(borderwidth=GAP // 2, relief="flat", highlightthickness=1)
+        self.list.configure(highlightbackground=MUTED, highlightcolor=BLUE)
         self.list.grid(row=0, column=0, sticky="ew")
         bar = ttk.Scrollbar(frame, command=self.list.yview)
         bar.grid(row=0, column=1, sticky="ns")
@@ -59,6 +63,7 @@ class FindDialog(FormDialog):
                 self.list.insert("end", _line(stop, state.username))
             if state.found.stops:
                 self.list.selection_set(0)
+        self._title.draw(state.found_title)
         self._more = "There are more: type more of it. " if state.found.more else ""
         self._username = state.username
         self._show_whole()

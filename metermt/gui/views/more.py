@@ -4,17 +4,20 @@ import tkinter as tk
 from tkinter import ttk
 
 from metermt.gui.rounds import RoundPresenter
-from metermt.gui.theme import BLUE, BODY, SHEET, TEXT
+from metermt.gui.theme import BLUE, BODY, GAP, SHEET, TEXT
 from metermt.gui.views.form import on_alt
+
+_WIDTH = 6  # characters: the word, and room between it and the arrow
 
 
 class MoreButton(ttk.Menubutton):
     """Opens a menu by a click, or by Enter while it has the keyboard; each of its lines has a key of its own too."""
 
     def __init__(self, parent: tk.Misc, presenter: RoundPresenter) -> None:
-        super().__init__(parent, text="More", underline=0)
-        self.menu = tk.Menu(self, tearoff=False, font=BODY, background=SHEET, foreground=TEXT, relief="flat")
-        self.menu.configure(activebackground=BLUE, activeforeground=SHEET, activeborderwidth=0)
+        super().__init__(parent, text="More", underline=0, width=_WIDTH)
+        self.menu = tk.Menu(self, tearoff=False, font=BODY, background=SHEET, foreground=TEXT)
+        self.menu.configure(activebackground=BLUE, activeforeground=SHEET, activeborderwidth=GAP // 2)
+        self.menu.configure(borderwidth=1, relief="solid")
         self.configure(menu=self.menu)
         window = parent.winfo_toplevel()
         for label, underline, action in (

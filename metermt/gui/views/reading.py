@@ -32,6 +32,7 @@ class ReadingView(ttk.Frame):
         self._instructions = self._line("Note.TLabel", 5, padding=(GAP, GAP // 2))
         self.rowconfigure(6, minsize=GAP)
         self._aside = self._line("Note.TLabel", 7, padding=(GAP, GAP // 2))
+        self._aside.grid(pady=(0, GAP))
 
         reading = FieldSpec(name="reading", label="Reading", font=ENTRY)
         self.reading = Field(self, reading, presenter.edit, ground="Sheet.")
