@@ -89,8 +89,9 @@ class Words:
     def _read(self, rest: str, _job: Job) -> Elsewhere | None:
         found = self._wait_for(self._client.find_meters, rest)
         named = [stop for stop in found.stops if stop.job.meter.number == rest.upper()] or found.stops
-        if len(named) == 1:
-            return Elsewhere(named[0].job, aside=named[0].held_by != self._client.username)
+        username = self._client.username
+        if len(named) == 1 and not named[0].is_anothers(username):
+            return Elsewhere(named[0].job, aside=named[0].held_by != username)
         self._find(rest, _job)
         return None
 

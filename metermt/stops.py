@@ -18,6 +18,10 @@ class Stop:
     held_by: str | None = None
     """The user name of who was handed it and may still send it, None for nobody."""
 
+    def is_anothers(self, username: str) -> bool:
+        """Tell whether somebody else than this reader has read it, or holds it."""
+        return any(name not in (None, username) for name in (self.read_by, self.held_by))
+
     def note(self, username: str) -> str:
         """Return how it stands in words for this reader, empty when it is to be read and nobody has it."""
         if self.read_by:

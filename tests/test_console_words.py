@@ -79,6 +79,11 @@ def test_a_meter_is_found_and_read_out_of_turn(said, database_path):
     assert kept(database_path) == [("carol", "V17", 5, True)]
 
 
+def test_a_meter_that_another_reader_has_is_not_read_but_shown(said):
+    seen = said("/logout", "adam", "adam", "4", "/logout", "eric", "eric", "/read v17", "/read h1")
+    assert "/read h1\n  Hill 1: H1, 1 Hill Road, read by adam\nReading for meter V17: " in seen
+
+
 def test_the_last_reading_is_corrected_and_the_one_before_it(said, database_path):
     seen = said("11", "", "Dog", "/undo", "/undo", "111", "/undo", "", "", "/undo", "/undo", "/undo")
     assert "Reading for meter H3: /undo\nH2: you sent “Dog”, read " in seen

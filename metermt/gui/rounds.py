@@ -55,8 +55,7 @@ class RoundPresenter(Presenter):
 
     def take(self, stop: Stop) -> None:
         """Read this meter now, if nobody else does or has."""
-        other = next((name for name in (stop.read_by, stop.held_by) if name not in (None, self._username)), None)
-        if other:
+        if stop.is_anothers(self._username):
             self._blame("sought", f"{stop.job.meter.number} is {stop.note(self._username)}: choose another one")
             return
         self.close_search()
