@@ -9,7 +9,7 @@ from metermt.model import Job, RouteCounts
 from metermt.offering import WAITING
 from metermt.printable import local_time, printable
 from metermt.rules.answers import quoted
-from metermt.stops import Found, OwnReading, Stop
+from metermt.stops import NOTHING_BEFORE, NOTHING_READ, Found, OwnReading, Stop
 from metermt.terminal import Terminal
 
 P = ParamSpec("P")
@@ -100,7 +100,7 @@ class Words:
         if not further:
             self._own = self._wait_for(self._client.my_readings)
         if further == len(self._own):
-            print("You have read nothing before that which could be corrected" if further else "You have read nothing")
+            print(NOTHING_BEFORE if further else NOTHING_READ)
             return None
         own = self._own[further]
         what = quoted(printable(own.reason)) if own.value is None else str(own.value)

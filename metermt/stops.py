@@ -6,6 +6,10 @@ from datetime import datetime
 from metermt.model import Job, JobState
 from metermt.printable import printable
 
+NOTHING_READ = "You have read nothing that can be corrected"
+NOTHING_BEFORE = "There is nothing before that which can be corrected"
+"""What to tell readers who look for a reading of theirs in vain."""
+
 
 @dataclass(frozen=True, slots=True)
 class Stop:

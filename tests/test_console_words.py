@@ -95,7 +95,7 @@ def test_the_last_reading_is_corrected_and_the_one_before_it(said, database_path
     assert "H1: you sent 111, read " in seen
     assert "Reason for meter H1: \nRoute Hill, stop 3: 3 Hill Road\n" in seen
     assert seen.endswith(
-        "/undo\nYou have read nothing before that which could be corrected\nReading for meter H2: \nGoodbye\n"
+        "/undo\nThere is nothing before that which can be corrected\nReading for meter H2: \nGoodbye\n"
     )
     assert kept(database_path) == [
         ("carol", "H1", 11, False),
@@ -105,7 +105,7 @@ def test_the_last_reading_is_corrected_and_the_one_before_it(said, database_path
 
 
 def test_who_has_read_nothing_has_nothing_to_correct(said):
-    assert "/undo\nYou have read nothing\nReading for meter H1: " in said("/undo")
+    assert "/undo\nYou have read nothing that can be corrected\nReading for meter H1: " in said("/undo")
 
 
 def test_the_device_is_handed_to_the_next_reader(said, database_path):

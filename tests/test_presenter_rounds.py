@@ -51,7 +51,7 @@ def test_the_last_reading_is_corrected_and_the_one_before_it_also_when_all_is_re
     reading.correct()
     assert meter(reading) == "G5248"
     reading.correct()
-    assert reading.state.faults == {ANYWHERE: "You have read nothing before that that could be corrected"}
+    assert reading.state.faults == {ANYWHERE: "There is nothing before that which can be corrected"}
     submit(reading, "70")
     assert reading.state.screen is Screen.DONE
     assert kept(desk) == [("carol", "G5248", 7, False), ("carol", "G5248", 70, True), ("carol", "G5249", 8, True)]
@@ -59,7 +59,7 @@ def test_the_last_reading_is_corrected_and_the_one_before_it_also_when_all_is_re
 
 def test_a_correction_can_be_left_alone(reading):
     reading.correct()
-    assert reading.state.faults == {ANYWHERE: "You have read nothing that could be corrected"}
+    assert reading.state.faults == {ANYWHERE: "You have read nothing that can be corrected"}
     submit(reading, "7")
     reading.correct()
     assert meter(reading) == "G5248"

@@ -15,7 +15,7 @@ from metermt.gui.typed import Typed
 from metermt.model import Job
 from metermt.printable import local_time
 from metermt.rules.answers import in_short, quoted
-from metermt.stops import Found, OwnReading, Stop
+from metermt.stops import NOTHING_BEFORE, NOTHING_READ, Found, OwnReading, Stop
 
 
 class RoundPresenter(Presenter):
@@ -91,8 +91,7 @@ class RoundPresenter(Presenter):
             said = quoted(last.reason) if last.value is None else str(last.value)
             self._step_aside(last.job, f"You sent {said}, read {local_time(last.when)}: type it anew")
         else:
-            before = " before that" if further else ""
-            self._show(faults={ANYWHERE: f"You have read nothing{before} that could be corrected"})
+            self._show(faults={ANYWHERE: NOTHING_BEFORE if further else NOTHING_READ})
             self._focus_on("reading")
 
     def _searched(self, found: Found) -> None:

@@ -29,6 +29,10 @@ class MoreButton(ttk.Menubutton):
             self.menu.add_command(label=label, underline=underline, accelerator=key, command=action)
             on_alt(window, label, underline, action)
         self.bind("<Return>", lambda _event: self._open())
+        for key in ("<Alt-m>", "<Alt-M>"):
+            window.bind(key, lambda _event: self._open(), add="+")  # there is one in each view
 
     def _open(self) -> None:
-        self.event_generate("<space>")  # which opens it, and gives it the keyboard
+        if self.winfo_viewable():
+            self.focus_set()  # keys go to whatever has the keyboard
+            self.event_generate("<space>")  # which opens it
