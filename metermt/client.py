@@ -11,6 +11,7 @@ from typing import Any, Self, TypeVar
 
 from metermt.calls import accounts, found, left, notes, readings, rounds, sessions
 from metermt.calls.officecalls import OfficeCalls
+from metermt.calls.readercalls import ReaderCalls
 from metermt.calls.readings import Next
 from metermt.calls.table import Call
 from metermt.clientoutbox import ClientOutbox
@@ -45,7 +46,7 @@ _PASSING = (ServerUnreachable, ServerBusy, ServerLost, DeadlineExceeded, StoreAw
 """What may be over when the call is made again, or is not so at another server."""
 
 
-class MeterClient(OfficeCalls):
+class MeterClient(ReaderCalls, OfficeCalls):
     """A conversation with a meter server, of a reader or of the office.
 
     Each call is one request and ends within `timeout` seconds. When the connection is refused or breaks, or the server

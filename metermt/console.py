@@ -11,6 +11,8 @@ from metermt.calls.readings import Next
 from metermt.cli.common import MeterCommand, login_name
 from metermt.cli.target import Target, server_options
 from metermt.client import MeterClient
+from metermt.consolereasons import Reasons
+from metermt.consolewords import SLASH, Elsewhere, Words
 from metermt.errors import (
     AccountDisabled,
     AlreadyRead,
@@ -48,7 +50,8 @@ def console(connect: Target) -> None:
     """Read meters: log in, and send reading after reading.
 
     An empty reading asks for the reason why there is none; an empty reason too ends the console. What was typed and
-    could not be sent is kept on this device, and offered at the next login: see `metermt outbox`.
+    could not be sent is kept on this device, and offered at the next login: see `metermt outbox`. Words that begin
+    with a slash do more, such as /skip, /find and /undo: /help lists them.
 
     \b
     Example:
@@ -87,20 +90,20 @@ class _Dialogue:
         self._client = client
         self._terminal = terminal
         self._unsent: Answer | None = None  # what was typed last, until the server has answered
+        self._reasons = Reasons(lambda: self._wait_for(client.list_reasons))
+        self._words = Words(client, terminal, self._reasons, self._change_reader)
 
     def run(self) -> None:
         """Log in and read meters. Raises `EOFError` or `KeyboardInterrupt` when the reader leaves in between."""
         try:
             self._wait_for(self._client.ping)  # what is wrong with the server is told before a password is asked for
             self._log_in(login_name())
-            job = self._first_job()
-            while job:
-                _show_place(job)
-                answer = self._ask_for_answer(job)
-                if answer is None:
-                    self._tell_of_unsent()
-                    return
-                job = self._submitted(job, answer)
+            place: Elsewhere | None = Elsewhere(self._first_job())
+            while place and place.job:
+                _show_place(place.job)
+                place = self._next_place(place.job, aside=place.aside)
+            if place is None:
+                return
         except (EOFError, KeyboardInterrupt):
             print()
             self._tell_of_unsent()
@@ -109,6 +112,21 @@ class _Dialogue:
             self._tell_of_unsent()
             raise
         print(self._client.why_no_job_in_words())
+
+    def _next_place(self, job: Job, *, aside: bool) -> Elsewhere | None:
+        """Take an answer to a job, or a word; return where to go on, None when the reader gives neither and leaves.
+
+        Whoever gives no answer to one `aside` goes back to the job that was handed out.
+        """
+        said = self._ask_for_answer(job)
+        if isinstance(said, Answer):
+            following = self._submitted(job, said)
+            return Elsewhere(following, aside=aside and following is job)
+        self._tell_of_unsent()
+        self._unsent = None
+        if said is None and aside:
+            return Elsewhere(self._wait_for(self._client.get_job))
+        return said
 
     def _log_in(self, username: str) -> None:
         """Ask for a name, this one if none is typed, and for the password, until they are right."""
@@ -131,6 +149,16 @@ class _Dialogue:
         """Offer what this reader has typed here before; return the job to begin with."""
         offer(self._client, self._terminal)
         return self._wait_for(self._client.get_job)
+
+    def _change_reader(self) -> Job | None:
+        """Hand the device to the next reader; return their first job."""
+        self._tell_of_unsent()
+        self._unsent = None
+        with suppress(Error):  # a session that cannot be ended expires by itself
+            self._wait_for(self._client.logout)
+        print("Logged out: the next reader can log in")
+        self._log_in("")
+        return self._first_job()
 
     def _submitted(self, job: Job, answer: Answer) -> Job | None:
         """Send an answer; return the job to go on with, which is the same one if the answer was refused."""
@@ -190,22 +218,46 @@ class _Dialogue:
         with self._terminal.waiting(WAITING):
             return call(*args, **kwargs)
 
-    def _ask_for_answer(self, job: Job) -> Answer | None:
-        """Return the reading or the reason that was typed, to count once; None when the reader gives neither."""
+    def _ask_for_answer(self, job: Job) -> Answer | Elsewhere | None:
+        """Return the reading or the reason that was typed, to count once; None when the reader gives neither.
+
+        Words that are said instead are done; one that leads elsewhere is told.
+        """
         while True:
             value, reason = self._ask_for_reading(job)
             if value is None and not reason:
                 return None
+            if (word := reason or str(value)).startswith(SLASH):
+                if elsewhere := self._said(word, job):
+                    return elsewhere
+                continue
             now = datetime.now(UTC)
             try:
                 return judged(Answer(job.meter.number, value, reason, now, new_key(), job.cycle), now)
             except SubmissionError as error:
                 print(error)
 
+    def _said(self, word: str, job: Job) -> Elsewhere | None:
+        """Do what a word means; return where it leads. What goes wrong is told, and leads nowhere."""
+        while True:
+            try:
+                return self._words.say(word, job)
+            except (AccountDisabled, LoginError):
+                raise
+            except SessionError:
+                print("Your login has expired: log in again")
+                reader = self._client.username
+                self._log_in(reader)
+                if self._client.username != reader:
+                    return Elsewhere(self._first_job())
+            except Error as error:
+                print(error)
+                return None
+
     def _ask_for_reading(self, job: Job) -> tuple[int | str | None, str]:
         if text := self._ask_of_meter("Reading", job):
             return as_typed(text), ""
-        return None, self._ask_of_meter("Reason", job)
+        return None, self._reasons.ask(lambda: self._ask_of_meter("Reason", job))
 
     def _ask_of_meter(self, what: str, job: Job) -> str:
         """Ask for the reading or the reason. Whoever has typed something leaves by a second Ctrl+C only."""
@@ -230,5 +282,6 @@ def _show_place(job: Job) -> None:
         print(f"Route {job.route}, stop {job.sequence}" + (f": {job.meter.address}" if job.meter.address else ""))
     elif job.meter.address:
         print(job.meter.address)
-    if job.meter.instructions:
-        print(job.meter.instructions)
+    for text in (job.meter.instructions, job.note):
+        if text:
+            print(printable(text))

@@ -7,13 +7,15 @@ import time
 from collections.abc import Callable, Sequence
 from datetime import datetime
 
-from metermt.calls import found, left, notes, readings, reasons, rounds, sessions
+from metermt.calls import finding, found, left, notes, readings, reasons, rounds, sessions
 from metermt.calls.desk import Desk
 from metermt.demo import add_town
 from metermt.errors import Error
 from metermt.fieldnotes import Reason
 from metermt.model import Answer, Job, Status
 from metermt.policy import Policy
+from metermt.progress import RouteCounts
+from metermt.stops import Found, OwnReading, Stop
 from metermt.store.base import Store
 from metermt.store.memory import MemoryStore
 
@@ -77,6 +79,26 @@ class Manager:
     def get_jobs(self, session_id: str, n: int) -> list[Job]:
         """Return up to `n` jobs, to be read where there is no network. Raises `CallError` unless it is 1 to 1,000."""
         return self.desk.ask(rounds.get_jobs, rounds.JobsWanted(n), session_id)
+
+    def skip_job(self, session_id: str, meter: str, cycle: str | None = None) -> None:
+        """Leave a job for later. Raises `SubmissionError`."""
+        self.desk.ask(rounds.skip_job, rounds.Skipped(meter, cycle), session_id)
+
+    def count_route(self, session_id: str, job: Job) -> RouteCounts:
+        """Return how far the route of a job is, in the cycle of that job. Raises `RouteError`."""
+        return self.desk.ask(finding.count_route, finding.RouteOf(job.cycle, job.route), session_id)
+
+    def list_ahead(self, session_id: str, n: int) -> list[Stop]:
+        """Return the first `n` jobs ahead. Raises `CallError` unless it is 1 to 1,000."""
+        return self.desk.ask(finding.list_ahead, finding.Most(n), session_id)
+
+    def find_meters(self, session_id: str, text: str) -> Found:
+        """Find jobs by a part of the meter's number or of its address. Raises `CallError` for an empty text."""
+        return self.desk.ask(finding.find_meters, finding.Sought(text), session_id)
+
+    def my_readings(self, session_id: str, n: int) -> list[OwnReading]:
+        """Return what this reader has read last, up to `n`. Raises `CallError` unless it is 1 to 1,000."""
+        return self.desk.ask(finding.my_readings, finding.Most(n), session_id)
 
     def submit_and_next(self, session_id: str, answer: Answer) -> readings.Next:
         """Accept an answer; return the status and the next job, all in one step. Raises `SubmissionError`."""

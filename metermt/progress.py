@@ -27,6 +27,16 @@ class RouteCounts:
     left: int
     """Open, or missed."""
 
+    @property
+    def done(self) -> int:
+        """Those that have a reading."""
+        return self.read + self.no_access
+
+    @property
+    def total(self) -> int:
+        """All of them."""
+        return self.done + self.skipped + self.left
+
 
 @dataclass(frozen=True, slots=True)
 class Unread:

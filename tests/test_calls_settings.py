@@ -81,5 +81,6 @@ def test_the_commands_show_set_and_try(invoke, tmp_path):
     assert invoke("limits", "show").stdout.split()[-2:] == ["sensitivity", "2"]
     assert invoke("limits", "renew", CYCLE).stdout == "1 job has new limits.\n"
     assert invoke("limits", "replay", "--setting", "4").stdout == (
-        "cycle    readings  asked  by 4  corrected  asked  by 4\n2026-11         0      0     0          0      0     0\n"
+        "cycle    readings  asked  by 4  corrected  asked  by 4\n"
+        "2026-11         0      0     0          0      0     0\n"
     )

@@ -130,3 +130,18 @@ def test_a_reader_whose_device_is_full_is_told_and_reads_on(
     assert terminal.end() == 1
     told = "Your reading 17 for meter G2 is not confirmed, and not kept on this device: write it down\n"
     assert told in terminal.seen
+
+
+def test_a_word_said_when_the_login_has_expired_is_done_for_the_same_reader_only(typist, clock):
+    clock.move(hours=13)
+    typist.type("/skip")
+    typist.wait_for("Your login has expired: log in again\r\n")
+    typist.log_in("", "carol", default="carol")
+    typist.wait_for("Skipped G1.\r\n")
+    assert typist.meter() == "G2"
+    clock.move(hours=13)
+    typist.type("/skip")
+    typist.wait_for("Your login has expired: log in again\r\n")
+    typist.log_in("adam", default="carol")
+    typist.meter()
+    assert "Skipped G2" not in typist.seen

@@ -36,12 +36,12 @@ FIRST = database._migrations()
 # What an upgrade may do: a new column, a table made anew, a new table filled from old ones, indexes, changed rows.
 LATER = [
     "ALTER TABLE readings ADD COLUMN photo BLOB; UPDATE readings SET reason = reason || '!';"
-    " CREATE INDEX readings_by ON readings (username)",
+    " CREATE INDEX remarks_of ON readings (username)",
     "CREATE TABLE failures (username TEXT NOT NULL, at REAL NOT NULL) STRICT;"
     " INSERT INTO failures SELECT username, at FROM login_failures; DROP TABLE login_failures;"
     " ALTER TABLE failures RENAME TO login_failures",
-    "CREATE TABLE notes (job INTEGER PRIMARY KEY REFERENCES jobs, note TEXT NOT NULL) STRICT;"
-    " INSERT INTO notes SELECT id, 'address: ' || hex(zeroblob(200)) FROM jobs",
+    "CREATE TABLE remarks (job INTEGER PRIMARY KEY REFERENCES jobs, note TEXT NOT NULL) STRICT;"
+    " INSERT INTO remarks SELECT id, 'address: ' || hex(zeroblob(200)) FROM jobs",
 ]
 
 

@@ -117,7 +117,7 @@ def test_a_database_that_another_program_keeps_to_itself_is_locked(database_path
     with raw(database_path) as other:
         other.execute(f"PRAGMA journal_mode = {journal}").fetchall()
         other.execute("PRAGMA locking_mode = EXCLUSIVE").fetchall()
-        other.execute("BEGIN EXCLUSIVE; CREATE TABLE notes (note TEXT)")
+        other.execute("BEGIN EXCLUSIVE; CREATE TABLE remarks (remark TEXT)")
         assert "locked by another program" in assert_refused(StoreLocked, database_path, busy_seconds=0.2)
 
 

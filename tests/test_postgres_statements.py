@@ -10,7 +10,7 @@ from readers import Reader
 from servers import fill
 from steps import record
 
-from metermt.calls import rounds
+from metermt.calls import finding, rounds
 from metermt.calls.desk import Desk
 from metermt.errors import ConfirmReading
 from metermt.model import Place
@@ -58,6 +58,13 @@ def a_readers_day(desk):
         meter = carol.submit_and_next(meter, key=f"{carol.session_id}-{number}").job.meter.number
     carol.submit(meter, key=f"{carol.session_id}-last")
     carol.status()
+    for call, request in (
+        (finding.count_route, finding.RouteOf(CYCLE, "North")),
+        (finding.list_ahead, finding.Most(3)),
+        (finding.find_meters, finding.Sought("17")),
+        (finding.my_readings, finding.Most(3)),
+    ):
+        carol.ask(call, request)
     carol.log_out()
 
 

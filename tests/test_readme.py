@@ -119,10 +119,11 @@ def test_the_five_minutes_work_word_for_word(shell, serve, run_python, tmp_path)
     run_python(program, port)
     run_python(plain, port)
 
-    missing, export, close = month_end.splitlines()
+    missing, export, close, following = month_end.splitlines()
     assert shell(missing) == "0 meters are not read.\n"
     shell(export)
     assert shell(close).endswith("0 meters were not read.\n")
+    assert shell(following).startswith("Cycle 2026-12 is open: 3 jobs added.\n")
     rows = rows_in((tmp_path / "november-read.csv").read_text(encoding="utf-8"))
     assert [(row["meter"], row["reading"]) for row in rows] == [("W160926", "262"), ("W229515", ""), ("G72168", "5")]
 

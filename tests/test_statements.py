@@ -197,6 +197,30 @@ def test_a_page_of_the_readings_is_looked_up_in_an_index_of_that_order(sqlite_st
     assert [step for step in plan if "TEMP B-TREE" in step] == ["USE TEMP B-TREE FOR LAST TERM OF ORDER BY"]
 
 
+def test_what_a_reader_looks_for_is_found_by_indexes(sqlite_store, database_path):
+    """A search looks at all jobs of the open cycles, as any part of a text may be meant; but it sorts nothing."""
+    fill(sqlite_store, 3)
+    seen = []
+    with hooked(watch(seen)), SqliteStore(database_path) as store:
+        seen.clear()
+        store.read(
+            lambda tx: (tx.jobs.routes(CYCLE, "North"), tx.jobs.search("17", 9), tx.jobs.search("17", 9, "North"))
+        )
+        store.read(lambda tx: tx.readings.latest({"carol": 9}))
+    with raw(database_path) as database:
+        plans = [plan_of(database, sql) for sql, _ in seen if "jobs." in sql]
+    by = [
+        "(cycle=? AND route=?)",
+        "jobs_in_order (cycle=? AND route>?)",
+        "(cycle=? AND route=?)",
+        "readings_by (username>? AND username<?)",
+    ]
+    for plan, index in zip(plans, by, strict=True):
+        assert any(index in step for step in plan), plan
+        assert not [step for step in plan if step.startswith("SCAN jobs")], plan
+    assert not [step for plan in plans[:3] for step in plan if "TEMP B-TREE" in step]
+
+
 def test_a_readers_day_costs_the_same_however_many_readings_there_are(statements):
     """Steps of SQLite's virtual machine, which do not depend on the machine."""
     few, many = ([(sql, cost["SQLITE_STMTSTATUS_VM_STEP"]) for sql, cost in noted] for _, noted in statements.values())

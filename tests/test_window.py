@@ -18,7 +18,7 @@ def test_a_reader_logs_in_and_sees_the_first_meter(person):
         "2 Harbour Road",
         "Route Harbour, stop 10 · gas meter",
         "Ring twice. Dog in yard.",
-        "Read 0/0",
+        "Route Harbour: 0 of 3",
     ):
         assert text in person.texts()
     assert person.window.reading.reason.entry.get() == "Read"
@@ -52,7 +52,7 @@ def test_enter_submits_and_brings_the_next_meter(reader, database):
     reader.wait_for("Accepted 5983 for G5248")
 
     assert "G5249" in reader.texts()
-    assert "Read 1/1" in reader.texts()
+    assert "Route Harbour: 1 of 3" in reader.texts()
     assert reader.focused == "reading"
     assert reader.root.focus_get().get() == ""
     assert readings_in(database) == [("G5248", 5983, "")]
@@ -77,10 +77,10 @@ def test_alt_and_a_letter_do_everything_and_control_a_selects_what_is_typed(read
 def test_tab_goes_from_field_to_field_to_button(reader):
     reader.type("1")
     seen = []
-    for _ in range(5):
+    for _ in range(7):
         seen.append(reader.focused)
         reader.press("Tab")
-    assert seen == ["reading", "reason", "Submit", "Quit", "reading"]
+    assert seen == ["reading", "reason", "Submit", "Skip", "More", "Quit", "reading"]
 
 
 def test_a_reason_alone_is_submitted_and_read_is_none(reader, database):

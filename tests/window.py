@@ -47,7 +47,9 @@ class Person:
         for field in self._fields():
             if str(field.entry) == path:
                 return field.name
-        return next((str(one.cget("text")) for one in self._of_class("TButton") if str(one) == path), None)
+        return next(
+            (str(one.cget("text")) for one in self._of_class("TButton", "TMenubutton") if str(one) == path), None
+        )
 
     def press(self, *keys):
         """Press keys, by the names that X has for them, for example Return or Alt-s."""
@@ -84,7 +86,7 @@ class Person:
 
     def texts(self):
         """All that labels and buttons say at the moment, in windows that are shown."""
-        return [str(widget.cget("text")) for widget in self._of_class("TLabel", "TButton")]
+        return [str(widget.cget("text")) for widget in self._of_class("TLabel", "TButton", "TMenubutton")]
 
     def widgets(self):
         """All widgets that can be seen."""
@@ -138,7 +140,7 @@ class Person:
 
 
 def _describe(widget):
-    text = widget.cget("text") if widget.winfo_class() in ("TLabel", "TButton") else ""
+    text = widget.cget("text") if widget.winfo_class() in ("TLabel", "TButton", "TMenubutton") else ""
     return (
         f"{widget} {text} {widget.winfo_width()}x{widget.winfo_height()}+{widget.winfo_rootx()}+{widget.winfo_rooty()}"
     )
@@ -152,7 +154,7 @@ def _is_whole(widget):
     match widget.winfo_class():
         case "TLabel" if widget.cget("width"):  # it wraps its text
             return 0 < int(str(widget.cget("wraplength"))) <= width and height >= widget.winfo_reqheight()
-        case "TLabel" | "TButton" | "TProgressbar":
+        case "TLabel" | "TButton" | "TMenubutton" | "TProgressbar":
             return width >= widget.winfo_reqwidth() and height >= widget.winfo_reqheight()
         case "TEntry" | "TCombobox":
             return widget.xview() == (0.0, 1.0) and height >= widget.winfo_reqheight()

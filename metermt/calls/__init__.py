@@ -3,6 +3,7 @@
 from metermt.calls import (
     accounts,
     cycles,
+    finding,
     found,
     left,
     limits,
@@ -24,6 +25,7 @@ from metermt.calls import (
 __all__ = [
     "accounts",
     "cycles",
+    "finding",
     "found",
     "left",
     "limits",

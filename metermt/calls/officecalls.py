@@ -1,26 +1,17 @@
 """The calls of the office as methods, for whatever makes calls: a client of a server, or a command on a database."""
 
-from abc import ABC, abstractmethod
 from collections.abc import Iterable
 from datetime import date
-from typing import TypeVar
 
 from metermt.calls import cycles, found, limits, notes, office, opening, reasons, replay, settings, unread, walks
-from metermt.calls.table import Call
+from metermt.calls.table import MakesCalls
 from metermt.fieldnotes import Found, Note, Reason
 from metermt.model import Assignment, Setting
 from metermt.progress import RouteProgress, Unread
 
-Q = TypeVar("Q")
-R = TypeVar("R")
 
-
-class OfficeCalls(ABC):
+class OfficeCalls(MakesCalls):
     """What supervisors and admins can have done. Each raises `RoleError` for whoever may not."""
-
-    @abstractmethod
-    def call(self, call: Call[Q, R], request: Q) -> R:
-        """Make any call of the table (see `metermt.calls`), and return its result."""
 
     def list_reasons(self) -> list[Reason]:
         """Return the reasons in use, in order: the number of each is its place, from 1. Anybody may ask for them."""

@@ -8,6 +8,7 @@ import functools
 import inspect
 import operator
 import typing
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import astuple, dataclass, field, fields, is_dataclass, replace
 from datetime import datetime
@@ -220,6 +221,14 @@ class Call(Generic[Q, R]):
         if is_dataclass(self.result) and isinstance(answer, tuple):
             answer = dict(zip([name.name for name in fields(self.result)], answer, strict=False))
         return check_kind(self.result, answer)  # type: ignore[no-any-return]
+
+
+class MakesCalls(ABC):
+    """Whatever makes calls: a client of a server, or a command on a database."""
+
+    @abstractmethod
+    def call(self, call: Call[Q, R], request: Q) -> R:
+        """Make any call of the table (see `metermt.calls`), and return its result."""
 
 
 Check = Callable[[Ask[Any]], None]

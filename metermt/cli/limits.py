@@ -9,7 +9,7 @@ from metermt.printable import local_time
 from metermt.rules.limits import SENSITIVITY
 
 
-@click.group(cls=MeterGroup)
+@click.group(cls=MeterGroup, short_help="Say how soon a reading is asked about.")
 def limits() -> None:
     """Say how soon a reading is asked about, and see beforehand what that would do."""
 

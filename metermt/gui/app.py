@@ -9,11 +9,12 @@ from metermt.errors import SettingError
 from metermt.gui.background import Background
 from metermt.gui.fitting import Fitting
 from metermt.gui.opening import Opening
-from metermt.gui.presenter import Presenter
 from metermt.gui.questions import Asking
+from metermt.gui.rounds import RoundPresenter
 from metermt.gui.state import Dialog, Screen, State
 from metermt.gui.theme import Theme
 from metermt.gui.views.dialog import FormDialog
+from metermt.gui.views.find import FindDialog
 from metermt.gui.views.login import LoginDialog
 from metermt.gui.views.message import MessageView
 from metermt.gui.views.question import QuestionDialog
@@ -45,7 +46,7 @@ class Window:
         self._own_server = own_server
         self._closed = False
         self._background = Background(self.root)
-        self.presenter = Presenter(opening, self._background)
+        self.presenter = RoundPresenter(opening, self._background)
         self.presenter.open()  # first, because it takes place while the rest is made
         self.theme = Theme(self.root)
         self._make_views()
@@ -119,6 +120,8 @@ class Window:
         if kind not in self._dialogs:
             if isinstance(kind, Asking):
                 self._dialogs[kind] = QuestionDialog(self.root, self.presenter, kind)
+            elif kind is Dialog.FIND:
+                self._dialogs[kind] = FindDialog(self.root, self.presenter)
             elif kind is Dialog.LOGIN:
                 self._dialogs[kind] = LoginDialog(self.root, self.presenter)
             else:

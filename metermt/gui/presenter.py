@@ -34,12 +34,13 @@ from metermt.gui.stage import Stage, nothing
 from metermt.gui.state import ANYWHERE, METER, NOTHING, Dialog, Screen, State
 from metermt.gui.typed import READ, Typed
 from metermt.model import Answer, Job, Status
+from metermt.progress import RouteCounts
 from metermt.rules.answers import judged
 from metermt.rules.looks import look_again
 from metermt.sending import new_key
 
 
-class _Found(NamedTuple):
+class Next(NamedTuple):
     """What the server has for the reader."""
 
     job: Job | None
@@ -48,6 +49,8 @@ class _Found(NamedTuple):
     """Why there is no job, in words."""
     kept: Sequence[Answer] = ()
     """What the reader has typed here before, and the server has not accepted."""
+    counts: RouteCounts | None = None
+    """How far the route of the job is, None if the job is on none."""
 
 
 class Presenter(Stage):
@@ -91,7 +94,7 @@ class Presenter(Stage):
 
     def fetch(self, because: Mapping[str, str] = NOTHING) -> None:
         """Ask for the job to do next and for the status. `because` are the faults that made it necessary."""
-        call, again = partial(_find, self._connected), partial(self.fetch, because)
+        call, again = partial(find, self._connected), partial(self.fetch, because)
         self._run("Asking for the next meter…", call, partial(self._fetched, because), self._failed, again)
 
     def submit(self) -> None:
@@ -163,10 +166,16 @@ class Presenter(Stage):
             then = partial(self.fetch, self._set_aside())
             self._username = username
             self._put_off.clear()
-        self._show(full_name=full_name, dialog=None, hint="", typed=replace(self.state.typed, password="", again=""))
+        self._show(
+            full_name=full_name,
+            username=username,
+            dialog=None,
+            hint="",
+            typed=replace(self.state.typed, password="", again=""),
+        )
         then()
 
-    def _fetched(self, because: Mapping[str, str], found: _Found) -> None:
+    def _fetched(self, because: Mapping[str, str], found: Next) -> None:
         if found.job != self.state.job:
             self._empty_fields()
         self._show_job(found)
@@ -176,7 +185,7 @@ class Presenter(Stage):
             self._put_off |= {str(answer.key) for answer in offered}
             self._put_question(questions.send_now(offered), partial(self._send_kept, offered), nothing)
 
-    def _accepted(self, answer: Answer, found: _Found) -> None:
+    def _accepted(self, answer: Answer, found: Next) -> None:
         self._sending = None
         self._doubted = None
         self._empty_fields()
@@ -291,22 +300,31 @@ class Presenter(Stage):
         after_name = {Dialog.LOGIN: "password", Dialog.ACCOUNT: "full_name"}[dialog]
         self._focus_on(after_name if self.state.typed.username else "username")
 
-    def _show_job(self, found: _Found) -> None:
+    def _show_job(self, found: Next) -> None:
         screen = Screen.READING if found.job else Screen.DONE
         self._again = self.fetch  # when all is done, there may be more to do later
-        self._show(screen=screen, job=found.job, status=found.status, end=found.end, can_retry=not found.job)
+        self._show(screen=screen, job=found.job, status=found.status, counts=found.counts, aside="")
+        self._show(end=found.end, can_retry=not found.job)
         self._focus_on("reading" if found.job else "retry")
 
 
-def _find(client: MeterClient) -> _Found:
-    """Ask for a job, and look for what was kept."""
+def find(client: MeterClient) -> Next:
+    """Ask a server for a job, and look for what was kept."""
     job, status = client.get_job(), client.get_status()
     kept: list[Answer] = []
     with suppress(OutboxError):  # told when something is to be kept
         kept = client.outbox.unconfirmed()
-    return _Found(job, status, "" if job else client.why_no_job_in_words(), kept)
+    return Next(job, status, "" if job else client.why_no_job_in_words(), kept, _counts_of(client, job))
 
 
-def _sent(client: MeterClient, answer: Answer) -> _Found:
+def _sent(client: MeterClient, answer: Answer) -> Next:
     found = client.submit_and_next(answer)
-    return _Found(found.job, found.status, "" if found.job else client.why_no_job_in_words())
+    end = "" if found.job else client.why_no_job_in_words()
+    return Next(found.job, found.status, end, counts=_counts_of(client, found.job))
+
+
+def _counts_of(client: MeterClient, job: Job | None) -> RouteCounts | None:
+    """Return how far the route of a job is; None also where the server does not say: what came before has been done."""
+    with suppress(Error):
+        return client.count_route(job) if job and job.route else None
+    return None

@@ -26,6 +26,7 @@ class Asking(Enum):
     WHICH = "Which is it?", (Choice("Back"), Choice("Send reading", 5), Choice("Send reason", 6))
     SEND = "Send now?", (Choice("Send"), Choice("Not now")), 1
     REFUSED = "Refused", (Choice("Keep"), Choice("Throw away"))
+    LOG_OUT = "Log out?", (Choice("Stay"), Choice("Log out", 2))
     QUIT = "Quit?", (Choice("Stay"), Choice("Quit", 1))  # not with Q, which has asked: it may be held down
 
     def __init__(self, heading: str, choices: Sequence[Choice], escape: int = 0) -> None:
@@ -71,9 +72,12 @@ def it_was_refused(refused: Mapping[Answer, Error]) -> Question:
 
 def quit_all_the_same(username: str, unsent: Sequence[tuple[str, str]]) -> Question:
     """Ask this user whether what was not sent may be lost: the reader and the meter of each reading."""
-    readings = [f"{_whose(reader, username)} reading of {meter}" for reader, meter in unsent]
-    text = f"{' and '.join(readings)} {'was' if len(unsent) == 1 else 'were'} not sent. Quit all the same?"
-    return Question(Asking.QUIT, text[0].upper() + text[1:])
+    return Question(Asking.QUIT, f"{_not_sent(username, unsent)} Quit all the same?")
+
+
+def log_out_all_the_same(username: str, unsent: Sequence[tuple[str, str]]) -> Question:
+    """Ask the same before this user logs out."""
+    return Question(Asking.LOG_OUT, f"{_not_sent(username, unsent)} Log out all the same?")
 
 
 def quit_unconfirmed(answer: Answer) -> Question:
@@ -103,6 +107,12 @@ def _listed(heading: str, answers: Iterable[Answer], ends: Iterable[str] = repea
     lines = [_named(answer) + end for answer, end in zip(answers, ends, strict=False)]
     more = [f"and {len(lines) - _LISTED} more"] if len(lines) > _LISTED else []
     return "\n".join([heading, *lines[:_LISTED], *more])
+
+
+def _not_sent(username: str, unsent: Sequence[tuple[str, str]]) -> str:
+    readings = [f"{_whose(reader, username)} reading of {meter}" for reader, meter in unsent]
+    text = f"{' and '.join(readings)} {'was' if len(unsent) == 1 else 'were'} not sent."
+    return text[0].upper() + text[1:]
 
 
 def _whose(reader: str, username: str) -> str:

@@ -8,6 +8,8 @@ from types import MappingProxyType
 from metermt.gui.questions import Asking, Question
 from metermt.gui.typed import Typed
 from metermt.model import Job, Status
+from metermt.progress import RouteCounts
+from metermt.stops import Found
 
 ANYWHERE = ""
 """Where a fault stands that no single field has caused."""
@@ -30,6 +32,7 @@ class Dialog(Enum):
 
     LOGIN = auto()
     ACCOUNT = auto()
+    FIND = auto()
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,8 +45,18 @@ class State:
     """It stands before everything else."""
     typed: Typed = field(default_factory=Typed)
     full_name: str = ""
+    username: str = ""
+    """Who has logged in last."""
     job: Job | None = None
     status: Status | None = None
+    counts: RouteCounts | None = None
+    """How far the route is that the reader walks; None if it is none."""
+    aside: str = ""
+    """Why there is another job than the one that was handed out; empty if it is that one."""
+    found: Found = field(default_factory=lambda: Found([]))
+    """What was looked for."""
+    found_title: str = ""
+    """What these are."""
     end: str = ""
     """Why there is no meter to read, as the server tells people."""
     notice: str = ""

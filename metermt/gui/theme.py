@@ -77,6 +77,7 @@ class Theme:
 def _configure_styles(root: tk.Tk) -> None:
     # sv_ttk would set a palette as soon as the window is idle, and that goes before the styles of labels.
     root.unbind_class(root.winfo_class(), "<<ThemeChanged>>")
+    root.unbind_class("Menu", "<<ThemeChanged>>")  # nor a grey of its own for menus
     root.configure(background=BACKGROUND)
     root.option_add("*TCombobox*Listbox.font", BODY)
     root.option_add("*TCombobox*Listbox.background", SHEET)
@@ -86,7 +87,7 @@ def _configure_styles(root: tk.Tk) -> None:
     style = ttk.Style(root)
     style.configure(".", background=BACKGROUND, foreground=TEXT, font=BODY, borderwidth=0, relief="flat")
     style.configure(".", selectbackground=BLUE, selectforeground=SHEET, insertcolor=TEXT, insertwidth=1)
-    for button in ("TButton", "Accent.TButton"):
+    for button in ("TButton", "Accent.TButton", "TMenubutton"):
         style.configure(button, padding=(2 * GAP, GAP // 2))
     for ground, colour in (("", BACKGROUND), ("Sheet.", SHEET), ("Note.", NOTE)):
         style.configure(f"{ground}TFrame", background=colour)

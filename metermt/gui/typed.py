@@ -8,8 +8,9 @@ from metermt.rules.answers import as_typed
 
 READ = "Read"
 """The reason that is none: there is a reading."""
-_NO_READING = ("Refused entry", "No access", "Failed to find meter")
-REASONS = (READ, *_NO_READING)
+NO_READING = ("Refused entry", "No access", "Failed to find meter")
+"""The reasons that say that there is none."""
+REASONS = (READ, *NO_READING)
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,6 +23,7 @@ class Typed:
     again: str = ""
     reading: str = ""
     reason: str = READ
+    sought: str = ""
 
     @property
     def answer(self) -> tuple[int | str | None, str] | None:
@@ -42,7 +44,7 @@ class Typed:
         """There is a reading, and a reason that says that there is none. A reading below zero always says so too."""
         value, reason = self.answer or (None, "")
         below_zero = isinstance(value, int) and value < 0
-        says_none = reason.lower().startswith(tuple(map(str.lower, _NO_READING)))
+        says_none = reason.lower().startswith(tuple(map(str.lower, NO_READING)))
         return value is not None and bool(reason) and (says_none or below_zero)
 
     @property

@@ -18,6 +18,8 @@ from metermt.store.gathered import Key, KnownJob
 
 LOOKS_BACK = 12
 """Closed cycles that a reading may come too late for, if it does not name its own: a year of months."""
+LATEST = 200
+"""Readings of one user that may still be looked up to be corrected: some days of work."""
 
 
 class Jobs(ABC):
@@ -111,8 +113,15 @@ class Jobs(ABC):
         """Leave open jobs for later, by id, and end their leases."""
 
     @abstractmethod
-    def routes(self, cycle: str) -> list[RouteCounts]:
-        """Return how far each route of a cycle is, and the jobs on no route, sorted."""
+    def search(self, text: str, most: int, route: str | None = None) -> list[KnownJob]:
+        """Return the first jobs of the open cycles that are meant by a text, in the order of `Job.place`.
+
+        `metermt.rules.finding` says which are. On any route, or on one. It goes through all jobs there.
+        """
+
+    @abstractmethod
+    def routes(self, cycle: str, only: str | None = None) -> list[RouteCounts]:
+        """Return how far each route of a cycle is, and the jobs on no route, sorted; or only one of these."""
 
     @abstractmethod
     def progress(self) -> list[RouteProgress]:
@@ -222,6 +231,13 @@ class Readings(ABC):
     @abstractmethod
     def tallies(self, usernames: Iterable[str]) -> dict[str, Status]:
         """Return the status of each of these users. Costs the same however many readings there are."""
+
+    @abstractmethod
+    def latest(self, most: Mapping[str, int]) -> dict[str, list[tuple[Job, Reading]]]:
+        """Return the latest readings of users in the open cycles that count, with their jobs, newest first.
+
+        By user name; a user of whom there are none is left out. Only the `LATEST` of each user are looked through.
+        """
 
     @abstractmethod
     def all(self, cycle: str | None) -> Iterator[tuple[Job, Reading]]:

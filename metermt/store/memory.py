@@ -16,7 +16,7 @@ from metermt.store.base import Store, Tx
 from metermt.store.begun import Begun, Over
 from metermt.store.facts import Facts, found_in
 from metermt.store.gathered import Key, KnownJob
-from metermt.store.groups import Leases, Readings
+from metermt.store.groups import LATEST, Leases, Readings
 from metermt.store.logins import MemorySessions
 from metermt.store.memory_jobs import MemoryJobs
 from metermt.store.memory_notes import MemoryNotes
@@ -127,6 +127,25 @@ class _Readings(Readings):
         cycles = [cycle.readings for _, cycle in self._facts.open_cycles()]
         total = sum(readings.status("")[1] for readings in cycles)
         return {name: Status(sum(readings.status(name)[0] for readings in cycles), total) for name in usernames}
+
+    def latest(self, most: Mapping[str, int]) -> dict[str, list[tuple[Job, Reading]]]:
+        found = {username: self._latest(username)[:number] for username, number in most.items()}
+        return {username: readings for username, readings in found.items() if readings}
+
+    def _latest(self, username: str) -> list[tuple[Job, Reading]]:
+        facts = self._facts
+        sent = [
+            (reading.recorded_at, place, name, meter, reading)
+            for name, cycle in facts.cycles.items()
+            for place, (meter, reading) in enumerate(cycle.history)
+            if reading.username == username
+        ]
+        sent.sort(key=lambda one: one[:2], reverse=True)
+        return [
+            (facts.jobs[facts.cycles[name].ids[meter]], reading)
+            for *_, name, meter, reading in sent[:LATEST]
+            if facts.cycles[name].is_open and reading is facts.cycles[name].readings[meter]
+        ]
 
     def all(self, cycle: str | None) -> Iterator[tuple[Job, Reading]]:
         facts = self._facts

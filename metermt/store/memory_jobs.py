@@ -8,6 +8,7 @@ from itertools import count
 
 from metermt.model import Job, JobState, Standing, Walk
 from metermt.progress import RouteCounts, RouteProgress, Unread
+from metermt.rules.finding import is_meant
 from metermt.safedict import ThreadSafeDict, _MeterDict
 from metermt.store.facts import Cycle, Facts, found_in
 from metermt.store.gathered import KnownJob
@@ -162,7 +163,13 @@ class MemoryJobs(Jobs):
         ids = [cycle.ids[meter] for _, cycle in facts.open_cycles() for *_, meter in cycle.free.after(_BEFORE_ALL)]
         return [KnownJob(job_id, facts.jobs[job_id]) for job_id in ids]
 
-    def routes(self, cycle: str) -> list[RouteCounts]:
+    def search(self, text: str, most: int, route: str | None = None) -> list[KnownJob]:
+        facts = self._facts
+        known = [KnownJob(id_, facts.jobs[id_]) for _, cycle in facts.open_cycles() for _, id_ in cycle.ids.items()]
+        meant = [one for one in known if route in (None, one.job.route) and is_meant(text, one.job)]
+        return sorted(meant, key=lambda one: one.job.place)[:most]
+
+    def routes(self, cycle: str, only: str | None = None) -> list[RouteCounts]:
         counts: dict[str, list[int]] = {}
         if cycle not in self._facts.cycles:
             return []
@@ -174,7 +181,7 @@ class MemoryJobs(Jobs):
                 of_route[2 if job_id in self._facts.skipped else 3] += 1
             else:
                 of_route[reading.answer.value is None] += 1
-        return [RouteCounts(route, *of_route) for route, of_route in sorted(counts.items())]
+        return [RouteCounts(route, *counts[route]) for route in sorted(counts) if only in (None, route)]
 
     def progress(self) -> list[RouteProgress]:
         tallies: dict[tuple[str, str], list[int]] = {}

@@ -3,16 +3,17 @@
 import tkinter as tk
 from tkinter import ttk
 
-from metermt.gui.presenter import Presenter
+from metermt.gui.rounds import RoundPresenter
 from metermt.gui.state import ANYWHERE, Screen, State
 from metermt.gui.theme import GAP
 from metermt.gui.views.form import WrappedLabel, make_button
+from metermt.gui.views.more import MoreButton
 
 
 class MessageView(ttk.Frame):
     """What is going on, what went wrong, and what can be done about it."""
 
-    def __init__(self, parent: tk.Misc, presenter: Presenter) -> None:
+    def __init__(self, parent: tk.Misc, presenter: RoundPresenter) -> None:
         super().__init__(parent, padding=3 * GAP)
         self._turn = 0
         self.columnconfigure(0, weight=1)
@@ -31,7 +32,8 @@ class MessageView(ttk.Frame):
         buttons = ttk.Frame(self)
         buttons.grid(row=5, column=0, pady=(3 * GAP, 0))
         self.retry = make_button(buttons, "Retry", presenter.retry, underline=2, main=True)
-        for button in (self.retry, make_button(buttons, "Quit", presenter.leave)):
+        self.more = MoreButton(buttons, presenter)
+        for button in (self.retry, self.more, make_button(buttons, "Quit", presenter.leave)):
             button.pack(side="left", padx=GAP // 2)
 
     def draw(self, state: State) -> None:
@@ -49,6 +51,10 @@ class MessageView(ttk.Frame):
             self._progress.stop()
             self._progress.grid_remove()
         self.retry.state(["!disabled" if state.can_retry and not state.dialog else "disabled"])
+        if done:
+            self.more.pack(after=self.retry, side="left", padx=GAP // 2)
+        else:
+            self.more.pack_forget()
         if state.focus_turn != self._turn and not state.front:
             self._turn = state.focus_turn
             self.retry.focus_set()

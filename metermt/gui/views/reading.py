@@ -3,11 +3,12 @@
 import tkinter as tk
 from tkinter import ttk
 
-from metermt.gui.presenter import Presenter
+from metermt.gui.rounds import RoundPresenter
 from metermt.gui.state import ANYWHERE, METER, State
 from metermt.gui.theme import ENTRY, GAP
 from metermt.gui.typed import READ, REASONS
 from metermt.gui.views.form import Field, FieldSpec, WrappedLabel, make_button
+from metermt.gui.views.more import MoreButton
 from metermt.model import KINDS, MAX_DIALS, Job
 
 _WHEEL = ("<MouseWheel>", "<Button-4>", "<Button-5>")
@@ -16,7 +17,7 @@ _WHEEL = ("<MouseWheel>", "<Button-4>", "<Button-5>")
 class ReadingView(ttk.Frame):
     """The meter, the fields for reading and reason, and the buttons."""
 
-    def __init__(self, parent: tk.Misc, presenter: Presenter) -> None:
+    def __init__(self, parent: tk.Misc, presenter: RoundPresenter) -> None:
         super().__init__(parent, style="Sheet.TFrame", padding=(3 * GAP, GAP))
         self._presenter = presenter
         self._turn = 0
@@ -30,6 +31,8 @@ class ReadingView(ttk.Frame):
         self._trouble_with_meter = self._line("Fault.Sheet.TLabel", 4)
         self._instructions = self._line("Note.TLabel", 5, padding=(GAP, GAP // 2))
         self.rowconfigure(6, minsize=GAP)
+        self._aside = self._line("Note.TLabel", 7, padding=(GAP, GAP // 2))
+        self._aside.grid(pady=(0, GAP))
 
         reading = FieldSpec(name="reading", label="Reading", font=ENTRY)
         self.reading = Field(self, reading, presenter.edit, ground="Sheet.")
@@ -48,7 +51,9 @@ class ReadingView(ttk.Frame):
         buttons.grid(row=12, column=0, columnspan=2, sticky="w", pady=(GAP, 0))
         self.submit = make_button(buttons, "Submit", presenter.submit, main=True)
         self.retry = make_button(buttons, "Retry", presenter.retry, underline=2)
-        for button in (self.submit, make_button(buttons, "Quit", presenter.leave)):
+        self.skip = make_button(buttons, "Skip", presenter.skip, underline=1)
+        self.more = MoreButton(buttons, presenter)
+        for button in (self.submit, self.skip, self.more, make_button(buttons, "Quit", presenter.leave)):
             button.pack(side="left", padx=(0, GAP))
         self._is_locked = False
         for field in (self.reading, self.reason):
@@ -66,6 +71,10 @@ class ReadingView(ttk.Frame):
         for field in (self.reading, self.reason):
             field.draw(getattr(state.typed, field.name), state.faults.get(field.name, ""), locked=state.is_locked)
         self._is_locked = state.is_locked
+        self._aside.draw(state.aside)
+        self.skip.configure(text="Back" if state.aside else "Skip", underline=3 if state.aside else 1)
+        for button in (self.skip, self.more):
+            button.state(["disabled" if state.is_locked else "!disabled"])
         self._trouble.draw(state.faults.get(ANYWHERE, ""))
         self.submit.state(["!disabled" if state.can_submit else "disabled"])
         if state.can_retry:
@@ -84,7 +93,7 @@ class ReadingView(ttk.Frame):
         kind = f"{KINDS[job.meter.kind]} meter" if job.meter.kind else ""
         route = f"Route {job.route}, stop {job.sequence}" if job.route else ""
         self._route.draw(" · ".join(filter(None, (route, kind))))
-        self._instructions.draw(job.meter.instructions)
+        self._instructions.draw("\n".join(filter(None, (job.meter.instructions, job.note))))
 
     def _key_pressed(self, event: "tk.Event[tk.Misc]") -> None:
         if self._is_locked and event.char.isprintable() and event.char:

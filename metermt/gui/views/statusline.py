@@ -9,7 +9,7 @@ from metermt.gui.views.form import WrappedLabel
 
 
 class StatusLine(ttk.Frame):
-    """What was accepted last or is being waited for, and how many meters are read."""
+    """What was accepted last or is being waited for, and how far the route is, or how many meters are read."""
 
     def __init__(self, parent: tk.Misc) -> None:
         super().__init__(parent, padding=(3 * GAP, GAP // 2))
@@ -23,4 +23,10 @@ class StatusLine(ttk.Frame):
         """Show the state."""
         self._news.configure(style="Muted.TLabel" if state.slow else "Good.TLabel")
         self._news.draw(state.waiting or state.notice)
-        self._count.configure(text=f"Read {state.status.count}/{state.status.total}" if state.status else "")
+        self._count.configure(text=_how_far(state))
+
+
+def _how_far(state: State) -> str:
+    if state.counts:
+        return f"Route {state.counts.route}: {state.counts.done} of {state.counts.total}"
+    return f"Read {state.status.count}/{state.status.total}" if state.status else ""

@@ -8,6 +8,7 @@ from typing import Any, Final
 from metermt.model import Job, JobState, Standing, Walk
 from metermt.progress import RouteCounts, RouteProgress, Unread
 from metermt.quality import Look
+from metermt.rules.finding import is_meant
 from metermt.store.gathered import KnownJob
 from metermt.store.groups import LOOKS_BACK, Jobs
 from metermt.store.sql.dialect import Row, Steps
@@ -37,7 +38,7 @@ _CLOSED_HANDS = (
     " AND jobs.meter {among}"
 )
 # A subquery for each row, as a database might begin with any table of a join, and then had to sort all that are free.
-_IS_OPEN = "(SELECT closed FROM cycles WHERE cycles.cycle = jobs.cycle) = 0"
+IS_OPEN: Final = "(SELECT closed FROM cycles WHERE cycles.cycle = jobs.cycle) = 0"
 
 
 def _routes_left(state: str) -> str:
@@ -61,7 +62,7 @@ def free_on(state: str, route: str, most: str, *, reverse: bool) -> str:
     way = " DESC" if reverse else ""
     return (
         f"SELECT jobs.id, {JOB} FROM jobs WHERE jobs.state = '{state}' AND jobs.leased = 0 AND jobs.route = {route}"
-        f" AND {_IS_OPEN} ORDER BY jobs.cycle{way}, jobs.sequence{way}, jobs.meter{way} LIMIT {most}"
+        f" AND {IS_OPEN} ORDER BY jobs.cycle{way}, jobs.sequence{way}, jobs.meter{way} LIMIT {most}"
     )
 
 
@@ -88,12 +89,20 @@ _LIMITS = (
 _TO_PLACES = (
     "UPDATE jobs SET place = (SELECT id FROM places WHERE places.meter = jobs.meter) WHERE meter {among} AND cycle = ?"
 )
+_WILD = 50  # times as many are looked at where a text has letters that databases do not write small
+_SEARCH = {
+    on: f"SELECT jobs.id, {JOB} FROM jobs WHERE jobs.cycle = ? AND jobs.route {on}"
+    " AND (lower(jobs.meter) LIKE ? ESCAPE '!' OR lower(jobs.address) LIKE ? ESCAPE '!')"
+    " ORDER BY jobs.cycle, jobs.route, jobs.sequence, jobs.meter LIMIT ?"
+    for on in ("= ?", ">= ?")
+}
 _ROUTES = (
     "SELECT jobs.route, count(readings.value), count(readings.id) - count(readings.value),"
     " count(*) FILTER (WHERE jobs.state = 'skipped'), count(*) FILTER (WHERE jobs.state IN ('open', 'missed'))"
-    " FROM jobs LEFT JOIN readings ON readings.id = jobs.reading WHERE jobs.cycle = ? AND jobs.route >= ''"
-    " GROUP BY jobs.route ORDER BY jobs.route"
+    " FROM jobs LEFT JOIN readings ON readings.id = jobs.reading WHERE jobs.cycle = ? AND jobs.route "
 )
+_IN_GROUPS = " GROUP BY jobs.route ORDER BY jobs.route"
+_ALL_ROUTES, _ONE_ROUTE = (f"{_ROUTES}{which}{_IN_GROUPS}" for which in (">= ''", "= ?"))
 _PROGRESS = (
     "SELECT jobs.cycle, jobs.route, count(*) FILTER (WHERE jobs.state = 'done'), count(*)"
     f" {_OPEN_CYCLES} WHERE cycles.closed = 0 AND jobs.cycle = cycles.cycle AND jobs.route <> ''"
@@ -203,8 +212,19 @@ class SqlJobs(Steps, Jobs):
         self._sql.delete("leases", "job", ids)
         self._sql.update("jobs", ("state", "leased"), ("id",), [("skipped", 0, job) for job in ids])
 
-    def routes(self, cycle: str) -> list[RouteCounts]:
-        return [RouteCounts(*row) for row in self._sql.rows(_ROUTES, cycle)]
+    def search(self, text: str, most: int, route: str | None = None) -> list[KnownJob]:
+        pattern, wanted = _pattern_of(text), most if text.isascii() else most * _WILD
+        on, name = (">= ?", "") if route is None else ("= ?", route)
+        found: list[KnownJob] = []
+        for (cycle,) in self._sql.rows("SELECT cycle FROM cycles WHERE closed = 0 ORDER BY cycle"):
+            rows = self._sql.rows(_SEARCH[on], cycle, name, pattern, pattern, wanted)
+            known = (KnownJob(row[0], job_of(*row[1:])) for row in rows)
+            found += [one for one in known if is_meant(text, one.job)]
+        return found[:most]
+
+    def routes(self, cycle: str, only: str | None = None) -> list[RouteCounts]:
+        rows = self._sql.rows(_ALL_ROUTES, cycle) if only is None else self._sql.rows(_ONE_ROUTE, cycle, only)
+        return [RouteCounts(*row) for row in rows]
 
     def progress(self) -> list[RouteProgress]:
         return [RouteProgress(*row) for row in self._sql.rows(_PROGRESS)]
@@ -226,6 +246,14 @@ def job_of(*columns: Any) -> Job:
 def _row_of(job: Job) -> Row:
     since = job.previous_date
     return (*row_of(job.meter), job.cycle, job.route, job.sequence, job.previous, since and since.isoformat())
+
+
+def _pattern_of(text: str) -> str:
+    """Return a pattern that all those fit which are meant by a text, and perhaps others.
+
+    Databases do not agree on which letters but those of ASCII have small ones: any other fits any letter.
+    """
+    return "%" + "".join(f"!{one}" if one in "!%_" else one if one.isascii() else "_" for one in text.lower()) + "%"
 
 
 def _day(text: str | None) -> date | None:

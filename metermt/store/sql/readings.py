@@ -8,9 +8,9 @@ from typing import Any, cast
 from metermt.model import Answer, Job, Reading, Status
 from metermt.quality import Cause, Flag, Look, Quality
 from metermt.store.gathered import Key
-from metermt.store.groups import Readings
+from metermt.store.groups import LATEST, Readings
 from metermt.store.sql.dialect import Row, Steps
-from metermt.store.sql.jobs import JOB, WIDE, job_of
+from metermt.store.sql.jobs import IS_OPEN, JOB, WIDE, job_of
 
 COLUMNS = ("job", "username", "value", "reason", "read_at", "recorded_at", "key", "quality", "flags", "cause", "code")
 READING = "jobs.meter, jobs.cycle, " + ", ".join(f"readings.{column}" for column in COLUMNS[1:])
@@ -26,6 +26,13 @@ _IN_ORDER = f"""
         ORDER BY cycle, route, sequence, meter LIMIT {_PAGE}
     ) AS jobs CROSS JOIN readings WHERE readings.job = jobs.id
     ORDER BY jobs.cycle, jobs.route, jobs.sequence, jobs.meter, readings.id
+"""
+# From a user to the same one: so PostgreSQL takes the index of this order, whoever has sent how many.
+_LATEST = f"""
+    SELECT {JOB}, {READING} FROM (
+        SELECT * FROM readings WHERE username >= ? AND username <= ? ORDER BY username DESC, id DESC LIMIT {LATEST}
+    ) AS readings CROSS JOIN jobs WHERE jobs.id = readings.job AND jobs.reading = readings.id AND {IS_OPEN}
+    ORDER BY readings.id DESC LIMIT ?
 """
 _OPEN_TALLIES = "FROM cycles CROSS JOIN tallies WHERE cycles.closed = 0 AND tallies.cycle = cycles.cycle"
 _TALLIES = (
@@ -70,6 +77,13 @@ class SqlReadings(Steps, Readings):
             else:
                 total = int(count)
         return {username: Status(count, total) for username, count in counts.items()}
+
+    def latest(self, most: Mapping[str, int]) -> dict[str, list[tuple[Job, Reading]]]:
+        found = {}
+        for username, number in most.items():
+            if rows := self._sql.rows(_LATEST, username, username, number):
+                found[username] = [(job_of(*row[:WIDE]), reading_of(*row[WIDE:])) for row in rows]
+        return found
 
     def all(self, cycle: str | None) -> Iterator[tuple[Job, Reading]]:
         last: Row = (cycle or "", "", -1, "")

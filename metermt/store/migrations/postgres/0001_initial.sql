@@ -142,6 +142,8 @@ CREATE TABLE readings (
 );
 CREATE UNIQUE INDEX readings_key ON readings (key, username) WHERE key IS NOT NULL;
 CREATE INDEX readings_of ON readings (job);
+-- For what a reader has sent last.
+CREATE INDEX readings_by ON readings (username, id);
 
 -- What a value is judged by, computed when a cycle is opened.
 CREATE TABLE limits (

@@ -138,6 +138,8 @@ CREATE TABLE readings (
 -- The key first: clients make keys that begin with the time, so that new ones are written side by side.
 CREATE UNIQUE INDEX readings_key ON readings (key, username) WHERE key IS NOT NULL;
 CREATE INDEX readings_of ON readings (job);
+-- For what a reader has sent last.
+CREATE INDEX readings_by ON readings (username, id);
 
 -- What a value is judged by, computed when a cycle is opened.
 CREATE TABLE limits (

@@ -1,0 +1,154 @@
+"""What a reader can say at a prompt of the console besides an answer: words that begin with a slash."""
+
+from collections.abc import Callable
+from typing import NamedTuple, ParamSpec, TypeVar
+
+from metermt.client import MeterClient
+from metermt.consolereasons import Reasons
+from metermt.model import KINDS, Job
+from metermt.offering import WAITING
+from metermt.printable import local_time, printable
+from metermt.progress import RouteCounts
+from metermt.rules.answers import quoted
+from metermt.stops import NOTHING_BEFORE, NOTHING_READ, Found, OwnReading, Stop
+from metermt.terminal import Terminal
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+SLASH = "/"
+_LISTED = 10  # jobs ahead; a terminal has 24 lines
+
+
+class Elsewhere(NamedTuple):
+    """Where a word leads. `job` is the one to go on with, None when there is none."""
+
+    job: Job | None
+    aside: bool = False
+    """It was not handed out: whoever gives no answer goes back to the one that was."""
+
+
+class _Word(NamedTuple):
+    do: Callable[[str, Job], Elsewhere | None]
+    takes: str
+    means: str
+
+
+class Words:
+    """The words. `change_reader` logs out, lets somebody log in, and returns the job to begin with."""
+
+    def __init__(
+        self, client: MeterClient, terminal: Terminal, reasons: Reasons, change_reader: Callable[[], Job | None]
+    ) -> None:
+        self._client = client
+        self._terminal = terminal
+        self._reasons = reasons
+        self._change_reader = change_reader
+        self._own: list[OwnReading] = []  # what /undo goes back through
+        self._known = {
+            "/skip": _Word(self._skip, "", "leave this meter for later: it comes again at the end of the route"),
+            "/where": _Word(self._where, "", "how far this route is"),
+            "/list": _Word(self._list, "", "what is left on your route"),
+            "/find": _Word(self._find, "TEXT", "find meters by a part of the number or the address"),
+            "/read": _Word(self._read, "NUMBER", "read another meter now: its number, or a part that no other has"),
+            "/undo": _Word(self._undo, "", "correct your last reading; again for the one before"),
+            "/note": _Word(self._note, "TEXT", "leave a note here for the next reader and the office"),
+            "/found": _Word(self._report, "NUMBER WHERE", "tell the office of a meter that is on no list"),
+            "/reasons": _Word(self._list_reasons, "", "the reasons why there may be no reading"),
+            "/logout": _Word(self._log_out, "", "hand this device to the next reader"),
+            "/help": _Word(self._help, "", "these words"),
+        }
+
+    def say(self, typed: str, job: Job) -> Elsewhere | None:
+        """Do what a word means at this job; return where it leads, None for nowhere. Raises `Error`."""
+        name, _, rest = typed.partition(" ")
+        word = self._known.get(name.lower())
+        if word is None:
+            print(f"There is no word {quoted(printable(name))}: /help lists them")
+            return None
+        return word.do(rest.strip(), job)
+
+    def _skip(self, _rest: str, job: Job) -> Elsewhere:
+        self._wait_for(self._client.skip_job, job.meter.number, job.cycle)
+        following = self._wait_for(self._client.get_job)
+        again = " It is all that is left for you now" if following == job else ""
+        print(f"Skipped {job.meter.number}.{again}")
+        return Elsewhere(following)
+
+    def _where(self, _rest: str, job: Job) -> None:
+        print(_in_words(self._wait_for(self._client.count_route, job)))
+
+    def _list(self, _rest: str, job: Job) -> None:
+        self._where("", job)
+        ahead = self._wait_for(self._client.list_ahead, _LISTED + 1)
+        self._show(Found(ahead[:_LISTED], more=len(ahead) > _LISTED))
+
+    def _find(self, rest: str, _job: Job) -> None:
+        found = self._wait_for(self._client.find_meters, rest)
+        self._show(found)
+        if not found.stops:
+            print(f"No meter that is to be read has {quoted(printable(rest))} in its number or address")
+
+    def _read(self, rest: str, _job: Job) -> Elsewhere | None:
+        found = self._wait_for(self._client.find_meters, rest)
+        named = [stop for stop in found.stops if stop.job.meter.number == rest.upper()] or found.stops
+        username = self._client.username
+        if len(named) == 1 and not named[0].is_anothers(username):
+            return Elsewhere(named[0].job, aside=named[0].held_by != username)
+        self._find(rest, _job)
+        return None
+
+    def _undo(self, _rest: str, job: Job) -> Elsewhere | None:
+        further = next((place for place, own in enumerate(self._own, 1) if own.job == job), 0)
+        if not further:
+            self._own = self._wait_for(self._client.my_readings)
+        if further == len(self._own):
+            print(NOTHING_BEFORE if further else NOTHING_READ)
+            return None
+        own = self._own[further]
+        what = quoted(printable(own.reason)) if own.value is None else str(own.value)
+        print(f"{own.job.meter.number}: you sent {what}, read {local_time(own.when)}. Type it anew, or Enter twice:")
+        return Elsewhere(own.job, aside=True)
+
+    def _note(self, rest: str, job: Job) -> None:
+        self._wait_for(self._client.leave_note, job.meter.number, rest)
+        print(f"Noted for {job.meter.number}")
+
+    def _report(self, rest: str, _job: Job) -> None:
+        number, _, where = rest.partition(" ")
+        number = number.upper()
+        kind = number[:1] if number[:1] in KINDS else ""
+        self._wait_for(self._client.report_found, number, kind, None, None, where.strip())
+        print(f"Reported {printable(number)} to the office")
+
+    def _list_reasons(self, _rest: str, _job: Job) -> None:
+        self._reasons.list()
+
+    def _log_out(self, _rest: str, _job: Job) -> Elsewhere:
+        return Elsewhere(self._change_reader())
+
+    def _help(self, _rest: str, _job: Job) -> None:
+        for name, word in self._known.items():
+            print(f"  {name} {word.takes}".ljust(23) + word.means)
+
+    def _show(self, found: Found) -> None:
+        for stop in found.stops:
+            print(f"  {stop_in_words(stop, self._client.username)}")
+        if found.more:
+            print("  and more")
+
+    def _wait_for(self, call: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> R:
+        with self._terminal.waiting(WAITING):
+            return call(*args, **kwargs)
+
+
+def stop_in_words(stop: Stop, username: str) -> str:
+    """Return a line about a job, for this reader."""
+    job = stop.job
+    where = f"{job.route} {job.sequence}".strip()
+    return ", ".join(filter(None, (f"{where}: {job.meter.number}", job.meter.address, stop.note(username))))
+
+
+def _in_words(counts: RouteCounts) -> str:
+    skipped = f", {counts.skipped} skipped" if counts.skipped else ""
+    return f"{f'Route {counts.route}' if counts.route else 'On no route'}: {counts.done} of {counts.total}{skipped}"

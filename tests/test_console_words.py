@@ -1,0 +1,182 @@
+"""Words that begin with a slash, at the prompts of the console."""
+
+import io
+import sys
+
+import pytest
+from conftest import make_job
+from readers import readings_in
+from servers import fill
+
+from metermt.client import connect
+from metermt.console import read_meters
+from metermt.consolereasons import Reasons
+from metermt.fieldnotes import Reason
+from metermt.store.sqlite.store import SqliteStore
+
+HILL = [make_job(f"H{n}", route="Hill", sequence=n, address=f"{n} Hill Road") for n in (1, 2, 3)]
+VALE = make_job("V17", route="Vale", sequence=5, address="8 Vale Lane")
+
+
+@pytest.fixture
+def said(serve, database_path, demo_accounts, monkeypatch):
+    """Answer each question of a console in turn, at a server with two routes; return what it has said after the login.
+
+    Carol is logged in at the first question.
+    """
+    with SqliteStore(database_path) as store:
+        fill(store, demo_accounts, [*HILL, VALE])
+    server = serve(database_path)
+
+    def say(*answers):
+        lines = "".join(f"{line}\n" for line in ("carol", "carol", *answers))
+        screen = io.TextIOWrapper(io.BytesIO(), encoding="utf-8")
+        monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(lines.encode()), encoding="utf-8"))
+        monkeypatch.setattr(sys, "stdout", screen)
+        read_meters(lambda: connect(port=server.port))
+        screen.flush()
+        return screen.buffer.getvalue().decode().partition("to Meter RPYC\n")[2]
+
+    return say
+
+
+def kept(database_path):
+    with SqliteStore(database_path) as store:
+        return [(one.username, one.answer.meter, one.answer.value, one.counts) for one in readings_in(store)]
+
+
+def test_a_meter_is_skipped_and_comes_again_at_the_end_of_the_route(said):
+    seen = said("/skip", "2", "/where", "3", "/skip")
+    assert seen == (
+        "Route Hill, stop 1: 1 Hill Road\nReading for meter H1: /skip\nSkipped H1.\n"
+        "Route Hill, stop 2: 2 Hill Road\nReading for meter H2: 2\nAccepted: you have read 1 out of 1 readings\n"
+        "Route Hill, stop 3: 3 Hill Road\nReading for meter H3: /where\nRoute Hill: 1 of 3, 1 skipped\n"
+        "Reading for meter H3: 3\nAccepted: you have read 2 out of 2 readings\n"
+        "Route Hill, stop 1: 1 Hill Road\nReading for meter H1: /skip\n"
+        "Skipped H1. It is all that is left for you now\n"
+        "Route Hill, stop 1: 1 Hill Road\nReading for meter H1: \nGoodbye\n"
+    )
+
+
+def test_what_is_left_is_listed(said):
+    seen = said("/skip", "/list")
+    assert (
+        "/list\nRoute Hill: 0 of 3, 1 skipped\n  Hill 2: H2, 2 Hill Road, yours now\n  Hill 3: H3, 3 Hill Road\n"
+        "  Hill 1: H1, 1 Hill Road, skipped\nReading for meter H2: "
+    ) in seen
+
+
+def test_a_meter_is_found_and_read_out_of_turn(said, database_path):
+    seen = said(
+        "/find 17", "/find  vale LANE", "/find 99", "/read road", "/read v17", "", "", "/read 17", "5", "/find 17"
+    )
+    line = "  Vale 5: V17, 8 Vale Lane"
+    assert f"/find 17\n{line}\nReading for meter H1: /find  vale LANE\n{line}\n" in seen
+    assert "/find 99\nNo meter that is to be read has “99” in its number or address\n" in seen
+    assert "/read road\n  Hill 1: H1, 1 Hill Road, yours now\n  Hill 2: H2, 2 Hill Road\n" in seen
+    assert "Reading for meter V17: \nReason for meter V17: \nRoute Hill, stop 1: 1 Hill Road\n" in seen
+    assert seen.count("Route Vale, stop 5: 8 Vale Lane\nReading for meter V17: ") == 2
+    assert f"{line}, read by you\n" in seen
+    assert kept(database_path) == [("carol", "V17", 5, True)]
+
+
+def test_a_meter_that_another_reader_has_is_not_read_but_shown(said):
+    seen = said("/logout", "adam", "adam", "4", "/logout", "eric", "eric", "/read v17", "/read h1")
+    assert "/read h1\n  Hill 1: H1, 1 Hill Road, read by adam\nReading for meter V17: " in seen
+
+
+def test_the_last_reading_is_corrected_and_the_one_before_it(said, database_path):
+    seen = said("11", "", "Dog", "/undo", "/undo", "111", "/undo", "", "", "/undo", "/undo", "/undo")
+    assert "Reading for meter H3: /undo\nH2: you sent “Dog”, read " in seen
+    assert (
+        "Type it anew, or Enter twice:\nRoute Hill, stop 2: 2 Hill Road\nReading for meter H2: /undo\nH1: you sent 11"
+        in seen
+    )
+    assert "Reading for meter H1: 111\nAccepted: you have read 2 out of 2 readings\nRoute Hill, stop 3" in seen
+    assert "H1: you sent 111, read " in seen
+    assert "Reason for meter H1: \nRoute Hill, stop 3: 3 Hill Road\n" in seen
+    assert seen.endswith(
+        "/undo\nThere is nothing before that which can be corrected\nReading for meter H2: \nGoodbye\n"
+    )
+    assert kept(database_path) == [
+        ("carol", "H1", 11, False),
+        ("carol", "H1", 111, True),
+        ("carol", "H2", None, True),
+    ]
+
+
+def test_who_has_read_nothing_has_nothing_to_correct(said):
+    assert "/undo\nYou have read nothing that can be corrected\nReading for meter H1: " in said("/undo")
+
+
+def test_the_device_is_handed_to_the_next_reader(said, database_path):
+    seen = said("1", "/logout", "adam", "adam", "2")
+    assert "/logout\nLogged out: the next reader can log in\nUsername: adam\nPassword: \nWelcome, Adam Ong" in seen
+    assert kept(database_path) == [("carol", "H1", 1, True), ("adam", "H2", 2, True)]
+
+
+def test_an_unknown_word_is_no_reading_and_no_reason(said, database_path):
+    seen = said("/foo 7", "", "/bar", "/HELP")
+    assert "There is no word “/foo”: /help lists them\nReading for meter H1: \n" in seen
+    assert "Reason for meter H1: /bar\nThere is no word “/bar”: /help lists them\nReading for meter H1: /HELP\n" in seen
+    assert "  /find TEXT           find meters by a part" in seen
+    assert kept(database_path) == []
+
+
+def test_a_word_that_cannot_be_done_says_why_and_the_reading_is_asked_for_again(said):
+    seen = said("1", "/undo", "/skip", "/find")
+    assert "/skip\nYou have read meter H1 this cycle\nReading for meter H1: /find\nSay what to look for" in seen
+
+
+# --- reasons
+
+
+def reason(*typed, texts=("Refused entry", "No access", "Failed to find meter")):
+    answers = iter(typed)
+    known = [Reason(text.lower().replace(" ", "-"), text) for text in texts]
+    return Reasons(lambda: known).ask(lambda: next(answers))
+
+
+@pytest.mark.parametrize(
+    ("typed", "taken"),
+    [
+        (("2",), "2"),
+        (("no",), "no"),
+        (("",), ""),
+        (("?", "2"), "No access"),
+        (("/reasons", "no"), "No access"),
+        (("?", "?", "9", "REF"), "Refused entry"),
+        (("?", "Dog bites"), "Dog bites"),
+        (("?", ""), ""),
+    ],
+)
+def test_a_reason_is_chosen_once_they_were_listed(typed, taken):
+    assert reason(*typed) == taken
+
+
+def test_reasons_that_begin_alike_are_named(capsys):
+    texts = ("Locked gate", "Locked door", "Locked")
+    assert reason("?", "lock", "locked g", texts=texts) == "Locked gate"
+    assert (
+        "“lock” may be “Locked gate” or “Locked door” or “Locked”: type more of it, or its number"
+        in capsys.readouterr().out
+    )
+    assert reason("?", "locked", texts=texts) == "Locked"
+
+
+def test_a_listed_reason_is_sent_by_its_number(said, database_path):
+    seen = said("", "?", "1")
+    assert "Reason for meter H1: ?\n   1  No access\n   2  Locked gate\n" in seen
+    assert "Reason for meter H1: 1\nReason: No access\nAccepted: you have read 1" in seen
+    with SqliteStore(database_path) as store:
+        assert [(one.answer.reason, one.code) for one in readings_in(store)] == [("No access", "no-access")]
+
+
+def test_a_note_is_left_for_the_next_reader_and_a_meter_that_is_found_is_reported(said, database_path):
+    seen = said("/note two dogs", "/found w99 behind the shed", "/found", "/skip")
+    assert "/note two dogs\nNoted for H1\n" in seen
+    assert "/found w99 behind the shed\nReported W99 to the office\n" in seen
+    assert "/found\nInvalid" in seen
+    with SqliteStore(database_path) as store:
+        assert [note.text for note in store.read(lambda tx: tx.notes.all())] == ["two dogs"]
+        assert [one.number for one in store.read(lambda tx: tx.notes.found())] == ["W99"]

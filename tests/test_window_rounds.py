@@ -1,0 +1,43 @@
+"""The window on a route: skipping, finding and correcting, by the keyboard alone; all of it can be seen."""
+
+import pytest
+from window_fixtures import *  # noqa: F403 - the fixtures
+
+
+@pytest.mark.parametrize("display", ["800x480"], indirect=True)
+@pytest.mark.parametrize("zoom", [1.0, 2.0])
+def test_a_route_is_worked_by_the_keyboard_alone_and_nothing_is_cut_off(person, zoom):
+    person.window.theme.zoom_to(zoom)
+    person.log_in()
+    person.press("Alt-k")
+    person.wait_for("Skipped G5248")
+    person.see_everything()
+    person.type("7")
+    person.press("Return")
+    person.wait_for("Route Harbour: 1 of 3")
+    person.press("Alt-c")
+    person.wait_for("You sent 7, read ")
+    person.see_everything()
+    person.press("Alt-k")
+    person.wait_until(lambda: person.state.job.meter.number == "G5250", "the next meter is there again")
+    person.press("Alt-f")
+    person.wait_until(lambda: person.focused == "sought", "a number can be typed")
+    person.wait_for("Route Harbour, stop 30 · yours now")
+    person.see_everything()
+    person.press("Down", "Down", "Return")
+    person.wait_for("You have chosen G5248")
+    person.see_everything()
+    person.press("Alt-l")
+    person.wait_until(lambda: person.focused == "username", "the next reader can log in")
+    person.see_everything()
+
+
+def test_when_all_is_read_the_last_one_can_still_be_corrected(reader):
+    for _ in range(3):
+        reader.type("1")
+        reader.press("Return")
+        reader.wait_until(lambda: not reader.state.doing, "it is sent")
+    reader.wait_for("All jobs are done")
+    reader.window.message.more.menu.invoke("Correct my last reading")
+    reader.wait_for("You sent 1, read ")
+    reader.wait_until(lambda: reader.focused == "reading", "it can be typed")
