@@ -4,7 +4,7 @@ import io
 import sys
 
 import pytest
-from conftest import make_job
+from conftest import make_job, make_place
 from readers import readings_in
 from servers import fill
 
@@ -173,10 +173,12 @@ def test_a_listed_reason_is_sent_by_its_number(said, database_path):
 
 
 def test_a_note_is_left_for_the_next_reader_and_a_meter_that_is_found_is_reported(said, database_path):
+    with SqliteStore(database_path) as store:
+        store.write(lambda tx: tx.places.put([make_place("H1", "Hill")]))
     seen = said("/note two dogs", "/found w99 behind the shed", "/found", "/skip")
     assert "/note two dogs\nNoted for H1\n" in seen
     assert "/found w99 behind the shed\nReported W99 to the office\n" in seen
     assert "/found\nInvalid" in seen
     with SqliteStore(database_path) as store:
-        assert [note.text for note in store.read(lambda tx: tx.notes.all())] == ["two dogs"]
-        assert [one.number for one in store.read(lambda tx: tx.notes.found())] == ["W99"]
+        assert [note.text for note in store.read(lambda tx: tx.notes.all(9))] == ["two dogs"]
+        assert [one.number for one in store.read(lambda tx: tx.notes.found(9))] == ["W99"]
