@@ -6,13 +6,13 @@ import itertools
 import sys
 from collections import Counter
 from datetime import date
-from threading import Lock
+from threading import Barrier, Lock
 
 import pexpect
 import pytest
 import rpyc
 import warm
-from conftest import start
+from conftest import DEADLINE, start
 from readers import readings_in
 from servers import ROOT, make_database
 from window_fixtures import display, open_window, opening_for, screens  # noqa: F401 - fixtures of a window
@@ -74,6 +74,7 @@ class Plan:
         self._lock = Lock()  # guards the two below
         self._answers = {}
         self.typed = Counter()  # kinds of answers
+        self.all_there = Barrier(4)  # each with a meter before them
         self._kinds = dict(zip(sorted(truth), itertools.cycle(["right"] * 5 + ["high", "negative", "missing"])))
 
     def kind(self, meter):
@@ -115,6 +116,7 @@ def at_the_console(port, plan):
                 child.sendline(NOBODY)
             elif not skipped:
                 skipped = True
+                plan.all_there.wait(DEADLINE)
                 child.sendline("/skip")
             else:
                 value = plan.next(child.match[1])
@@ -130,6 +132,8 @@ def by_plain_rpyc(port, plan):
     try:
         root = connection.root
         session, _ = root.login("gwenda", "gwenda")
+        root.get_job(session)
+        plan.all_there.wait(DEADLINE)
         while meter := root.get_job(session):
             value = plan.next(meter)
             try:
@@ -147,6 +151,8 @@ def by_program(port, plan):
     """Eric's program leaves a note, and corrects its last reading."""
     with connect("localhost", port) as client:
         client.login("eric", "eric")
+        client.get_job()
+        plan.all_there.wait(DEADLINE)
         first = None
         while job := client.get_job():
             number, value = job.meter.number, plan.next(job.meter.number)
@@ -170,6 +176,7 @@ def at_the_window(person, plan):
     """Carol sits at a window."""
     presenter = person.window.presenter
     person.log_in()
+    plan.all_there.wait(DEADLINE)
     while True:
         person.wait_until(lambda: not person.state.doing, "the window is ready")
         if person.state.screen is not Screen.READING:
