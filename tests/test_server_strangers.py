@@ -65,7 +65,7 @@ def test_a_login_from_elsewhere_waits_for_one_other_however_many_there_are(serve
             logging_in = start(lambda: (connect(server), hasher.calls))
             wait_until(lambda: len(hashing._waiting._first.parts[False].parts) == 2, "carol waits, too")
         _, hashed_by_then = logging_in()
-    assert hashed_by_then <= 3, "one of the others was first, and the next may have begun"
+    assert hashed_by_then <= 4, "one of the others was first, and the next may have begun; last she would be the sixth"
 
 
 def test_a_client_that_is_told_that_the_server_is_busy_tries_again(server, hashing, monkeypatch):
