@@ -18,7 +18,7 @@ class Assigning:
     reverse: bool = False
 
 
-@call(Role.SUPERVISOR, Weight.WRITE)
+@call(Role.SUPERVISOR, Weight.WRITE, is_large=lambda _request: True)  # it looks through all places
 def assign_route(turn: Turn, ask: Ask[Assigning]) -> None:
     """Give a route to readers: from their next job on they get its jobs, nobody else does, and they get no others.
 
