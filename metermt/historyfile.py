@@ -9,6 +9,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import NamedTuple, Self
 
+from metermt.csvfields import day, first_line, whole
 from metermt.errors import RouteError
 from metermt.names import is_meter_number
 
@@ -77,8 +78,7 @@ class HistoryFile:
             first = self._text.readline()
         except (OSError, EOFError, ValueError) as error:
             raise RouteError(f"{self._path} is no history file: {error}") from error
-        delimiter = ";" if first.count(";") > first.count(",") else ","
-        columns = [column.strip().lower() for column in next(csv.reader([first], delimiter=delimiter), [])]
+        delimiter, columns = first_line(first)
         self._places = {
             name: next((columns.index(column) for column in _NAMES.get(name, (name,)) if column in columns), None)
             for name in ("meter", "date", "value", "previous", "days")
@@ -96,28 +96,15 @@ class HistoryFile:
             for name, place in self._places.items()
         }
         try:
-            meter, on = told["meter"].upper(), _date(told["date"])
+            meter, on = told["meter"].upper(), day("date", told["date"])
             if not is_meter_number(meter):
                 raise RouteError(f"Invalid meter {told['meter']!r}")
-            shown = [ShownOn(meter, on, _whole("value", told["value"]))]
+            shown = [ShownOn(meter, on, whole("value", told["value"], "from 0"))]
             if told["previous"] and told["days"]:
-                days = timedelta(days=min(_whole("days", told["days"]), 36_600))
-                shown.insert(0, ShownOn(meter, on - days, _whole("previous", told["previous"])))
+                days = timedelta(days=min(whole("days", told["days"], "from 0"), 36_600))
+                shown.insert(0, ShownOn(meter, on - days, whole("previous", told["previous"], "from 0")))
         except RouteError as error:
             return HistoryRow(line, [], str(error))
         except OverflowError:
             return HistoryRow(line, [], f"Invalid days {told['days']!r}: so long ago there were no meters")
         return HistoryRow(line, shown)
-
-
-def _whole(column: str, text: str) -> int:
-    if not (text.isdigit() and text.isascii() and len(text) <= 18):
-        raise RouteError(f"Invalid {column} {text!r}: use a whole number from 0")
-    return int(text)
-
-
-def _date(text: str) -> date:
-    try:
-        return date.fromisoformat(text)
-    except ValueError:
-        raise RouteError(f"Invalid date {text!r}: write it like 2026-11-20") from None

@@ -6,13 +6,13 @@ import io
 import re
 from collections import Counter
 from collections.abc import Iterator
-from datetime import date
 from decimal import Decimal, InvalidOperation
 from operator import itemgetter
 from pathlib import Path
 from types import TracebackType
 from typing import Any, BinaryIO, NamedTuple, Self
 
+from metermt.csvfields import day, first_line, whole
 from metermt.errors import Error, RouteError
 from metermt.model import KINDS, MAX_DIALS, MAX_SEQUENCE, ONE, Job, Meter
 from metermt.names import check_cycle
@@ -139,7 +139,7 @@ class RouteFile:
             Meter(
                 number,
                 kind.upper() or (number[0] if number[0] in KINDS else ""),
-                _whole("dials", dials, f"from 1 to {MAX_DIALS}"),
+                whole("dials", dials, f"from 1 to {MAX_DIALS}") if dials else None,
                 address,
                 instructions,
                 _multiplier(multiplier),
@@ -148,8 +148,8 @@ class RouteFile:
             self._cycle,
             route,
             self._sequence(route, sequence),
-            _whole("previous", previous, "from 0"),
-            _date("previous_date", previous_date),
+            whole("previous", previous, "from 0") if previous else None,
+            day("previous_date", previous_date) if previous_date else None,
         )
         if number in self._lines_of:
             raise RouteError(f"Meter {number} stands in line {self._lines_of[number]} already")
@@ -167,8 +167,7 @@ class RouteFile:
 
     def _sequence(self, route: str, said: str) -> int:
         place = self._places[route] = self._places.get(route, 0) + 1
-        sequence = _whole("sequence", said, f"from 0 to {MAX_SEQUENCE}")
-        return place if sequence is None else sequence
+        return whole("sequence", said, f"from 0 to {MAX_SEQUENCE}") if said else place
 
 
 def _opened(file: BinaryIO, encoding: str) -> io.TextIOWrapper:
@@ -193,11 +192,7 @@ def _open_csv(text: io.TextIOWrapper, path: Path) -> tuple[Any, list[str]]:
         first = text.readline()
     except UnicodeError as error:
         raise RouteError(f"{path} is not {text.encoding}: {SAVE_IT}") from error
-    delimiter = ";" if first.count(";") > first.count(",") else ","
-    try:
-        columns = [column.strip().lower() for column in next(csv.reader([first], delimiter=delimiter), [])]
-    except csv.Error:  # a line longer than any list of columns
-        columns = []
+    delimiter, columns = first_line(first)
     missing = [column for column in REQUIRED if column not in columns]
     if missing:
         raise RouteError(f"{path} is no route file: {_fault_of(first, columns, missing)}")
@@ -221,14 +216,6 @@ def _fault_of(first: str, columns: list[str], missing: list[str]) -> str:
     )
 
 
-def _whole(column: str, text: str, allowed: str) -> int | None:
-    if not text:
-        return None
-    if not (text.isdigit() and text.isascii() and len(text) <= 18):
-        raise RouteError(f"Invalid {column} {text!r}: use a whole number {allowed}")
-    return int(text)
-
-
 def _multiplier(text: str) -> Decimal:
     if text in ("", "1"):
         return ONE
@@ -243,10 +230,3 @@ def _is_active(text: str) -> bool:
         return _ACTIVE[text.lower()]
     except KeyError:
         raise RouteError(f"Invalid status {text!r}: use active or inactive") from None
-
-
-def _date(column: str, text: str) -> date | None:
-    try:
-        return date.fromisoformat(text) if text else None
-    except ValueError:
-        raise RouteError(f"Invalid {column} {text!r}: write it like 2026-11-20") from None

@@ -18,7 +18,7 @@ FLOORS = (
         "floor 1",
         (
             *("rules", "wire", "passwords", "policy", "config"),
-            *("safedict", "routefile", "historyfile", "signing", "partfile", "wholefile", "terminal"),
+            *("safedict", "routefile", "historyfile", "csvfields", "signing", "partfile", "wholefile", "terminal"),
             *("sparinglog", "diskspace", "clientsettings"),
         ),
     ),
