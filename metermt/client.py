@@ -13,7 +13,7 @@ from metermt.calls import accounts, found, left, notes, readings, rounds, sessio
 from metermt.calls.officecalls import OfficeCalls
 from metermt.calls.readercalls import ReaderCalls
 from metermt.calls.readings import Next
-from metermt.calls.table import Call
+from metermt.calls.table import Call, in_parts
 from metermt.clientoutbox import ClientOutbox
 from metermt.errors import (
     CallError,
@@ -29,7 +29,7 @@ from metermt.errors import (
 from metermt.model import Answer, Job, Status
 from metermt.printable import printable
 from metermt.reaching import way_to
-from metermt.sending import in_parts, to_send
+from metermt.sending import to_send
 from metermt.transport.connection import ServerConnection
 from metermt.transport.deadline import Deadline
 from metermt.version import PROTOCOL, VERSION

@@ -2,15 +2,12 @@
 
 import secrets
 import time
-from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from datetime import UTC, date, datetime
 from decimal import Decimal
-from itertools import islice
 from math import isfinite
 from types import NoneType
 
-from metermt.calls.table import MAX_ITEMS
 from metermt.errors import CallError, InvalidReading, InvalidTime
 from metermt.model import Answer
 from metermt.rules.answers import shown
@@ -45,10 +42,3 @@ def to_send(answer: Answer) -> Answer:
         if not (isinstance(part, _SENDABLE) or (isinstance(part, float) and isfinite(part))):  # JSON would change it
             raise CallError(f"Only numbers, texts and None can be sent to a server, not {shown(part)}")
     return Answer(*said)
-
-
-def in_parts(answers: Iterable[Answer]) -> Iterator[list[Answer]]:
-    """Return answers in lists of so many as a server takes at once."""
-    rest = iter(answers)
-    while some := list(islice(rest, MAX_ITEMS)):
-        yield some

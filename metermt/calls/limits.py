@@ -3,13 +3,12 @@
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date
-from itertools import groupby, islice
-from typing import TypeVar
+from itertools import groupby
 
 from metermt.calls.cycles import Cycle
 from metermt.calls.desk import Desk
 from metermt.calls.settings import sensitivity_of
-from metermt.calls.table import MAX_ITEMS, Ask, Weight, call
+from metermt.calls.table import MAX_ITEMS, Ask, Weight, call, in_parts
 from metermt.errors import RouteError
 from metermt.model import Job, Meter, Role
 from metermt.rules.cycles import check_there_is
@@ -20,8 +19,6 @@ from metermt.rules.seasons import season_of
 from metermt.rules.town import Town, town_of
 from metermt.store.base import Tx
 from metermt.store.gathered import KnownJob
-
-V = TypeVar("V")
 
 _ENOUGH = 2000  # meters of a kind, drawn evenly, that tell how the town moves
 _NAMED = 20  # meters that an answer names
@@ -66,7 +63,7 @@ def renew_limits(desk: Desk, ask: Ask[Cycle]) -> Renewed:
     first_day = desk.store.read(lambda tx: tx.jobs.days())[cycle][0]
     unread = list(_unread(desk, cycle))
     found = limits_for(desk, cycle, first_day, [known.job for known in unread])
-    for part in in_parts(zip(unread, found, strict=True), MAX_ITEMS):
+    for part in in_parts(zip(unread, found, strict=True)):
         jobs = [with_previous(known.job, one) for known, one in part]
 
         def keep(tx: Tx, part: list[tuple[KnownJob, JobLimits]] = part, jobs: list[Job] = jobs) -> None:
@@ -95,7 +92,7 @@ def limits_for(desk: Desk, cycle: str, first_day: date | None, jobs: Sequence[Jo
     towns = _towns(desk, cycle, opened)
     nowhere = Town()
     own: list[Limits] = []
-    for part in in_parts(jobs, MAX_ITEMS):
+    for part in in_parts(jobs):
         histories = _histories(desk, cycle, [job.meter for job in part])
         for job in part:
             history = histories[job.meter.number]
@@ -119,9 +116,7 @@ def _towns(desk: Desk, cycle: str, opened: date) -> dict[str, Town]:
     towns = {}
     for kind, meters in kinds.items():
         sample = meters[:: max(len(meters) // _ENOUGH, 1)]
-        histories = [
-            history for part in in_parts(sample, MAX_ITEMS) for history in _histories(desk, cycle, part).values()
-        ]
+        histories = [history for part in in_parts(sample) for history in _histories(desk, cycle, part).values()]
         towns[kind] = town_of(histories, opened, season_of(histories, opened))
     return towns
 
@@ -149,10 +144,3 @@ def with_previous(job: Job, judged: JobLimits) -> Job:
     """Return the job with the last reading of our history, as far as there is one."""
     limits = judged.limits
     return replace(job, previous=limits.previous, previous_date=limits.previous_on) if limits.previous_on else job
-
-
-def in_parts(items: Iterable[V], most: int) -> Iterator[list[V]]:
-    """Return the items in lists of so many at most."""
-    rest = iter(items)
-    while part := list(islice(rest, most)):
-        yield part

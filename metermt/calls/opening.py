@@ -4,8 +4,8 @@ from dataclasses import dataclass, field, replace
 from datetime import date
 
 from metermt.calls.desk import Desk
-from metermt.calls.limits import in_parts, limits_for, with_previous
-from metermt.calls.table import MAX_ITEMS, Ask, Weight, call
+from metermt.calls.limits import limits_for, with_previous
+from metermt.calls.table import Ask, Weight, call, in_parts
 from metermt.errors import RouteError
 from metermt.model import Job, Role
 from metermt.names import check_cycle
@@ -56,7 +56,7 @@ def open_cycle(desk: Desk, ask: Ask[Opening]) -> Opened:
     new = [job for job in wanted if job.meter.number not in there]
     limits = limits_for(desk, cycle, first_day, new)
     desk.store.write(lambda tx: tx.jobs.open_cycle(cycle, first_day, due))
-    for part in in_parts(zip(new, limits, strict=True), MAX_ITEMS):
+    for part in in_parts(zip(new, limits, strict=True)):
 
         def keep(tx: Tx, part: list[tuple[Job, JobLimits]] = part) -> None:
             _keep(tx, cycle, part)

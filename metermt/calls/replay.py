@@ -5,8 +5,7 @@ from collections.abc import Collection, Iterator
 from dataclasses import dataclass, field
 
 from metermt.calls.desk import Desk
-from metermt.calls.limits import in_parts
-from metermt.calls.table import MAX_ITEMS, Ask, Weight, call
+from metermt.calls.table import Ask, Weight, call, in_parts
 from metermt.errors import RouteError
 from metermt.model import Job, Reading, Role
 from metermt.rules.cycles import check_there_is
@@ -58,7 +57,7 @@ def replay_limits(desk: Desk, ask: Ask[Replay]) -> list[Replayed]:
 
 def _replayed(desk: Desk, cycle: str, tried: float) -> Replayed:
     count: Counter[str] = Counter()
-    for part in in_parts(_values(desk, cycle), MAX_ITEMS):
+    for part in in_parts(_values(desk, cycle)):
         limits = _limits(desk, cycle, {job.meter.number for job, _ in part})
         for job, reading in part:
             text = limits.get(job.meter.number)

@@ -9,10 +9,11 @@ import inspect
 import operator
 import typing
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import astuple, dataclass, field, fields, is_dataclass, replace
 from datetime import datetime
 from enum import Enum, auto
+from itertools import islice
 from types import NoneType
 from typing import Any, Generic, NamedTuple, TypeVar, cast
 
@@ -25,6 +26,7 @@ from metermt.wire import check_kind, from_text, to_text
 
 Q = TypeVar("Q")
 R = TypeVar("R")
+V = TypeVar("V")
 
 
 class Weight(Enum):
@@ -239,6 +241,13 @@ MAX_PARTS = 100_000
 """Objects in one call of the office, such as the jobs of a route file."""
 CALLS: dict[str, Call[Any, Any]] = {}
 """All calls, by name."""
+
+
+def in_parts(items: Iterable[V]) -> Iterator[list[V]]:
+    """Return items in lists of so many as one call takes, or one transaction that others wait for."""
+    rest = iter(items)
+    while some := list(islice(rest, MAX_ITEMS)):
+        yield some
 
 
 def call(
