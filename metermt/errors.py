@@ -20,6 +20,7 @@
     │   └── AlreadyRead         another reader has read this meter this cycle
     ├── UserError               a user name that is unknown, taken or malformed, or a bad password
     ├── RouteError              a route file or a cycle that cannot be used
+    ├── DecisionError           what the office decides of a reading does not fit how it stands
     ├── ReasonError             a reason that cannot be on the office's list, or is not on it
     ├── SettingError            a setting that makes no sense
     ├── CallError               a call with the wrong arguments
@@ -127,9 +128,7 @@ class ConfirmReading(SubmissionError):
 
 
 class InvalidReason(SubmissionError):
-    """The reason is not a text, is too long, or has control characters in it; or its code is unknown, or forbids a
-    reading that came with it.
-    """
+    """The reason is no text, too long, has control characters or an unknown code, or forbids a reading beside it."""
 
     code = "invalid-reason"
 
@@ -192,6 +191,12 @@ class RouteError(Error):
     """A route file or a cycle cannot be used."""
 
     code = "route"
+
+
+class DecisionError(Error):
+    """The result was decided already, has changed meanwhile, or cannot be decided so; nothing was changed."""
+
+    code = "decision"
 
 
 class ReasonError(Error):

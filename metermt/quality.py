@@ -51,6 +51,21 @@ class Cause(StrEnum):
     """The register fell: another device may hang there."""
 
 
+class Billing(StrEnum):
+    """How far the result of a job is on its way to billing."""
+
+    NOTHING = ""
+    """There is no result yet."""
+    WAITING = "waiting"
+    """It is odd, or there is no value: the office has to decide."""
+    READY = "ready"
+    """It goes into the next batch."""
+    BILLED = "billed"
+    """It was in a batch."""
+    AGAIN = "again"
+    """The office has sent somebody there once more; the old result is on record only."""
+
+
 @dataclass(frozen=True, slots=True)
 class Judgement:
     """What the checks say of a value: its flags, the likeliest cause if any is likely, whether to ask the reader."""

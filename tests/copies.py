@@ -10,6 +10,7 @@ from conftest import CYCLE, NOW, OTHER_CYCLE, T0, import_jobs, make_job, make_pl
 from databases import fill
 
 from metermt.config import is_url
+from metermt.decisions import Decision, Verdict
 from metermt.fieldnotes import Found, Note, Reason
 from metermt.model import Assignment, Server, Setting
 from metermt.quality import Look
@@ -81,6 +82,8 @@ def fill_all_tables(place):
             tx.readings.ask_again({job: Look("adam", 7, None)})
             tx.notes.put_reasons([Reason("dog", "Hund \N{DOG}", retired=True), Reason("bees", "Bees", True, False)])
             tx.notes.add([Note("M00000", "key at \N{GREEK SMALL LETTER ALPHA}", "adam", NOW)])
+            (read,) = tx.office.of_meters(["M00000"])
+            tx.office.add([Decision(job, read.reading_id, Verdict.APPROVE, "seen", "", NOW)])
             tx.notes.add_found([Found("E9", "", None, None, "in the barn", "adam", NOW)])
 
         store.write(more)

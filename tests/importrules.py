@@ -13,7 +13,10 @@ PACKAGE_DIR = Path(__file__).parents[1] / PACKAGE
 # From the ground up. A name stands for the module and, when it is a package, for all in it that no other line
 # names. A module may import from lower lines and from its own line.
 FLOORS = (
-    ("floor 0", ("errors", "fieldnotes", "model", "names", "printable", "progress", "quality", "stops", "version")),
+    (
+        "floor 0",
+        ("decisions", "errors", "fieldnotes", "model", "names", "printable", "progress", "quality", "stops", "version"),
+    ),
     (
         "floor 1",
         (
@@ -27,6 +30,7 @@ FLOORS = (
         (
             "store.base",
             "store.groups",
+            "store.office",
             "store.people",
             "store.settings",
             "store.sites",

@@ -21,7 +21,19 @@ from metermt.store.postgres.store import THREADS, PostgresStore
 
 _PLACE = "METERMT_TEST_POSTGRES"  # where the folder of this run is, for those who run the tests side by side
 _TABLES = (
-    *("readings", "leases", "limits", "looks", "jobs", "history", "notes", "places", "assignments", "settings"),
+    *(
+        "decisions",
+        "readings",
+        "leases",
+        "limits",
+        "looks",
+        "jobs",
+        "history",
+        "notes",
+        "places",
+        "assignments",
+        "settings",
+    ),
     *("reasons", "found"),
     *("tallies", "cycles", "login_failures", "servers", "sessions", "users"),
 )

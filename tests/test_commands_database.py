@@ -17,7 +17,19 @@ from metermt.store.sqlite.store import SqliteStore
 
 ROWS = 20_000
 TABLES = [
-    *("assignments", "cycles", "found", "history", "jobs", "leases", "limits", "login_failures", "looks", "notes"),
+    *(
+        "assignments",
+        "cycles",
+        "decisions",
+        "found",
+        "history",
+        "jobs",
+        "leases",
+        "limits",
+        "login_failures",
+        "looks",
+        "notes",
+    ),
     *("places", "readings", "reasons"),
     "sessions",
     "settings",

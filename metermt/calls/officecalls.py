@@ -3,8 +3,23 @@
 from collections.abc import Iterable
 from datetime import date
 
-from metermt.calls import cycles, found, limits, notes, office, opening, reasons, replay, settings, unread, walks
-from metermt.calls.table import MakesCalls
+from metermt.calls import (
+    cycles,
+    found,
+    limits,
+    notes,
+    office,
+    opening,
+    reasons,
+    replay,
+    review,
+    settings,
+    unread,
+    walks,
+)
+from metermt.calls.table import MakesCalls, in_parts
+from metermt.decisions import Waiting
+from metermt.errors import Error
 from metermt.fieldnotes import Found, Note, Reason
 from metermt.model import Assignment, Setting
 from metermt.progress import RouteProgress, Unread
@@ -92,6 +107,28 @@ class OfficeCalls(MakesCalls):
     def list_settings(self) -> list[Setting]:
         """Return what was ever set, oldest first; the last one of a name is in force."""
         return self.call(settings.list_settings, None)
+
+    def list_waiting(self) -> list[Waiting]:
+        """Return all results that wait for a decision, in the order in which their jobs were made."""
+        waiting: list[Waiting] = []
+        after: int | None = 0
+        while after is not None:
+            page = self.call(review.list_waiting, review.Reviewed(after))
+            waiting += page.waiting
+            after = page.after
+        return waiting
+
+    def decide(self, decisions: Iterable[review.Said]) -> list[Error | None]:
+        """Decide of results, 1,000 in one step; return of each its error, or None when it is decided."""
+        parts = in_parts(decisions)
+        return [outcome for part in parts for outcome in self.call(review.decide, review.Decisions(part))]
+
+    def correct_reading(self, meter: str, value: int, why: str, cycle: str | None = None) -> None:
+        """Have another value count for a meter, of the latest cycle in which it has a result, or of another one.
+
+        Billing is told when the old one was in a batch. Raises `UnknownMeter` or `DecisionError`.
+        """
+        self.call(review.correct_reading, review.Correction(meter, value, why, cycle))
 
     # --- for admins
 

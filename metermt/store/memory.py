@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from threading import RLock
-from typing import TypeVar
+from typing import TypeVar, cast
 
 from metermt.errors import StoreError
 from metermt.model import Account, Job, Lease, Reading, Server, Status, User
@@ -23,6 +23,7 @@ from metermt.store.memory_notes import MemoryNotes
 from metermt.store.memory_places import MemoryPlaces
 from metermt.store.memory_settings import MemorySettings
 from metermt.store.memory_walks import MemoryWalks
+from metermt.store.office import Office
 from metermt.store.people import Accounts, Servers
 
 T = TypeVar("T")
@@ -176,6 +177,13 @@ class _Servers(Servers):
             self._facts.undo.drop(self._facts.servers, name)
 
 
+class _NoOffice:
+    """What this store has instead of `Office`: it is for a reader's round."""
+
+    def __getattr__(self, _step: str) -> None:
+        raise StoreError("The office needs a database: a server without one has readers' rounds only")
+
+
 class MemoryStore(Store):
     """A store in memory. One lock makes a transaction one step."""
 
@@ -194,6 +202,7 @@ class MemoryStore(Store):
             MemoryWalks(facts),
             MemoryNotes(facts),
             MemorySettings(facts),
+            cast(Office, _NoOffice()),
         )
 
     def read(self, work: Callable[[Tx], T]) -> T:

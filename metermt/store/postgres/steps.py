@@ -22,6 +22,7 @@ from metermt.store.sql.accounts import SqlAccounts
 from metermt.store.sql.jobs import JOB, SqlJobs, job_of
 from metermt.store.sql.leases import SqlLeases
 from metermt.store.sql.notes import SqlNotes
+from metermt.store.sql.office import SqlOffice
 from metermt.store.sql.places import SqlPlaces
 from metermt.store.sql.readings import SqlReadings
 from metermt.store.sql.servers import SqlServers
@@ -51,6 +52,7 @@ class PostgresTx(Tx):
         self.walks = SqlWalks(sql)
         self.notes = SqlNotes(sql)
         self.settings = SqlSettings(sql)
+        self.office = SqlOffice(sql, " FOR NO KEY UPDATE OF jobs" if sql.writes else "")
 
     def foresee(self, steps: Callable[[], object]) -> None:
         with self._sql.ahead():

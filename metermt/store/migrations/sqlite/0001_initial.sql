@@ -94,11 +94,13 @@ CREATE TABLE jobs (
     leased        INTEGER NOT NULL DEFAULT 0,    -- 1 while there is a lease of it
     handed_to     TEXT,                          -- whose the last lease was, also when it has ended
     reading       INTEGER REFERENCES readings,   -- the one that counts
+    billing       TEXT NOT NULL DEFAULT '',      -- how far its result is on its way to billing
     note          TEXT NOT NULL DEFAULT '',      -- what a reader has left last about the place
     UNIQUE (cycle, meter)
 ) STRICT;
 CREATE INDEX jobs_at ON jobs (place);
 CREATE INDEX jobs_free ON jobs (route, cycle, sequence, meter) WHERE state = 'open' AND leased = 0;
+CREATE INDEX jobs_waiting ON jobs (id) WHERE billing = 'waiting';
 CREATE INDEX jobs_skipped ON jobs (route, cycle, sequence, meter) WHERE state = 'skipped' AND leased = 0;
 -- For exports. Of all jobs, so that neither handing one out nor a reading writes to it. UNIQUE, as (cycle, meter) is: so
 -- SQLite knows that the readings of one job come in order, and sorts nothing.
@@ -124,7 +126,7 @@ CREATE INDEX leases_until ON leases (until);
 CREATE TABLE readings (
     id          INTEGER PRIMARY KEY,
     job         INTEGER NOT NULL REFERENCES jobs,
-    username    TEXT NOT NULL REFERENCES users,
+    username    TEXT REFERENCES users,   -- NULL: somebody who worked on the database itself
     value       INTEGER,                 -- NULL: there is only a reason
     reason      TEXT NOT NULL,
     read_at     TEXT NOT NULL,
@@ -140,6 +142,18 @@ CREATE UNIQUE INDEX readings_key ON readings (key, username) WHERE key IS NOT NU
 CREATE INDEX readings_of ON readings (job);
 -- For what a reader has sent last.
 CREATE INDEX readings_by ON readings (username, id);
+
+-- What the office has decided of results.
+CREATE TABLE decisions (
+    id         INTEGER PRIMARY KEY,
+    job        INTEGER NOT NULL REFERENCES jobs,
+    reading    INTEGER REFERENCES readings, -- the one that counted then; NULL: there was none
+    verdict    TEXT NOT NULL,
+    why        TEXT NOT NULL,
+    username   TEXT NOT NULL,             -- empty: somebody who worked on the database itself
+    decided_at TEXT NOT NULL
+) STRICT;
+CREATE INDEX decisions_of ON decisions (job, id);
 
 -- What a value is judged by, computed when a cycle is opened.
 CREATE TABLE limits (
