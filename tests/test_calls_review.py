@@ -6,11 +6,11 @@ import pytest
 from conftest import CYCLE, NOW, make_place
 from readers import Reader, as_office, readings_in
 
-from metermt.calls import cycles, opening, places, review
+from metermt.calls import cycles, office, opening, places, review
 from metermt.calls.desk import Desk
 from metermt.calls.review import Correction, Decisions, Reviewed, Said
 from metermt.decisions import Verdict
-from metermt.errors import AlreadyRead, ConfirmReading, DecisionError, RoleError, StoreError, UnknownMeter
+from metermt.errors import AlreadyRead, ConfirmReading, DecisionError, RoleError, RouteError, StoreError, UnknownMeter
 from metermt.model import JobState, Role, Status
 from metermt.quality import Billing, Cause, Flag, Quality
 from metermt.store.memory import MemoryStore
@@ -119,6 +119,14 @@ def test_what_is_to_be_read_again_is_handed_out_with_the_note_and_counts_for_who
     assert (result.billing, result.job.note) == (Billing.READY, "the meter is behind the left door")
     with pytest.raises(AlreadyRead):
         carol.submit("M1", ODD)
+
+
+def test_a_job_with_a_reading_on_record_stays_in_its_cycle(town):
+    Reader(town).submit("M2", None, "dog")
+    decide_one(town, Verdict.REREAD)
+    with pytest.raises(RouteError, match="Meter M2 was read in 2026-11 before it was sent to be read again: it stays"):
+        as_office(town, office.remove_jobs, office.Removal(CYCLE, ["M1", "M2"]))
+    as_office(town, office.remove_jobs, office.Removal(CYCLE, ["M1"]))
 
 
 def test_who_sends_a_reading_again_under_its_key_changes_nothing_after_it_was_sent_back(town):

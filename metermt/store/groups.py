@@ -218,6 +218,10 @@ class Readings(ABC):
         """Add readings to jobs, by id. Each becomes the one that counts; its job is done, and its lease has ended."""
 
     @abstractmethod
+    def on_record(self, jobs: Iterable[int]) -> set[int]:
+        """Return which of these jobs, by id, have readings, whether one of them counts or not."""
+
+    @abstractmethod
     def ask_again(self, looks: Mapping[int, Look | None]) -> None:
         """Remember what readers were asked to look at once more, by the job's id; None forgets it."""
 

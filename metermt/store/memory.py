@@ -117,6 +117,10 @@ class _Readings(Readings):
             if reading.answer.key is not None:
                 facts.undo.put(self._by_key, (reading.username, reading.answer.key), reading)
 
+    def on_record(self, jobs: Iterable[int]) -> set[int]:
+        asked = found_in(self._facts.jobs, jobs)
+        return {job_id for job_id, job in asked.items() if job.meter.number in self._facts.cycles[job.cycle].readings}
+
     def ask_again(self, looks: Mapping[int, Look | None]) -> None:
         for job_id, look in looks.items():
             self._facts.undo.put(self._facts.looks, job_id, look)

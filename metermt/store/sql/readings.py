@@ -62,6 +62,9 @@ class SqlReadings(Steps, Readings):
         self._sql.update("jobs", ("reading", "state", "leased", "billing"), ("id",), done.values())
         self._sql.delete("leases", "job", done)
 
+    def on_record(self, jobs: Iterable[int]) -> set[int]:
+        return {job for (job,) in self._sql.rows_among("SELECT DISTINCT job FROM readings WHERE job {among}", jobs)}
+
     def ask_again(self, looks: Mapping[int, Look | None]) -> None:
         self._sql.delete("looks", "job", [job for job, look in looks.items() if look is None])
         rows = [(job, look.username, look.value, look.key) for job, look in looks.items() if look]
