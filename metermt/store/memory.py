@@ -119,7 +119,7 @@ class _Readings(Readings):
 
     def on_record(self, jobs: Iterable[int]) -> set[int]:
         asked = found_in(self._facts.jobs, jobs)
-        return {job_id for job_id, job in asked.items() if job.meter.number in self._facts.cycles[job.cycle].readings}
+        return {job_id for job_id, job in asked.items() if self._facts.cycles[job.cycle].readings.get(job.meter.number)}
 
     def ask_again(self, looks: Mapping[int, Look | None]) -> None:
         for job_id, look in looks.items():
