@@ -15,7 +15,19 @@ PACKAGE_DIR = Path(__file__).parents[1] / PACKAGE
 FLOORS = (
     (
         "floor 0",
-        ("decisions", "errors", "fieldnotes", "model", "names", "printable", "progress", "quality", "stops", "version"),
+        (
+            "billing",
+            "decisions",
+            "errors",
+            "fieldnotes",
+            "model",
+            "names",
+            "printable",
+            "progress",
+            "quality",
+            "stops",
+            "version",
+        ),
     ),
     (
         "floor 1",
@@ -31,6 +43,8 @@ FLOORS = (
             "store.base",
             "store.groups",
             "store.office",
+            "store.billing",
+            "store.billing",
             "store.people",
             "store.settings",
             "store.sites",

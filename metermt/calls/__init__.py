@@ -2,6 +2,7 @@
 
 from metermt.calls import (
     accounts,
+    batches,
     cycles,
     finding,
     found,
@@ -25,6 +26,7 @@ from metermt.calls import (
 
 __all__ = [
     "accounts",
+    "batches",
     "cycles",
     "finding",
     "found",

@@ -58,7 +58,7 @@ def history_of(reads: Iterable[Read], dials: int | None = None) -> History:
     last: Read | None = None
     periods = []
     for read in by_day.values():
-        use = None if last is None or read.exchanged else _use(last.value, read.value, dials)
+        use = None if last is None or read.exchanged else register_step(last.value, read.value, dials)
         if last is not None and use is not None:
             periods.append(Period(read.on, (read.on - last.on).days, use))
         last = read
@@ -77,7 +77,7 @@ def known_until(history: History) -> date | None:
     return history.last.on + timedelta(days=round(MISSING * usual))
 
 
-def _use(before: int, after: int, dials: int | None) -> int | None:
+def register_step(before: int, after: int, dials: int | None) -> int | None:
     """Return the units between two values of one device, None if the second cannot be of the same device."""
     use = after - before
     if use >= 0:

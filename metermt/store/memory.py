@@ -14,6 +14,7 @@ from metermt.quality import Look
 from metermt.safedict import ThreadSafeDict
 from metermt.store.base import Store, Tx
 from metermt.store.begun import Begun, Over
+from metermt.store.billing import Batches
 from metermt.store.facts import Facts, found_in
 from metermt.store.gathered import Key, KnownJob
 from metermt.store.groups import LATEST, Leases, Readings
@@ -207,6 +208,7 @@ class MemoryStore(Store):
             MemoryNotes(facts),
             MemorySettings(facts),
             cast(Office, _NoOffice()),
+            cast(Batches, _NoOffice()),
         )
 
     def read(self, work: Callable[[Tx], T]) -> T:

@@ -2,9 +2,12 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Mapping
+from datetime import datetime
 
 from metermt.decisions import Decision, Result
+from metermt.model import Meter
 from metermt.quality import Billing
+from metermt.rules.consumption import Exchange
 
 
 class Office(ABC):
@@ -41,3 +44,10 @@ class Office(ABC):
     @abstractmethod
     def counted_for(self, jobs: Iterable[int]) -> dict[int, str]:
         """Return by whom jobs were read since they were last sent again, by id; what the office put is nobody's."""
+
+    @abstractmethod
+    def exchange(self, exchange: Exchange, new: Meter, username: str, made_at: datetime) -> None:
+        """Hang another device up where `exchange.old_meter` is, which names a place; the new number names none.
+
+        The place keeps its history, to which this adds nothing.
+        """

@@ -19,6 +19,7 @@ from metermt.store.postgres.sql import CLOSING, PostgresSql, as_json
 from metermt.store.sql import accounts as in_accounts
 from metermt.store.sql import jobs as in_sql
 from metermt.store.sql.accounts import SqlAccounts
+from metermt.store.sql.batches import SqlBatches
 from metermt.store.sql.jobs import JOB, SqlJobs, job_of
 from metermt.store.sql.leases import SqlLeases
 from metermt.store.sql.notes import SqlNotes
@@ -52,7 +53,9 @@ class PostgresTx(Tx):
         self.walks = SqlWalks(sql)
         self.notes = SqlNotes(sql)
         self.settings = SqlSettings(sql)
-        self.office = SqlOffice(sql, " FOR NO KEY UPDATE OF jobs" if sql.writes else "")
+        lock = " FOR NO KEY UPDATE OF jobs" if sql.writes else ""
+        self.office = SqlOffice(sql, lock)
+        self.batches = SqlBatches(sql, lock)
 
     def foresee(self, steps: Callable[[], object]) -> None:
         with self._sql.ahead():

@@ -2,6 +2,7 @@
 
 from metermt.store.base import Tx
 from metermt.store.sql.accounts import SqlAccounts
+from metermt.store.sql.batches import SqlBatches
 from metermt.store.sql.dialect import Sql
 from metermt.store.sql.jobs import SqlJobs
 from metermt.store.sql.leases import SqlLeases
@@ -29,4 +30,5 @@ def transaction_on(sql: Sql) -> Tx:
         SqlNotes(sql),
         SqlSettings(sql),
         SqlOffice(sql),
+        SqlBatches(sql),
     )

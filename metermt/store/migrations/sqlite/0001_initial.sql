@@ -100,6 +100,7 @@ CREATE TABLE jobs (
 ) STRICT;
 CREATE INDEX jobs_at ON jobs (place);
 CREATE INDEX jobs_free ON jobs (route, cycle, sequence, meter) WHERE state = 'open' AND leased = 0;
+CREATE INDEX jobs_ready ON jobs (cycle, route, sequence, meter) WHERE billing = 'ready';
 CREATE INDEX jobs_waiting ON jobs (id) WHERE billing = 'waiting';
 CREATE INDEX jobs_skipped ON jobs (route, cycle, sequence, meter) WHERE state = 'skipped' AND leased = 0;
 -- For exports. Of all jobs, so that neither handing one out nor a reading writes to it. UNIQUE, as (cycle, meter) is: so
@@ -154,6 +155,51 @@ CREATE TABLE decisions (
     decided_at TEXT NOT NULL
 ) STRICT;
 CREATE INDEX decisions_of ON decisions (job, id);
+
+-- Devices that were taken down, and what was put up there instead.
+CREATE TABLE exchanges (
+    id         INTEGER PRIMARY KEY,
+    place      INTEGER NOT NULL REFERENCES places,
+    read_on    TEXT NOT NULL,
+    old_meter  TEXT NOT NULL,
+    new_meter  TEXT NOT NULL,
+    final      INTEGER NOT NULL, -- what the old one showed last
+    initial    INTEGER NOT NULL, -- what the new one showed first
+    dials      INTEGER, -- of the old one, as the next one
+    multiplier TEXT NOT NULL,
+    username   TEXT NOT NULL, -- empty: somebody who worked on the database itself
+    made_at    TEXT NOT NULL
+) STRICT;
+CREATE INDEX exchanges_at ON exchanges (place);
+
+-- What billing was given at once.
+CREATE TABLE batches (
+    number             INTEGER PRIMARY KEY,
+    made_at            TEXT NOT NULL,
+    made_by            TEXT NOT NULL, -- empty: somebody who worked on the database itself
+    cycle              TEXT, -- NULL: all, as the next one
+    route              TEXT,
+    lines              INTEGER NOT NULL,
+    sum_values         INTEGER NOT NULL,
+    sum_registered_use INTEGER NOT NULL,
+    sum_billed_use     TEXT NOT NULL,
+    layout             TEXT NOT NULL,
+    layout_text        TEXT NOT NULL,
+    worked_at          REAL NOT NULL, -- when a line was added last
+    whole              INTEGER NOT NULL -- 0: it is being made, or was cut off and is taken back by the next one
+) STRICT;
+CREATE TABLE batch_lines (
+    batch   INTEGER NOT NULL REFERENCES batches,
+    number  INTEGER NOT NULL,
+    job     INTEGER NOT NULL REFERENCES jobs,
+    reading INTEGER NOT NULL REFERENCES readings,
+    kind    TEXT NOT NULL,
+    line    TEXT NOT NULL,
+    PRIMARY KEY (batch, number)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX batch_lines_of ON batch_lines (job, batch);
+-- What came after that corrects it.
+CREATE UNIQUE INDEX billed_once ON batch_lines (job) WHERE kind = 'reading';
 
 -- What a value is judged by, computed when a cycle is opened.
 CREATE TABLE limits (
