@@ -202,10 +202,28 @@ def test_a_reading_is_corrected_by_the_office_whether_it_was_decided_or_not(town
     as_office(town, review.correct_reading, Correction("M0", GOOD + 1, "the customer's photograph"), Role.SUPERVISOR)
     result = result_of(town, "M0")
     assert (result.reading.answer.value, result.reading.quality) == (GOOD + 1, Quality.EDITED)
-    with pytest.raises(DecisionError, match="Meter M1 was not read: there is nothing to correct"):
-        as_office(town, review.correct_reading, Correction("M1", 5, "a call"))
+    with pytest.raises(DecisionError, match="Meter M1 has no job in cycle '2020-01'; it has one in 2026-11"):
+        as_office(town, review.correct_reading, Correction("M1", 5, "a call", "2020-01"))
     with pytest.raises(UnknownMeter, match="Unknown meter 'M9'"):
         as_office(town, review.correct_reading, Correction("M9", 5, "a call"))
+
+
+def test_a_reading_that_comes_after_its_job_was_missed_is_put_by_the_office_and_flagged(town):
+    as_office(town, review.correct_reading, Correction("M0", GOOD, "told by telephone"))
+    assert result_of(town, "M0").reading.flags == ()
+    as_office(town, cycles.close_cycle, cycles.Closing(CYCLE, force=True))
+    for on, error in (
+        (None, "Meter M1 was missed in 2026-11: say with --on on which day it was read"),
+        (NOW.date() + timedelta(days=1), "2026-11-21 lies in the future: say on which day it was read"),
+        (date(2026, 9, 1), "2026-09-01 is before 2026-09-27, when the meter was read last"),
+    ):
+        with pytest.raises(DecisionError, match=error):
+            as_office(town, review.correct_reading, Correction("M1", GOOD, "told by telephone", on=on))
+    as_office(town, review.correct_reading, Correction("M1", GOOD, "told by telephone", on=date(2026, 11, 18)))
+    result = result_of(town, "M1")
+    assert result.reading.answer.when.date() == date(2026, 11, 18)
+    assert (result.state, result.billing, result.reading.flags) == (JobState.DONE, Billing.READY, (Flag.LATE,))
+    assert waiting(town) == []
 
 
 def test_the_office_is_for_supervisors_and_wants_a_database(town, clock):

@@ -79,3 +79,11 @@ def test_whoever_has_enough_goes_on_another_time(invoke, town):
     refused = invoke("review", "each", stdin="e\n9999999\nphotograph\nq\n")
     assert refused.stderr == "Not decided: Invalid value 9999999: the register of M0 goes from 0 to 99999\n"
     assert refused.stdout.endswith("\n0 results decided, 3 left.\n")
+
+
+def test_a_value_is_corrected_whether_it_waits_or_not(invoke, town):
+    assert_done(invoke("readings", "correct", "m2", "1145", "--why", "photograph"), f"1145 counts for M2 in {CYCLE}.\n")
+    assert_refused(
+        invoke("readings", "correct", "M2", "1145", "--why", " "), "Say why: it stays on record beside the value"
+    )
+    assert invoke("readings", "correct", "M2", "-1", "--why", "x").returncode == 2

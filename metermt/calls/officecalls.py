@@ -123,12 +123,15 @@ class OfficeCalls(MakesCalls):
         parts = in_parts(decisions)
         return [outcome for part in parts for outcome in self.call(review.decide, review.Decisions(part))]
 
-    def correct_reading(self, meter: str, value: int, why: str, cycle: str | None = None) -> None:
-        """Have another value count for a meter, of the latest cycle in which it has a result, or of another one.
+    def correct_reading(
+        self, meter: str, value: int, why: str, cycle: str | None = None, on: date | None = None
+    ) -> cycles.Cycle:
+        """Have another value count for a meter, of the latest cycle in which it has a job, or of another one.
 
-        Billing is told when the old one was in a batch. Raises `UnknownMeter` or `DecisionError`.
+        `on` is the day on which it was read, None for that of what counted so far, or today. Billing is told when the
+        old value was in a batch. Returns the cycle. Raises `UnknownMeter` or `DecisionError`.
         """
-        self.call(review.correct_reading, review.Correction(meter, value, why, cycle))
+        return self.call(review.correct_reading, review.Correction(meter, value, why, cycle, on))
 
     # --- for admins
 

@@ -3,9 +3,10 @@
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import UTC, date, datetime, time
 from typing import cast
 
+from metermt.calls.cycles import Cycle
 from metermt.calls.table import MAX_ITEMS, Ask, Turn, Weight, call
 from metermt.decisions import Decision, Past, Result, Verdict, Waiting
 from metermt.errors import DecisionError, Error, UnknownMeter
@@ -15,7 +16,7 @@ from metermt.rules.answers import shown
 from metermt.rules.history import Read
 from metermt.rules.limits import Limits
 from metermt.rules.looks import JobLimits
-from metermt.rules.review import check_undecided, check_why, expected_on, put_by_office
+from metermt.rules.review import check_undecided, check_when, check_why, expected_on, put_by_office
 from metermt.wire import from_text
 
 _PAGE = 200  # results that are told at once, each with its past
@@ -60,12 +61,14 @@ class Decisions:
 
 @dataclass(frozen=True, slots=True)
 class Correction:
-    """Another value for a meter, whatever counted so far; of the latest cycle in which it was read, or of this one."""
+    """Another value for a meter, whatever counted so far; of the latest cycle in which it has a job, or of this one."""
 
     meter: str
     value: int
     why: str
     cycle: str | None = None
+    on: date | None = None
+    """The day on which it was read, by the calendar of the server; None for the time of what counted so far, or now."""
 
 
 @call(Role.SUPERVISOR, Weight.READ, is_large=lambda _request: True)
@@ -111,25 +114,29 @@ def decide(turn: Turn, ask: Ask[Decisions]) -> list[Error | None]:
 
 
 @call(Role.SUPERVISOR, Weight.WRITE)
-def correct_reading(turn: Turn, ask: Ask[Correction]) -> None:
-    """Have another value count for a meter that was read, whether that was decided or not; the old one stays on record.
+def correct_reading(turn: Turn, ask: Ask[Correction]) -> Cycle:
+    """Have another value count for a meter, whether it was read and decided or not; what was read stays on record.
 
-    Of the cycle that is named, or of the latest in which the meter has a result; the cycle may be closed. Raises
-    `UnknownMeter`, or `DecisionError` if it has no result, or the value cannot be.
+    Of the cycle that is named, or of the latest in which the meter has a job; it may be closed. If it was missed, the
+    value is flagged as late, and the day on which it was read is to be told. Returns the cycle. Raises `UnknownMeter`, or `DecisionError` if there is no such job, or
+    the value cannot be.
     """
     asked = ask.request
     why = check_why(asked.why, wanted=True)
     there = turn.tx.office.of_meters([asked.meter])
     if not there:
         raise UnknownMeter(f"Unknown meter {shown(asked.meter)}: check the number on the meter")
-    done = [one for one in there if one.reading and asked.cycle in (None, one.job.cycle)]
-    if not done:
-        where = f" in {asked.cycle}" if asked.cycle else ""
-        raise DecisionError(f"Meter {asked.meter} was not read{where}: there is nothing to correct")
-    result = done[-1]
-    reading = put_by_office(result, asked.value, Quality.EDITED, ask.username, turn.moment)
+    meant = [one for one in there if asked.cycle in (None, one.job.cycle)]
+    if not meant:
+        cycles = ", ".join(one.job.cycle for one in there)
+        raise DecisionError(f"Meter {asked.meter} has no job in cycle {shown(asked.cycle)}; it has one in {cycles}")
+    result = meant[-1]
+    when = datetime.combine(asked.on, time(12)).astimezone(UTC) if asked.on else None
+    check_when(result, when, turn.moment)
+    reading = put_by_office(result, asked.value, Quality.EDITED, ask.username, turn.moment, when)
     turn.tx.office.add([_decision(result, Verdict.EDIT, why, ask.username, turn.moment)])
     turn.tx.readings.add([(result.id, reading)])
+    return Cycle(result.job.cycle)
 
 
 class _Waiting:

@@ -7,7 +7,7 @@ from math import exp
 
 from metermt.decisions import Decision, Result, Verdict
 from metermt.errors import DecisionError
-from metermt.model import Answer, Reading
+from metermt.model import Answer, JobState, Reading
 from metermt.printable import has_control_characters
 from metermt.quality import Billing, Flag, Quality
 from metermt.rules.answers import quoted
@@ -18,7 +18,7 @@ MAX_WHY = 200
 
 _OFFICE = (Quality.ESTIMATED, Quality.EDITED)
 _GRAVE = frozenset({Flag.NEGATIVE, Flag.HIGH, Flag.LOW, Flag.NEIGHBOUR})
-_LIGHT = frozenset({Flag.ROLLOVER, Flag.NO_HISTORY})
+_LIGHT = frozenset({Flag.ROLLOVER, Flag.NO_HISTORY, Flag.LATE})
 _DID = {
     Verdict.APPROVE: "approved",
     Verdict.EDIT: "edited",
@@ -87,14 +87,30 @@ def check_why(why: str, *, wanted: bool) -> str:
     return why
 
 
-def put_by_office(result: Result, value: int, quality: Quality, username: str, now: datetime) -> Reading:
+def check_when(result: Result, when: datetime | None, now: datetime) -> None:
+    """Raise `DecisionError` if a meter cannot have been read at a time, in UTC, or the time is wanted and not told."""
+    if when is None and result.state is JobState.MISSED:
+        raise DecisionError(
+            f"Meter {result.job.meter.number} was missed in {result.job.cycle}: say with --on on which day it was read"
+        )
+    if when and when.date() > now.date():
+        raise DecisionError(f"{when.date()} lies in the future: say on which day it was read")
+    since = result.job.previous_date
+    if when and since and when.date() < since:
+        raise DecisionError(f"{when.date()} is before {since}, when the meter was read last")
+
+
+def put_by_office(
+    result: Result, value: int, quality: Quality, username: str, now: datetime, when: datetime | None = None
+) -> Reading:
     """Return the reading that the office puts instead of a result. Raises `DecisionError` if no register shows it.
 
-    It is of the time when the meter was read, or of now (in UTC) if it was not.
+    It is of a time that is told; else of when the meter was read, or of now if it was not. Times are in UTC.
     """
     meter = result.job.meter
     if not 0 <= value <= meter.highest:
         raise DecisionError(f"Invalid value {value}: the register of {meter.number} goes from 0 to {meter.highest}")
     said = result.reading.answer if result.reading else Answer(meter.number, when=now)
-    answer = replace(said, value=value, key=None, cycle=None)
-    return Reading(answer, username, result.job.cycle, now, quality=quality)
+    answer = replace(said, value=value, key=None, cycle=None, when=when or said.when)
+    flags = (Flag.LATE,) if quality is Quality.EDITED and result.state is JobState.MISSED else ()
+    return Reading(answer, username, result.job.cycle, now, quality=quality, flags=flags)
