@@ -118,8 +118,8 @@ def correct_reading(turn: Turn, ask: Ask[Correction]) -> Cycle:
     """Have another value count for a meter, whether it was read and decided or not; what was read stays on record.
 
     Of the cycle that is named, or of the latest in which the meter has a job; it may be closed. If it was missed, the
-    value is flagged as late, and the day on which it was read is to be told. Returns the cycle. Raises `UnknownMeter`, or `DecisionError` if there is no such job, or
-    the value cannot be.
+    value is flagged as late, and the day on which it was read is to be told. Returns the cycle. Raises `UnknownMeter`,
+    or `DecisionError` if there is no such job, or the value cannot be.
     """
     asked = ask.request
     why = check_why(asked.why, wanted=True)
