@@ -51,6 +51,17 @@ def test_the_history_of_a_place_has_what_was_imported_and_what_was_read(crew):
     assert crew.places.history(["M00001"], but_not=OTHER_CYCLE)["M00001"] == shown[:2]
 
 
+def test_the_history_of_a_place_tells_what_nobody_has_read(crew):
+    crew.places.put([make_place("M00001")])
+    import_jobs(crew.store, OTHER_CYCLE, make_jobs(2, OTHER_CYCLE))
+    crew.places.add_history([("M00001", Read(SUMMER, 5)), ("M00001", Read(AUTUMN, 6, estimated=True))])
+    crew.places.add_history([("M00001", Read(SUMMER, 4, estimated=True))])
+    noon = datetime(2026, 12, 3, 12, tzinfo=UTC)
+    crew.record(make_reading("M00001", cycle=OTHER_CYCLE, value=9, when=noon, quality=Quality.ESTIMATED))
+    shown = crew.places.history(["M00001"])["M00001"]
+    assert sorted((read.value, read.estimated) for read in shown) == [(4, True), (6, True), (9, True)]
+
+
 def test_a_reason_is_no_history(crew):
     crew.places.put([make_place("M00001")])
     import_jobs(crew.store, OTHER_CYCLE, make_jobs(2, OTHER_CYCLE))
