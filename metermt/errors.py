@@ -22,6 +22,7 @@
     ├── RouteError              a route file or a cycle that cannot be used
     ├── ReasonError             a reason that cannot be on the office's list, or is not on it
     ├── SettingError            a setting that makes no sense
+    ├── CannotEstimate          too little was read of a meter to say what it shows
     ├── CallError               a call with the wrong arguments
     ├── StoreError              the database cannot be used
     │   ├── StoreAway           it is out of reach, or did not answer in time
@@ -204,6 +205,12 @@ class SettingError(Error):
     """A setting makes no sense."""
 
     code = "setting"
+
+
+class CannotEstimate(Error):
+    """Too little was read of a meter to say what it shows: a reader has to look at it, or the office knows a value."""
+
+    code = "cannot-estimate"
 
 
 class CallError(Error):

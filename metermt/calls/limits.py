@@ -109,11 +109,11 @@ def judged_by(desk: Desk, cycle: str, first_day: date | None, jobs: Sequence[Job
     """
     sensitivity = desk.store.read(sensitivity_of)
     opened = first_day or desk.store.read(desk.turn).moment.astimezone().date()
-    towns, known = _towns(desk, cycle, opened)
+    towns, known = towns_of(desk, cycle, opened)
     nowhere = Town()
     own: list[tuple[Job, Limits, date | None]] = []
     for part in in_parts(jobs):
-        others = _histories(desk, cycle, [job.meter for job in part if job.meter.number not in known])
+        others = histories_of(desk, cycle, [job.meter for job in part if job.meter.number not in known])
         for job in part:
             number = job.meter.number
             history = known[number] if number in known else others[number]
@@ -144,7 +144,7 @@ def _keep(tx: Tx, cycle: str, part: list[Judged]) -> list[tuple[Job, Judged]]:
     return kept
 
 
-def _towns(desk: Desk, cycle: str, opened: date) -> tuple[dict[str, Town], dict[str, History]]:
+def towns_of(desk: Desk, cycle: str, opened: date) -> tuple[dict[str, Town], dict[str, History]]:
     """Return what the meters of each kind have in common, and the histories that it was learned from, by number."""
     kinds: dict[str, list[Meter]] = {}
     for place in desk.store.read(lambda tx: tx.places.active()):
@@ -154,13 +154,13 @@ def _towns(desk: Desk, cycle: str, opened: date) -> tuple[dict[str, Town], dict[
     for kind, meters in kinds.items():
         histories: dict[str, History] = {}
         for part in in_parts(meters[:: max(len(meters) // _ENOUGH, 1)]):
-            histories |= _histories(desk, cycle, part)
+            histories |= histories_of(desk, cycle, part)
         towns[kind] = town_of(histories.values(), opened, season_of(histories.values(), opened))
         known |= histories
     return towns, known
 
 
-def _histories(desk: Desk, cycle: str, meters: Iterable[Meter]) -> dict[str, History]:
+def histories_of(desk: Desk, cycle: str, meters: Iterable[Meter]) -> dict[str, History]:
     """Return the histories of meters, by number, without what was read in this cycle."""
     dials = {meter.number: meter.dials for meter in meters}
     reads = desk.store.read(lambda tx: tx.places.history(dials, but_not=cycle))
