@@ -14,7 +14,7 @@ from metermt.calls.opening import Opened, Opening
 from metermt.calls.places import Past, Places, Shown
 from metermt.errors import ConfirmReading, InvalidTime, RouteError
 from metermt.progress import RouteCounts
-from metermt.quality import Flag
+from metermt.quality import Cause, Flag
 
 DUE = date(2026, 11, 15)
 
@@ -170,6 +170,18 @@ def test_limits_that_come_too_late_leave_a_reading_and_what_was_moved_as_they_ar
         (6, "West"),
         (7, "South"),
     ]
+
+
+def test_a_stop_that_is_read_is_still_the_one_before_when_limits_are_computed_anew(town):
+    past = [Shown(f"M{n}", date(2026, month, 1), 1_000 * n + 12 * month) for n in (1, 2) for month in range(1, 11)]
+    as_office(town, places.import_history, Past(past))
+    open_(town)
+    reader = Reader(town)
+    reader.submit("M1", 1_132)
+    as_office(town, limits.renew_limits, limits.Renewal(CYCLE))
+    with pytest.raises(ConfirmReading) as error:
+        reader.submit("M2", 1_132)
+    assert error.value.details["cause"] == Cause.NEIGHBOUR
 
 
 def test_limits_are_computed_anew_on_some_routes_only(town):

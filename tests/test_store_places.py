@@ -98,15 +98,6 @@ def test_what_is_odd_about_a_reading_is_kept(crew):
     assert crew.readings.by_key([("carol", "k")])["carol", "k"].flags == (Flag.HIGH, Flag.NO_HISTORY)
 
 
-def test_a_walk_has_the_unread_jobs_of_a_cycle_page_by_page(crew):
-    crew.record(make_reading("M00001"))
-    first = crew.jobs.walk(CYCLE, 2)
-    rest = crew.jobs.walk(CYCLE, 9, first[-1].job.place[1:])
-    assert [known.job.meter.number for known in (*first, *rest)] == ["M00000", "M00002", "M00003", "M00004"]
-    assert first[0].id == crew.standing("M00000").job
-    assert crew.jobs.walk("2020-01", 9) == []
-
-
 def test_the_jobs_of_a_cycle_are_counted_by_route(crew):
     import_jobs(crew.store, CYCLE, [make_job("X", route=""), make_job("Y", route="South")])
     crew.record(make_reading("M00001"), make_reading("M00002", value=None, reason="dog"))

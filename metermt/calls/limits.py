@@ -1,13 +1,14 @@
 """By what values are judged: computed from the history of all meters, and stored with the jobs of a cycle."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date
+from functools import partial
 from itertools import groupby
 
 from metermt.calls.desk import Desk
 from metermt.calls.settings import sensitivity_of
-from metermt.calls.table import MAX_ITEMS, Ask, Weight, call, in_parts
+from metermt.calls.table import Ask, Weight, call, in_parts
 from metermt.errors import RouteError
 from metermt.model import Job, Meter, Role
 from metermt.rules.cycles import check_there_is
@@ -17,7 +18,6 @@ from metermt.rules.looks import JobLimits
 from metermt.rules.seasons import season_of
 from metermt.rules.town import Town, town_of
 from metermt.store.base import Tx
-from metermt.store.gathered import KnownJob
 
 _ENOUGH = 2000  # meters of a kind, drawn evenly, that tell how the town moves
 _NAMED = 20  # meters that an answer names
@@ -76,15 +76,14 @@ def renew_limits(desk: Desk, ask: Ask[Renewal]) -> Renewed:
     it is kept in parts of 1,000 jobs, and what was read since it was computed stays as it was. Raises `RouteError` if
     there is no such open cycle.
     """
-    cycle, routes = ask.request.cycle, set(ask.request.routes)
+    cycle = ask.request.cycle
     cycles = desk.store.read(lambda tx: tx.jobs.cycles())
     check_there_is(cycle, cycles)
     if not cycles[cycle]:
         raise RouteError(f"Cycle {cycle} is closed, and stays what it was")
     first_day = desk.store.read(lambda tx: tx.jobs.days())[cycle][0]
-    unread = [job for job in _unread(desk, cycle) if not routes or job.route in routes]
     kept: list[tuple[Job, Judged]] = []
-    for part in in_parts(judged_by(desk, cycle, first_day, unread)):
+    for part in in_parts(judged_by(desk, cycle, first_day, _walks(desk, cycle, ask.request.routes))):
 
         def keep(tx: Tx, part: list[Judged] = part) -> list[tuple[Job, Judged]]:
             return _keep(tx, cycle, part)
@@ -103,7 +102,7 @@ def renew_limits(desk: Desk, ask: Ask[Renewal]) -> Renewed:
 
 
 def judged_by(desk: Desk, cycle: str, first_day: date | None, jobs: Sequence[Job]) -> list[Judged]:
-    """Return by what each job of a cycle is judged; they come in the order of their walks.
+    """Return by what each job of a cycle is judged; they come in the order of their walks, of which none has gaps.
 
     A meter without a history of ours has the `previous` of its job instead, as far as that has a date.
     """
@@ -167,16 +166,18 @@ def histories_of(desk: Desk, cycle: str, meters: Iterable[Meter]) -> dict[str, H
     return {number: history_of(reads.get(number, ()), digits) for number, digits in dials.items()}
 
 
-def _unread(desk: Desk, cycle: str) -> Iterator[Job]:
-    """Yield the jobs of a cycle that are not read, in the order of the walk."""
-    last = ("", -1, "")
+def _walks(desk: Desk, cycle: str, routes: Sequence[str]) -> list[Job]:
+    """Return all jobs of a cycle on some routes, or on any if none is named, in the order of the walk."""
+    names = routes or [one.route for one in desk.store.read(lambda tx: tx.jobs.routes(cycle))]
+    jobs: list[Job] = []
+    for part in in_parts(desk.store.read(lambda tx: tx.jobs.on_routes(cycle, names))):
+        there = desk.store.read(partial(_find, cycle, part))
+        jobs += [there[number] for number in part if number in there]
+    return jobs
 
-    def page(tx: Tx) -> list[KnownJob]:
-        return tx.jobs.walk(cycle, MAX_ITEMS, last)
 
-    while jobs := desk.store.read(page):
-        yield from (known.job for known in jobs)
-        last = jobs[-1].job.place[1:]
+def _find(cycle: str, numbers: list[str], tx: Tx) -> dict[str, Job]:
+    return tx.jobs.find(cycle, numbers)
 
 
 def _with_previous(job: Job, history: History) -> Job:

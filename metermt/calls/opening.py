@@ -53,7 +53,9 @@ def open_cycle(desk: Desk, ask: Ask[Opening]) -> Opened:
     wanted = _jobs(desk, cycle, ask.request.routes)
     there = desk.store.read(lambda tx: tx.jobs.find(cycle, [job.meter.number for job in wanted]))
     new = [job for job in wanted if job.meter.number not in there]
-    judged = judged_by(desk, cycle, first_day, new)
+    walks = {job.route for job in new}
+    whole = judged_by(desk, cycle, first_day, [job for job in wanted if job.route in walks])
+    judged = [one for one in whole if one.job.meter.number not in there]
     desk.store.write(lambda tx: tx.jobs.open_cycle(cycle, first_day, due))
     for part in in_parts(judged):
 
