@@ -8,9 +8,9 @@ of the meter's habit (`metermt.rules.habits`), the weighted geometric mean of it
 town does from its season to this one. A period weighs exp(-age / 180 days), and one of the same season of an earlier
 year twice more; what lies far off counts less.
 
-The two rules that are common, the same month of last year and else the mean of twelve periods without the highest and
-the lowest, are what this rests on. By itself each is worse than the previous use on some meters: a single month is an
-accident, and a mean of a year does not know the season. `python -m bench.estimates` has the figures.
+This is the rule in common use, the same month of last year and else the mean of up to twelve periods without the
+highest and the lowest, made smooth: a single month is an accident, and a mean of a year knows neither the season nor
+what has changed. With one reading of 55 water meters missing it is off by a seventh less (`python -m bench.estimates`).
 """
 
 from collections.abc import Sequence
@@ -28,8 +28,8 @@ from metermt.rules.seasons import Season
 
 EXPERIENCE = Experience(fades=180.0, same_season=2.0)
 """That of the limits, but that what is read fades in half the time, and the same season counts twice as much: limits
-are to hold whatever a meter did before, an estimate is to be near what it does now. Round numbers; 55 water meters are
-much the same by half and twice of each."""
+are to hold whatever a meter did before, an estimate is to be near what it does now. Round numbers, set with 55 water
+meters in sight, which are much the same by half and twice of them."""
 
 _SAME_SEASON = 0.5  # what a period has to be alike, to be named in the method: it lies within some 24 days then
 _STILL, _STILL_DAYS = 2, 45  # periods without use, and their days together, after which none is expected; one is enough
