@@ -23,6 +23,7 @@
     ├── DecisionError           what the office decides of a reading does not fit how it stands
     ├── ReasonError             a reason that cannot be on the office's list, or is not on it
     ├── SettingError            a setting that makes no sense
+    ├── CannotEstimate          too little was read of a meter to say what it shows
     ├── CallError               a call with the wrong arguments
     ├── StoreError              the database cannot be used
     │   ├── StoreAway           it is out of reach, or did not answer in time
@@ -48,7 +49,6 @@ The text of an error is made for people: it says what was wrong and what to do. 
 may want to know stands in `details`, by names: numbers, texts, None.
 """
 
-import errno
 from typing import ClassVar
 
 Detail = str | int | float | bool | None
@@ -211,6 +211,12 @@ class SettingError(Error):
     code = "setting"
 
 
+class CannotEstimate(Error):
+    """Too little was read of a meter to say what it shows: a reader has to look at it, or the office knows a value."""
+
+    code = "cannot-estimate"
+
+
 class CallError(Error):
     """A call was made with the wrong number or the wrong kinds of arguments."""
 
@@ -269,20 +275,6 @@ class ListenError(Error):
     """The server cannot listen at the address it was told to."""
 
     code = "listen"
-
-    @classmethod
-    def at(cls, host: str, port: int, error: Exception) -> "ListenError":
-        """Make one from what the system raised for this address."""
-        match getattr(error, "errno", None):
-            case errno.EADDRINUSE:
-                words = "the port is taken by another program; choose another with --port"
-            case errno.EACCES | errno.EPERM:
-                words = "no right to; use a port from 1024"
-            case errno.EADDRNOTAVAIL:
-                words = "this machine has no such address"
-            case _:
-                words = getattr(error, "strerror", None) or "no such host name"
-        return cls(f"Cannot listen on {host}:{port}: {words}")
 
 
 class ConnectionFailed(Error):

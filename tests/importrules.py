@@ -34,7 +34,7 @@ FLOORS = (
         (
             *("rules", "wire", "passwords", "policy", "config"),
             *("safedict", "routefile", "historyfile", "csvfields", "signing", "partfile", "wholefile", "terminal"),
-            *("sparinglog", "diskspace", "clientsettings"),
+            *("sparinglog", "diskspace", "clientsettings", "listening"),
         ),
     ),
     (

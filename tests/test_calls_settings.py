@@ -7,7 +7,6 @@ from conftest import CYCLE, NOW, make_place
 from readers import Reader, as_office
 
 from metermt.calls import limits, opening, places, replay, settings
-from metermt.calls.cycles import Cycle
 from metermt.calls.replay import Replay, Replayed
 from metermt.calls.settings import Sensitivity
 from metermt.errors import ConfirmReading, RouteError, SettingError
@@ -37,7 +36,7 @@ def test_a_setting_takes_effect_where_limits_are_computed_anew(judging):
     as_office(judging, settings.set_sensitivity, Sensitivity(0.01))
     with pytest.raises(ConfirmReading):
         carol.submit("M1", ODD)
-    as_office(judging, limits.renew_limits, Cycle(CYCLE))
+    as_office(judging, limits.renew_limits, limits.Renewal(CYCLE))
     carol.submit("M1", ODD)
 
 

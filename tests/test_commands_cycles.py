@@ -55,6 +55,18 @@ def test_a_past_is_imported_with_the_reading_before_and_what_cannot_be_is_told(i
     assert invoke("cycles", "open", CYCLE).stderr == "1 meter has no history to judge a reading by.\n"
 
 
+def test_a_past_tells_by_its_quality_what_nobody_has_read(invoke, town):
+    (town / "past.csv").write_text(
+        "meter,date,value,previous,days,quality\nW1,2026-09-30,100,,,e\nW1,2026-10-31,124,100,31,V\n"
+        "W2,2026-08-31,1,,,X\nW2,2026-09-30,1,,,\nW2,2026-10-31,9,,,A\n"
+    )
+    finished = invoke("history", "import", "past.csv")
+    assert (finished.returncode, finished.stdout) == (3, "5 readings imported.\n")
+    assert finished.stderr.endswith("  line 4: Invalid quality 'X': use A, V, E, F, or nothing for A\n")
+    # What went before the reading of W1 is no reading either, though its row does not say so.
+    assert invoke("cycles", "open", CYCLE).stderr == "1 meter has no history to judge a reading by.\n"
+
+
 @pytest.mark.parametrize(
     ("text", "words"),
     [

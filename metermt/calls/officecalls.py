@@ -141,7 +141,7 @@ class OfficeCalls(MakesCalls):
 
     def renew_limits(self, cycle: str) -> limits.Renewed:
         """Judge the unread meters of an open cycle by what is known by now. Raises `RouteError`."""
-        return self.call(limits.renew_limits, cycles.Cycle(cycle))
+        return self.call(limits.renew_limits, limits.Renewal(cycle))
 
     def add_reason(self, code: str, text: str, *, wants_reread: bool = False, allows_reading: bool = True) -> None:
         """Add a reason at the end of the list, or one that was retired at its old place.

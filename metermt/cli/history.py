@@ -30,8 +30,9 @@ def import_(file: Path, database: DatabasePlace) -> None:
 
     FILE is a CSV, UTF-8, with commas or semicolons; packed if its name ends in .gz. Its first line names the columns:
     meter, date (or read_date, like 2026-10-31) and value (or current); with previous and days a row tells of the
-    reading before, too. Importing a file again changes nothing. It takes part in the cycles that are opened from then
-    on; `metermt limits renew` has those that are open judged by it, too.
+    reading before, too, and a quality of E says that nobody has read it. Importing a file again changes nothing. It
+    takes part in the cycles that are opened from then on; `metermt limits renew` has those that are open judged by it,
+    too.
 
     The exit status is 3 if rows could not be used, and 1 if none could.
 
@@ -86,7 +87,7 @@ def _batches(file: HistoryFile, total: _Total) -> Iterator[list[HistoryRow]]:
 
 def _keep(opened: Office, batch: list[HistoryRow], total: _Total) -> None:
     shown = [(row.line, one) for row in batch for one in row.shown]
-    outcomes = opened.call(import_history, Past([Shown(*one) for _, one in shown]))
+    outcomes = opened.call(import_history, Past([Shown(**one._asdict()) for _, one in shown]))
     wrong: dict[int, str] = {}
     for (line, _), error in zip(shown, outcomes, strict=True):
         if error is None:

@@ -6,8 +6,7 @@ from pathlib import Path
 
 import click
 
-from metermt.calls.cycles import Cycle
-from metermt.calls.limits import Renewed, renew_limits
+from metermt.calls.limits import Renewal, Renewed, renew_limits
 from metermt.calls.office import Import, ImportCount, Routes, import_jobs, list_meters
 from metermt.calls.places import Places, import_places
 from metermt.cli.common import MeterCommand, database_option
@@ -91,7 +90,7 @@ def _import_jobs(opened: Office, route_file: RouteFile, rejects: Rejects, cycle:
         if meter not in route_file and meter not in rejects.meters
     ]
     is_empty = total == ImportCount()
-    renewed = None if dry_run or is_empty else opened.call(renew_limits, Cycle(cycle))
+    renewed = None if dry_run or is_empty else opened.call(renew_limits, Renewal(cycle, route_file.routes))
     # Rows that were set aside and mended are a part of their routes only.
     _tell(cycle, total, [] if route_file.is_of_rejects else left_out, dry_run)
     if renewed:

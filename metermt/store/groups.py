@@ -81,10 +81,6 @@ class Jobs(ABC):
         """
 
     @abstractmethod
-    def walk(self, cycle: str, most: int, after: tuple[str, int, str] = ("", -1, "")) -> list[KnownJob]:
-        """Return the first jobs of a cycle without a reading, in the order of `Job.place`, from after such a place."""
-
-    @abstractmethod
     def standings(self, meters: Iterable[str]) -> list[Standing]:
         """Return how the jobs of these meters in the open cycles stand, in the order of the cycles."""
 

@@ -114,13 +114,10 @@ class MemoryJobs(Jobs):
         return [meter for *_, meter in sorted(job.place for job in jobs if job.route in asked)]
 
     def unread(self, cycle: str, most: int, after: tuple[str, int, str] = ("", -1, "")) -> list[Unread]:
-        return [self._unread(known.id) for known in self.walk(cycle, most, after)]
-
-    def walk(self, cycle: str, most: int, after: tuple[str, int, str] = ("", -1, "")) -> list[KnownJob]:
         there = self._facts.cycles.get(cycle)
         ids = [there.ids[meter] for meter, reading in there.readings.items() if reading is None] if there else []
         places = sorted((self._facts.jobs[job_id].place[1:], job_id) for job_id in ids)
-        return [KnownJob(job_id, self._facts.jobs[job_id]) for place, job_id in places if place > after][:most]
+        return [self._unread(job_id) for place, job_id in places if place > after][:most]
 
     def standings(self, meters: Iterable[str]) -> list[Standing]:
         asked = list(meters)

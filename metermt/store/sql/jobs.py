@@ -79,10 +79,6 @@ _UNREAD = (
     " FROM jobs LEFT JOIN leases ON leases.job = jobs.id WHERE jobs.cycle = ? AND jobs.reading IS NULL"
     " AND (jobs.route, jobs.sequence, jobs.meter) > (?, ?, ?) ORDER BY jobs.route, jobs.sequence, jobs.meter LIMIT ?"
 )
-_WALK = (
-    f"SELECT jobs.id, {JOB} FROM jobs WHERE jobs.cycle = ? AND jobs.reading IS NULL"
-    " AND (jobs.route, jobs.sequence, jobs.meter) > (?, ?, ?) ORDER BY jobs.route, jobs.sequence, jobs.meter LIMIT ?"
-)
 _LIMITS = (
     "SELECT jobs.meter, limits.limits FROM jobs JOIN limits ON limits.job = jobs.id"
     " WHERE jobs.meter {among} AND jobs.cycle = ?"
@@ -177,9 +173,6 @@ class SqlJobs(Steps, Jobs):
 
     def unread(self, cycle: str, most: int, after: tuple[str, int, str] = ("", -1, "")) -> list[Unread]:
         return [Unread(*row) for row in self._sql.rows(_UNREAD, cycle, *after, most)]
-
-    def walk(self, cycle: str, most: int, after: tuple[str, int, str] = ("", -1, "")) -> list[KnownJob]:
-        return [KnownJob(row[0], job_of(*row[1:])) for row in self._sql.rows(_WALK, cycle, *after, most)]
 
     def standings(self, meters: Iterable[str]) -> list[Standing]:
         return [standing_of(*row) for row in self._sql.rows_among(STANDINGS, meters)]
