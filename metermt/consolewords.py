@@ -11,7 +11,7 @@ from metermt.printable import local_time, printable
 from metermt.progress import RouteCounts
 from metermt.rules.answers import quoted
 from metermt.stops import NOTHING_BEFORE, NOTHING_READ, Found, OwnReading, Stop
-from metermt.terminal import Terminal
+from metermt.terminal import Terminal, say
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -107,7 +107,7 @@ class Words:
             return None
         own = self._own[further]
         what = quoted(printable(own.reason)) if own.value is None else str(own.value)
-        print(f"{own.job.meter.number}: you sent {what}, read {local_time(own.when)}. Type it anew, or Enter twice:")
+        say(f"{own.job.meter.number}: you sent {what}, read {local_time(own.when)}. Type it anew, or Enter twice:")
         return Elsewhere(own.job, aside=True)
 
     def _note(self, rest: str, job: Job) -> None:
