@@ -35,7 +35,7 @@ from metermt.printable import printable
 from metermt.rules.answers import as_typed, judged, quoted
 from metermt.rules.looks import look_again
 from metermt.sending import new_key
-from metermt.terminal import Terminal
+from metermt.terminal import Terminal, say
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -166,7 +166,7 @@ class _Dialogue:
         try:
             accepted = self._sent(answer)
         except ConfirmReading as error:
-            print(look_again(answer, error))
+            say(look_again(answer, error))
             return job
         except (InvalidReading, InvalidReason) as error:  # it is asked for again
             self._client.outbox.discard(answer)
@@ -184,7 +184,7 @@ class _Dialogue:
 
     def _refused(self, error: SubmissionError, job: Job) -> Job:
         self._unsent = None
-        print(error)
+        say(str(error))
         return job
 
     def _sent(self, answer: Answer) -> Next | None:
@@ -235,7 +235,7 @@ class _Dialogue:
             try:
                 return judged(Answer(job.meter.number, value, reason, now, new_key(), job.cycle), now)
             except SubmissionError as error:
-                print(error)
+                say(str(error))
 
     def _said(self, word: str, job: Job) -> Elsewhere | None:
         """Do what a word means; return where it leads. What goes wrong is told, and leads nowhere."""
@@ -251,7 +251,7 @@ class _Dialogue:
                 if self._client.username != reader:
                     return Elsewhere(self._first_job())
             except Error as error:
-                print(error)
+                say(str(error))
                 return None
 
     def _ask_for_reading(self, job: Job) -> tuple[int | str | None, str]:

@@ -11,7 +11,7 @@ from metermt.printable import local_time, printable
 from metermt.progress import RouteCounts
 from metermt.rules.answers import quoted
 from metermt.stops import NOTHING_BEFORE, NOTHING_READ, Found, OwnReading, Stop
-from metermt.terminal import Terminal
+from metermt.terminal import Terminal, say
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -46,11 +46,11 @@ class Words:
         self._change_reader = change_reader
         self._own: list[OwnReading] = []  # what /undo goes back through
         self._known = {
-            "/skip": _Word(self._skip, "", "leave this meter for later: it comes again at the end of the route"),
+            "/skip": _Word(self._skip, "", "leave this meter for later; it comes again at the end"),
             "/where": _Word(self._where, "", "how far this route is"),
             "/list": _Word(self._list, "", "what is left on your route"),
             "/find": _Word(self._find, "TEXT", "find meters by a part of the number or the address"),
-            "/read": _Word(self._read, "NUMBER", "read another meter now: its number, or a part that no other has"),
+            "/read": _Word(self._read, "NUMBER", "read another meter now; a part of its number will do"),
             "/undo": _Word(self._undo, "", "correct your last reading; again for the one before"),
             "/note": _Word(self._note, "TEXT", "leave a note here for the next reader and the office"),
             "/found": _Word(self._report, "NUMBER WHERE", "tell the office of a meter that is on no list"),
@@ -107,7 +107,7 @@ class Words:
             return None
         own = self._own[further]
         what = quoted(printable(own.reason)) if own.value is None else str(own.value)
-        print(f"{own.job.meter.number}: you sent {what}, read {local_time(own.when)}. Type it anew, or Enter twice:")
+        say(f"{own.job.meter.number}: you sent {what}, read {local_time(own.when)}. Type it anew, or Enter twice:")
         return Elsewhere(own.job, aside=True)
 
     def _note(self, rest: str, job: Job) -> None:
@@ -116,6 +116,9 @@ class Words:
 
     def _report(self, rest: str, _job: Job) -> None:
         number, _, where = rest.partition(" ")
+        if not where.strip():
+            print("Say which meter and where it is, such as /found W99 behind the shed")
+            return
         number = number.upper()
         kind = number[:1] if number[:1] in KINDS else ""
         self._wait_for(self._client.report_found, number, kind, None, None, where.strip())

@@ -88,7 +88,7 @@ def check_found(number: str, kind: str, dials: int | None, reading: int | None, 
         raise InvalidReport(f"Invalid dials {dials}: a register has 1 to {MAX_DIALS} digits")
     if reading is not None and not 0 <= reading <= highest(dials):
         raise InvalidReport(f"Invalid reading {reading}: the register goes from 0 to {highest(dials)}")
-    return _words("Where it is", where)
+    return _words("The place", where)
 
 
 def _words(what: str, text: str) -> str:

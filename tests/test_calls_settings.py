@@ -64,6 +64,14 @@ def test_the_past_is_judged_once_more_and_nothing_is_changed(judging):
     assert as_office(judging, settings.list_settings) == []
 
 
+def test_the_first_value_that_was_corrected_is_counted_as_a_number(judging):
+    carol = Reader(judging)
+    carol.submit("M1", 1_140)
+    carol.submit("M1", 1_144)
+    (told,) = as_office(judging, replay.replay_limits, Replay(1))
+    assert [type(count) for count in (told.corrected, told.corrected_asked, told.corrected_would_be_asked)] == [int] * 3
+
+
 def test_what_cannot_be_tried_is_told(judging):
     with pytest.raises(RouteError, match="There is no cycle '2020-01': only 2026-11"):
         as_office(judging, replay.replay_limits, Replay(1, ["2020-01"]))

@@ -120,6 +120,7 @@ def test_an_unknown_word_is_no_reading_and_no_reason(said, database_path):
     assert "There is no word “/foo”: /help lists them\nReading for meter H1: \n" in seen
     assert "Reason for meter H1: /bar\nThere is no word “/bar”: /help lists them\nReading for meter H1: /HELP\n" in seen
     assert "  /find TEXT           find meters by a part" in seen
+    assert all(len(line) < 80 for line in seen.splitlines() if line.startswith("  /"))
     assert kept(database_path) == []
 
 
@@ -178,7 +179,7 @@ def test_a_note_is_left_for_the_next_reader_and_a_meter_that_is_found_is_reporte
     seen = said("/note two dogs", "/found w99 behind the shed", "/found", "/skip")
     assert "/note two dogs\nNoted for H1\n" in seen
     assert "/found w99 behind the shed\nReported W99 to the office\n" in seen
-    assert "/found\nInvalid" in seen
+    assert "/found\nSay which meter and where it is, such as /found W99 behind the shed\n" in seen
     with SqliteStore(database_path) as store:
         assert [note.text for note in store.read(lambda tx: tx.notes.all(9))] == ["two dogs"]
         assert [one.number for one in store.read(lambda tx: tx.notes.found(9))] == ["W99"]

@@ -41,3 +41,10 @@ def test_when_all_is_read_the_last_one_can_still_be_corrected(reader):
     reader.window.message.more.menu.invoke("Correct my last reading")
     reader.wait_for("You sent 1, read ")
     reader.wait_until(lambda: reader.focused == "reading", "it can be typed")
+
+
+def test_who_closes_the_menu_without_choosing_goes_on_typing(reader):
+    reader.press("Alt-m")
+    reader.wait_until(reader.window.reading.more.menu.winfo_viewable, "the menu is open")
+    reader.press("Escape")
+    reader.wait_until(lambda: reader.focused == "reading", "the field has the keyboard again")

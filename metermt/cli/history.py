@@ -44,7 +44,7 @@ def import_(file: Path, database: DatabasePlace) -> None:
     with HistoryFile(file) as opened_file, office(database, create=False) as opened:
         for batch in _batches(opened_file, total):
             _keep(opened, batch, total)
-    click.echo(f"{total.kept} {'reading' if total.kept == 1 else 'readings'} imported.")
+    click.echo(f"{total.kept} {'row' if total.kept == 1 else 'rows'} imported.")
     if total.rejected:
         click.echo(f"{total.rejected} {'row' if total.rejected == 1 else 'rows'} could not be used:", err=True)
         for line, reason in total.first:
@@ -90,9 +90,8 @@ def _keep(opened: Office, batch: list[HistoryRow], total: _Total) -> None:
     outcomes = opened.call(import_history, Past([Shown(**one._asdict()) for _, one in shown]))
     wrong: dict[int, str] = {}
     for (line, _), error in zip(shown, outcomes, strict=True):
-        if error is None:
-            total.kept += 1
-        else:
+        if error is not None:
             wrong.setdefault(line, str(error))
+    total.kept += len(batch) - len(wrong)
     for line, reason in wrong.items():
         total.reject(line, reason)

@@ -1,6 +1,6 @@
 """`metermt routes import`."""
 
-from collections.abc import Collection, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -10,6 +10,7 @@ from metermt.calls.limits import Renewal, Renewed, renew_limits
 from metermt.calls.office import Import, ImportCount, Routes, import_jobs, list_meters
 from metermt.calls.places import Places, import_places
 from metermt.cli.common import MeterCommand, database_option
+from metermt.cli.cycles import warn_of_its_name
 from metermt.cli.office import Office, office
 from metermt.cli.progress import ProgressBar
 from metermt.cli.rejects import Rejects
@@ -18,7 +19,6 @@ from metermt.errors import RouteError
 from metermt.model import Job, Place
 from metermt.printable import printable
 from metermt.routefile import SAVE_IT, UTF_8, BadRow, RouteFile
-from metermt.rules.cycles import is_unlike
 from metermt.store.memory import MemoryStore
 
 _BATCH = 2000  # jobs in one transaction: some 40 ms, so that a running server's readers do not notice
@@ -80,7 +80,7 @@ def _import_places(opened: Office, route_file: RouteFile, rejects: Rejects, dry_
 
 def _import_jobs(opened: Office, route_file: RouteFile, rejects: Rejects, cycle: str, dry_run: bool) -> bool:
     """Import what is to be read in a cycle; tell whether there was nothing to import."""
-    _warn_of_its_name(cycle, opened.store.read(lambda tx: tx.jobs.cycles()))
+    warn_of_its_name(cycle, opened.store.read(lambda tx: tx.jobs.cycles()))
     total = ImportCount()
     for jobs in _batches(route_file, rejects):
         total += opened.call(import_jobs, Import(cycle, jobs, dry_run))
@@ -107,11 +107,6 @@ def _office(database: DatabasePlace, dry_run: bool) -> Iterator[Office]:
     else:
         with office(database, create=not dry_run) as opened:
             yield opened
-
-
-def _warn_of_its_name(cycle: str, cycles: Collection[str]) -> None:
-    if cycle not in cycles and is_unlike(cycle, cycles):
-        click.echo(f"Warning: the new cycle {cycle} is named unlike the others, such as {max(cycles)}", err=True)
 
 
 def _meters_on(opened: Office, cycle: str, routes: list[str]) -> Iterator[str]:

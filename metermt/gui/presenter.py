@@ -240,13 +240,15 @@ class Presenter(Stage):
         accepted = [answer for answer, refusal in zip(answers, outcomes, strict=True) if not refusal]
         refused = {answer: refusal for answer, refusal in zip(answers, outcomes, strict=True) if refusal}
         self._show(notice=questions.accepted(accepted))
-        if refused:
-            self._decide_on(refused, then=self.fetch)
-        else:
-            self.fetch()
+        odd = {answer: refusal for answer, refusal in refused.items() if isinstance(refusal, ConfirmReading)}
+        wrong = {answer: refusal for answer, refusal in refused.items() if answer not in odd}
+        self._decide_on(wrong, then=partial(self._decide_on, odd, self.fetch))
 
     def _decide_on(self, refused: Mapping[Answer, Error], then: Callable[[], None]) -> None:
-        """Ask whether what was refused is to be thrown away. If not it is offered at the next login."""
+        """Ask whether what was refused is to be thrown away. If not it is offered at the next login.
+
+        What is odd may be sent again, as it was typed at the meter; under a new key that is the second look.
+        """
 
         def throw_away() -> None:
             self._discard(refused)
@@ -254,7 +256,10 @@ class Presenter(Stage):
 
         self._put_off |= {str(answer.key) for answer in refused}
         if any(self._connected.outbox.keeps(answer) for answer in refused):
-            self._put_question(questions.it_was_refused(refused), then, throw_away)
+            question = questions.it_was_refused(refused)
+            again = partial(self._send_kept, [replace(answer, key=new_key()) for answer in refused])
+            send_again = [again] if question.asking is questions.Asking.ODD else []
+            self._put_question(question, then, *send_again, throw_away)
         else:
             then()
 

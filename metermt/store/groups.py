@@ -31,7 +31,7 @@ class Jobs(ABC):
 
     @abstractmethod
     def open_cycle(self, cycle: str, first_day: date | None = None, due: date | None = None) -> None:
-        """Add a cycle, unless it is there: its first day, and the day by which it is to be read."""
+        """Add a cycle: its first day, and the day by which it is to be read. One that is there keeps its first day."""
 
     @abstractmethod
     def days(self) -> dict[str, tuple[date | None, date | None]]:

@@ -29,9 +29,12 @@ class MemoryJobs(Jobs):
         return {name: cycle.is_open for name, cycle in sorted(self._facts.cycles.items())}
 
     def open_cycle(self, cycle: str, first_day: date | None = None, due: date | None = None) -> None:
-        if cycle not in self._facts.cycles:
+        there = self._facts.cycles.get(cycle)
+        if there is None:
             there = Cycle(True, (first_day, due), ThreadSafeDict(), _MeterDict(), [], Ordered(self._facts.undo))
-            self._facts.undo.put(self._facts.cycles, cycle, there)
+        elif due is not None:
+            there = there._replace(days=(there.days[0], due))
+        self._facts.undo.put(self._facts.cycles, cycle, there)
 
     def days(self) -> dict[str, tuple[date | None, date | None]]:
         return {name: cycle.days for name, cycle in sorted(self._facts.cycles.items())}

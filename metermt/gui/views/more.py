@@ -19,6 +19,8 @@ class MoreButton(ttk.Menubutton):
         self.menu.configure(activebackground=BLUE, activeforeground=SHEET, activeborderwidth=GAP // 2)
         self.menu.configure(borderwidth=1, relief="solid")
         self.configure(menu=self.menu)
+        self._before: tk.Misc | None = None
+        self.menu.bind("<Unmap>", lambda _event: self._give_back())
         window = parent.winfo_toplevel()
         for label, underline, action in (
             ("Find a meter, or see what is left", 0, presenter.look),
@@ -34,5 +36,12 @@ class MoreButton(ttk.Menubutton):
 
     def _open(self) -> None:
         if self.winfo_viewable():
+            self._before = self.focus_get()
             self.focus_set()  # keys go to whatever has the keyboard
             self.event_generate("<space>")  # which opens it
+
+    def _give_back(self) -> None:
+        """Let who has closed the menu go on typing where they were, unless what they chose has the keyboard now."""
+        before, self._before = self._before, None
+        if before and self.focus_get() is self:
+            before.focus_set()

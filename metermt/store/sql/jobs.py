@@ -117,7 +117,8 @@ class SqlJobs(Steps, Jobs):
 
     def open_cycle(self, cycle: str, first_day: date | None = None, due: date | None = None) -> None:
         row = (cycle, first_day and first_day.isoformat(), due and due.isoformat())
-        self._sql.insert("cycles", ("cycle", "first_day", "due"), [row], "ON CONFLICT (cycle) DO NOTHING")
+        there = "NOTHING" if due is None else "UPDATE SET due = excluded.due"
+        self._sql.insert("cycles", ("cycle", "first_day", "due"), [row], f"ON CONFLICT (cycle) DO {there}")
 
     def days(self) -> dict[str, tuple[date | None, date | None]]:
         rows = self._sql.rows("SELECT cycle, first_day, due FROM cycles ORDER BY cycle")
