@@ -6,8 +6,9 @@ import pytest
 from conftest import CYCLE, NOW, make_place
 from readers import Reader, as_office, readings_in
 
-from metermt.calls import cycles, office, opening, places, review
+from metermt.calls import cycles, estimating, office, opening, places, review
 from metermt.calls.desk import Desk
+from metermt.calls.estimating import Estimating
 from metermt.calls.review import Correction, Decisions, Reviewed, Said
 from metermt.decisions import Verdict
 from metermt.errors import AlreadyRead, ConfirmReading, DecisionError, RoleError, RouteError, StoreError, UnknownMeter
@@ -233,3 +234,56 @@ def test_the_office_is_for_supervisors_and_wants_a_database(town, clock):
             carol.ask(call, request)
     with pytest.raises(StoreError, match="The office needs a database"):
         as_office(Desk(MemoryStore(), clock=clock), review.list_waiting, Reviewed())
+
+
+def estimate(desk, *meters, on=None):
+    """Estimate all that waits, or these meters that nobody has read; return the values, and why there is none."""
+    if meters:
+        asked = Estimating(cycle=CYCLE, meters=list(meters), on=on)
+    else:
+        asked = Estimating([one.reading for one in waiting(desk)])
+    outcomes = as_office(desk, estimating.estimate_readings, asked, Role.SUPERVISOR)
+    return [outcome.made.value if outcome.made else str(outcome.error) for outcome in outcomes]
+
+
+def test_what_could_not_be_read_is_estimated_and_says_so(town):
+    carol = Reader(town)
+    carol.submit("M0", None, "dog")
+    verified(carol, "M1", ODD)
+    assert estimate(town) == [1_154, 1_154]  # in 54 days of some 12 a month
+    assert waiting(town) == []
+    result = result_of(town, "M0")
+    assert (result.billing, result.reading.answer.value, result.reading.quality) == (
+        Billing.READY,
+        1_154,
+        Quality.ESTIMATED,
+    )
+    assert (result.reading.answer.code, result.reading.flags) == ("dog", ())
+    (decision,) = town.store.read(lambda tx: tx.office.decisions([result.id]))
+    assert decision.why.startswith("same-month: 0.4 a day for 54 days, by what was read up to 2026-09-27")
+    assert carol.status() == Status(2, 2)
+
+
+def test_meters_that_nobody_has_read_are_estimated_too(town):
+    Reader(town).submit("M0", GOOD)
+    assert estimate(town, "M0", "M1", "M1", "M9") == [
+        f"Meter M0 has a result in {CYCLE} (to change it say metermt readings correct)",
+        1_154,
+        "Meter M1 is named twice: estimate it once",
+        f"There is no meter 'M9' in cycle {CYCLE}",
+    ]
+    assert estimate(town, "M2", on=date(2026, 11, 10)) == [1_150]
+    assert estimate(town, "M3", on=NOW.date() + timedelta(days=1)) == [
+        "2026-11-21 lies in the future: nothing is estimated for it yet"
+    ]
+    assert Reader(town).status() == Status(1, 1)
+    as_office(town, cycles.close_cycle, cycles.Closing(CYCLE, force=True))
+    assert estimate(town, "M3") == [1_154]
+
+
+def test_a_meter_without_a_past_is_not_estimated(town):
+    as_office(town, places.import_places, places.Places([make_place("M4")]))
+    as_office(town, opening.open_cycle, opening.Opening(CYCLE))
+    (error,) = estimate(town, "M4")
+    assert error.startswith("It cannot be estimated: there is no reading of it to go on from")
+    assert result_of(town, "M4").state is JobState.OPEN

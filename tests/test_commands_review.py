@@ -74,6 +74,29 @@ def test_results_are_decided_of_one_by_one(invoke, town):
     assert invoke("review", "list").stderr == "0 results to decide of.\n"
 
 
+def test_what_could_not_be_read_is_estimated(invoke, town):
+    finished = invoke("review", "estimate", "M1")
+    heading, line = finished.stdout.splitlines()
+    assert heading.split() == ["meter", "cycle", "value", "use", "how"]
+    assert line.startswith(f"M1     {CYCLE}   1154   22  same-month: 0.4 a day for 54 days")
+    assert finished.stderr == "1 meter estimated.\n"
+    assert_refused(invoke("review", "estimate", "M1"), "Meter M1 waits for no decision (see metermt review list)")
+    said = invoke("review", "each", stdin="t\nq\n").stdout
+    assert "1154 counts: same-month: " in said
+
+
+def test_meters_that_nobody_has_read_are_estimated(invoke, town):
+    assert invoke("cycles", "close", CYCLE, "--force").returncode == 0
+    (town.parent / "new.csv").write_text("meter,route\nM9,North\n")
+    assert invoke("routes", "import", "new.csv").returncode == 0
+    assert invoke("cycles", "open", "2026-12").returncode == 0
+    refused = invoke("review", "estimate-unread", "2026-12", "M9", "M8")
+    assert refused.returncode == 1
+    assert "It cannot be estimated: there is no reading of it to go on from" in refused.stderr
+    assert "There is no meter 'M8' in cycle 2026-12" in refused.stderr
+    assert invoke("review", "estimate-unread", "2026-12", stdin="n\n").stderr.startswith("Estimate 5 meters? [y/N]")
+
+
 def test_whoever_has_enough_goes_on_another_time(invoke, town):
     assert invoke("review", "each", stdin="s\nq\n").stdout.endswith("\n0 results decided, 3 left.\n")
     refused = invoke("review", "each", stdin="e\n9999999\nphotograph\nq\n")

@@ -5,6 +5,7 @@ from datetime import date
 
 from metermt.calls import (
     cycles,
+    estimating,
     found,
     limits,
     notes,
@@ -122,6 +123,23 @@ class OfficeCalls(MakesCalls):
         """Decide of results, 1,000 in one step; return of each its error, or None when it is decided."""
         parts = in_parts(decisions)
         return [outcome for part in parts for outcome in self.call(review.decide, review.Decisions(part))]
+
+    def estimate(self, readings: Iterable[int]) -> list[estimating.Outcome]:
+        """Have values computed instead of results that wait, which are named by the numbers of their readings.
+
+        Returns each, or its error: `DecisionError`, or `CannotEstimate`.
+        """
+        asked = map(estimating.Estimating, in_parts(readings))
+        return [outcome for part in asked for outcome in self.call(estimating.estimate_readings, part)]
+
+    def estimate_unread(self, cycle: str, meters: Iterable[str], on: date | None = None) -> list[estimating.Outcome]:
+        """Have values computed for meters of a cycle that nobody has read; return each, or its error.
+
+        For the day `on`; None for the day by which the cycle is due, or 30 days after its first day, but no later than
+        today. Raises `RouteError` if there is no such cycle.
+        """
+        asked = [estimating.Estimating([], cycle, part, on) for part in in_parts(meters)]
+        return [outcome for part in asked for outcome in self.call(estimating.estimate_readings, part)]
 
     def correct_reading(
         self, meter: str, value: int, why: str, cycle: str | None = None, on: date | None = None

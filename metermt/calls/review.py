@@ -167,6 +167,8 @@ class _Waiting:
                 self._put.append(
                     (result.id, put_by_office(result, said.value, Quality.EDITED, self._username, self._turn.moment))
                 )
+            case Verdict.ESTIMATE:
+                raise DecisionError("Estimates are made by estimate_readings")
             case Verdict.REREAD:
                 if not self._cycles[result.job.cycle]:
                     raise DecisionError(

@@ -10,7 +10,7 @@ from metermt.errors import DecisionError
 from metermt.model import Answer, JobState, Reading
 from metermt.printable import has_control_characters
 from metermt.quality import Billing, Flag, Quality
-from metermt.rules.answers import quoted
+from metermt.rules.answers import quoted, shown
 from metermt.rules.limits import Limits
 
 MAX_WHY = 200
@@ -73,6 +73,15 @@ def check_undecided(result: Result | None, reading: int, decided: Sequence[Decis
     if result.reading_id == reading:
         raise DecisionError(f"{about} waits for no decision: to change it say metermt readings correct")
     raise DecisionError(f"{about} has another result by now: look at that one first")
+
+
+def check_unread(result: Result | None, meter: str, cycle: str) -> Result:
+    """Return how the job of a meter stands that has no result. Raises `DecisionError`."""
+    if result is None:
+        raise DecisionError(f"There is no meter {shown(meter)} in cycle {cycle}")
+    if result.reading:
+        raise DecisionError(f"Meter {meter} has a result in {cycle} (to change it say metermt readings correct)")
+    return result
 
 
 def check_why(why: str, *, wanted: bool) -> str:
