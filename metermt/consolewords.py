@@ -5,7 +5,8 @@ from typing import NamedTuple, ParamSpec, TypeVar
 
 from metermt.client import MeterClient
 from metermt.consolereasons import Reasons
-from metermt.model import KINDS, Job
+from metermt.fieldnotes import likely_kind
+from metermt.model import Job
 from metermt.offering import WAITING
 from metermt.printable import local_time, printable
 from metermt.progress import RouteCounts
@@ -117,8 +118,7 @@ class Words:
     def _report(self, rest: str, _job: Job) -> None:
         number, _, where = rest.partition(" ")
         number = number.upper()
-        kind = number[:1] if number[:1] in KINDS else ""
-        self._wait_for(self._client.report_found, number, kind, None, None, where.strip())
+        self._wait_for(self._client.report_found, number, likely_kind(number), None, None, where.strip())
         print(f"Reported {printable(number)} to the office")
 
     def _list_reasons(self, _rest: str, _job: Job) -> None:
