@@ -126,8 +126,11 @@ class State:
     def reason_meant(self) -> str:
         """What a reason that is being typed means, before it is sent.
 
-        Empty where it says no more than what was typed, and something is wrong with the reading: that has the room.
+        Empty where something is wrong with it, or with the reading unless it says more than what was typed: there is
+        little room.
         """
+        if "reason" in self.faults:
+            return ""
         typed, leaves_room = self.typed.own_reason, "reading" in self.faults
         if not typed:
             return "" if leaves_room else "Number, first letters, or your own words"

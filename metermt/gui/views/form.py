@@ -64,7 +64,7 @@ class FieldSpec:
     """What a field is.
 
     `name` is that of what is typed into it; with `choices` it offers them, and takes others too. `default` is what
-    stands there when nothing was typed: typing replaces it. In a form a `wide` one takes all columns.
+    stands there when nothing was typed: typing replaces it. In a form a `wide` one takes all columns that are left.
     """
 
     name: str
@@ -163,11 +163,11 @@ class Form(ttk.Frame):
         """Add a field to the right of the others, or below them where there is no more room."""
         row, column = divmod(len(self.fields), self._columns)
         field = Field(self, spec, self._edit)
-        field.entry.configure(width=_WIDTH if spec.wide else _WIDTH // self._columns)
+        span = self._columns - column if spec.wide else 1
+        field.entry.configure(width=span * _WIDTH // self._columns)
         if column:
             self._neighbours.append((list(self.fields.values())[-1], field))
         self.fields[spec.name] = field
-        span = self._columns if spec.wide else 1
         gap_right = GAP if column + span < self._columns else 0
         field.place(row=4 * row, column=column, span=span, padx=(GAP if column else 0, gap_right))
         self.rowconfigure(4 * row + 3, minsize=GAP)

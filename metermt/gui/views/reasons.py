@@ -12,6 +12,7 @@ from metermt.gui.views.form import Edit, Field, FieldSpec, WrappedLabel
 
 _WHEEL = ("<MouseWheel>", "<Button-4>", "<Button-5>")
 _WIDTH = 20  # characters
+_ROWS = 10  # that can be seen at once, on a screen that is high enough
 _DIGIT_WIDE = "\u2007"  # a blank
 
 
@@ -25,10 +26,11 @@ class ReasonField(Field):
         spec = FieldSpec(name="reason", label="Reason", underline=1, choices=(READ,), default=READ)
         super().__init__(parent, spec, edit, ground="Sheet.")
         self._reasons: Sequence[Reason] = ()
+        self._texts = [READ]
         self._meant = WrappedLabel(parent, "Muted.Sheet.TLabel")
         assert isinstance(self.entry, ttk.Combobox)
         self._box = self.entry
-        self._box.configure(width=_WIDTH, postcommand=self._fit_list)
+        self._box.configure(width=_WIDTH, postcommand=self._open)
         self._box.bind("<<ComboboxSelected>>", lambda _event: self._take())
         for turned in _WHEEL:  # a wheel turned by accident would change the answer
             self._box.bind(turned, lambda _event: "break")
@@ -47,7 +49,8 @@ class ReasonField(Field):
         """Show the list, what was typed, what is wrong with it, or else what it means."""
         if state.reasons is not self._reasons:
             self._reasons = state.reasons
-            self._box.configure(values=[READ, *map(_line, range(1, len(self._reasons) + 1), self._reasons)])
+            self._texts = [READ, *(reason.text for reason in state.reasons)]
+            self._box.configure(values=[_line(*numbered) for numbered in enumerate(self._texts)])
         self._meant.draw(state.reason_meant)
         self.draw(state.typed.reason, state.faults.get(self.name, ""), locked=state.is_locked)
 
@@ -55,16 +58,25 @@ class ReasonField(Field):
         """Let the field say what was chosen, without its number."""
         place = self._box.current()
         if place >= 0:
-            self._box.set([READ, *(reason.text for reason in self._reasons)][place])
+            self._box.set(self._texts[place])
             self._box.selection_range(0, "end")
 
-    def _fit_list(self) -> None:
-        """Make the list as long as there is room for, below the field or above it."""
+    def _open(self) -> None:
+        """Show so many lines as there is room for, below the field or above it, and mark what is in the field."""
         line = font.nametofont(BODY, self._box).metrics("linespace") + GAP // 2
         above = self._box.winfo_rooty()
         below = self._box.winfo_screenheight() - above - self._box.winfo_height()
-        self._box.configure(height=max(2, min(len(self._reasons) + 1, max(above, below) // line - 1)))
+        self._box.configure(height=max(2, min(_ROWS, max(above, below) // line - 1)))
+        if (text := self._box.get()) in self._texts:
+            self._box.after_idle(self._mark, self._texts.index(text))
+
+    def _mark(self, place: int) -> None:
+        tk_call = self._box.tk.call
+        listed = f"{tk_call('ttk::combobox::PopdownWindow', self._box)}.f.l"
+        tk_call(listed, "selection", "clear", 0, "end")
+        for how in ("selection set", "activate", "see"):
+            tk_call(listed, *how.split(), place)
 
 
-def _line(number: int, reason: Reason) -> str:
-    return f"{number:>2}".replace(" ", _DIGIT_WIDE) + f"  {reason.text}"
+def _line(number: int, text: str) -> str:
+    return f"{number or '':>3}".replace(" ", _DIGIT_WIDE) + f"  {text}"

@@ -53,12 +53,12 @@ class FoundDialog(_ReportDialog):
         super().__init__(
             root,
             presenter,
-            "A meter on no list",
+            "Unlisted meter",
             presenter.report_found,
             FieldSpec(name="number", label="Number"),
             FieldSpec(name="kind", label="Kind", choices=KIND_NAMES),
-            FieldSpec(name="dials", label="Digits"),
+            FieldSpec(name="dials", label="Dials (digits)"),
             FieldSpec(name="shows", label="Reading"),
             FieldSpec(name="where", label="Where it hangs", wide=True),
-            columns=2,
+            columns=3,
         )
