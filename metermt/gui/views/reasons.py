@@ -12,7 +12,7 @@ from metermt.gui.views.form import Edit, Field, FieldSpec, WrappedLabel
 
 _WHEEL = ("<MouseWheel>", "<Button-4>", "<Button-5>")
 _WIDTH = 20  # characters
-_ROWS = 10  # that can be seen at once, on a screen that is high enough
+_ROWS = 9  # that can be seen at once, on a screen that is high enough
 _DIGIT_WIDE = "\u2007"  # a blank
 
 
