@@ -4,8 +4,10 @@ import pytest
 from conftest import make_job, make_place
 from presenter_fixtures import *  # noqa: F403 - the fixtures
 from presenter_fixtures import log_in, submit
+from readers import as_office
 from servers import fill
 
+from metermt.calls import accounts
 from metermt.errors import ServerLost
 from metermt.gui.state import ANYWHERE, Dialog, Screen
 from metermt.manager import Manager
@@ -119,6 +121,26 @@ def test_a_note_that_fails_takes_nothing_from_a_reading_that_is_not_confirmed(re
     assert reading.state.notice == "Accepted 5983 for G5248"
 
 
+def test_who_has_gone_on_while_a_note_was_sent_is_not_held_up_by_it(reading, desk, monkeypatch):
+    client = reading._connected
+    real = client.leave_note
+
+    def fail(*_):
+        reading.come_back()
+        reading.edit("reading", "59")
+        raise ServerLost("It is gone")
+
+    monkeypatch.setattr(client, "leave_note", fail)
+    leave_note(reading, "two dogs")
+    assert (reading.state.dialog, reading.state.typed.reading) == (None, "59")
+    assert reading.state.faults == {
+        ANYWHERE: "Your note was not sent: It is gone. It is still there under More; Retry sends it"
+    }
+    monkeypatch.setattr(client, "leave_note", real)
+    reading.retry()
+    assert (notes(desk), reading.state.notice) == ([("G5248", "two dogs", "carol")], "Noted for G5248")
+
+
 def test_whose_login_has_expired_sends_the_note_after_the_next_one_but_not_somebody_else(reading, desk, clock_of_today):
     clock_of_today.move(hours=13)
     leave_note(reading, "two dogs")
@@ -185,3 +207,13 @@ def test_when_all_is_read_there_is_no_place_for_a_note_and_more_can_be_asked_for
     for _ in range(3):
         reading.correct()
     assert reading.state.faults == {ANYWHERE: "There is nothing before that which can be corrected"}
+
+
+def test_who_was_disabled_is_told_so_where_the_note_stands(reading, desk):
+    as_office(desk, accounts.disable_user, accounts.Username("carol"))
+    leave_note(reading, "two dogs")
+    assert reading.state.dialog is Dialog.NOTE
+    assert reading.state.faults[ANYWHERE].startswith("Your account has been disabled: ask the office.")
+    reading.come_back()
+    reading.look()
+    assert reading.state.faults == {ANYWHERE: "Your account has been disabled: ask the office"}

@@ -12,7 +12,6 @@ from metermt.model import Job
 
 _FIELDS = {"number": "number", "kind": "kind", "dials": "dials", "reading": "shows", "where": "where"}
 """Where a fault of a report stands, by the part of it that is at fault."""
-_FOUND = "What you cannot see, leave empty."
 
 
 class ReportPresenter(RoundPresenter):
@@ -25,8 +24,10 @@ class ReportPresenter(RoundPresenter):
         """Let the reader write a note about the place of this meter."""
         if not self._is_free:
             return
-        if self.state.job:
-            self._ask_for_note(self.state.job)
+        if job := self.state.job:
+            here = ", ".join(filter(None, (job.meter.number, job.meter.address)))
+            now = f"The note there is: {job.note}" if job.note else ""
+            self._show(dialog=Dialog.NOTE, hint="\n".join(filter(None, (here, now))))
             self._focus_on("note")
         else:
             self._show(faults={ANYWHERE: "A note is about one meter: find that one first"})
@@ -36,13 +37,12 @@ class ReportPresenter(RoundPresenter):
         if (job := self.state.job) and not self.state.doing:
             text = self.state.typed.note.strip()
             call = partial(self._connected.leave_note, job.meter.number, text)
-            failed = partial(self._note_failed, job)
-            self._run("Sending…", call, partial(self._noted, job, text), failed, self.leave_note)
+            self._run("Sending…", call, partial(self._noted, job, text), self._note_failed, self.leave_note)
 
     def describe_found(self) -> None:
         """Let the reader describe a meter that is on no list."""
         if self._is_free:
-            self._show(dialog=Dialog.FOUND, hint=_FOUND)
+            self._show(dialog=Dialog.FOUND, hint="What you cannot see, leave empty.")
             self._focus_on("number")
 
     def report_found(self) -> None:
@@ -71,27 +71,24 @@ class ReportPresenter(RoundPresenter):
         emptied = {name: getattr(nothing, name) for name in _FIELDS.values()}
         self._show(notice=f"Reported {number} to the office", typed=replace(self.state.typed, **emptied))
 
-    def _note_failed(self, job: Job, error: Error) -> None:
-        self._ask_for_note(job)
-        self._tell_of(error, {"text": "note"}, "note")
+    def _note_failed(self, error: Error) -> None:
+        self._tell_of(error, Dialog.NOTE, "Your note", {"text": "note"})
 
     def _found_failed(self, error: Error) -> None:
-        self._show(dialog=Dialog.FOUND, hint=_FOUND)
-        self._tell_of(error, _FIELDS, "number")
+        self._tell_of(error, Dialog.FOUND, "Your report", _FIELDS)
 
-    # --- parts
+    def _tell_of(self, error: Error, dialog: Dialog, what: str, fields: Mapping[str, str]) -> None:
+        """Say what is wrong with a report, or with the way to the office; what was typed stays.
 
-    def _ask_for_note(self, job: Job) -> None:
-        here = ", ".join(filter(None, (job.meter.number, job.meter.address)))
-        now = f"The note there is: {job.note}" if job.note else ""
-        self._show(dialog=Dialog.NOTE, hint="\n".join(filter(None, (here, now))))
-
-    def _tell_of(self, error: Error, fields: Mapping[str, str], first: str) -> None:
-        """Say what is wrong with a report, or with the way to the office; what was typed stays."""
+        Whoever has gone on meanwhile is told in the window, and not held up by the dialog.
+        """
         match error:
-            case SubmissionError():
-                self._blame(fields.get(str(error.details.get("field")), first), error)
             case SessionError() if not isinstance(error, AccountDisabled):
                 self._failed(error)
+            case _ if self.state.dialog is not dialog:
+                words = f"{what} was not sent: {error}. It is still there under More; Retry sends it"
+                self._show(faults={ANYWHERE: words}, can_retry=True)
+            case SubmissionError():
+                self._blame(fields.get(str(error.details.get("field")), next(iter(fields.values()))), error)
             case _:
                 self._show(faults={ANYWHERE: f"{error}. What you typed stays here: Send tries again"})

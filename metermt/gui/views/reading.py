@@ -70,7 +70,7 @@ class ReadingView(ttk.Frame):
         self.skip.configure(text="Back" if state.aside else "Skip", underline=3 if state.aside else 1)
         for button in (self.skip, self.more):
             button.state(["disabled" if state.is_locked else "!disabled"])
-        self._trouble.draw(state.faults.get(ANYWHERE, ""))
+        self._trouble.draw("" if state.dialog else state.faults.get(ANYWHERE, ""))
         self.submit.state(["!disabled" if state.can_submit else "disabled"])
         if state.can_retry:
             self.retry.pack(after=self.submit, side="left", padx=(0, GAP))
