@@ -1,5 +1,7 @@
 """What readers tell the office in the window: notes about places, and meters that are on no list."""
 
+from datetime import UTC, datetime
+
 import pytest
 from conftest import make_job, make_place
 from presenter_fixtures import *  # noqa: F403 - the fixtures
@@ -9,6 +11,7 @@ from servers import fill
 
 from metermt.calls import accounts
 from metermt.errors import ServerLost
+from metermt.fieldnotes import Note
 from metermt.gui.state import ANYWHERE, Dialog, Screen
 from metermt.manager import Manager
 from metermt.store.memory import MemoryStore
@@ -74,8 +77,9 @@ def test_a_note_is_left_and_seen_at_once_beside_a_reading_that_is_begun(reading,
         "G5248, 2 Harbour Road\nThe note there is: two dogs",
     )
     reading.come_back()
+    desk.store.write(lambda tx: tx.notes.add([Note("G5248", "a third one", "adam", datetime.now(UTC))]))
     reading.fetch()
-    assert reading.state.typed.reading == "59"
+    assert (reading.state.job.note, reading.state.typed.reading) == ("a third one", "59")
 
 
 @pytest.mark.parametrize(
@@ -209,11 +213,12 @@ def test_when_all_is_read_there_is_no_place_for_a_note_and_more_can_be_asked_for
     assert reading.state.faults == {ANYWHERE: "There is nothing before that which can be corrected"}
 
 
-def test_who_was_disabled_is_told_so_where_the_note_stands(reading, desk):
+def test_who_was_disabled_is_told_so_where_they_are(reading, desk):
+    reading.look()
     as_office(desk, accounts.disable_user, accounts.Username("carol"))
+    reading.search()
+    assert reading.state.faults == {ANYWHERE: "Your account has been disabled: ask the office"}
+    reading.come_back()
     leave_note(reading, "two dogs")
     assert reading.state.dialog is Dialog.NOTE
     assert reading.state.faults[ANYWHERE].startswith("Your account has been disabled: ask the office.")
-    reading.come_back()
-    reading.look()
-    assert reading.state.faults == {ANYWHERE: "Your account has been disabled: ask the office"}
