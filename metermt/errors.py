@@ -146,7 +146,11 @@ class InvalidKey(SubmissionError):
 
 
 class InvalidReport(SubmissionError):
-    """A note about a place, or a report of a meter that was found, is empty, too long, or makes no sense."""
+    """A note about a place, or a report of a meter that was found, is empty, too long, or makes no sense.
+
+    `details["field"]` says which part of it: `text` of a note, or `number`, `kind`, `dials`, `reading` or `where` of a
+    report.
+    """
 
     code = "invalid-report"
 

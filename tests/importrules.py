@@ -88,7 +88,16 @@ FENCES = (
     Fence(
         ("tkinter",),
         only_in=("gui",),
-        but_not=("gui.presenter", "gui.rounds", "gui.stage", "gui.state", "gui.opening", "gui.first_account"),
+        but_not=(
+            "gui.presenter",
+            "gui.handed",
+            "gui.reports",
+            "gui.rounds",
+            "gui.stage",
+            "gui.state",
+            "gui.opening",
+            "gui.first_account",
+        ),
     ),
 )
 

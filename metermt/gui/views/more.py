@@ -3,7 +3,7 @@
 import tkinter as tk
 from tkinter import ttk
 
-from metermt.gui.rounds import RoundPresenter
+from metermt.gui.reports import ReportPresenter
 from metermt.gui.theme import BLUE, BODY, GAP, SHEET, TEXT
 from metermt.gui.views.form import on_alt
 
@@ -13,7 +13,7 @@ _WIDTH = 6  # characters: the word, and room between it and the arrow
 class MoreButton(ttk.Menubutton):
     """Opens a menu by a click, or by Enter while it has the keyboard; each of its lines has a key of its own too."""
 
-    def __init__(self, parent: tk.Misc, presenter: RoundPresenter) -> None:
+    def __init__(self, parent: tk.Misc, presenter: ReportPresenter) -> None:
         super().__init__(parent, text="More", underline=0, width=_WIDTH)
         self.menu = tk.Menu(self, tearoff=False, font=BODY, background=SHEET, foreground=TEXT)
         self.menu.configure(activebackground=BLUE, activeforeground=SHEET, activeborderwidth=GAP // 2)
@@ -25,6 +25,8 @@ class MoreButton(ttk.Menubutton):
         for label, underline, action in (
             ("Find a meter, or see what is left", 0, presenter.look),
             ("Correct my last reading", 0, presenter.correct),
+            ("Note about this place", 0, presenter.write_note),
+            ("Unlisted meter: tell the office", 0, presenter.describe_found),
             ("Log out for the next reader", 0, presenter.log_out),
         ):
             key = f"Alt+{label[underline]}"
