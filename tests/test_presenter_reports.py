@@ -188,7 +188,7 @@ def test_a_meter_that_is_on_no_list_is_reported_also_when_all_is_read(reading, d
         ({"dials": "0"}, "dials", "Invalid dials 0"),
         ({"shows": "1.5"}, "shows", "'1.5' is not a whole number; leave it empty"),
         ({"shows": "123456"}, "shows", "the register goes from 0 to 99999"),
-        ({"where": " "}, "where", "Where it is is empty"),
+        ({"where": " "}, "where", "The place is empty"),
     ],
 )
 def test_what_makes_no_sense_is_told_below_its_field_and_nothing_typed_is_lost(reading, desk, typed, field, words):
