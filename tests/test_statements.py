@@ -47,7 +47,7 @@ def a_readers_day(store, done):
         tx.leases.end_expired(T0)
         tx.leases.held(dict.fromkeys(sessions, 1))
         tx.leases.left(dict.fromkeys(usernames, 1))
-        tx.jobs.routes_left()
+        tx.jobs.routes_left(2)
         tx.walks.assignments()
         tx.walks.now(T0 - 1)
         tx.walks.go(dict.fromkeys(sessions, NORTH))
@@ -144,10 +144,11 @@ def plan_of(database, sql):
 STATEMENTS = ("SELECT", "WITH", "INSERT", "UPDATE", "DELETE")
 SHORT = (
     *("INDEX cycles_open", "INDEX jobs_free", "INDEX jobs_skipped", "INDEX sessions_ended", "json_each"),
-    *("SCAN cycles", "SCAN found", "SCAN assignments", "SCAN sessions"),
+    *("SCAN cycles", "SCAN found", "SCAN first", "SCAN assignments", "SCAN sessions"),
 )
-"""Indexes that have but the rows in them that are asked for, the values that a statement is given, and tables with
-a row a month, a route, or a session of half a day: who begins a route goes through those of routes and of sessions."""
+"""Indexes that have but the rows in them that are asked for, the values that a statement is given, the first jobs of
+a route, and tables with a row a month, a route, or a session of half a day: who begins a route goes through those of
+routes and of sessions."""
 
 
 def is_a_walk(step):

@@ -73,6 +73,6 @@ def why_no_job(turn: Turn, ask: Ask[None]) -> Left:
         done=status.total,
         mine=held.pop(username, 0),
         others=held,
-        any_free=is_any_over or bool(turn.tx.jobs.routes_left()),
+        any_free=is_any_over or bool(turn.tx.jobs.routes_left(1)),
         done_by_me=status.count,
     )

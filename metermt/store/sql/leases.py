@@ -1,12 +1,13 @@
 """Who was handed what, in SQL."""
 
 from collections.abc import Iterable, Mapping
+from operator import attrgetter
 
 from metermt.model import Lease
 from metermt.store.gathered import KnownJob
 from metermt.store.groups import Leases
 from metermt.store.sql.dialect import Steps
-from metermt.store.sql.jobs import JOB, job_of
+from metermt.store.sql.jobs import JOB, known_of
 
 _COLUMNS = ("job", "username", "session", "until")
 _REPLACE = (
@@ -42,8 +43,8 @@ class SqlLeases(Steps, Leases):
 
     def held(self, most: Mapping[str, int]) -> dict[str, list[KnownJob]]:
         held: dict[str, list[KnownJob]] = {}
-        for session, job_id, *job in self._sql.rows_for_each(_HELD, most.items()):
-            held.setdefault(session, []).append(KnownJob(job_id, job_of(*job)))
+        for session, *job in self._sql.rows_for_each(_HELD, most.items()):
+            held.setdefault(session, []).append(known_of(*job))
         return held
 
     def holders(self, now: float) -> dict[str, int]:
@@ -57,7 +58,7 @@ class SqlLeases(Steps, Leases):
         left: dict[str, list[KnownJob]] = {}
         for username, key in sessions:
             if key in held:
-                left[username] = sorted(left.get(username, []) + held[key])[: most[username]]
+                left[username] = sorted(left.get(username, []) + held[key], key=attrgetter("id"))[: most[username]]
         return left
 
     def put(self, leases: Iterable[Lease]) -> None:
