@@ -6,7 +6,19 @@ from datetime import date
 import apsw
 import apsw.ext
 import pytest
-from conftest import CYCLE, LEASED_UNTIL, SERVER, T0, make_job, make_lease, make_place, make_reading
+from conftest import (
+    CYCLE,
+    LEASED_UNTIL,
+    SERVER,
+    T0,
+    add_readers,
+    import_jobs,
+    make_job,
+    make_jobs,
+    make_lease,
+    make_place,
+    make_reading,
+)
 from databases import fill, hooked, raw
 from steps import free_jobs, meters_of
 
@@ -251,3 +263,22 @@ def test_a_statement_is_planned_once_whatever_it_is_asked_for(sqlite_store, data
             meters = [f"M{number:05}" for number in range(many)]
             assert len(store.read(lambda tx, meters=meters: tx.jobs.standings(meters))) == many
     assert len({sql for sql, _ in seen if "meter" in sql}) == 1
+
+
+def test_what_many_readers_send_at_once_lets_no_statement_be_planned_anew(tmp_path):
+    connections = []
+
+    def turn(tx):
+        free = tx.jobs.free({NORTH: 64})[NORTH]
+        tx.keep(leases=[make_lease(known.id) for known in free])
+        readings = [(known.id, make_reading(known.job.meter.number, key=f"{known.id}")) for known in free]
+        tx.keep(readings, {(CYCLE, "carol"): len(free)})
+
+    with hooked(connections.append), SqliteStore(tmp_path / "metermt.db") as store:
+        add_readers(store, "carol")
+        import_jobs(store, CYCLE, make_jobs(200))
+        store.write(turn)
+        planned = connections[0].cache_stats()["misses"]
+        store.write(turn)
+        store.write(turn)
+        assert connections[0].cache_stats()["misses"] == planned

@@ -17,7 +17,9 @@ from metermt.errors import NotAStore, StoreError, StoreLocked, StoreRefused, Sto
 APPLICATION_ID = 0x4D54524D
 """Stands in the header of every MeterMT database."""
 _making = Lock()  # nobody connects to a new file before it was closed; held while it is made
-_PLANS = 200  # statements that a connection keeps ready: more than there are
+# Places for statements that a connection keeps ready. Each run of one takes the next place, in turn, and drops what was
+# there: so there are more than the statements that a turn of 64 readers runs.
+_PLANS = 1000
 
 
 def connect(path: Path, busy_seconds: float) -> apsw.Connection:
@@ -83,7 +85,8 @@ def _configure(connection: apsw.Connection, busy_seconds: float) -> None:
     # Without this guarantee SQLite plans a statement anew for each value that is bound to it, which takes longer than
     # running it: a value may be what tells whether one of the indexes of some rows only can be used.
     connection.config(apsw.SQLITE_DBCONFIG_ENABLE_QPSG, 1)
-    for pragma in ("synchronous = FULL", "foreign_keys = ON", "temp_store = MEMORY"):
+    # Readers on 64 routes need 64 places of each table and index: SQLite's usual 2 MB do not hold these for long.
+    for pragma in ("cache_size = -16384", "synchronous = FULL", "foreign_keys = ON", "temp_store = MEMORY"):
         connection.execute(f"PRAGMA {pragma}")
 
 
