@@ -52,6 +52,9 @@ def open_database(path: Path, *, create: bool, busy_seconds: float) -> apsw.Conn
                 )
             _configure(connection, busy_seconds)
             _migrate(connection, path)
+            # Readers on 64 routes need 64 places of each table and index: SQLite's usual 2 MB do not hold these long.
+            # Of this connection only, which writes: there may be many that read.
+            connection.execute("PRAGMA cache_size = -16384")
         except BaseException:
             connection.close()
             raise
@@ -85,8 +88,7 @@ def _configure(connection: apsw.Connection, busy_seconds: float) -> None:
     # Without this guarantee SQLite plans a statement anew for each value that is bound to it, which takes longer than
     # running it: a value may be what tells whether one of the indexes of some rows only can be used.
     connection.config(apsw.SQLITE_DBCONFIG_ENABLE_QPSG, 1)
-    # Readers on 64 routes need 64 places of each table and index: SQLite's usual 2 MB do not hold these for long.
-    for pragma in ("cache_size = -16384", "synchronous = FULL", "foreign_keys = ON", "temp_store = MEMORY"):
+    for pragma in ("synchronous = FULL", "foreign_keys = ON", "temp_store = MEMORY"):
         connection.execute(f"PRAGMA {pragma}")
 
 
