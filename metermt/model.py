@@ -15,13 +15,14 @@ KINDS = {"E": "electricity", "G": "gas", "W": "water", "": "unknown"}
 MAX_DIALS = 12
 MAX_SEQUENCE = 10**9 - 1
 ONE = Decimal(1)
+_HIGHEST: list[int] = [10**dials - 1 for dials in range(MAX_DIALS + 1)]
 _LARGEST = Decimal(1_000_000)  # of multipliers: current transformers have thousands
 _DECIMALS = 6  # of multipliers
 
 
 def highest(dials: int | None) -> int:
     """Return the highest value that a register of so many digits can show; of `MAX_DIALS` when they are unknown."""
-    return int(10 ** (dials or MAX_DIALS)) - 1
+    return _HIGHEST[dials or MAX_DIALS]
 
 
 def _check_stop(route: str, sequence: int) -> None:

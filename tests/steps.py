@@ -82,7 +82,7 @@ def meters_of(jobs):
 
 def free_jobs(tx):
     """Return all jobs that can be handed out, in the order of `Job.place`."""
-    walks = dict.fromkeys(map(Walk, tx.jobs.routes_left()), 10**6)
+    walks = dict.fromkeys(map(Walk, tx.jobs.routes_left(1)), 10**6)
     return sorted((known for jobs in tx.jobs.free(walks).values() for known in jobs), key=lambda known: known.job.place)
 
 

@@ -1,4 +1,4 @@
-"""No order of readings, decisions, corrections and exports loses a reading, bills one twice, or bills a unit that was not used."""
+"""No order of readings, decisions, corrections and exports loses a reading, or bills one twice, or a unit too many."""
 
 import itertools
 from contextlib import suppress
@@ -119,7 +119,7 @@ class Office:
         for meter in METERS:
             for result in self.results(meter):
                 if result.billing is Billing.AGAIN:
-                    on = None if result.state is not JobState.MISSED else self.clock.now.date()
+                    on = None if result.state is not JobState.MISSED else date.fromisoformat(f"{result.job.cycle}-21")
                     self.ask(review.correct_reading, Correction(meter, self.last(meter), "why", result.job.cycle, on))
         self.take("export")
 

@@ -192,7 +192,7 @@ class Transaction:
         self.tx.jobs.skip({standing.job for standing in standings})
         walks = [Walk(route, reverse) for route in ("North", "") for reverse in (False, True)]
         found = self.tx.jobs.free(dict.fromkeys(walks, 3))
-        return self.tx.jobs.routes_left(), {walk: [known.job for known in jobs] for walk, jobs in found.items()}
+        return self.tx.jobs.routes_left(9), {walk: [known.job for known in jobs] for walk, jobs in found.items()}
 
     def go(self, which, route, reverse):
         """Let readers walk a route."""

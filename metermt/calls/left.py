@@ -8,6 +8,7 @@ from metermt.model import Role
 from metermt.printable import printable
 from metermt.rules.walks import next_walk
 
+_ALL = 10**9  # more jobs than any route has
 _NAMED = 5  # other readers who are named; more are many
 
 
@@ -72,7 +73,7 @@ def why_no_job(turn: Turn, ask: Ask[None]) -> Left:
     cycles = list(turn.tx.jobs.cycles().values())
     held = turn.tx.leases.holders(turn.now)
     is_any_over = held.pop("", 0) > 0
-    free = turn.tx.jobs.routes_left()
+    free = turn.tx.jobs.routes_left(1)
     any_free = is_any_over or next_walk(username, turn.tx.walks.assignments(), free, []) is not None
     status = turn.tx.readings.tallies([username])[username]
     return Left(
@@ -83,5 +84,5 @@ def why_no_job(turn: Turn, ask: Ask[None]) -> Left:
         others=held,
         any_free=any_free,
         done_by_me=status.count,
-        elsewhere=0 if any_free else sum(free.values()),
+        elsewhere=0 if any_free or not free else sum(turn.tx.jobs.routes_left(_ALL).values()),
     )

@@ -132,7 +132,7 @@ def correct_reading(turn: Turn, ask: Ask[Correction]) -> Cycle:
         raise DecisionError(f"Meter {asked.meter} has no job in cycle {shown(asked.cycle)}; it has one in {cycles}")
     result = meant[-1]
     when = datetime.combine(asked.on, time(12)).astimezone(UTC) if asked.on else None
-    check_when(result, when, turn.moment)
+    check_when(result, when, turn.moment, turn.tx.batches.chains([result.id])[result.id])
     reading = put_by_office(result, asked.value, Quality.EDITED, ask.username, turn.moment, when)
     turn.tx.office.add([_decision(result, Verdict.EDIT, why, ask.username, turn.moment)])
     turn.tx.readings.add([(result.id, reading)])

@@ -15,7 +15,7 @@ from metermt.model import Answer, Standing
 from metermt.quality import Cause, Flag, Judgement, Look, Quality
 from metermt.rules.checks import judge
 from metermt.rules.limits import SENSITIVITY, Limits
-from metermt.rules.times import check_time
+from metermt.rules.times import check_time, day_of
 from metermt.wire import from_text, to_text
 
 _WORDS = {
@@ -70,14 +70,14 @@ def judged_at(standing: Standing, answer: Answer, now: datetime) -> Judgement:
     check_time(answer.meter, when, now, _midnight(last), _midnight(first_day))
     if answer.value is None:
         return Judgement()
-    on = when.astimezone().date()
+    on = day_of(when)
     return judge(answer.value, on, by.limits, standing.dials, active=by.active, sensitivity=by.sensitivity)
 
 
 def is_asked_about(answer: Answer, limits: str, dials: int | None, sensitivity: float | None = None) -> bool:
     """Tell whether a value is asked about by the limits of its job, and by another sensitivity if one is given."""
     by = cast(JobLimits, from_text(JobLimits, limits))
-    on = cast(datetime, answer.when).astimezone().date()
+    on = day_of(cast(datetime, answer.when))
     how = by.sensitivity if sensitivity is None else sensitivity
     return judge(cast(int, answer.value), on, by.limits, dials, active=by.active, sensitivity=how).confirm
 

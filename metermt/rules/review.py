@@ -11,6 +11,7 @@ from metermt.model import Answer, JobState, Reading
 from metermt.printable import has_control_characters
 from metermt.quality import Billing, Flag, Quality
 from metermt.rules.answers import quoted, shown
+from metermt.rules.consumption import Chain
 from metermt.rules.limits import Limits
 
 MAX_WHY = 200
@@ -96,8 +97,11 @@ def check_why(why: str, *, wanted: bool) -> str:
     return why
 
 
-def check_when(result: Result, when: datetime | None, now: datetime) -> None:
-    """Raise `DecisionError` if a meter cannot have been read at a time, in UTC, or the time is wanted and not told."""
+def check_when(result: Result, when: datetime | None, now: datetime, chain: Chain) -> None:
+    """Raise `DecisionError` if a meter cannot have been read at a time, in UTC, or the time is wanted and not told.
+
+    The results of a place come in the order of their cycles.
+    """
     if when is None and result.state is JobState.MISSED:
         raise DecisionError(
             f"Meter {result.job.meter.number} was missed in {result.job.cycle}: say with --on on which day it was read"
@@ -107,6 +111,9 @@ def check_when(result: Result, when: datetime | None, now: datetime) -> None:
     since = result.job.previous_date
     if when and since and when.date() < since:
         raise DecisionError(f"{when.date()} is before {since}, when the meter was read last")
+    for link in chain.links:
+        if when and link.read_at and link.cycle > result.job.cycle and link.read_at < when:
+            raise DecisionError(f"{when.date()} is too late for {result.job.cycle}: {link.cycle} was read before")
 
 
 def put_by_office(

@@ -13,10 +13,12 @@ def job_at_hand(standings: Sequence[Standing], answer: Answer, username: str, no
 
     `standings` are those of the meter's jobs in the open cycles, oldest first; `now` is in seconds since 1970.
     """
-    if answer.cycle is not None:
-        return next((standing for standing in standings if standing.cycle == answer.cycle), None)
     for standing in standings:
-        if standing.leased_to == username and standing.leased_until > now:
+        if answer.cycle is not None:
+            is_meant = standing.cycle == answer.cycle
+        else:
+            is_meant = standing.leased_to == username and standing.leased_until > now
+        if is_meant:
             return standing
     return None
 

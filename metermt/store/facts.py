@@ -75,7 +75,12 @@ class Facts:
 
     def known(self, ids: Iterable[int], most: int) -> list[KnownJob]:
         """Return the first of these jobs, in the order of their ids."""
-        return [KnownJob(job_id, self.jobs[job_id]) for job_id in sorted(ids)[:most]]
+        return list(map(self.known_job, sorted(ids)[:most]))
+
+    def known_job(self, job_id: int) -> KnownJob:
+        """Return this job, as it is now."""
+        job = self.jobs[job_id]
+        return KnownJob(job_id, lambda: job)
 
     def put_lease(self, lease: Lease) -> None:
         """Lease an open job, whoever held it."""

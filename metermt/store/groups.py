@@ -101,8 +101,11 @@ class Jobs(ABC):
         """
 
     @abstractmethod
-    def routes_left(self) -> dict[str, int]:
-        """Return how many such jobs each route has that has any, in the order of cycle and route."""
+    def routes_left(self, most: int) -> dict[str, int]:
+        """Return how many such jobs each route has that has any, in the order of cycle and route.
+
+        If it has more than `most`, it may be any number from that: counting them all takes time.
+        """
 
     @abstractmethod
     def skip(self, jobs: Iterable[int]) -> None:
