@@ -61,7 +61,11 @@ class Cluster:
         if self._as_postgres:
             shutil.chown(self.folder, "postgres", "postgres")
         self.folder.chmod(0o755)
-        self._do("initdb", "--no-sync", "-A", "trust", "-U", "metermt", "-E", "UTF8", "--locale=C", "-D", self.data)
+        place = os.environ.get(_PLACE)
+        if place:
+            subprocess.run(["cp", "-a", self._first_of_this_run(Path(place)), self.data], check=True)
+        else:
+            self._init()
 
     def start(self, *more):
         """Start it, and wait until it answers."""
@@ -110,6 +114,19 @@ class Cluster:
 
     def drop(self, database):
         self.ask(f'DROP DATABASE "{database}" WITH (FORCE)')
+
+    def _first_of_this_run(self, place):
+        """Return where the data is of a cluster that has never run: to copy it takes a tenth of making it."""
+        first = place / "data"
+        with (place / "lock of data").open("w") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            if not first.exists():
+                self._init()
+                shutil.move(self.data, first)
+        return first
+
+    def _init(self):
+        self._do("initdb", "--no-sync", "-A", "trust", "-U", "metermt", "-E", "UTF8", "--locale=C", "-D", self.data)
 
     def _do(self, program, *args):
         command = [*self._as_postgres, str(binaries() / program), *map(str, args)]
