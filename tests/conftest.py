@@ -273,7 +273,7 @@ def _new_database(tmp_path_factory):
 
 @pytest.fixture
 def sqlite_store(database_path, _new_database):
-    shutil.copyfile(_new_database, database_path)  # a quarter of what it takes to make one
+    shutil.copy(_new_database, database_path)  # a quarter of what it takes to make one
     with SqliteStore(database_path) as store:
         yield store
 
