@@ -178,6 +178,7 @@ CALLS_OF_THE_OFFICE = {
 }
 
 
+@pytest.mark.parametrize("store", ["memory"], indirect=True)  # who may ask is judged before a store is
 @pytest.mark.parametrize("call", CALLS_OF_THE_OFFICE, ids=lambda call: call.name)
 @pytest.mark.parametrize("role", Role)
 def test_each_call_is_for_its_role_and_those_above(desk, call, role):

@@ -4,7 +4,7 @@ from datetime import date, datetime, time, timedelta
 
 import pytest
 from conftest import CYCLE, dump, make_place
-from readers import WHEN, Reader, as_office, readings_in
+from readers import WHEN, Reader, as_office, open_with_past, readings_in
 from servers import listening
 
 from metermt.calls import limits, opening, places, readings
@@ -19,23 +19,11 @@ ODD, GOOD = 87_712, 2_144
 ASKED = f"^Reading {ODD} for meter M00001 is high: look again and send it again$"
 
 
-def with_history(desk, meters=3, months=13):
-    """Let some meters have a past, and open the cycle."""
-    first = date(2025, 10, 31)
-    as_office(desk, places.import_places, places.Places([make_place(f"M{n:05}", sequence=n) for n in range(meters)]))
-    past = [
-        Shown(f"M{n:05}", first + timedelta(days=30 * month), 1000 * (n + 1) - 12 + 12 * month)
-        for n in range(meters)
-        for month in range(months)
-    ]
-    assert as_office(desk, places.import_history, Past(past)) == [None] * len(past)
-    return as_office(desk, opening.open_cycle, opening.Opening(CYCLE))
-
-
 @pytest.fixture
 def judging(desk_of_readers):
     """A desk whose meters have a past."""
-    with_history(desk_of_readers)
+    meters = {f"M{n:05}": 1000 * (n + 1) - 12 for n in range(3)}
+    open_with_past(desk_of_readers, meters, first=date(2025, 10, 31), months=13)
     return desk_of_readers
 
 

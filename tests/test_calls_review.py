@@ -4,7 +4,7 @@ from datetime import date, timedelta
 
 import pytest
 from conftest import CYCLE, NOW, make_place
-from readers import Reader, as_office, readings_in
+from readers import Reader, as_office, open_with_past, readings_in
 
 from metermt.calls import cycles, estimating, office, opening, places, review
 from metermt.calls.desk import Desk
@@ -26,15 +26,7 @@ def town(request, clock, demo_accounts, hasher):
     store = request.getfixturevalue(request.param)
     store.write(lambda tx: tx.accounts.put(demo_accounts))
     desk = Desk(store, clock=clock)
-    as_office(desk, places.import_places, places.Places([make_place(f"M{n}", sequence=n) for n in range(4)]))
-    first = date(2025, 11, 1)
-    past = [
-        places.Shown(f"M{n}", first + timedelta(days=30 * month), 1_000 + 12 * month)
-        for n in range(4)
-        for month in range(12)
-    ]
-    as_office(desk, places.import_history, places.Past(past))
-    as_office(desk, opening.open_cycle, opening.Opening(CYCLE))
+    open_with_past(desk, dict.fromkeys(("M0", "M1", "M2", "M3"), 1_000))
     return desk
 
 

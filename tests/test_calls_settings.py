@@ -1,12 +1,10 @@
 """How soon a reading is asked about, and what another setting would have done."""
 
-from datetime import date, timedelta
-
 import pytest
-from conftest import CYCLE, NOW, make_place
-from readers import Reader, as_office
+from conftest import CYCLE, NOW
+from readers import Reader, as_office, open_with_past
 
-from metermt.calls import limits, opening, places, replay, settings
+from metermt.calls import limits, replay, settings
 from metermt.calls.replay import Replay, Replayed
 from metermt.calls.settings import Sensitivity
 from metermt.errors import ConfirmReading, RouteError, SettingError
@@ -18,17 +16,8 @@ ODD = 1_168  # of meters that showed 1,132 last: asked about as shipped, not by 
 @pytest.fixture
 def judging(desk_of_readers):
     """A desk with three meters that have a past, and an open cycle."""
-    desk = desk_of_readers
-    as_office(desk, places.import_places, places.Places([make_place(f"M{n}", sequence=n) for n in range(3)]))
-    first = date(2025, 11, 1)
-    past = [
-        places.Shown(f"M{n}", first + timedelta(days=30 * month), 1_000 + 12 * month)
-        for n in range(3)
-        for month in range(12)
-    ]
-    as_office(desk, places.import_history, places.Past(past))
-    as_office(desk, opening.open_cycle, opening.Opening(CYCLE))
-    return desk
+    open_with_past(desk_of_readers, {"M0": 1_000, "M1": 1_000, "M2": 1_000})
+    return desk_of_readers
 
 
 def test_a_setting_takes_effect_where_limits_are_computed_anew(judging):

@@ -1,13 +1,10 @@
 """`metermt review`, beside what the calls say."""
 
-from datetime import date, timedelta
-
 import pytest
 from commands import assert_done, assert_refused
-from conftest import CYCLE, Clock, make_place
-from readers import Reader, as_office
+from conftest import CYCLE, Clock
+from readers import Reader, open_with_past
 
-from metermt.calls import opening, places
 from metermt.calls.desk import Desk
 from metermt.errors import ConfirmReading
 from metermt.store.sqlite.store import SqliteStore
@@ -19,15 +16,8 @@ def town(database_path, demo_accounts, hasher):
     with SqliteStore(database_path) as store:
         store.write(lambda tx: tx.accounts.put(demo_accounts))
         desk = Desk(store, clock=Clock())
-        there = [make_place(f"M{n}", route="North" if n < 2 else "South", sequence=n) for n in range(4)]
-        as_office(desk, places.import_places, places.Places(there))
-        past = [
-            places.Shown(f"M{n}", date(2025, 11, 1) + timedelta(days=30 * month), 1_000 + 12 * month)
-            for n in range(4)
-            for month in range(12)
-        ]
-        as_office(desk, places.import_history, places.Past(past))
-        as_office(desk, opening.open_cycle, opening.Opening(CYCLE))
+        south = {"route": "South"}
+        open_with_past(desk, dict.fromkeys(("M0", "M1", "M2", "M3"), 1_000), also={"M2": south, "M3": south})
         carol = Reader(desk)
         for meter in ("M0", "M3"):
             with pytest.raises(ConfirmReading):

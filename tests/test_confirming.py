@@ -3,15 +3,12 @@
 from datetime import date, timedelta
 
 import pytest
-from conftest import CYCLE, make_place
 from presenter_fixtures import *  # noqa: F403 - the fixtures
 from presenter_fixtures import log_in, submit
-from readers import as_office, readings_in
+from readers import open_with_past, readings_in
 from terminals import answers_of
 
-from metermt.calls import opening, places
 from metermt.calls.desk import Desk
-from metermt.calls.places import Past, Places, Shown
 from metermt.gui.state import Screen
 from metermt.manager import Manager
 from metermt.store.memory import MemoryStore
@@ -25,15 +22,7 @@ ASKED = f"{ODD} is high for this meter: look at the meter again, and type what i
 def fill_town(store, accounts):
     """Two meters with a past of a year, and this month's cycle."""
     store.write(lambda tx: tx.accounts.put(accounts))
-    desk, today = Desk(store), date.today()
-    as_office(desk, places.import_places, Places([make_place("G5248", sequence=1), make_place("G5249", sequence=2)]))
-    past = [
-        Shown(meter, today - timedelta(days=30 * (13 - month)), 1000 + 12 * (month - 1))
-        for meter in ("G5248", "G5249")
-        for month in range(1, 13)
-    ]
-    as_office(desk, places.import_history, Past(past))
-    as_office(desk, opening.open_cycle, opening.Opening(CYCLE))
+    open_with_past(Desk(store), {"G5248": 1_000, "G5249": 1_000}, first=date.today() - timedelta(days=360))
     return store
 
 

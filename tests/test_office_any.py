@@ -2,17 +2,17 @@
 
 import itertools
 from contextlib import suppress
-from datetime import date, timedelta
+from datetime import date
 
 import pytest
-from conftest import NOW, Clock, make_account, make_place
+from conftest import NOW, Clock, make_account
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from postgres import empty
-from readers import as_office
+from readers import as_office, open_with_past
 
 from metermt.billing import LineKind
-from metermt.calls import batches, cycles, estimating, opening, places, readings, review
+from metermt.calls import batches, cycles, estimating, opening, readings, review
 from metermt.calls.batches import Batching, Lines
 from metermt.calls.desk import Desk
 from metermt.calls.estimating import Estimating
@@ -47,14 +47,8 @@ class Office:
         session = Session(key_of("carol"), account.user, NOW.timestamp(), "here")
         store.write(lambda tx: (tx.accounts.put([account]), tx.sessions.add([session])))
         self.desk = Desk(store, clock=clock)
-        self.ask(places.import_places, places.Places([make_place(meter) for meter in METERS]))
-        first = date(2025, 11, 1)
-        past = [
-            places.Shown(meter, first + timedelta(days=30 * n), 1_000 + 12 * n) for meter in METERS for n in range(12)
-        ]
-        self.ask(places.import_history, places.Past(past))
-        self.cycle = None
-        self.next_month()
+        open_with_past(self.desk, dict.fromkeys(METERS, 1_000))
+        self.cycle = next(self.months)
 
     def ask(self, call, request=None):
         return as_office(self.desk, call, request)
@@ -94,9 +88,8 @@ class Office:
         month = next(self.months, None)
         if month is None:
             return
-        if self.cycle:
-            self.clock.move(days=30)
-            self.ask(cycles.close_cycle, cycles.Closing(self.cycle, force=True))
+        self.clock.move(days=30)
+        self.ask(cycles.close_cycle, cycles.Closing(self.cycle, force=True))
         self.cycle = month
         self.ask(opening.open_cycle, opening.Opening(month))
 
