@@ -13,13 +13,16 @@ PACKAGE_DIR = Path(__file__).parents[1] / PACKAGE
 # From the ground up. A name stands for the module and, when it is a package, for all in it that no other line
 # names. A module may import from lower lines and from its own line.
 FLOORS = (
-    ("floor 0", ("errors", "fieldnotes", "model", "names", "printable", "progress", "quality", "stops", "version")),
+    (
+        "floor 0",
+        ("billing", "errors", "fieldnotes", "model", "names", "printable", "progress", "quality", "stops", "version"),
+    ),
     (
         "floor 1",
         (
             *("rules", "wire", "passwords", "policy", "config"),
             *("safedict", "routefile", "historyfile", "csvfields", "signing", "partfile", "wholefile", "terminal"),
-            *("sparinglog", "diskspace", "clientsettings"),
+            *("formulas", "dateformat", "foreign", "layouts", "sparinglog", "diskspace", "clientsettings"),
         ),
     ),
     (
@@ -67,6 +70,7 @@ class Fence:
 FENCES = (
     Fence(("rpyc",), only_in=("transport", "discovery", "registry")),
     Fence(SQL_DRIVERS, only_in=("store",)),
+    Fence(("openpyxl",), only_in=("layouts",)),
     Fence(
         ("tkinter",),
         only_in=("gui",),
