@@ -21,6 +21,7 @@
     ├── UserError               a user name that is unknown, taken or malformed, or a bad password
     ├── RouteError              a route file or a cycle that cannot be used
     ├── ReasonError             a reason that cannot be on the office's list, or is not on it
+    ├── LayoutError             a layout that cannot be used, or a line that does not fit into it
     ├── SettingError            a setting that makes no sense
     ├── CallError               a call with the wrong arguments
     ├── StoreError              the database cannot be used
@@ -198,6 +199,12 @@ class ReasonError(Error):
     """A reason is malformed, taken, or not on the office's list."""
 
     code = "reason"
+
+
+class LayoutError(Error):
+    """A layout of files for billing cannot be used, or a line has what it has no room for."""
+
+    code = "layout"
 
 
 class SettingError(Error):
