@@ -20,6 +20,7 @@ _COMMANDS = {
     "history": "metermt.cli.history",
     "limits": "metermt.cli.limits",
     "readings": "metermt.cli.readings",
+    "layouts": "metermt.cli.layouts",
     "reasons": "metermt.cli.reasons",
     "notes": "metermt.cli.notes",
     "meters": "metermt.cli.meters",
