@@ -33,6 +33,17 @@ def test_each_fault_is_told_and_not_the_first_alone():
     ("layout", "fault"),
     [
         ("format = csv", "This is no TOML: Invalid value (at line 1, column 10)"),
+        ("a = " + "[" * 5000, "This is no TOML: maximum recursion depth exceeded"),
+        ("a = " + "9" * 5000, "This is no TOML: Exceeds the limit"),
+        (
+            "encoding = 'ascii'\n" + CSV.replace("names = false\n", "") + reading("{ field = 'kind', name = 'Gerät' }"),
+            "reading, column 1 (Gerät): 'Gerät' has the letter 'ä', which there is not in ascii",
+        ),
+        (CSV + reading(KIND, '{ text = "a\\nb" }'), "reading, column 2 (a\nb): 'a\\nb' has control characters in it"),
+        (
+            "quoting = 'never'\n" + CSV + reading(KIND, "{ field = 'code', empty = 'a,b' }"),
+            "reading, column 2 (code): 'a,b' has ',' in it, which parts the columns",
+        ),
         ("", "format is None: use 'csv' or 'fixed' or 'xlsx' or 'json'"),
         ("format = 'pdf'", "format is 'pdf': use 'csv' or 'fixed' or 'xlsx' or 'json'"),
         (CSV, "there is no [reading], which says what a line looks like"),

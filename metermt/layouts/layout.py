@@ -45,6 +45,12 @@ class Column:
     otherwise: str | None = None
     separator: str | None = None
 
+    @property
+    def own_texts(self) -> tuple[str, ...]:
+        """The texts that the layout itself puts into the file."""
+        mapped = self.mapping.values() if self.mapping else ()
+        return self.text, self.empty, self.otherwise or "", self.separator or "", *mapped
+
 
 @dataclass(frozen=True, slots=True)
 class Record:

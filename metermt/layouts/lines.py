@@ -51,8 +51,13 @@ class _Rows:
         self._is_bare = output.format is Format.FIXED or output.quoting == "never"
         self._between = "" if output.format is Format.FIXED else output.delimiter
         quoting: Literal[0, 1] = csv.QUOTE_ALL if output.quoting == "all" else csv.QUOTE_MINIMAL
-        sink = _Sink(self._put)
-        self._csv: Any = csv.writer(sink, delimiter=output.delimiter, quoting=quoting, lineterminator=output.line_end)
+        # With this end it puts quotes around a lone return as well as around a line feed.
+        self._csv: Any = csv.writer(
+            _Sink(lambda row: self._put(row.removesuffix("\r\n"))),
+            delimiter=output.delimiter,
+            quoting=quoting,
+            lineterminator="\r\n",
+        )
 
     def write(self, texts: Sequence[str]) -> None:
         """Write a row."""
@@ -63,7 +68,7 @@ class _Rows:
         if not row.isprintable() or self._output.quoting == "never":
             for text in texts:
                 self._check_bare(text)
-        self._put(row + self._output.line_end)
+        self._put(row)
 
     def check(self, text: str) -> None:
         """Raise `ValueError` with what is wrong with a text."""
@@ -82,7 +87,7 @@ class _Rows:
             raise ValueError(f"has {self._between!r} in it, which parts the columns: let quoting be 'needed'")
 
     def _put(self, row: str) -> None:
-        self._out.write(self._encode(row))
+        self._out.write(self._encode(row + self._output.line_end))
 
 
 class _Sink:

@@ -11,6 +11,7 @@ from metermt.layouts.fields import CORRECTION, READING, RECORDS, ROUTE
 from metermt.layouts.incoming import read_import
 from metermt.layouts.layout import Format, Layout, Output, Record
 from metermt.layouts.tables import Table
+from metermt.printable import has_control_characters
 
 _ALWAYS = ("about", "format", "zone", *RECORDS, "import")
 _KEYS_OF = {
@@ -31,7 +32,7 @@ def read_layout(name: str, text: str) -> tuple[Layout | None, list[str]]:
     """Return the layout that a TOML text describes, or None and all that is wrong with it."""
     try:
         content = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
+    except (ValueError, RecursionError) as error:
         return None, [f"This is no TOML: {error}"]
     faults: list[str] = []
     top = Table("", content, faults)
@@ -121,3 +122,21 @@ def _check_names(top: Table, output: Output, kind: str, record: Record) -> None:
         reading = output.records[READING]
         if record.sheet == reading.sheet and names != [column.name for column in reading.columns]:
             top.fault("correction: the names of the columns in [reading] stand above: name them here as there")
+    for place, column in enumerate(record.columns, 1):
+        for text in (*((column.name,) if named else ()), *column.own_texts):
+            if why := _unwritable(output, text):
+                top.fault(f"{kind}, column {place} ({column.name}): {text!r} {why}")
+
+
+def _unwritable(output: Output, text: str) -> str:
+    """Say why a text of the layout itself cannot stand in its files, nothing if it can."""
+    if has_control_characters(text):
+        return "has control characters in it"
+    if output.format is Format.CSV and output.quoting == "never" and output.delimiter in text:
+        return f"has {output.delimiter!r} in it, which parts the columns: let quoting be 'needed'"
+    if output.format in (Format.CSV, Format.FIXED):
+        try:
+            text.encode(output.encoding)
+        except UnicodeEncodeError as error:
+            return f"has the letter {text[error.start]!r}, which there is not in {output.encoding}"
+    return ""

@@ -82,6 +82,8 @@ class _Sheet:
 
     def text(self, text: str) -> Any:
         """Return a cell with a text, which stays a text though it looks like a formula. Raises `ValueError`."""
+        if text.isprintable() and text[:1].isalnum():
+            return text  # as nearly all are: the library makes a cell of it in less time
         cell = self._new_cell(self._sheet, text)
         cell.data_type = "s"
         if as_text(text) != text:
@@ -90,9 +92,10 @@ class _Sheet:
 
     def number(self, value: object, shown_as: str) -> Any:
         """Return a cell with a number, a day or a time."""
+        if not shown_as:
+            return value
         cell = self._new_cell(self._sheet, value)
-        if shown_as:
-            cell.number_format = shown_as
+        cell.number_format = shown_as
         return cell
 
 
