@@ -19,7 +19,10 @@ from metermt.printable import printable
 
 @click.group(cls=MeterGroup)
 def layouts() -> None:
-    """See to layouts: how files for billing look, and what files of meters from elsewhere call their columns."""
+    """See how files for billing look.
+
+    A layout also says what a file of meters from elsewhere calls its columns.
+    """
 
 
 @layouts.command(name="list", cls=MeterCommand, short_help="List the layouts that come with MeterMT.")
