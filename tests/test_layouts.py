@@ -4,7 +4,7 @@ import io
 import json
 import sys
 import zipfile
-from datetime import UTC, date, datetime
+from datetime import date, datetime
 from decimal import Decimal
 
 import openpyxl
@@ -12,7 +12,8 @@ import pytest
 from billings import CSV, FIXED, KIND, LINE, file_of, head_of, line, made, reading, written
 from servers import ROOT
 
-from metermt.billing import LineKind
+from metermt import wire
+from metermt.billing import BillingLine, LineKind
 from metermt.errors import LayoutError
 from metermt.layouts.finding import SHIPPED, find_layout
 from metermt.layouts.samples import SAMPLE_LINES, sample_head
@@ -323,4 +324,9 @@ def test_equal_lines_give_equal_bytes_however_their_decimals_are_kept():
     assert short == long
     for name in SHIPPED:
         assert file_of(find_layout(name), [short]) == file_of(find_layout(name), [long])
-    assert LINE.read_at.tzinfo is UTC
+
+
+def test_lines_that_have_crossed_the_wire_give_the_same_bytes():
+    lines = wire.from_text(list[BillingLine], wire.to_text(SAMPLE_LINES))
+
+    assert file_of(find_layout("csv"), lines) == (GOLDEN / "billing.csv").read_bytes()

@@ -107,7 +107,8 @@ def test_each_fault_is_told_and_not_the_first_alone():
         (IMPORT + "fixed = { route = 'A' }\n", "import: route stands in columns and in fixed: leave one away"),
         (IMPORT.replace("Tour", "device"), "import: columns names 'device' twice"),
         (IMPORT + "date = 'MM/DD'\n", "import: date: the form 'MM/DD' must tell year, month and day"),
-        (IMPORT + "map = { kind = 'W' }\n", "import, map: kind is 'W': use a table of texts in quotes"),
+        (IMPORT + "map = { route = 'W' }\n", "import, map: route is 'W': use a table of texts in quotes"),
+        (IMPORT + "map.kind = { Gas = 'G' }\n", "import, map: 'kind' is none of the columns: there are meter, route"),
         ("zone = 'UTC'\n" + IMPORT, "there is no key 'zone' here without a format: there are about, format, import"),
     ],
 )

@@ -34,7 +34,12 @@ def layout_text(name: str) -> str:
 
 def find_layout(name: str) -> Layout:
     """Return the layout of this name, or in this file. Raises `LayoutError` if there is none, or it has faults."""
-    layout, faults = read_layout(name, layout_text(name))
+    return checked_layout(name, layout_text(name))
+
+
+def checked_layout(name: str, text: str) -> Layout:
+    """Return the layout that a TOML text describes, such as one that was kept. Raises `LayoutError` for its faults."""
+    layout, faults = read_layout(name, text)
     if layout is None:
         others = f" (and {len(faults) - 1} more: metermt layouts check {name})" if len(faults) > 1 else ""
         raise LayoutError(f"Layout {name}: {faults[0]}{others}")

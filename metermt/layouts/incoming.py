@@ -1,5 +1,7 @@
 """What a layout says of files of meters from elsewhere: its table `import`."""
 
+from collections.abc import Collection
+
 from metermt.dateformat import day_form
 from metermt.foreign import Foreign
 from metermt.layouts.encodings import known_encoding
@@ -26,7 +28,7 @@ def read_import(table: Table) -> Foreign:
     foreign = Foreign(
         columns={ours: name.strip() for ours, name in columns.items()},
         fixed=fixed,
-        codes=_codes(table),
+        codes=_codes(table, columns),
         day=table.made("date", day_form, "YYYY-MM-DD"),
         point=table.choice("point", (".", ","), "."),
         delimiter=table.character("delimiter", "", _NO_DELIMITER) or None,
@@ -44,9 +46,9 @@ def _texts(table: Table, key: str) -> dict[str, str]:
     return texts
 
 
-def _codes(table: Table) -> dict[str, dict[str, str]]:
+def _codes(table: Table, columns: Collection[str]) -> dict[str, dict[str, str]]:
     codes = table.table("map", "import, map")
     for column in codes:
-        if column not in _KNOWN:
-            codes.fault(f"{column!r} is no column of ours: there are {', '.join(_KNOWN)}")
+        if column not in columns:
+            codes.fault(f"{column!r} is none of the columns: there are {', '.join(columns)}")
     return {column: codes.texts(column) for column in codes}
