@@ -291,6 +291,21 @@ def test_a_text_in_a_spreadsheet_is_never_a_formula():
     assert (sheet["A2"].value, sheet["A2"].data_type, sheet["A2"].quotePrefix) == ("=1+1", "s", True)
 
 
+def test_a_spreadsheet_is_the_same_in_a_file_and_in_a_pipe():
+    class Pipe(io.BytesIO):
+        def seekable(self):
+            return False
+
+        def tell(self):
+            raise OSError("a pipe has no places")
+
+    pipe = Pipe()
+
+    write_batch(find_layout("xlsx"), sample_head(), SAMPLE_LINES, pipe)
+
+    assert pipe.getvalue() == file_of(find_layout("xlsx"), SAMPLE_LINES, sample_head())
+
+
 def test_each_kind_of_record_has_its_sheet():
     layout = XLSX + reading(KIND).replace("columns", "sheet = 'Lines'\ncolumns")
     layout += "[trailer]\nsheet = 'Sums'\ncolumns = [{ field = 'lines' }]\n"

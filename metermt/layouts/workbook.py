@@ -46,14 +46,19 @@ def write_workbook(
     for record in output.records.values():
         if record.sheet not in sheets:
             sheets[record.sheet] = _Sheet(book, record, output.names)
-    with tempfile.SpooledTemporaryFile(max_size=_IN_MEMORY) as whole:
+    with (
+        tempfile.SpooledTemporaryFile(max_size=_IN_MEMORY) as whole,
+        tempfile.SpooledTemporaryFile(max_size=_IN_MEMORY) as timeless,
+    ):
         try:
             for record, values in records:
                 sheet = sheets[record.sheet]
                 sheet.append([_cell(sheet, layout, output, record, values, column) for column in record.columns])
         finally:
             book.save(whole)  # also after a fault: its temporary files go with that
-        _copy(cast(BinaryIO, whole), out)
+        _copy(cast(BinaryIO, whole), cast(BinaryIO, timeless))
+        timeless.seek(0)
+        shutil.copyfileobj(timeless, out)  # a ZIP that is written into a pipe itself has other bytes
 
 
 class _Sheet:
