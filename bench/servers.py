@@ -39,7 +39,8 @@ _READINGS = f"""
 _TALLIES = f"INSERT INTO tallies SELECT '{CYCLE}', username, count(*) FROM readings GROUP BY username"
 _TABLES = (
     "metermt_schema, users, sessions, servers, login_failures, cycles, tallies, places, history, assignments, jobs,"
-    " leases, readings, limits, looks, reasons, notes, found, settings"
+    " leases, readings, limits, looks, reasons, notes, found, settings, decisions, exchanges,"
+    " batches, batch_lines"
 )
 
 

@@ -20,9 +20,11 @@
     │   └── AlreadyRead         another reader has read this meter this cycle
     ├── UserError               a user name that is unknown, taken or malformed, or a bad password
     ├── RouteError              a route file or a cycle that cannot be used
+    ├── DecisionError           what the office decides of a reading does not fit how it stands
     ├── ReasonError             a reason that cannot be on the office's list, or is not on it
     ├── LayoutError             a layout that cannot be used, or a line that does not fit into it
     ├── SettingError            a setting that makes no sense
+    ├── CannotEstimate          too little was read of a meter to say what it shows
     ├── CallError               a call with the wrong arguments
     ├── StoreError              the database cannot be used
     │   ├── StoreAway           it is out of reach, or did not answer in time
@@ -48,7 +50,6 @@ The text of an error is made for people: it says what was wrong and what to do. 
 may want to know stands in `details`, by names: numbers, texts, None.
 """
 
-import errno
 from typing import ClassVar
 
 Detail = str | int | float | bool | None
@@ -128,9 +129,7 @@ class ConfirmReading(SubmissionError):
 
 
 class InvalidReason(SubmissionError):
-    """The reason is not a text, is too long, or has control characters in it; or its code is unknown, or forbids a
-    reading that came with it.
-    """
+    """The reason is no text, too long, has control characters or an unknown code, or forbids a reading beside it."""
 
     code = "invalid-reason"
 
@@ -148,7 +147,11 @@ class InvalidKey(SubmissionError):
 
 
 class InvalidReport(SubmissionError):
-    """A note about a place, or a report of a meter that was found, is empty, too long, or makes no sense."""
+    """A note about a place, or a report of a meter that was found, is empty, too long, or makes no sense.
+
+    `details["field"]` says which part of it: `text` of a note, or `number`, `kind`, `dials`, `reading` or `where` of a
+    report.
+    """
 
     code = "invalid-report"
 
@@ -195,6 +198,12 @@ class RouteError(Error):
     code = "route"
 
 
+class DecisionError(Error):
+    """The result was decided already, has changed meanwhile, or cannot be decided so; nothing was changed."""
+
+    code = "decision"
+
+
 class ReasonError(Error):
     """A reason is malformed, taken, or not on the office's list."""
 
@@ -211,6 +220,12 @@ class SettingError(Error):
     """A setting makes no sense."""
 
     code = "setting"
+
+
+class CannotEstimate(Error):
+    """Too little was read of a meter to say what it shows: a reader has to look at it, or the office knows a value."""
+
+    code = "cannot-estimate"
 
 
 class CallError(Error):
@@ -271,20 +286,6 @@ class ListenError(Error):
     """The server cannot listen at the address it was told to."""
 
     code = "listen"
-
-    @classmethod
-    def at(cls, host: str, port: int, error: Exception) -> "ListenError":
-        """Make one from what the system raised for this address."""
-        match getattr(error, "errno", None):
-            case errno.EADDRINUSE:
-                words = "the port is taken by another program; choose another with --port"
-            case errno.EACCES | errno.EPERM:
-                words = "no right to; use a port from 1024"
-            case errno.EADDRNOTAVAIL:
-                words = "this machine has no such address"
-            case _:
-                words = getattr(error, "strerror", None) or "no such host name"
-        return cls(f"Cannot listen on {host}:{port}: {words}")
 
 
 class ConnectionFailed(Error):

@@ -1,4 +1,4 @@
-"""Texts from elsewhere, and times, as they are shown to people."""
+"""Texts from elsewhere, times and numbers of things, as they are shown to people."""
 
 import unicodedata
 from datetime import datetime
@@ -26,6 +26,11 @@ def printable(text: str, most: int = 1000) -> str:
 def local_time(moment: datetime) -> str:
     """Return a moment to the minute, in the time of this machine, with how far that is from UTC."""
     return moment.astimezone().isoformat(" ", timespec="minutes")
+
+
+def counted(number: int, thing: str) -> str:
+    """Return how many there are of a thing, whose plural ends with s: `1 meter`, `2 meters`."""
+    return f"{number} {thing}" if number == 1 else f"{number} {thing}s"
 
 
 def _is_harmless(character: str) -> bool:

@@ -28,6 +28,8 @@ class Flag(StrEnum):
     NEIGHBOUR = "neighbour"
     INACTIVE_USE = "inactive-use"
     NO_HISTORY = "no-history"
+    LATE = "late"
+    """It came when its job was missed, or estimated."""
 
 
 class Cause(StrEnum):
@@ -49,6 +51,21 @@ class Cause(StrEnum):
     """The register has gone over its top."""
     EXCHANGED = "exchanged"
     """The register fell: another device may hang there."""
+
+
+class Billing(StrEnum):
+    """How far the result of a job is on its way to billing."""
+
+    NOTHING = ""
+    """There is no result yet."""
+    WAITING = "waiting"
+    """It is odd, or there is no value: the office has to decide."""
+    READY = "ready"
+    """It goes into the next batch."""
+    BILLED = "billed"
+    """It was in a batch."""
+    AGAIN = "again"
+    """The office has sent somebody there once more; the old result is on record only."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,11 +9,15 @@ import psycopg
 from conftest import CYCLE, NOW, OTHER_CYCLE, T0, import_jobs, make_job, make_place, make_reading
 from databases import fill
 
+from metermt.billing import BatchHead
 from metermt.config import is_url
+from metermt.decisions import Decision, Verdict
 from metermt.fieldnotes import Found, Note, Reason
 from metermt.model import Assignment, Server, Setting
 from metermt.quality import Look
+from metermt.rules.consumption import Exchange
 from metermt.rules.history import Read
+from metermt.store.billing import Line
 from metermt.store.opening import open_store
 
 _TABLES = {
@@ -81,6 +85,12 @@ def fill_all_tables(place):
             tx.readings.ask_again({job: Look("adam", 7, None)})
             tx.notes.put_reasons([Reason("dog", "Hund \N{DOG}", retired=True), Reason("bees", "Bees", True, False)])
             tx.notes.add([Note("M00000", "key at \N{GREEK SMALL LETTER ALPHA}", "adam", NOW)])
+            (read,) = tx.office.of_meters(["M00000"])
+            tx.office.add([Decision(job, read.reading_id, Verdict.APPROVE, "seen", "", NOW)])
+            head = BatchHead(number=1, made_at=NOW, lines=1, sum_billed_use=Decimal("0.5"))
+            tx.batches.begin(head, "csv", "name = 'csv'")
+            tx.batches.add(1, [Line(1, job, read.reading_id, "reading", "{}")], T0 + 1 / 3)
+            tx.office.exchange(Exchange(NOW.date(), "G1", 9, 0, 5, Decimal("0.1")), make_place("G2").meter, "adam", NOW)
             tx.notes.add_found([Found("E9", "", None, None, "in the barn", "adam", NOW)])
 
         store.write(more)

@@ -15,14 +15,26 @@ PACKAGE_DIR = Path(__file__).parents[1] / PACKAGE
 FLOORS = (
     (
         "floor 0",
-        ("billing", "errors", "fieldnotes", "model", "names", "printable", "progress", "quality", "stops", "version"),
+        (
+            "billing",
+            "decisions",
+            "errors",
+            "fieldnotes",
+            "model",
+            "names",
+            "printable",
+            "progress",
+            "quality",
+            "stops",
+            "version",
+        ),
     ),
     (
         "floor 1",
         (
             *("rules", "wire", "passwords", "policy", "config"),
             *("safedict", "routefile", "historyfile", "csvfields", "signing", "partfile", "wholefile", "terminal"),
-            *("formulas", "dateformat", "foreign", "layouts", "sparinglog", "diskspace", "clientsettings"),
+            *("formulas", "dateformat", "foreign", "layouts", "sparinglog", "diskspace", "clientsettings", "listening"),
         ),
     ),
     (
@@ -30,6 +42,9 @@ FLOORS = (
         (
             "store.base",
             "store.groups",
+            "store.office",
+            "store.billing",
+            "store.billing",
             "store.people",
             "store.settings",
             "store.sites",
@@ -74,7 +89,16 @@ FENCES = (
     Fence(
         ("tkinter",),
         only_in=("gui",),
-        but_not=("gui.presenter", "gui.rounds", "gui.stage", "gui.state", "gui.opening", "gui.first_account"),
+        but_not=(
+            "gui.presenter",
+            "gui.handed",
+            "gui.reports",
+            "gui.rounds",
+            "gui.stage",
+            "gui.state",
+            "gui.opening",
+            "gui.first_account",
+        ),
     ),
 )
 

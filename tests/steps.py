@@ -8,8 +8,8 @@ from metermt.store.base import Tx
 READING = {
     *("find", "disabled", "users", "of", "last_used", "failures", "failed_since", "unread", "of_routes", "on_routes"),
     *("cycles", "standings", "closed_hands", "free", "progress", "held", "holders", "left", "by_key", "tallies", "all"),
-    *("active", "history", "days", "routes", "walk", "routes_left", "limits", "assignments", "now"),
-    *("reasons", "latest", "found", "search"),
+    *("active", "history", "days", "routes", "routes_left", "limits", "assignments", "now"),
+    *("reasons", "latest", "found", "search", "on_record"),
 }
 
 

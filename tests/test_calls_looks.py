@@ -8,7 +8,6 @@ from readers import WHEN, Reader, as_office, readings_in
 from servers import listening
 
 from metermt.calls import limits, opening, places, readings
-from metermt.calls.cycles import Cycle
 from metermt.calls.places import Past, Shown
 from metermt.client import MeterClient
 from metermt.errors import ConfirmReading, InvalidKey, InvalidReading, InvalidTime
@@ -178,7 +177,7 @@ def test_an_open_cycle_is_judged_by_what_is_imported_later(judging, reader):
     as_office(judging, opening.open_cycle, opening.Opening(CYCLE))
     past = [Shown("NEW", date(2026, month, 1), 100 + 10 * month) for month in range(1, 12)]
     as_office(judging, places.import_history, Past(past))
-    assert as_office(judging, limits.renew_limits, Cycle(CYCLE)) == limits.Renewed(4, 0, 0, [])
+    assert as_office(judging, limits.renew_limits, limits.Renewal(CYCLE)) == limits.Renewed(4, 0, 0, [])
     with pytest.raises(ConfirmReading):
         reader.submit("NEW", 5_000)
     reader.submit("NEW", 217)

@@ -7,7 +7,6 @@ from conftest import CYCLE, NOW, make_place
 from readers import Reader, as_office
 
 from metermt.calls import limits, opening, places, replay, settings
-from metermt.calls.cycles import Cycle
 from metermt.calls.replay import Replay, Replayed
 from metermt.calls.settings import Sensitivity
 from metermt.errors import ConfirmReading, RouteError, SettingError
@@ -37,7 +36,7 @@ def test_a_setting_takes_effect_where_limits_are_computed_anew(judging):
     as_office(judging, settings.set_sensitivity, Sensitivity(0.01))
     with pytest.raises(ConfirmReading):
         carol.submit("M1", ODD)
-    as_office(judging, limits.renew_limits, Cycle(CYCLE))
+    as_office(judging, limits.renew_limits, limits.Renewal(CYCLE))
     carol.submit("M1", ODD)
 
 
@@ -63,6 +62,14 @@ def test_the_past_is_judged_once_more_and_nothing_is_changed(judging):
     assert as_office(judging, replay.replay_limits, Replay(0.01)) == [Replayed(CYCLE, 2, 0, 0, 1, 1, 0)]
     assert as_office(judging, replay.replay_limits, Replay(100, [CYCLE])) == [Replayed(CYCLE, 2, 0, 2, 1, 1, 1)]
     assert as_office(judging, settings.list_settings) == []
+
+
+def test_the_first_value_that_was_corrected_is_counted_as_a_number(judging):
+    carol = Reader(judging)
+    carol.submit("M1", 1_140)
+    carol.submit("M1", 1_144)
+    (told,) = as_office(judging, replay.replay_limits, Replay(1))
+    assert [type(count) for count in (told.corrected, told.corrected_asked, told.corrected_would_be_asked)] == [int] * 3
 
 
 def test_what_cannot_be_tried_is_told(judging):

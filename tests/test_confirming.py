@@ -125,3 +125,17 @@ def test_what_was_asked_of_one_reader_is_kept_for_them_when_another_logs_in(read
     reading.edit("username", "adam")
     log_in(reading, "adam")
     assert "G5248 by Carol Dent was not sent. It is kept here" in reading.state.faults[""]
+
+
+def test_the_window_sends_an_odd_reading_that_was_kept_again_if_its_reader_is_sure(reading, open_presenter, manager):
+    submit(reading, str(ODD))
+    log_in(again := open_presenter())
+    again.choose(0)
+    assert again.state.question.asking.heading == "Is it right?"
+    assert again.state.question.text.startswith(f"Reading {ODD} for meter G5248 is high: look again and send it again.")
+    again.choose(1)
+    assert (again.state.question, again.state.notice) == (None, f"Accepted {ODD} for G5248")
+    assert kept(manager.desk.store) == [VERIFIED]
+    assert again.state.job.meter.number == "G5249"
+    log_in(last := open_presenter())
+    assert last.state.question is None

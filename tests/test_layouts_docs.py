@@ -4,7 +4,7 @@ import re
 
 from servers import ROOT
 
-from metermt.layouts.fields import FIELDS
+from metermt.layouts.fields import CODES, FIELDS
 
 PAGE = (ROOT / "docs" / "LAYOUTS.md").read_text(encoding="utf-8")
 STEPS = re.compile(r"this as `([\w.]+)`:\n\n```\w+\n(.*?)^```$|^```console\n(.*?)^```$", re.MULTILINE | re.DOTALL)
@@ -30,7 +30,9 @@ def follow(invoke, folder, line, expected):
     assert re.fullmatch(pattern, shown), shown
 
 
-def test_the_page_names_each_field():
-    told = set(re.findall(r"`(\w+)`", PAGE))
+def test_the_page_names_each_field_and_each_code():
+    told = set(re.findall(r"`([\w ]+)`", PAGE))
+    codes = {word for span in re.findall(r"`([\w -]+)`", PAGE) for word in span.split()}
 
+    assert {code for known in CODES.values() for code in known} <= codes
     assert {field for fields in FIELDS.values() for field in fields} <= told

@@ -121,6 +121,7 @@ def at_the_console(port, plan):
             else:
                 value = plan.next(child.match[1])
                 child.sendline("" if value is None else str(value))
+        child.sendline("")  # who has said a word is asked for another one
         child.expect(pexpect.EOF)
     finally:
         child.close(force=True)

@@ -210,9 +210,10 @@ class Transaction:
         """Say what meters have shown in the past."""
         known = [row for row in rows if row[0] in METER_NUMBERS]
         self.tx.places.put([Place(Meter(meter), "North", 3) for meter in {meter for meter, *_ in known}])
-        self.tx.places.add_history([(meter, Read(date(2026, day, day), day, new)) for meter, day, new in known])
+        shown = [(meter, Read(date(2026, day, day), day, new, day % 2 == 0)) for meter, day, new in known]
+        self.tx.places.add_history(shown)
         found = self.tx.places.history(METER_NUMBERS, but_not=cycle)
-        return {meter: sorted(reads, key=repr) for meter, reads in found.items()}, self.tx.jobs.walk(CYCLE, 0)
+        return {meter: sorted(reads, key=repr) for meter, reads in found.items()}
 
     def end_expired(self):
         self.tx.leases.end_expired(self.now.timestamp())

@@ -6,7 +6,6 @@ from servers import make_database
 from window_fixtures import *  # noqa: F403 - the fixtures
 from window_fixtures import JOBS, opening_for
 
-from metermt.gui.typed import REASONS
 from metermt.serving import RunningServer, ServerSettings
 
 
@@ -37,7 +36,7 @@ def test_nothing_is_cut_off(open_window, lasting_server, family, zoom):
     person.wait_for("is too long")
     person.see_everything()
     person.press("Alt-e")
-    person.type(REASONS[-1])
+    person.type("Display faulty")
     person.see_everything()
     assert person.letters == zoom * usual
 

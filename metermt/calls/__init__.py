@@ -2,7 +2,9 @@
 
 from metermt.calls import (
     accounts,
+    batches,
     cycles,
+    estimating,
     finding,
     found,
     left,
@@ -14,6 +16,7 @@ from metermt.calls import (
     readings,
     reasons,
     replay,
+    review,
     rounds,
     servers,
     sessions,
@@ -24,7 +27,9 @@ from metermt.calls import (
 
 __all__ = [
     "accounts",
+    "batches",
     "cycles",
+    "estimating",
     "finding",
     "found",
     "left",
@@ -36,6 +41,7 @@ __all__ = [
     "readings",
     "reasons",
     "replay",
+    "review",
     "rounds",
     "servers",
     "sessions",

@@ -124,7 +124,12 @@ def remove_jobs(turn: Turn, ask: Ask[Removal]) -> None:
             raise RouteError(f"There is no meter {meter!r} in cycle {cycle}")
         if there[meter].read_by:
             raise RouteError(f"Meter {meter} was read in {cycle}, by {there[meter].read_by}: it stays in the cycle")
-    turn.tx.jobs.remove([standing.job for standing in there.values()])
+    jobs = {standing.job: standing.meter for standing in there.values()}
+    if sent_again := turn.tx.readings.on_record(jobs):
+        raise RouteError(
+            f"Meter {jobs[min(sent_again)]} was read in {cycle} before it was sent to be read again: it stays"
+        )
+    turn.tx.jobs.remove(jobs)
 
 
 @call(Role.SUPERVISOR, Weight.READ)

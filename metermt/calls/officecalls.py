@@ -3,8 +3,24 @@
 from collections.abc import Iterable
 from datetime import date
 
-from metermt.calls import cycles, found, limits, notes, office, opening, reasons, replay, settings, unread, walks
-from metermt.calls.table import MakesCalls
+from metermt.calls import (
+    cycles,
+    estimating,
+    found,
+    limits,
+    notes,
+    office,
+    opening,
+    reasons,
+    replay,
+    review,
+    settings,
+    unread,
+    walks,
+)
+from metermt.calls.table import MakesCalls, in_parts
+from metermt.decisions import Waiting
+from metermt.errors import Error
 from metermt.fieldnotes import Found, Note, Reason
 from metermt.model import Assignment, Setting
 from metermt.progress import RouteProgress, Unread
@@ -93,6 +109,48 @@ class OfficeCalls(MakesCalls):
         """Return what was ever set, oldest first; the last one of a name is in force."""
         return self.call(settings.list_settings, None)
 
+    def list_waiting(self) -> list[Waiting]:
+        """Return all results that wait for a decision, in the order in which their jobs were made."""
+        waiting: list[Waiting] = []
+        after: int | None = 0
+        while after is not None:
+            page = self.call(review.list_waiting, review.Reviewed(after))
+            waiting += page.waiting
+            after = page.after
+        return waiting
+
+    def decide(self, decisions: Iterable[review.Said]) -> list[Error | None]:
+        """Decide of results, 1,000 in one step; return of each its error, or None when it is decided."""
+        parts = in_parts(decisions)
+        return [outcome for part in parts for outcome in self.call(review.decide, review.Decisions(part))]
+
+    def estimate(self, readings: Iterable[int]) -> list[estimating.Outcome]:
+        """Have values computed instead of results that wait, which are named by the numbers of their readings.
+
+        Returns each, or its error: `DecisionError`, or `CannotEstimate`.
+        """
+        asked = map(estimating.Estimating, in_parts(readings))
+        return [outcome for part in asked for outcome in self.call(estimating.estimate_readings, part)]
+
+    def estimate_unread(self, cycle: str, meters: Iterable[str], on: date | None = None) -> list[estimating.Outcome]:
+        """Have values computed for meters of a cycle that nobody has read; return each, or its error.
+
+        For the day `on`; None for the day by which the cycle is due, or 30 days after its first day, but no later than
+        today. Raises `RouteError` if there is no such cycle.
+        """
+        asked = [estimating.Estimating([], cycle, part, on) for part in in_parts(meters)]
+        return [outcome for part in asked for outcome in self.call(estimating.estimate_readings, part)]
+
+    def correct_reading(
+        self, meter: str, value: int, why: str, cycle: str | None = None, on: date | None = None
+    ) -> cycles.Cycle:
+        """Have another value count for a meter, of the latest cycle in which it has a job, or of another one.
+
+        `on` is the day on which it was read, None for that of what counted so far, or today. Billing is told when the
+        old value was in a batch. Returns the cycle. Raises `UnknownMeter` or `DecisionError`.
+        """
+        return self.call(review.correct_reading, review.Correction(meter, value, why, cycle, on))
+
     # --- for admins
 
     def set_sensitivity(self, sensitivity: float) -> None:
@@ -101,7 +159,7 @@ class OfficeCalls(MakesCalls):
 
     def renew_limits(self, cycle: str) -> limits.Renewed:
         """Judge the unread meters of an open cycle by what is known by now. Raises `RouteError`."""
-        return self.call(limits.renew_limits, cycles.Cycle(cycle))
+        return self.call(limits.renew_limits, limits.Renewal(cycle))
 
     def add_reason(self, code: str, text: str, *, wants_reread: bool = False, allows_reading: bool = True) -> None:
         """Add a reason at the end of the list, or one that was retired at its old place.

@@ -24,8 +24,7 @@ def set_sensitivity(turn: Turn, ask: Ask[Sensitivity]) -> None:
     Who has set it and when stays on record. Raises `SettingError`.
     """
     value = check_sensitivity(ask.request.sensitivity)
-    username = ask.session.username if ask.session else ""
-    turn.tx.settings.add(Setting(_NAME, repr(float(value)), username, turn.moment))
+    turn.tx.settings.add(Setting(_NAME, repr(float(value)), ask.username, turn.moment))
 
 
 @call(Role.SUPERVISOR, Weight.READ)

@@ -79,6 +79,11 @@ class Ask(Generic[Q]):
         assert self.session, "this call is for those who have logged in"
         return self.session
 
+    @property
+    def username(self) -> str:
+        """Who asks; empty for somebody who works on the database itself."""
+        return self.session.username if self.session else ""
+
     def in_parts(self) -> "list[Ask[Q]]":
         """Return what it asks for as smaller requests, if it is large and can be divided."""
         parts = self.call.parts(self.request) if self.call.parts else ()

@@ -21,6 +21,7 @@ _COMMANDS = {
     "limits": "metermt.cli.limits",
     "readings": "metermt.cli.readings",
     "layouts": "metermt.cli.layouts",
+    "review": "metermt.cli.review",
     "reasons": "metermt.cli.reasons",
     "notes": "metermt.cli.notes",
     "meters": "metermt.cli.meters",

@@ -1,16 +1,16 @@
 """`metermt routes import`."""
 
-from collections.abc import Collection, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 import click
 
-from metermt.calls.cycles import Cycle
-from metermt.calls.limits import Renewed, renew_limits
+from metermt.calls.limits import Renewal, Renewed, renew_limits
 from metermt.calls.office import Import, ImportCount, Routes, import_jobs, list_meters
 from metermt.calls.places import Places, import_places
 from metermt.cli.common import MeterCommand, database_option
+from metermt.cli.cycles import warn_of_its_name
 from metermt.cli.office import Office, office
 from metermt.cli.progress import ProgressBar
 from metermt.cli.rejects import Rejects
@@ -20,7 +20,6 @@ from metermt.foreign import Foreign
 from metermt.model import Job, Place
 from metermt.printable import printable
 from metermt.routefile import SAVE_IT, UTF_8, BadRow, RouteFile
-from metermt.rules.cycles import is_unlike
 from metermt.store.memory import MemoryStore
 
 _BATCH = 2000  # jobs in one transaction: some 40 ms, so that a running server's readers do not notice
@@ -103,7 +102,7 @@ def _import_places(opened: Office, route_file: RouteFile, rejects: Rejects, dry_
 
 def _import_jobs(opened: Office, route_file: RouteFile, rejects: Rejects, cycle: str, dry_run: bool) -> bool:
     """Import what is to be read in a cycle; tell whether there was nothing to import."""
-    _warn_of_its_name(cycle, opened.store.read(lambda tx: tx.jobs.cycles()))
+    warn_of_its_name(cycle, opened.store.read(lambda tx: tx.jobs.cycles()))
     total = ImportCount()
     for jobs in _batches(route_file, rejects):
         total += opened.call(import_jobs, Import(cycle, jobs, dry_run))
@@ -113,7 +112,7 @@ def _import_jobs(opened: Office, route_file: RouteFile, rejects: Rejects, cycle:
         if meter not in route_file and meter not in rejects.meters
     ]
     is_empty = total == ImportCount()
-    renewed = None if dry_run or is_empty else opened.call(renew_limits, Cycle(cycle))
+    renewed = None if dry_run or is_empty else opened.call(renew_limits, Renewal(cycle, route_file.routes))
     # Rows that were set aside and mended are a part of their routes only.
     _tell(cycle, total, [] if route_file.is_of_rejects else left_out, dry_run)
     if renewed:
@@ -130,11 +129,6 @@ def _office(database: DatabasePlace, dry_run: bool) -> Iterator[Office]:
     else:
         with office(database, create=not dry_run) as opened:
             yield opened
-
-
-def _warn_of_its_name(cycle: str, cycles: Collection[str]) -> None:
-    if cycle not in cycles and is_unlike(cycle, cycles):
-        click.echo(f"Warning: the new cycle {cycle} is named unlike the others, such as {max(cycles)}", err=True)
 
 
 def _meters_on(opened: Office, cycle: str, routes: list[str]) -> Iterator[str]:

@@ -41,13 +41,15 @@ class JobLimits:
     """All that an answer for a job is judged by: stored with the job as a text, some 400 bytes.
 
     `first_day` is that of its cycle. An inactive meter is expected to use nothing. `sensitivity` is the office's
-    setting (see `metermt.rules.limits`).
+    setting (see `metermt.rules.limits`). `estimated_on` is the day of the last estimate since the last actual reading,
+    None without one: no value is judged by it, but none was read before it.
     """
 
     limits: Limits
     first_day: date | None = None
     active: bool = True
     sensitivity: float = SENSITIVITY
+    estimated_on: date | None = None
 
     def as_text(self) -> str:
         """Return it as it is stored."""
@@ -64,7 +66,7 @@ def judged_at(standing: Standing, answer: Answer, now: datetime) -> Judgement:
     """
     by = cast(JobLimits, from_text(JobLimits, standing.limits)) if standing.limits else _NO_LIMITS
     when = cast(datetime, answer.when)
-    last, first_day = by.limits.previous_on, by.first_day
+    last, first_day = by.estimated_on or by.limits.previous_on, by.first_day
     check_time(answer.meter, when, now, _midnight(last), _midnight(first_day))
     if answer.value is None:
         return Judgement()

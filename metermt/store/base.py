@@ -13,8 +13,10 @@ from metermt.model import Lease, Reading, Walk
 from metermt.quality import Look
 from metermt.rules.handout import Wish
 from metermt.store.begun import Begun
+from metermt.store.billing import Batches
 from metermt.store.gathered import Facts, Key, Offer
 from metermt.store.groups import Jobs, Leases, Readings, Walks
+from metermt.store.office import Office
 from metermt.store.people import Accounts, Servers, Sessions
 from metermt.store.settings import Settings
 from metermt.store.sites import Notes, Places
@@ -36,6 +38,8 @@ class Tx:
     walks: Walks
     notes: Notes
     settings: Settings
+    office: Office
+    batches: Batches
 
     def foresee(self, steps: Callable[[], object]) -> None:
         """Say which steps will be asked again for what they find, so that a store that is far away may find it along.

@@ -7,6 +7,7 @@ from typing import NamedTuple, TypeVar
 from metermt.fieldnotes import Found, Note, Reason
 from metermt.model import Account, Assignment, Job, Lease, Place, Reading, Server, Setting, Walk
 from metermt.quality import Look
+from metermt.rules.history import Read
 from metermt.safedict import ThreadSafeDict, _MeterDict
 from metermt.store.gathered import KnownJob
 from metermt.store.undo import Groups, Ordered, Undo
@@ -53,7 +54,7 @@ class Facts:
         self.cycles: ThreadSafeDict[str, Cycle] = ThreadSafeDict()
         self.jobs: ThreadSafeDict[int, Job] = ThreadSafeDict()  # by id
         self.places: ThreadSafeDict[str, Place] = ThreadSafeDict()  # by the number of the meter
-        self.shown: ThreadSafeDict[tuple[str, date, bool], int] = ThreadSafeDict()  # by meter, day, whether it was new
+        self.shown: ThreadSafeDict[tuple[str, date, bool], Read] = ThreadSafeDict()  # by meter, day, whether it was new
         self.limits: ThreadSafeDict[int, str] = ThreadSafeDict()  # by the job's id, as the next one
         self.looks: ThreadSafeDict[int, Look | None] = ThreadSafeDict()
         self.skipped: ThreadSafeDict[int, None] = ThreadSafeDict()

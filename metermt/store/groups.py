@@ -31,7 +31,7 @@ class Jobs(ABC):
 
     @abstractmethod
     def open_cycle(self, cycle: str, first_day: date | None = None, due: date | None = None) -> None:
-        """Add a cycle, unless it is there: its first day, and the day by which it is to be read."""
+        """Add a cycle: its first day, and the day by which it is to be read. One that is there keeps its first day."""
 
     @abstractmethod
     def days(self) -> dict[str, tuple[date | None, date | None]]:
@@ -79,10 +79,6 @@ class Jobs(ABC):
 
         A lease whose time is over still is one, until `Leases.end_expired`.
         """
-
-    @abstractmethod
-    def walk(self, cycle: str, most: int, after: tuple[str, int, str] = ("", -1, "")) -> list[KnownJob]:
-        """Return the first jobs of a cycle without a reading, in the order of `Job.place`, from after such a place."""
 
     @abstractmethod
     def standings(self, meters: Iterable[str]) -> list[Standing]:
@@ -216,6 +212,10 @@ class Readings(ABC):
     @abstractmethod
     def add(self, readings: Sequence[tuple[int, Reading]]) -> None:
         """Add readings to jobs, by id. Each becomes the one that counts; its job is done, and its lease has ended."""
+
+    @abstractmethod
+    def on_record(self, jobs: Iterable[int]) -> set[int]:
+        """Return which of these jobs, by id, have readings, whether one of them counts or not."""
 
     @abstractmethod
     def ask_again(self, looks: Mapping[int, Look | None]) -> None:

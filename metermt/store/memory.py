@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from threading import RLock
-from typing import TypeVar
+from typing import TypeVar, cast
 
 from metermt.errors import StoreError
 from metermt.model import Account, Job, Lease, Reading, Server, Status, User
@@ -14,6 +14,7 @@ from metermt.quality import Look
 from metermt.safedict import ThreadSafeDict
 from metermt.store.base import Store, Tx
 from metermt.store.begun import Begun, Over
+from metermt.store.billing import Batches
 from metermt.store.facts import Facts, found_in
 from metermt.store.gathered import Key, KnownJob
 from metermt.store.groups import LATEST, Leases, Readings
@@ -23,6 +24,7 @@ from metermt.store.memory_notes import MemoryNotes
 from metermt.store.memory_places import MemoryPlaces
 from metermt.store.memory_settings import MemorySettings
 from metermt.store.memory_walks import MemoryWalks
+from metermt.store.office import Office
 from metermt.store.people import Accounts, Servers
 
 T = TypeVar("T")
@@ -116,6 +118,10 @@ class _Readings(Readings):
             if reading.answer.key is not None:
                 facts.undo.put(self._by_key, (reading.username, reading.answer.key), reading)
 
+    def on_record(self, jobs: Iterable[int]) -> set[int]:
+        asked = found_in(self._facts.jobs, jobs)
+        return {job_id for job_id, job in asked.items() if self._facts.cycles[job.cycle].readings.get(job.meter.number)}
+
     def ask_again(self, looks: Mapping[int, Look | None]) -> None:
         for job_id, look in looks.items():
             self._facts.undo.put(self._facts.looks, job_id, look)
@@ -176,6 +182,13 @@ class _Servers(Servers):
             self._facts.undo.drop(self._facts.servers, name)
 
 
+class _NoOffice:
+    """What this store has instead of `Office`: it is for a reader's round."""
+
+    def __getattr__(self, _step: str) -> None:
+        raise StoreError("The office needs a database: a server without one has readers' rounds only")
+
+
 class MemoryStore(Store):
     """A store in memory. One lock makes a transaction one step."""
 
@@ -194,6 +207,8 @@ class MemoryStore(Store):
             MemoryWalks(facts),
             MemoryNotes(facts),
             MemorySettings(facts),
+            cast(Office, _NoOffice()),
+            cast(Batches, _NoOffice()),
         )
 
     def read(self, work: Callable[[Tx], T]) -> T:

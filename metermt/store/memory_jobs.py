@@ -29,9 +29,12 @@ class MemoryJobs(Jobs):
         return {name: cycle.is_open for name, cycle in sorted(self._facts.cycles.items())}
 
     def open_cycle(self, cycle: str, first_day: date | None = None, due: date | None = None) -> None:
-        if cycle not in self._facts.cycles:
+        there = self._facts.cycles.get(cycle)
+        if there is None:
             there = Cycle(True, (first_day, due), ThreadSafeDict(), _MeterDict(), [], Ordered(self._facts.undo))
-            self._facts.undo.put(self._facts.cycles, cycle, there)
+        elif due is not None:
+            there = there._replace(days=(there.days[0], due))
+        self._facts.undo.put(self._facts.cycles, cycle, there)
 
     def days(self) -> dict[str, tuple[date | None, date | None]]:
         return {name: cycle.days for name, cycle in sorted(self._facts.cycles.items())}
@@ -114,13 +117,10 @@ class MemoryJobs(Jobs):
         return [meter for *_, meter in sorted(job.place for job in jobs if job.route in asked)]
 
     def unread(self, cycle: str, most: int, after: tuple[str, int, str] = ("", -1, "")) -> list[Unread]:
-        return [self._unread(known.id) for known in self.walk(cycle, most, after)]
-
-    def walk(self, cycle: str, most: int, after: tuple[str, int, str] = ("", -1, "")) -> list[KnownJob]:
         there = self._facts.cycles.get(cycle)
         ids = [there.ids[meter] for meter, reading in there.readings.items() if reading is None] if there else []
         places = sorted((self._facts.jobs[job_id].place[1:], job_id) for job_id in ids)
-        return [KnownJob(job_id, self._facts.jobs[job_id]) for place, job_id in places if place > after][:most]
+        return [self._unread(job_id) for place, job_id in places if place > after][:most]
 
     def standings(self, meters: Iterable[str]) -> list[Standing]:
         asked = list(meters)

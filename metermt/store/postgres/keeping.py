@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from types import MappingProxyType
 
 from metermt.model import Lease, Reading
+from metermt.rules.review import billing_of
 from metermt.store.postgres.sql import PostgresSql, as_json
 from metermt.store.sql.readings import COLUMNS, row_of
 
@@ -28,11 +29,14 @@ class Keeping:
         """Do what `Tx.keep` does, at the latest when the transaction ends."""
         if not (readings or done or leases):
             return
-        new = [(*row_of(job, reading), *self.gathered.get(job, (None, None))) for job, reading in readings]
+        new = [
+            (*row_of(job, reading), billing_of(reading), *self.gathered.get(job, (None, None)))
+            for job, reading in readings
+        ]
         lent = {lease.job: (lease.job, lease.username, lease.session, lease.until) for lease in leases}
         self._sql.keep(
             _KEEP,
-            as_json((*COLUMNS, "was", "was_leased"), new),
+            as_json((*COLUMNS, "billing", "was", "was_leased"), new),
             as_json(("job", "username", "session", "until"), lent.values()),
             as_json(("cycle", "username", "count"), [(*key, number) for key, number in done.items()]),
         )
@@ -43,7 +47,8 @@ _KEEP = """
     WITH new AS MATERIALIZED (
         SELECT nextval('readings_id_seq') AS id, * FROM json_to_recordset(?) AS new(
             job BIGINT, username TEXT, value BIGINT, reason TEXT, read_at TEXT, recorded_at TEXT, key TEXT,
-            quality TEXT, flags TEXT, cause TEXT, code TEXT, was BIGINT, was_leased INTEGER
+            quality TEXT, flags TEXT, cause TEXT, code TEXT, billing TEXT, was BIGINT,
+            was_leased INTEGER
         )
     ),
     lent AS MATERIALIZED (SELECT * FROM json_populate_recordset(NULL::leases, ?)),
@@ -62,8 +67,8 @@ _KEEP = """
         SET username = excluded.username, session = excluded.session, until = excluded.until
     ),
     done AS (
-        UPDATE jobs SET reading = latest.id, state = 'done', leased = 0
-        FROM (SELECT DISTINCT ON (job) job, id, was, was_leased FROM new ORDER BY job, id DESC) AS latest
+        UPDATE jobs SET reading = latest.id, state = 'done', leased = 0, billing = latest.billing
+        FROM (SELECT DISTINCT ON (job) job, id, billing, was, was_leased FROM new ORDER BY job, id DESC) AS latest
         WHERE jobs.id = latest.job
           AND (latest.was_leased IS NULL
                OR (jobs.reading IS NOT DISTINCT FROM latest.was AND jobs.leased = latest.was_leased))

@@ -19,9 +19,11 @@ from metermt.store.postgres.sql import CLOSING, PostgresSql, as_json
 from metermt.store.sql import accounts as in_accounts
 from metermt.store.sql import jobs as in_sql
 from metermt.store.sql.accounts import SqlAccounts
+from metermt.store.sql.batches import SqlBatches
 from metermt.store.sql.jobs import JOB, SqlJobs, job_of
 from metermt.store.sql.leases import SqlLeases
 from metermt.store.sql.notes import SqlNotes
+from metermt.store.sql.office import SqlOffice
 from metermt.store.sql.places import SqlPlaces
 from metermt.store.sql.readings import SqlReadings
 from metermt.store.sql.servers import SqlServers
@@ -51,6 +53,9 @@ class PostgresTx(Tx):
         self.walks = SqlWalks(sql)
         self.notes = SqlNotes(sql)
         self.settings = SqlSettings(sql)
+        lock = " FOR NO KEY UPDATE OF jobs" if sql.writes else ""
+        self.office = SqlOffice(sql, lock)
+        self.batches = SqlBatches(sql, lock)
 
     def foresee(self, steps: Callable[[], object]) -> None:
         with self._sql.ahead():

@@ -26,7 +26,8 @@ _STATES = {state.value: state for state in JobState}
 # CROSS JOIN, as SQLite keeps the order of its tables: the few open cycles come first, and their index gives the order.
 _OPEN_CYCLES = "FROM cycles CROSS JOIN jobs"
 STANDINGS = (
-    "SELECT jobs.id, jobs.meter, jobs.cycle, jobs.dials, jobs.state, readings.username, leases.username, leases.until,"
+    "SELECT jobs.id, jobs.meter, jobs.cycle, jobs.dials, jobs.state,"
+    " CASE WHEN readings.id IS NOT NULL THEN coalesce(readings.username, '') END, leases.username, leases.until,"
     " jobs.handed_to, limits.limits, looks.username, looks.value, looks.key"
     f" {_OPEN_CYCLES} LEFT JOIN readings ON readings.id = jobs.reading LEFT JOIN leases ON leases.job = jobs.id"
     " LEFT JOIN limits ON limits.job = jobs.id LEFT JOIN looks ON looks.job = jobs.id"
@@ -78,10 +79,6 @@ _UNREAD = (
     " FROM jobs LEFT JOIN leases ON leases.job = jobs.id WHERE jobs.cycle = ? AND jobs.reading IS NULL"
     " AND (jobs.route, jobs.sequence, jobs.meter) > (?, ?, ?) ORDER BY jobs.route, jobs.sequence, jobs.meter LIMIT ?"
 )
-_WALK = (
-    f"SELECT jobs.id, {JOB} FROM jobs WHERE jobs.cycle = ? AND jobs.reading IS NULL"
-    " AND (jobs.route, jobs.sequence, jobs.meter) > (?, ?, ?) ORDER BY jobs.route, jobs.sequence, jobs.meter LIMIT ?"
-)
 _LIMITS = (
     "SELECT jobs.meter, limits.limits FROM jobs JOIN limits ON limits.job = jobs.id"
     " WHERE jobs.meter {among} AND jobs.cycle = ?"
@@ -120,7 +117,8 @@ class SqlJobs(Steps, Jobs):
 
     def open_cycle(self, cycle: str, first_day: date | None = None, due: date | None = None) -> None:
         row = (cycle, first_day and first_day.isoformat(), due and due.isoformat())
-        self._sql.insert("cycles", ("cycle", "first_day", "due"), [row], "ON CONFLICT (cycle) DO NOTHING")
+        there = "NOTHING" if due is None else "UPDATE SET due = excluded.due"
+        self._sql.insert("cycles", ("cycle", "first_day", "due"), [row], f"ON CONFLICT (cycle) DO {there}")
 
     def days(self) -> dict[str, tuple[date | None, date | None]]:
         rows = self._sql.rows("SELECT cycle, first_day, due FROM cycles ORDER BY cycle")
@@ -176,9 +174,6 @@ class SqlJobs(Steps, Jobs):
 
     def unread(self, cycle: str, most: int, after: tuple[str, int, str] = ("", -1, "")) -> list[Unread]:
         return [Unread(*row) for row in self._sql.rows(_UNREAD, cycle, *after, most)]
-
-    def walk(self, cycle: str, most: int, after: tuple[str, int, str] = ("", -1, "")) -> list[KnownJob]:
-        return [KnownJob(row[0], job_of(*row[1:])) for row in self._sql.rows(_WALK, cycle, *after, most)]
 
     def standings(self, meters: Iterable[str]) -> list[Standing]:
         return [standing_of(*row) for row in self._sql.rows_among(STANDINGS, meters)]

@@ -7,6 +7,7 @@ from typing import Any, cast
 
 from metermt.model import Answer, Job, Reading, Status
 from metermt.quality import Cause, Flag, Look, Quality
+from metermt.rules.review import billing_of
 from metermt.store.gathered import Key
 from metermt.store.groups import LATEST, Readings
 from metermt.store.sql.dialect import Row, Steps
@@ -22,7 +23,8 @@ _BY_KEY = (
 _PAGE = 2000  # jobs whose readings are read at once
 _IN_ORDER = f"""
     SELECT jobs.reading = readings.id, {JOB}, {READING} FROM (
-        SELECT * FROM jobs WHERE (cycle, route, sequence, meter) > (?, ?, ?, ?) AND reading IS NOT NULL
+        SELECT * FROM jobs WHERE (cycle, route, sequence, meter) > (?, ?, ?, ?)
+        AND (reading IS NOT NULL OR billing = 'again')
         ORDER BY cycle, route, sequence, meter LIMIT {_PAGE}
     ) AS jobs CROSS JOIN readings WHERE readings.job = jobs.id
     ORDER BY jobs.cycle, jobs.route, jobs.sequence, jobs.meter, readings.id
@@ -55,10 +57,13 @@ class SqlReadings(Steps, Readings):
 
     def add(self, readings: Sequence[tuple[int, Reading]]) -> None:
         ids = self._sql.insert_numbered("readings", COLUMNS, [row_of(*pair) for pair in readings])
-        latest = {job: id_ for (job, _), id_ in zip(readings, ids, strict=True)}  # of several of one job the last one
-        done = [(reading, "done", 0, job) for job, reading in latest.items()]
-        self._sql.update("jobs", ("reading", "state", "leased"), ("id",), done)
-        self._sql.delete("leases", "job", latest)
+        # of several of one job the last one
+        done = {job: (id_, "done", 0, billing_of(new), job) for (job, new), id_ in zip(readings, ids, strict=True)}
+        self._sql.update("jobs", ("reading", "state", "leased", "billing"), ("id",), done.values())
+        self._sql.delete("leases", "job", done)
+
+    def on_record(self, jobs: Iterable[int]) -> set[int]:
+        return {job for (job,) in self._sql.rows_among("SELECT DISTINCT job FROM readings WHERE job {among}", jobs)}
 
     def ask_again(self, looks: Mapping[int, Look | None]) -> None:
         self._sql.delete("looks", "job", [job for job, look in looks.items() if look is None])
@@ -102,7 +107,7 @@ def row_of(job: int, reading: Reading) -> Row:
     answer = reading.answer
     when = cast(datetime, answer.when)  # as in every answer that was accepted
     return (
-        *(job, reading.username, answer.value, answer.reason),
+        *(job, reading.username or None, answer.value, answer.reason),
         *(when.isoformat(), _text(reading.recorded_at), answer.key),
         *(reading.quality, " ".join(reading.flags), reading.cause or "", answer.code),
     )
@@ -114,7 +119,7 @@ def reading_of(*columns: Any, counts: bool = True) -> Reading:
     answer = Answer(meter, value, reason, _utc(read_at), key, code=code)
     odd = tuple(map(Flag, flags.split()))
     judged = (Quality(quality), odd, Cause(cause) if cause else None)
-    return Reading(answer, username, cycle, _utc(recorded_at), counts, *judged)
+    return Reading(answer, username or "", cycle, _utc(recorded_at), counts, *judged)
 
 
 @lru_cache(maxsize=64)  # all that is accepted in one transaction has the same

@@ -2,10 +2,12 @@
 
 from metermt.store.base import Tx
 from metermt.store.sql.accounts import SqlAccounts
+from metermt.store.sql.batches import SqlBatches
 from metermt.store.sql.dialect import Sql
 from metermt.store.sql.jobs import SqlJobs
 from metermt.store.sql.leases import SqlLeases
 from metermt.store.sql.notes import SqlNotes
+from metermt.store.sql.office import SqlOffice
 from metermt.store.sql.places import SqlPlaces
 from metermt.store.sql.readings import SqlReadings
 from metermt.store.sql.servers import SqlServers
@@ -27,4 +29,6 @@ def transaction_on(sql: Sql) -> Tx:
         SqlWalks(sql),
         SqlNotes(sql),
         SqlSettings(sql),
+        SqlOffice(sql),
+        SqlBatches(sql),
     )

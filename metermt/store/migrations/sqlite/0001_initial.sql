@@ -56,6 +56,7 @@ CREATE TABLE history (
     place     INTEGER NOT NULL REFERENCES places,
     read_on   TEXT NOT NULL,
     exchanged INTEGER NOT NULL,          -- 1: it is the first reading of a new device
+    estimated INTEGER NOT NULL,          -- 1: nobody has read it
     value     INTEGER NOT NULL,
     PRIMARY KEY (place, read_on, exchanged)
 ) STRICT, WITHOUT ROWID;
@@ -94,11 +95,14 @@ CREATE TABLE jobs (
     leased        INTEGER NOT NULL DEFAULT 0,    -- 1 while there is a lease of it
     handed_to     TEXT,                          -- whose the last lease was, also when it has ended
     reading       INTEGER REFERENCES readings,   -- the one that counts
+    billing       TEXT NOT NULL DEFAULT '',      -- how far its result is on its way to billing
     note          TEXT NOT NULL DEFAULT '',      -- what a reader has left last about the place
     UNIQUE (cycle, meter)
 ) STRICT;
 CREATE INDEX jobs_at ON jobs (place);
 CREATE INDEX jobs_free ON jobs (route, cycle, sequence, meter) WHERE state = 'open' AND leased = 0;
+CREATE INDEX jobs_ready ON jobs (cycle, route, sequence, meter) WHERE billing = 'ready';
+CREATE INDEX jobs_waiting ON jobs (id) WHERE billing = 'waiting';
 CREATE INDEX jobs_skipped ON jobs (route, cycle, sequence, meter) WHERE state = 'skipped' AND leased = 0;
 -- For exports. Of all jobs, so that neither handing one out nor a reading writes to it. UNIQUE, as (cycle, meter) is: so
 -- SQLite knows that the readings of one job come in order, and sorts nothing.
@@ -124,7 +128,7 @@ CREATE INDEX leases_until ON leases (until);
 CREATE TABLE readings (
     id          INTEGER PRIMARY KEY,
     job         INTEGER NOT NULL REFERENCES jobs,
-    username    TEXT NOT NULL REFERENCES users,
+    username    TEXT REFERENCES users,   -- NULL: somebody who worked on the database itself
     value       INTEGER,                 -- NULL: there is only a reason
     reason      TEXT NOT NULL,
     read_at     TEXT NOT NULL,
@@ -140,6 +144,63 @@ CREATE UNIQUE INDEX readings_key ON readings (key, username) WHERE key IS NOT NU
 CREATE INDEX readings_of ON readings (job);
 -- For what a reader has sent last.
 CREATE INDEX readings_by ON readings (username, id);
+
+-- What the office has decided of results.
+CREATE TABLE decisions (
+    id         INTEGER PRIMARY KEY,
+    job        INTEGER NOT NULL REFERENCES jobs,
+    reading    INTEGER REFERENCES readings, -- the one that counted then; NULL: there was none
+    verdict    TEXT NOT NULL,
+    why        TEXT NOT NULL,
+    username   TEXT NOT NULL,             -- empty: somebody who worked on the database itself
+    decided_at TEXT NOT NULL
+) STRICT;
+CREATE INDEX decisions_of ON decisions (job, id);
+
+-- Devices that were taken down, and what was put up there instead.
+CREATE TABLE exchanges (
+    id         INTEGER PRIMARY KEY,
+    place      INTEGER NOT NULL REFERENCES places,
+    read_on    TEXT NOT NULL,
+    old_meter  TEXT NOT NULL,
+    new_meter  TEXT NOT NULL,
+    final      INTEGER NOT NULL, -- what the old one showed last
+    initial    INTEGER NOT NULL, -- what the new one showed first
+    dials      INTEGER, -- of the old one, as the next one
+    multiplier TEXT NOT NULL,
+    username   TEXT NOT NULL, -- empty: somebody who worked on the database itself
+    made_at    TEXT NOT NULL
+) STRICT;
+CREATE INDEX exchanges_at ON exchanges (place);
+
+-- What billing was given at once.
+CREATE TABLE batches (
+    number             INTEGER PRIMARY KEY,
+    made_at            TEXT NOT NULL,
+    made_by            TEXT NOT NULL, -- empty: somebody who worked on the database itself
+    cycle              TEXT, -- NULL: all, as the next one
+    route              TEXT,
+    lines              INTEGER NOT NULL,
+    sum_values         INTEGER NOT NULL,
+    sum_registered_use INTEGER NOT NULL,
+    sum_billed_use     TEXT NOT NULL,
+    layout             TEXT NOT NULL,
+    layout_text        TEXT NOT NULL,
+    worked_at          REAL NOT NULL, -- when a line was added last
+    whole              INTEGER NOT NULL -- 0: it is being made, or was cut off and is taken back by the next one
+) STRICT;
+CREATE TABLE batch_lines (
+    batch   INTEGER NOT NULL REFERENCES batches,
+    number  INTEGER NOT NULL,
+    job     INTEGER NOT NULL REFERENCES jobs,
+    reading INTEGER NOT NULL REFERENCES readings,
+    kind    TEXT NOT NULL,
+    line    TEXT NOT NULL,
+    PRIMARY KEY (batch, number)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX batch_lines_of ON batch_lines (job, batch);
+-- What came after that corrects it.
+CREATE UNIQUE INDEX billed_once ON batch_lines (job) WHERE kind = 'reading';
 
 -- What a value is judged by, computed when a cycle is opened.
 CREATE TABLE limits (

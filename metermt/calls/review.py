@@ -1,0 +1,218 @@
+"""The office decides of results that are odd, or without a value, and corrects others."""
+
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, date, datetime, time
+from typing import cast
+
+from metermt.calls.cycles import Cycle
+from metermt.calls.table import MAX_ITEMS, Ask, Turn, Weight, call
+from metermt.decisions import Decision, Past, Result, Verdict, Waiting
+from metermt.errors import DecisionError, Error, UnknownMeter
+from metermt.model import Reading, Role
+from metermt.quality import Billing, Quality
+from metermt.rules.answers import shown
+from metermt.rules.history import Read
+from metermt.rules.limits import Limits
+from metermt.rules.looks import JobLimits
+from metermt.rules.review import check_undecided, check_when, check_why, expected_on, put_by_office
+from metermt.wire import from_text
+
+_PAGE = 200  # results that are told at once, each with its past
+_PAST = 12  # earlier values that are shown beside a result
+
+
+@dataclass(frozen=True, slots=True)
+class Reviewed:
+    """Which results are asked for."""
+
+    after: int = 0
+    """The page that comes after this number, which the page before has told; 0 for the first one."""
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """Some results that wait."""
+
+    waiting: list[Waiting]
+    after: int | None
+    """Asks for the next page; None when there is none."""
+
+
+@dataclass(frozen=True, slots=True)
+class Said:
+    """What is decided of one result, which is named by the number of its reading."""
+
+    reading: int
+    verdict: Verdict
+    value: int | None = None
+    """What counts instead, for `Verdict.EDIT`."""
+    why: str = ""
+    """Wanted for an edit. For a re-read it is the note for whoever goes there."""
+
+
+@dataclass(frozen=True, slots=True)
+class Decisions:
+    """Many of these."""
+
+    decisions: list[Said] = field(default_factory=list)
+
+
+@dataclass(frozen=True, slots=True)
+class Correction:
+    """Another value for a meter, whatever counted so far; of the latest cycle in which it has a job, or of this one."""
+
+    meter: str
+    value: int
+    why: str
+    cycle: str | None = None
+    on: date | None = None
+    """The day on which it was read, by the calendar of the server; None for the time of what counted so far, or now."""
+
+
+@call(Role.SUPERVISOR, Weight.READ, is_large=lambda _request: True)
+def list_waiting(turn: Turn, ask: Ask[Reviewed]) -> Page:
+    """Return up to 200 results that wait for a decision, each with the past of its place."""
+    found = turn.tx.office.waiting(_PAGE, ask.request.after)
+    numbers: dict[str, list[str]] = {}  # of meters, by cycle
+    for one in found:
+        numbers.setdefault(one.job.cycle, []).append(one.job.meter.number)
+    shown_before = {cycle: turn.tx.places.history(meters, but_not=cycle) for cycle, meters in numbers.items()}
+    limits = {cycle: turn.tx.jobs.limits(cycle, meters) for cycle, meters in numbers.items()}
+    waiting = [
+        _waiting(
+            one,
+            shown_before[one.job.cycle].get(one.job.meter.number, ()),
+            limits[one.job.cycle].get(one.job.meter.number),
+        )
+        for one in found
+    ]
+    return Page(waiting, found[-1].id if len(found) == _PAGE else None)
+
+
+@call(Role.SUPERVISOR, Weight.WRITE, is_large=lambda _request: True)
+def decide(turn: Turn, ask: Ask[Decisions]) -> list[Error | None]:
+    """Decide of up to 1,000 results; return of each its error, or None when it is decided.
+
+    `DecisionError` says that one was decided already, has changed meanwhile, or cannot be decided so.
+    """
+    said = ask.request.decisions
+    if len(said) > MAX_ITEMS:
+        raise DecisionError(f"Decide of at most {MAX_ITEMS} results at once")
+    office = turn.tx.office
+    waiting = _Waiting(turn, office.results({one.reading for one in said}), ask.username)
+    outcomes: list[Error | None] = []
+    for one in said:
+        try:
+            waiting.decide(one)
+            outcomes.append(None)
+        except DecisionError as error:
+            outcomes.append(error.with_traceback(None))
+    waiting.keep()
+    return outcomes
+
+
+@call(Role.SUPERVISOR, Weight.WRITE)
+def correct_reading(turn: Turn, ask: Ask[Correction]) -> Cycle:
+    """Have another value count for a meter, whether it was read and decided or not; what was read stays on record.
+
+    Of the cycle that is named, or of the latest in which the meter has a job; it may be closed. If it was missed, the
+    value is flagged as late, and the day on which it was read is to be told. Returns the cycle. Raises `UnknownMeter`,
+    or `DecisionError` if there is no such job, or the value cannot be.
+    """
+    asked = ask.request
+    why = check_why(asked.why, wanted=True)
+    there = turn.tx.office.of_meters([asked.meter])
+    if not there:
+        raise UnknownMeter(f"Unknown meter {shown(asked.meter)}: check the number on the meter")
+    meant = [one for one in there if asked.cycle in (None, one.job.cycle)]
+    if not meant:
+        cycles = ", ".join(one.job.cycle for one in there)
+        raise DecisionError(f"Meter {asked.meter} has no job in cycle {shown(asked.cycle)}; it has one in {cycles}")
+    result = meant[-1]
+    when = datetime.combine(asked.on, time(12)).astimezone(UTC) if asked.on else None
+    check_when(result, when, turn.moment)
+    reading = put_by_office(result, asked.value, Quality.EDITED, ask.username, turn.moment, when)
+    turn.tx.office.add([_decision(result, Verdict.EDIT, why, ask.username, turn.moment)])
+    turn.tx.readings.add([(result.id, reading)])
+    return Cycle(result.job.cycle)
+
+
+class _Waiting:
+    """Some results, and what is decided of them."""
+
+    def __init__(self, turn: Turn, results: Mapping[int, Result], username: str) -> None:
+        self._turn, self._results, self._username = turn, results, username
+        self._cycles = turn.tx.jobs.cycles()
+        self._before = turn.tx.office.decisions({result.id for result in results.values()})
+        self._made: dict[int, Decision] = {}  # by the reading's id, as the next ones by the job's
+        self._approved: dict[int, Billing] = {}
+        self._again: dict[int, str] = {}
+        self._put: list[tuple[int, Reading]] = []
+
+    def decide(self, said: Said) -> None:
+        """Decide of one. Raises `DecisionError`, and then nothing is decided of it."""
+        if said.reading in self._made:
+            raise DecisionError(f"Result {said.reading} is named twice: decide of it once")
+        found = self._results.get(said.reading)
+        result = check_undecided(found, said.reading, [one for one in self._before if found and one.job == found.id])
+        why = check_why(said.why, wanted=said.verdict is Verdict.EDIT)
+        match said.verdict:
+            case Verdict.APPROVE:
+                self._approved[result.id] = Billing.READY
+            case Verdict.EDIT:
+                if said.value is None:
+                    raise DecisionError("An edit wants the value that counts")
+                self._put.append(
+                    (result.id, put_by_office(result, said.value, Quality.EDITED, self._username, self._turn.moment))
+                )
+            case Verdict.ESTIMATE:
+                raise DecisionError("Estimates are made by estimate_readings")
+            case Verdict.REREAD:
+                if not self._cycles[result.job.cycle]:
+                    raise DecisionError(
+                        f"Cycle {result.job.cycle} is closed, so {result.job.meter.number} is read no more in it:"
+                        f" estimate it, or reopen the cycle (metermt cycles reopen {result.job.cycle})"
+                    )
+                self._again[result.id] = why or result.job.note
+        self._made[said.reading] = _decision(result, said.verdict, why, self._username, self._turn.moment)
+
+    def keep(self) -> None:
+        """Keep what was decided."""
+        tx = self._turn.tx
+        counted = tx.office.counted_for(self._again)
+        tx.office.add(self._made.values())
+        tx.office.move(self._approved)
+        tx.readings.add(self._put)
+        cycles = {result.id: result.job.cycle for result in self._results.values()}
+        less = Counter((cycles[job], username) for job, username in counted.items())
+        tx.readings.count({one: -number for one, number in less.items()})
+        tx.office.send_again(self._again)
+
+
+def _decision(result: Result, verdict: Verdict, why: str, username: str, now: datetime) -> Decision:
+    return Decision(result.id, result.reading_id, verdict, why, username, now)
+
+
+def _waiting(result: Result, before: Iterable[Read], limits: str | None) -> Waiting:
+    reading = cast(Reading, result.reading)
+    said = reading.answer
+    by = cast(JobLimits, from_text(JobLimits, limits)).limits if limits else Limits()
+    when = cast(datetime, said.when)  # as in every answer that was accepted
+    past = sorted(before, key=lambda read: read.on)[-_PAST:]
+    return Waiting(
+        reading=cast(int, result.reading_id),
+        job=result.job,
+        value=said.value,
+        reason=said.reason,
+        code=said.code,
+        flags=reading.flags,
+        cause=reading.cause,
+        quality=reading.quality,
+        username=reading.username,
+        when=when,
+        recorded_at=reading.recorded_at,
+        expected=expected_on(when.astimezone().date(), by),
+        past=[Past(read.on, read.value) for read in past],
+    )

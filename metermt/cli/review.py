@@ -1,0 +1,284 @@
+"""`metermt review`: the office decides of what is odd, or without a value."""
+
+from collections.abc import Callable, Iterable, Sequence
+from datetime import datetime
+from functools import wraps
+from typing import Any
+
+import click
+
+from metermt.calls.estimating import Outcome
+from metermt.calls.officecalls import OfficeCalls
+from metermt.calls.review import Said
+from metermt.cli.columns import print_columns
+from metermt.cli.common import MeterGroup
+from metermt.cli.office import Opening, office_options
+from metermt.cli.reviewing import review_each
+from metermt.cli.sparkline import sparkline, use_a_day
+from metermt.decisions import Verdict, Waiting
+from metermt.errors import DecisionError
+from metermt.printable import counted, local_time
+from metermt.rules.review import severity
+
+_ORDERS: dict[str, Callable[[Waiting], Any]] = {
+    "severity": lambda one: (-severity(one.flags, one.value), one.job.place),
+    "route": lambda one: one.job.place,
+    "age": lambda one: (one.recorded_at, one.job.place),
+}
+_Chooser = Callable[[OfficeCalls], list[Waiting]]
+
+
+@click.group(cls=MeterGroup)
+def review() -> None:
+    """Decide of readings that are odd, and of meters that were not read. Works beside a running server.
+
+    Nothing of that goes to billing before somebody has decided: it is approved, edited, estimated, or read again.
+    """
+
+
+def _selection(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Add options that say which results are meant; the command gets `chosen`, which looks them up."""
+
+    @click.option("--cycle", help="Only those of this reading period.")
+    @click.option("--route", help="Only those of this route.")
+    @click.option("--flag", "flags", multiple=True, help="Only those with this flag, or with this code of a reason.")
+    @click.option(
+        "--by", "order", type=click.Choice(list(_ORDERS)), default="severity", show_default=True, help="In this order."
+    )
+    @wraps(command)
+    def with_selection(
+        *, cycle: str | None, route: str | None, flags: tuple[str, ...], order: str, **options: Any
+    ) -> Any:
+        def chosen(office: OfficeCalls) -> list[Waiting]:
+            found = [
+                one
+                for one in office.list_waiting()
+                if cycle in (None, one.job.cycle)
+                and route in (None, one.job.route)
+                and (not flags or {*one.flags, one.code} & set(flags))
+            ]
+            return sorted(found, key=_ORDERS[order])
+
+        return command(chosen=chosen, selects=bool(cycle or route or flags), **options)
+
+    return with_selection
+
+
+@review.command(name="list", short_help="List what waits for a decision.")
+@_selection
+@office_options
+def list_(chosen: _Chooser, selects: bool, open_office: Opening) -> None:  # noqa: ARG001 - any selection will do
+    """List the results that wait, the gravest first: what is odd, with the use of the last twelve periods beside it.
+
+    \b
+    Example:
+        metermt review list
+        metermt review list --flag high --route North
+        metermt review list --by age --server meter.example.org --as gwenda
+    """
+    with open_office() as office:
+        found = chosen(office)
+    if found:
+        headings = (
+            "meter",
+            "cycle",
+            "route",
+            "value",
+            "expected",
+            "previous",
+            "odd",
+            "cause",
+            "past",
+            "reader",
+            "read",
+        )
+        print_columns([headings, *map(_row, found)], numbers=[3, 4, 5])
+    click.echo(f"{counted(len(found), 'result')} to decide of.", err=True)
+
+
+@review.command(short_help="Go through them one by one.")
+@_selection
+@office_options
+def each(chosen: _Chooser, selects: bool, open_office: Opening) -> None:  # noqa: ARG001 - any selection will do
+    """Go through the results one by one, and decide of each with a key. What is decided is kept at once.
+
+    \b
+    Example:
+        metermt review each
+        metermt review each --flag no-access
+    """
+    with open_office() as office:
+        review_each(office, chosen(office))
+
+
+def _meters(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Add METER..., or a selection, and --yes; the command gets `results`, which looks up what is meant."""
+
+    @click.argument("meters", nargs=-1, metavar="[METER]...")
+    @click.option("--yes", is_flag=True, help="Do not ask before many are decided of.")
+    @_selection
+    @wraps(command)
+    def with_meters(*, meters: tuple[str, ...], yes: bool, chosen: _Chooser, selects: bool, **options: Any) -> Any:
+        if not meters and not selects:
+            raise click.UsageError("Name the meters, or say which results with --flag, --route or --cycle")
+
+        def results(office: OfficeCalls, what: str) -> list[Waiting]:
+            found = chosen(office)
+            if meters:
+                return _named(found, [meter.upper() for meter in meters])
+            if found and not yes:
+                click.confirm(f"{what} {counted(len(found), 'result')}?", abort=True, err=True)
+            return found
+
+        return command(results=results, **options)
+
+    return with_meters
+
+
+_Results = Callable[[OfficeCalls, str], list[Waiting]]
+
+
+@review.command(short_help="They are right.")
+@_meters
+@office_options
+def approve(results: _Results, open_office: Opening) -> None:
+    """Say that results are right as they were sent: of the meters named, or of all that are selected.
+
+    \b
+    Example:
+        metermt review approve G72168 G72170
+        metermt review approve --flag rollover
+    """
+    _decide(open_office, results, "Approve", Verdict.APPROVE)
+
+
+@review.command(short_help="Send somebody there again.")
+@_meters
+@click.option("--note", default="", help="For whoever goes there; else the last note about the place is shown.")
+@office_options
+def reread(results: _Results, note: str, open_office: Opening) -> None:
+    """Have meters read again, by the same reader or another one: they are handed out as before.
+
+    \b
+    Example:
+        metermt review reread G72168 --note "The meter is behind the left door"
+        metermt review reread --flag no-access
+    """
+    _decide(open_office, results, "Read again", Verdict.REREAD, note)
+
+
+@review.command(short_help="A value is computed.")
+@_meters
+@office_options
+def estimate(results: _Results, open_office: Opening) -> None:
+    """Have values computed from the past of the places, instead of what was sent.
+
+    A value is the last accepted one and the meter's own use a day since then, of late and in this season of earlier
+    years (see docs/READING-QUALITY.md). Its quality is E. A reading that comes after all is taken, and flagged as late.
+
+    \b
+    Example:
+        metermt review estimate G72168
+        metermt review estimate --flag no-access
+    """
+    with open_office() as office:
+        found = results(office, "Estimate")
+        outcomes = office.estimate([one.reading for one in found])
+    _print_estimates(outcomes)
+
+
+@review.command(short_help="Compute values for meters that nobody has read.")
+@click.argument("cycle")
+@click.argument("meters", nargs=-1, metavar="[METER]...")
+@click.option("--route", help="Only those of this route.")
+@click.option(
+    "--on",
+    type=click.DateTime(["%Y-%m-%d"]),
+    metavar="YYYY-MM-DD",
+    help="The day to compute them for.  [default: the day by which the cycle is due]",
+)
+@click.option("--yes", is_flag=True, help="Do not ask before many are estimated.")
+@office_options
+def estimate_unread(
+    cycle: str, meters: tuple[str, ...], route: str | None, on: datetime | None, yes: bool, open_office: Opening
+) -> None:
+    """Have values computed for meters of CYCLE, open or closed, that nobody has read: those named, or all of them.
+
+    \b
+    Example:
+        metermt review estimate-unread 2026-11 --on 2026-11-15
+        metermt review estimate-unread 2026-11 G72168
+    """
+    with open_office() as office:
+        wanted = [meter.upper() for meter in meters] or [one.meter for one in office.list_missing(cycle, route)]
+        if wanted and not (meters or yes):
+            click.confirm(f"Estimate {counted(len(wanted), 'meter')}?", abort=True, err=True)
+        outcomes = office.estimate_unread(cycle, wanted, on.date() if on else None)
+    _print_estimates(outcomes)
+
+
+@review.command(short_help="Another value counts.")
+@click.argument("meter")
+@click.argument("value", type=click.IntRange(min=0))
+@click.option("--why", required=True, help="Stays on record beside the value.")
+@click.option("--cycle", help="Of this reading period, if the meter waits in several.")
+@office_options
+def edit(meter: str, value: int, why: str, cycle: str | None, open_office: Opening) -> None:
+    """Have VALUE count for METER, which waits for a decision; what the reader has sent stays on record.
+
+    \b
+    Example:
+        metermt review edit G72168 59830 --why "two digits swapped, by the photograph"
+    """
+    with open_office() as office:
+        waiting = [one for one in office.list_waiting() if cycle in (None, one.job.cycle)]
+        (one,) = _named(waiting, [meter.upper()])
+        _check(office.decide([Said(one.reading, Verdict.EDIT, value, why)]))
+    click.echo(f"{value} counts for {one.job.meter.number} in {one.job.cycle}.")
+
+
+def _named(waiting: Iterable[Waiting], meters: Sequence[str]) -> list[Waiting]:
+    """Return the results of these meters, one of each. Raises `DecisionError`."""
+    there: dict[str, list[Waiting]] = {}
+    for one in waiting:
+        there.setdefault(one.job.meter.number, []).append(one)
+    for meter in meters:
+        if meter not in there:
+            raise DecisionError(f"Meter {meter} waits for no decision (see metermt review list)")
+        if len(there[meter]) > 1:
+            cycles = " and ".join(one.job.cycle for one in there[meter])
+            raise DecisionError(f"Meter {meter} waits in {cycles}: say which with --cycle")
+    return [there[meter][0] for meter in dict.fromkeys(meters)]
+
+
+def _decide(open_office: Opening, results: _Results, what: str, verdict: Verdict, why: str = "") -> None:
+    with open_office() as office:
+        found = results(office, what)
+        outcomes = office.decide([Said(one.reading, verdict, why=why) for one in found])
+    done = sum(outcome is None for outcome in outcomes)
+    click.echo(f"{what}: {counted(done, 'result')}.")
+    _check(outcomes)
+
+
+def _print_estimates(outcomes: Sequence[Outcome]) -> None:
+    made = [outcome.made for outcome in outcomes if outcome.made]
+    if made:
+        rows = [(one.meter, one.cycle, str(one.value), str(one.use), one.how) for one in made]
+        print_columns([("meter", "cycle", "value", "use", "how"), *rows], numbers=[2, 3])
+    click.echo(f"{counted(len(made), 'meter')} estimated.", err=True)
+    _check(outcome.error for outcome in outcomes)
+
+
+def _check(outcomes: Iterable[Exception | None]) -> None:
+    """Say what could not be decided, and end with status 1 then."""
+    if refused := [outcome for outcome in outcomes if outcome]:
+        raise DecisionError("; ".join(map(str, refused)))
+
+
+def _row(one: Waiting) -> tuple[str, ...]:
+    odd = [*one.flags, *([one.reason] if one.reason else [])]
+    return (
+        *(one.job.meter.number, one.job.cycle, one.job.route),
+        *("" if number is None else str(number) for number in (one.value, one.expected, one.job.previous)),
+        *(", ".join(odd), one.cause or "", sparkline(use_a_day(one.past)), one.username, local_time(one.when)),
+    )

@@ -1,0 +1,125 @@
+"""What the office may decide of a result, and which results wait for that. Pure functions over facts."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
+from datetime import date, datetime
+from math import exp
+
+from metermt.decisions import Decision, Result, Verdict
+from metermt.errors import DecisionError
+from metermt.model import Answer, JobState, Reading
+from metermt.printable import has_control_characters
+from metermt.quality import Billing, Flag, Quality
+from metermt.rules.answers import quoted, shown
+from metermt.rules.limits import Limits
+
+MAX_WHY = 200
+"""Characters in what is said of a decision."""
+
+_OFFICE = (Quality.ESTIMATED, Quality.EDITED)
+_GRAVE = frozenset({Flag.NEGATIVE, Flag.HIGH, Flag.LOW, Flag.NEIGHBOUR})
+_LIGHT = frozenset({Flag.ROLLOVER, Flag.NO_HISTORY, Flag.LATE})
+_DID = {
+    Verdict.APPROVE: "approved",
+    Verdict.EDIT: "edited",
+    Verdict.ESTIMATE: "estimated",
+    Verdict.REREAD: "sent to be read again",
+}
+
+
+def billing_of(reading: Reading) -> Billing:
+    """Return how far a reading is on its way to billing when it has come.
+
+    One that is flagged, has no value, or has a remark beside it waits for a decision, unless the office has made it.
+    """
+    if reading.quality in _OFFICE or not (reading.flags or reading.answer.value is None or reading.answer.reason):
+        return Billing.READY
+    return Billing.WAITING
+
+
+def severity(flags: Iterable[Flag], value: int | None) -> int:
+    """Return how much a result wants to be looked at: 3 may be a wrong bill, 2 no value or no use, 1 the rest."""
+    odd = set(flags)
+    if odd & _GRAVE:
+        return 3
+    return 2 if value is None or odd - _LIGHT else 1
+
+
+def expected_on(day: date, limits: Limits) -> int | None:
+    """Return what the register is expected to show on a day, in units; None where nothing is known of the meter.
+
+    The previous reading and the meter's usual use a day (`metermt.rules.habits`) times the days since then.
+    """
+    if limits.previous is None or limits.previous_on is None or limits.habit is None:
+        return None
+    days = max((day - limits.previous_on).days, 1)
+    return limits.previous + round(days * exp(limits.habit.rate))
+
+
+def check_undecided(result: Result | None, reading: int, decided: Sequence[Decision]) -> Result:
+    """Return a result that still waits, and is the one that was looked at. Raises `DecisionError`.
+
+    `decided` is what was decided of its job, oldest first.
+    """
+    if result is None:
+        raise DecisionError(f"There is no result {reading}")
+    about = f"Meter {result.job.meter.number} in {result.job.cycle}"
+    if result.reading_id == reading and result.billing is Billing.WAITING:
+        return result
+    if decided and decided[-1].reading == reading:
+        last = decided[-1]
+        by = f" by {last.username}" if last.username else ""
+        raise DecisionError(f"{about} was {_DID[last.verdict]} already{by}: look at what waits now")
+    if result.reading_id == reading:
+        raise DecisionError(f"{about} waits for no decision: to change it say metermt readings correct")
+    raise DecisionError(f"{about} has another result by now: look at that one first")
+
+
+def check_unread(result: Result | None, meter: str, cycle: str) -> Result:
+    """Return how the job of a meter stands that has no result. Raises `DecisionError`."""
+    if result is None:
+        raise DecisionError(f"There is no meter {shown(meter)} in cycle {cycle}")
+    if result.reading:
+        raise DecisionError(f"Meter {meter} has a result in {cycle} (to change it say metermt readings correct)")
+    return result
+
+
+def check_why(why: str, *, wanted: bool) -> str:
+    """Return what is said of a decision without blanks around it. Raises `DecisionError` if it cannot be shown."""
+    why = why.strip()
+    if wanted and not why:
+        raise DecisionError("Say why: it stays on record beside the value")
+    if len(why) > MAX_WHY:
+        raise DecisionError(f"What is said of it has {len(why)} characters: {MAX_WHY} are allowed")
+    if has_control_characters(why):
+        raise DecisionError(f"What is said of it has control characters in it: {quoted(repr(why))}")
+    return why
+
+
+def check_when(result: Result, when: datetime | None, now: datetime) -> None:
+    """Raise `DecisionError` if a meter cannot have been read at a time, in UTC, or the time is wanted and not told."""
+    if when is None and result.state is JobState.MISSED:
+        raise DecisionError(
+            f"Meter {result.job.meter.number} was missed in {result.job.cycle}: say with --on on which day it was read"
+        )
+    if when and when.date() > now.date():
+        raise DecisionError(f"{when.date()} lies in the future: say on which day it was read")
+    since = result.job.previous_date
+    if when and since and when.date() < since:
+        raise DecisionError(f"{when.date()} is before {since}, when the meter was read last")
+
+
+def put_by_office(
+    result: Result, value: int, quality: Quality, username: str, now: datetime, when: datetime | None = None
+) -> Reading:
+    """Return the reading that the office puts instead of a result. Raises `DecisionError` if no register shows it.
+
+    It is of a time that is told; else of when the meter was read, or of now if it was not. Times are in UTC.
+    """
+    meter = result.job.meter
+    if not 0 <= value <= meter.highest:
+        raise DecisionError(f"Invalid value {value}: the register of {meter.number} goes from 0 to {meter.highest}")
+    said = result.reading.answer if result.reading else Answer(meter.number, when=now)
+    answer = replace(said, value=value, key=None, cycle=None, when=when or said.when)
+    flags = (Flag.LATE,) if quality is Quality.EDITED and result.state is JobState.MISSED else ()
+    return Reading(answer, username, result.job.cycle, now, quality=quality, flags=flags)

@@ -1,0 +1,237 @@
+"""Billing is given each result once, and what has changed since as a correction."""
+
+from dataclasses import replace
+from datetime import date, timedelta
+from decimal import Decimal
+
+import pytest
+from conftest import CYCLE, NOW, make_place
+from readers import Reader, as_office
+
+from metermt.billing import LineKind
+from metermt.calls import batches, cycles, opening, places, review
+from metermt.calls.batches import Batching, HeldBack, Lines, Scope
+from metermt.calls.desk import Desk
+from metermt.calls.review import Correction, Decisions, Reviewed, Said
+from metermt.decisions import Verdict
+from metermt.errors import ConfirmReading, DecisionError, RouteError
+from metermt.model import Role
+from metermt.quality import Quality
+
+NEXT_CYCLE = "2026-12"
+ODD, GOOD = 1_444, 1_150  # of meters that showed 1,132 last, in September, and use 12 a month
+DECEMBER = NOW + timedelta(days=25)
+
+
+@pytest.fixture(params=["sqlite_store", "shared_postgres_store"])
+def town(request, clock, demo_accounts, hasher):
+    """A desk with four meters that have a past, M3 with a multiplier, in an open cycle."""
+    store = request.getfixturevalue(request.param)
+    store.write(lambda tx: tx.accounts.put(demo_accounts))
+    desk = Desk(store, clock=clock)
+    there = [
+        make_place(f"M{n}", route="North" if n < 2 else "South", sequence=n, multiplier=Decimal(40 if n == 3 else 1))
+        for n in range(4)
+    ]
+    as_office(desk, places.import_places, places.Places(there))
+    first = date(2025, 11, 1)
+    past = [
+        places.Shown(f"M{n}", first + timedelta(days=30 * month), 1_000 + 12 * month)
+        for n in range(4)
+        for month in range(12)
+    ]
+    as_office(desk, places.import_history, places.Past(past))
+    as_office(desk, opening.open_cycle, opening.Opening(CYCLE))
+    return desk
+
+
+def export(desk, cycle=None, route=None):
+    """Make a batch; return its lines as meter, cycle, kind, previous, value, use, billed use."""
+    head = as_office(desk, batches.make_batch, Batching("csv", "", cycle, route), Role.SUPERVISOR)
+    lines = as_office(desk, batches.batch_lines, Lines(head.number), Role.SUPERVISOR)
+    assert [line.number for line in lines] == list(range(1, head.lines + 1))
+    assert sum(line.billed_use or 0 for line in lines) == head.sum_billed_use
+    return [
+        (line.meter, line.cycle, line.kind.value, line.previous, line.value, line.registered_use, line.billed_use)
+        for line in lines
+    ]
+
+
+def nothing_new(desk):
+    try:
+        export(desk)
+    except DecisionError as error:
+        return "There is nothing new for billing" in str(error)
+    return False
+
+
+def verified(reader, meter, value):
+    with pytest.raises(ConfirmReading):
+        reader.submit(meter, value)
+    reader.submit(meter, value)
+
+
+def decide(desk, verdict, value=None, why=""):
+    """Decide of all that waits."""
+    waiting = as_office(desk, review.list_waiting, Reviewed()).waiting
+    outcomes = as_office(desk, review.decide, Decisions([Said(one.reading, verdict, value, why) for one in waiting]))
+    assert not any(outcomes)
+
+
+def correct(desk, meter, value, cycle=None):
+    as_office(desk, review.correct_reading, Correction(meter, value, "photograph", cycle))
+
+
+def open_next(desk, clock):
+    as_office(desk, cycles.close_cycle, cycles.Closing(CYCLE, force=True))
+    clock.now = DECEMBER
+    as_office(desk, opening.open_cycle, opening.Opening(NEXT_CYCLE))
+
+
+def read_in_december(desk, meter, value):
+    Reader(desk).submit(meter, value, when=DECEMBER)
+
+
+def test_a_result_is_in_one_batch_with_its_use_and_what_waits_is_held_back(town):
+    carol = Reader(town)
+    carol.submit("M0", GOOD)
+    verified(carol, "M1", ODD)
+    carol.submit("M3", GOOD)
+    assert as_office(town, batches.held_back, Scope()) == [HeldBack(CYCLE, 1, 0, 1)]
+    assert export(town) == [
+        ("M0", CYCLE, "reading", 1_132, GOOD, 18, Decimal(18)),
+        ("M3", CYCLE, "reading", 1_132, GOOD, 18, Decimal(720)),
+    ]
+    assert nothing_new(town)
+    decide(town, Verdict.APPROVE)
+    carol.submit("M2", None, "dog")
+    decide(town, Verdict.APPROVE)
+    assert export(town) == [
+        ("M1", CYCLE, "reading", 1_132, ODD, 312, Decimal(312)),
+        ("M2", CYCLE, "reading", 1_132, None, None, None),
+    ]
+    assert as_office(town, batches.held_back, Scope(CYCLE)) == []
+    assert [batch.head.number for batch in as_office(town, batches.list_batches)] == [1, 2]
+
+
+def test_a_batch_may_be_of_a_cycle_or_a_route(town):
+    carol = Reader(town)
+    for meter in ("M0", "M1", "M2"):
+        carol.submit(meter, GOOD)
+    assert [meter for meter, *_ in export(town, route="South")] == ["M2"]
+    assert [meter for meter, *_ in export(town, CYCLE, "North")] == ["M0", "M1"]
+    with pytest.raises(RouteError, match="There is no cycle '2020-01'"):
+        export(town, "2020-01")
+
+
+def test_what_is_corrected_after_it_was_billed_is_told_in_the_next_batch(town):
+    carol = Reader(town)
+    carol.submit("M0", GOOD)
+    export(town)
+    carol.submit("M0", GOOD + 1)  # her own correction
+    assert export(town) == [("M0", CYCLE, "correction", 1_132, GOOD + 1, 19, Decimal(19))]
+    correct(town, "M0", GOOD + 2)
+    assert export(town) == [("M0", CYCLE, "correction", 1_132, GOOD + 2, 20, Decimal(20))]
+    (line,) = as_office(town, batches.batch_lines, Lines(3))
+    assert (line.corrects, line.corrected_value, line.corrected_use) == (2, GOOD + 1, Decimal(19))
+    assert (line.quality, line.kind, line.reader) == (Quality.EDITED, LineKind.CORRECTION, "")
+
+
+def test_what_is_changed_and_changed_back_before_the_next_batch_is_not_told(town):
+    Reader(town).submit("M0", GOOD)
+    correct(town, "M0", GOOD + 1)
+    export(town)
+    correct(town, "M0", GOOD + 2)
+    correct(town, "M0", GOOD + 1)
+    assert nothing_new(town)
+    assert nothing_new(town)
+
+
+def test_a_correction_changes_the_use_of_the_next_month_too(town, clock):
+    Reader(town).submit("M0", GOOD)
+    export(town)
+    open_next(town, clock)
+    read_in_december(town, "M0", 1_162)
+    assert export(town) == [("M0", NEXT_CYCLE, "reading", GOOD, 1_162, 12, Decimal(12))]
+    correct(town, "M0", GOOD + 2, CYCLE)
+    assert export(town) == [
+        ("M0", CYCLE, "correction", 1_132, GOOD + 2, 20, Decimal(20)),
+        ("M0", NEXT_CYCLE, "correction", GOOD + 2, 1_162, 10, Decimal(10)),
+    ]
+    assert nothing_new(town)
+
+
+def test_a_use_begins_at_the_last_value_over_a_month_without_one(town, clock):
+    carol = Reader(town)
+    carol.submit("M0", None, "dog")
+    decide(town, Verdict.APPROVE)
+    open_next(town, clock)
+    read_in_december(town, "M0", 1_162)
+    assert [line[3:6] for line in export(town)] == [(1_132, None, None), (1_132, 1_162, 30)]
+
+
+def test_what_follows_something_undecided_waits_for_it(town, clock):
+    verified(Reader(town), "M0", ODD)
+    open_next(town, clock)
+    read_in_december(town, "M0", 1_456)
+    assert nothing_new(town)
+    decide(town, Verdict.EDIT, 1_444, "seen")
+    assert [line[1] for line in export(town)] == [CYCLE, NEXT_CYCLE]
+
+
+def test_an_export_that_was_cut_off_is_taken_back_by_the_next_one(town, clock, monkeypatch):
+    carol = Reader(town)
+    for meter in ("M0", "M1", "M2"):
+        carol.submit(meter, GOOD)
+    monkeypatch.setattr(batches, "_A_PART", 1)
+    whole, calls = batches._add_part, []
+
+    def cut_off(turn, head, count, after):
+        calls.append(count)
+        if len(calls) == 3:
+            raise ConnectionError("the power failed")
+        return whole(turn, head, count, after)
+
+    monkeypatch.setattr(batches, "_add_part", cut_off)
+    with pytest.raises(ConnectionError):
+        export(town)
+    assert as_office(town, batches.list_batches) == []
+    with pytest.raises(DecisionError, match="Somebody is making a batch at this moment: try again in a minute"):
+        export(town)
+    clock.now += timedelta(seconds=16)
+    assert [meter for meter, *_ in export(town)] == ["M0", "M1", "M2"]
+    assert [batch.head.number for batch in as_office(town, batches.list_batches)] == [1]
+
+
+def test_whoever_was_taken_for_dead_gives_up(town, clock, monkeypatch):
+    carol = Reader(town)
+    for meter in ("M0", "M1"):
+        carol.submit(meter, GOOD)
+    monkeypatch.setattr(batches, "_A_PART", 1)
+    add, exported = batches._add_part, []
+
+    def slowly(turn, head, count, after):
+        if count == 1 and not exported:  # between two parts, as it is in the first of its transactions
+            exported.append(None)
+            clock.now += timedelta(seconds=16)
+            raise ConnectionError
+        return add(turn, head, count, after)
+
+    monkeypatch.setattr(batches, "_add_part", slowly)
+    with pytest.raises(ConnectionError):
+        export(town)
+    (slow, _) = town.store.read(lambda tx: tx.batches.unfinished())
+    town.store.write(lambda tx: tx.batches.take_back(slow.number, 9))
+    town.store.write(lambda tx: tx.batches.begin(replace(slow, made_at=clock.now), "csv", ""))  # of somebody else
+    with pytest.raises(DecisionError, match="somebody else has taken it back: nothing was exported"):
+        town.store.write(lambda tx: add(town.turn(tx), slow, 1, ("", "", -1, "")))
+
+
+def test_there_is_no_other_batch_than_those_that_there_are(town):
+    with pytest.raises(DecisionError, match="There is no batch 1: there is none yet"):
+        as_office(town, batches.batch_lines, Lines(1))
+    Reader(town).submit("M0", GOOD)
+    export(town)
+    with pytest.raises(DecisionError, match="There is no batch 2: there are 1 to 1"):
+        as_office(town, batches.batch_layout, Lines(2))
+    assert as_office(town, batches.batch_layout, Lines(1)) == ""

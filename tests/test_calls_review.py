@@ -1,0 +1,289 @@
+"""What is odd or without a value waits until the office has decided of it; what it has decided stays on record."""
+
+from datetime import date, timedelta
+
+import pytest
+from conftest import CYCLE, NOW, make_place
+from readers import Reader, as_office, readings_in
+
+from metermt.calls import cycles, estimating, office, opening, places, review
+from metermt.calls.desk import Desk
+from metermt.calls.estimating import Estimating
+from metermt.calls.review import Correction, Decisions, Reviewed, Said
+from metermt.decisions import Verdict
+from metermt.errors import AlreadyRead, ConfirmReading, DecisionError, RoleError, RouteError, StoreError, UnknownMeter
+from metermt.model import JobState, Role, Status
+from metermt.quality import Billing, Cause, Flag, Quality
+from metermt.store.memory import MemoryStore
+
+ODD, GOOD = 1_444, 1_144  # of meters that showed 1,132 last and use 12 a month
+NOTHING = Status(0, 0)
+
+
+@pytest.fixture(params=["sqlite_store", "shared_postgres_store"])
+def town(request, clock, demo_accounts, hasher):
+    """A desk with four meters that have a past, in an open cycle."""
+    store = request.getfixturevalue(request.param)
+    store.write(lambda tx: tx.accounts.put(demo_accounts))
+    desk = Desk(store, clock=clock)
+    as_office(desk, places.import_places, places.Places([make_place(f"M{n}", sequence=n) for n in range(4)]))
+    first = date(2025, 11, 1)
+    past = [
+        places.Shown(f"M{n}", first + timedelta(days=30 * month), 1_000 + 12 * month)
+        for n in range(4)
+        for month in range(12)
+    ]
+    as_office(desk, places.import_history, places.Past(past))
+    as_office(desk, opening.open_cycle, opening.Opening(CYCLE))
+    return desk
+
+
+def verified(reader, meter, value):
+    """Send an odd value twice."""
+    with pytest.raises(ConfirmReading):
+        reader.submit(meter, value)
+    reader.submit(meter, value)
+
+
+def waiting(desk):
+    return as_office(desk, review.list_waiting, Reviewed(), Role.SUPERVISOR).waiting
+
+
+def decide(desk, *said):
+    return as_office(desk, review.decide, Decisions(list(said)), Role.SUPERVISOR)
+
+
+def decide_one(desk, verdict, value=None, why=""):
+    """Decide of the only result that waits."""
+    (one,) = waiting(desk)
+    (outcome,) = decide(desk, Said(one.reading, verdict, value, why))
+    if outcome:
+        raise outcome
+
+
+def result_of(desk, meter):
+    (result,) = desk.store.read(lambda tx: tx.office.of_meters([meter]))
+    return result
+
+
+def test_what_is_odd_or_without_a_value_waits_and_nothing_else_does(town):
+    carol = Reader(town)
+    carol.submit("M0", GOOD)
+    verified(carol, "M1", ODD)
+    carol.submit("M2", None, "dog")
+    carol.submit("M3", GOOD, "tampered")
+    high, dog, tampered = waiting(town)
+    assert (high.job.meter.number, high.value, high.flags, high.quality) == ("M1", ODD, (Flag.HIGH,), Quality.VERIFIED)
+    assert (high.username, high.cause, high.when) == ("carol", Cause.MISREAD, NOW - timedelta(minutes=5))
+    assert 1_150 <= high.expected <= 1_158
+    assert len(high.past) == 12
+    assert (high.past[0].value, high.past[-1].value) == (1_000, 1_132)
+    assert (dog.value, dog.reason, dog.code) == (None, "dog", "dog")
+    assert (tampered.value, tampered.code) == (GOOD, "tampered")
+    assert result_of(town, "M0").billing is Billing.READY
+
+
+def test_what_is_approved_stays_as_it_was_sent(town):
+    verified(Reader(town), "M1", ODD)
+    decide_one(town, Verdict.APPROVE)
+    assert waiting(town) == []
+    result = result_of(town, "M1")
+    assert (result.billing, result.reading.answer.value, result.reading.username) == (Billing.READY, ODD, "carol")
+
+
+def test_an_edit_counts_instead_and_the_value_of_the_reader_stays_on_record(town):
+    verified(Reader(town), "M1", ODD)
+    decide_one(town, Verdict.EDIT, GOOD, "seen on the photograph")
+    result = result_of(town, "M1")
+    assert (result.billing, result.reading.answer.value, result.reading.quality) == (
+        Billing.READY,
+        GOOD,
+        Quality.EDITED,
+    )
+    assert [(one.answer.value, one.counts) for one in readings_in(town.store)] == [(ODD, False), (GOOD, True)]
+    assert Reader(town).status() == Status(1, 1)
+    (decision,) = town.store.read(lambda tx: tx.office.decisions([result.id]))
+    assert (decision.verdict, decision.why, decision.username) == (Verdict.EDIT, "seen on the photograph", "")
+
+
+def test_what_is_to_be_read_again_is_handed_out_with_the_note_and_counts_for_whoever_reads_it_then(town):
+    carol, adam = Reader(town), Reader(town, "adam")
+    verified(carol, "M1", ODD)
+    decide_one(town, Verdict.REREAD, why="the meter is behind the left door")
+    assert (carol.status(), waiting(town), result_of(town, "M1").state) == (NOTHING, [], JobState.OPEN)
+    assert [one.counts for one in readings_in(town.store)] == [False]
+    with pytest.raises(ConfirmReading):
+        adam.submit("M1", ODD)  # which is judged as any other
+    adam.submit("M1", GOOD)
+    assert (carol.status(), adam.status()) == (Status(0, 1), Status(1, 1))
+    result = result_of(town, "M1")
+    assert (result.billing, result.job.note) == (Billing.READY, "the meter is behind the left door")
+    with pytest.raises(AlreadyRead):
+        carol.submit("M1", ODD)
+
+
+def test_a_job_with_a_reading_on_record_stays_in_its_cycle(town):
+    Reader(town).submit("M2", None, "dog")
+    decide_one(town, Verdict.REREAD)
+    with pytest.raises(RouteError, match="Meter M2 was read in 2026-11 before it was sent to be read again: it stays"):
+        as_office(town, office.remove_jobs, office.Removal(CYCLE, ["M1", "M2"]))
+    as_office(town, office.remove_jobs, office.Removal(CYCLE, ["M1"]))
+
+
+def test_who_sends_a_reading_again_under_its_key_changes_nothing_after_it_was_sent_back(town):
+    carol = Reader(town)
+    carol.submit("M2", None, "dog", key="k")
+    decide_one(town, Verdict.REREAD)
+    carol.submit("M2", None, "dog", key="k")
+    assert (carol.status(), result_of(town, "M2").state) == (NOTHING, JobState.OPEN)
+
+
+def test_each_is_decided_once_and_the_others_of_a_bulk_all_the_same(town):
+    carol = Reader(town)
+    for meter in ("M1", "M2"):
+        verified(carol, meter, ODD)
+    first, second = waiting(town)
+    approve = Said(first.reading, Verdict.APPROVE)
+    assert decide(town, approve) == [None]
+    again, fine, twice, unknown = decide(
+        town,
+        approve,
+        Said(second.reading, Verdict.APPROVE),
+        Said(second.reading, Verdict.APPROVE),
+        Said(999, Verdict.APPROVE),
+    )
+    assert str(again) == f"Meter M1 in {CYCLE} was approved already: look at what waits now"
+    assert fine is None
+    assert str(twice) == f"Result {second.reading} is named twice: decide of it once"
+    assert str(unknown) == "There is no result 999"
+
+
+def test_what_its_reader_has_corrected_meanwhile_is_not_decided(town):
+    carol = Reader(town)
+    verified(carol, "M1", ODD)
+    (seen,) = waiting(town)
+    carol.submit("M1", GOOD)
+    (refused,) = decide(town, Said(seen.reading, Verdict.APPROVE))
+    assert str(refused) == f"Meter M1 in {CYCLE} has another result by now: look at that one first"
+    assert result_of(town, "M1").reading.answer.value == GOOD
+
+
+@pytest.mark.parametrize(
+    ("verdict", "value", "why", "error"),
+    [
+        (Verdict.EDIT, None, "typo", "An edit wants the value that counts"),
+        (Verdict.EDIT, 10**6, "typo", "Invalid value 1000000: the register of M1 goes from 0 to 99999"),
+        (Verdict.EDIT, -1, "typo", "Invalid value -1: the register of M1 goes from 0 to 99999"),
+        (Verdict.EDIT, GOOD, " ", "Say why: it stays on record beside the value"),
+        (Verdict.APPROVE, None, "x" * 201, "What is said of it has 201 characters: 200 are allowed"),
+        (Verdict.REREAD, None, "a\nb", r"What is said of it has control characters in it: “'a\nb'”"),
+    ],
+)
+def test_what_cannot_be_decided_so_changes_nothing(town, verdict, value, why, error):
+    verified(Reader(town), "M1", ODD)
+    with pytest.raises(DecisionError) as refused:
+        decide_one(town, verdict, value, why)
+    assert str(refused.value) == error
+    assert len(waiting(town)) == 1
+    assert town.store.read(lambda tx: tx.office.decisions([result_of(town, "M1").id])) == []
+
+
+def test_nothing_is_read_again_in_a_closed_cycle(town):
+    verified(Reader(town), "M1", ODD)
+    as_office(town, cycles.close_cycle, cycles.Closing(CYCLE, force=True))
+    with pytest.raises(DecisionError, match=f"Cycle {CYCLE} is closed, so M1 is read no more in it"):
+        decide_one(town, Verdict.REREAD)
+    decide_one(town, Verdict.APPROVE)
+
+
+def test_a_reading_is_corrected_by_the_office_whether_it_was_decided_or_not(town):
+    carol = Reader(town)
+    carol.submit("M0", GOOD)
+    as_office(town, cycles.close_cycle, cycles.Closing(CYCLE, force=True))
+    as_office(town, review.correct_reading, Correction("M0", GOOD + 1, "the customer's photograph"), Role.SUPERVISOR)
+    result = result_of(town, "M0")
+    assert (result.reading.answer.value, result.reading.quality) == (GOOD + 1, Quality.EDITED)
+    with pytest.raises(DecisionError, match="Meter M1 has no job in cycle '2020-01'; it has one in 2026-11"):
+        as_office(town, review.correct_reading, Correction("M1", 5, "a call", "2020-01"))
+    with pytest.raises(UnknownMeter, match="Unknown meter 'M9'"):
+        as_office(town, review.correct_reading, Correction("M9", 5, "a call"))
+
+
+def test_a_reading_that_comes_after_its_job_was_missed_is_put_by_the_office_and_flagged(town):
+    as_office(town, review.correct_reading, Correction("M0", GOOD, "told by telephone"))
+    assert result_of(town, "M0").reading.flags == ()
+    as_office(town, cycles.close_cycle, cycles.Closing(CYCLE, force=True))
+    for on, error in (
+        (None, "Meter M1 was missed in 2026-11: say with --on on which day it was read"),
+        (NOW.date() + timedelta(days=1), "2026-11-21 lies in the future: say on which day it was read"),
+        (date(2026, 9, 1), "2026-09-01 is before 2026-09-27, when the meter was read last"),
+    ):
+        with pytest.raises(DecisionError, match=error):
+            as_office(town, review.correct_reading, Correction("M1", GOOD, "told by telephone", on=on))
+    as_office(town, review.correct_reading, Correction("M1", GOOD, "told by telephone", on=date(2026, 11, 18)))
+    result = result_of(town, "M1")
+    assert result.reading.answer.when.date() == date(2026, 11, 18)
+    assert (result.state, result.billing, result.reading.flags) == (JobState.DONE, Billing.READY, (Flag.LATE,))
+    assert waiting(town) == []
+
+
+def test_the_office_is_for_supervisors_and_wants_a_database(town, clock):
+    carol = Reader(town)
+    for call, request in ((review.list_waiting, Reviewed()), (review.decide, Decisions())):
+        with pytest.raises(RoleError):
+            carol.ask(call, request)
+    with pytest.raises(StoreError, match="The office needs a database"):
+        as_office(Desk(MemoryStore(), clock=clock), review.list_waiting, Reviewed())
+
+
+def estimate(desk, *meters, on=None):
+    """Estimate all that waits, or these meters that nobody has read; return the values, and why there is none."""
+    if meters:
+        asked = Estimating(cycle=CYCLE, meters=list(meters), on=on)
+    else:
+        asked = Estimating([one.reading for one in waiting(desk)])
+    outcomes = as_office(desk, estimating.estimate_readings, asked, Role.SUPERVISOR)
+    return [outcome.made.value if outcome.made else str(outcome.error) for outcome in outcomes]
+
+
+def test_what_could_not_be_read_is_estimated_and_says_so(town):
+    carol = Reader(town)
+    carol.submit("M0", None, "dog")
+    verified(carol, "M1", ODD)
+    assert estimate(town) == [1_154, 1_154]  # in 54 days of some 12 a month
+    assert waiting(town) == []
+    result = result_of(town, "M0")
+    assert (result.billing, result.reading.answer.value, result.reading.quality) == (
+        Billing.READY,
+        1_154,
+        Quality.ESTIMATED,
+    )
+    assert (result.reading.answer.code, result.reading.flags) == ("dog", ())
+    (decision,) = town.store.read(lambda tx: tx.office.decisions([result.id]))
+    assert decision.why.startswith("same-month: 0.4 a day for 54 days, by what was read up to 2026-09-27")
+    assert carol.status() == Status(2, 2)
+
+
+def test_meters_that_nobody_has_read_are_estimated_too(town):
+    Reader(town).submit("M0", GOOD)
+    assert estimate(town, "M0", "M1", "M1", "M9") == [
+        f"Meter M0 has a result in {CYCLE} (to change it say metermt readings correct)",
+        1_154,
+        "Meter M1 is named twice: estimate it once",
+        f"There is no meter 'M9' in cycle {CYCLE}",
+    ]
+    assert estimate(town, "M2", on=date(2026, 11, 10)) == [1_150]
+    assert estimate(town, "M3", on=NOW.date() + timedelta(days=1)) == [
+        "2026-11-21 lies in the future: nothing is estimated for it yet"
+    ]
+    assert Reader(town).status() == Status(1, 1)
+    as_office(town, cycles.close_cycle, cycles.Closing(CYCLE, force=True))
+    assert estimate(town, "M3") == [1_154]
+
+
+def test_a_meter_without_a_past_is_not_estimated(town):
+    as_office(town, places.import_places, places.Places([make_place("M4")]))
+    as_office(town, opening.open_cycle, opening.Opening(CYCLE))
+    (error,) = estimate(town, "M4")
+    assert error.startswith("It cannot be estimated: there is no reading of it to go on from")
+    assert result_of(town, "M4").state is JobState.OPEN
