@@ -22,6 +22,7 @@
     ├── RouteError              a route file or a cycle that cannot be used
     ├── DecisionError           what the office decides of a reading does not fit how it stands
     ├── ReasonError             a reason that cannot be on the office's list, or is not on it
+    ├── LayoutError             a layout that cannot be used, or a line that does not fit into it
     ├── SettingError            a setting that makes no sense
     ├── CannotEstimate          too little was read of a meter to say what it shows
     ├── CallError               a call with the wrong arguments
@@ -207,6 +208,12 @@ class ReasonError(Error):
     """A reason is malformed, taken, or not on the office's list."""
 
     code = "reason"
+
+
+class LayoutError(Error):
+    """A layout of files for billing cannot be used, or a line has what it has no room for."""
+
+    code = "layout"
 
 
 class SettingError(Error):

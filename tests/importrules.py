@@ -34,7 +34,7 @@ FLOORS = (
         (
             *("rules", "wire", "passwords", "policy", "config"),
             *("safedict", "routefile", "historyfile", "csvfields", "signing", "partfile", "wholefile", "terminal"),
-            *("sparinglog", "diskspace", "clientsettings", "listening"),
+            *("formulas", "dateformat", "foreign", "layouts", "sparinglog", "diskspace", "clientsettings", "listening"),
         ),
     ),
     (
@@ -85,6 +85,7 @@ class Fence:
 FENCES = (
     Fence(("rpyc",), only_in=("transport", "discovery", "registry")),
     Fence(SQL_DRIVERS, only_in=("store",)),
+    Fence(("openpyxl",), only_in=("layouts",)),
     Fence(
         ("tkinter",),
         only_in=("gui",),

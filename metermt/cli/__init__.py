@@ -20,6 +20,7 @@ _COMMANDS = {
     "history": "metermt.cli.history",
     "limits": "metermt.cli.limits",
     "readings": "metermt.cli.readings",
+    "layouts": "metermt.cli.layouts",
     "review": "metermt.cli.review",
     "reasons": "metermt.cli.reasons",
     "notes": "metermt.cli.notes",
