@@ -45,9 +45,8 @@
     │   └── DeadlineExceeded    no answer in time
     └── InternalError           a fault in the server; its log has the details under the id in the text
 
-The text of an error is made for people: it says what was wrong and what to do. Each class has a
-`code` that never changes; programs compare that, or the class, and never the text. What else a program
-may want to know stands in `details`, by names: numbers, texts, None.
+The text of an error is made for people: it says what was wrong and what to do. Each class has a `code` that never
+changes; programs compare that, or the class, and never the text. What else they may want to know is in `details`.
 """
 
 from typing import ClassVar
@@ -75,10 +74,7 @@ class LoginError(Error):
 
 
 class TooManyFailures(LoginError):
-    """This user name has failed too often from this address; even the right password must wait.
-
-    `details["seconds"]` says how long.
-    """
+    """This user name has failed too often from this address: even the right password waits `details["seconds"]`."""
 
     code = "too-many-failures"
 

@@ -1,9 +1,11 @@
 """The calls of the office as methods, for whatever makes calls: a client of a server, or a command on a database."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from datetime import date
 
+from metermt.billing import BatchHead, BillingLine
 from metermt.calls import (
+    batches,
     cycles,
     estimating,
     found,
@@ -150,6 +152,33 @@ class OfficeCalls(MakesCalls):
         old value was in a batch. Returns the cycle. Raises `UnknownMeter` or `DecisionError`.
         """
         return self.call(review.correct_reading, review.Correction(meter, value, why, cycle, on))
+
+    def make_batch(self, layout: str, text: str, cycle: str | None = None, route: str | None = None) -> BatchHead:
+        """Give billing what is settled and was in no batch, of one cycle or route, or of all.
+
+        The name and the TOML text of its layout are kept with the batch. Raises `DecisionError` if there is nothing to
+        give, or somebody else is making one; `RouteError` if there is no such cycle.
+        """
+        return self.call(batches.make_batch, batches.Batching(layout, text, cycle, route))
+
+    def list_batches(self) -> list[batches.Batch]:
+        """Return what billing was given, in order."""
+        return self.call(batches.list_batches, None)
+
+    def batch_lines(self, batch: int) -> Iterator[BillingLine]:
+        """Yield the lines of a batch, in order. Raises `DecisionError` if there is no such batch."""
+        after = 0
+        while part := self.call(batches.batch_lines, batches.Lines(batch, after)):
+            yield from part
+            after = part[-1].number
+
+    def batch_layout(self, batch: int) -> str:
+        """Return the TOML text of the layout of a batch. Raises `DecisionError` if there is no such batch."""
+        return self.call(batches.batch_layout, batches.Lines(batch))
+
+    def held_back(self, cycle: str | None = None, route: str | None = None) -> list[batches.HeldBack]:
+        """Return what billing is told nothing of yet, of one cycle, or of the open ones and the last closed one."""
+        return self.call(batches.held_back, batches.Scope(cycle, route))
 
     # --- for admins
 

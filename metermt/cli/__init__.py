@@ -22,6 +22,8 @@ _COMMANDS = {
     "readings": "metermt.cli.readings",
     "layouts": "metermt.cli.layouts",
     "review": "metermt.cli.review",
+    "export": "metermt.cli.export",
+    "batches": "metermt.cli.batches",
     "reasons": "metermt.cli.reasons",
     "notes": "metermt.cli.notes",
     "meters": "metermt.cli.meters",

@@ -228,7 +228,7 @@ def edit(meter: str, value: int, why: str, cycle: str | None, open_office: Openi
 
     \b
     Example:
-        metermt review edit G72168 59830 --why "two digits swapped, by the photograph"
+        metermt review edit G72168 59830 --why "as on the photograph"
     """
     with open_office() as office:
         waiting = [one for one in office.list_waiting() if cycle in (None, one.job.cycle)]
