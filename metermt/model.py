@@ -311,7 +311,7 @@ class Standing:
     dials: int | None
     state: JobState
     read_by: str | None
-    """Whose reading counts, None without one."""
+    """Whose reading counts, None without one or when it is an estimate; empty for somebody of the office."""
     leased_to: str | None
     """Who has its lease, None for nobody."""
     leased_until: float
@@ -323,15 +323,10 @@ class Standing:
     look: Look | None = None
     """What somebody was asked to look at once more, and has not sent since."""
 
-
-@dataclass(frozen=True, slots=True)
-class Setting:
-    """What the office has set, who has set it, and when, in UTC. Whoever works on the database itself has no name."""
-
-    name: str
-    value: str
-    username: str
-    set_at: datetime
+    @property
+    def is_done(self) -> bool:
+        """Whether it has a result."""
+        return self.state is JobState.DONE
 
 
 @dataclass(frozen=True, slots=True)

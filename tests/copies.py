@@ -11,9 +11,9 @@ from databases import fill
 
 from metermt.billing import BatchHead
 from metermt.config import is_url
-from metermt.decisions import Decision, Verdict
+from metermt.decisions import Decision, Setting, Verdict
 from metermt.fieldnotes import Found, Note, Reason
-from metermt.model import Assignment, Server, Setting
+from metermt.model import Assignment, Server
 from metermt.quality import Look
 from metermt.rules.consumption import Exchange
 from metermt.rules.history import Read

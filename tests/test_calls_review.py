@@ -279,3 +279,24 @@ def test_a_meter_without_a_past_is_not_estimated(town):
     (error,) = estimate(town, "M4")
     assert error.startswith("It cannot be estimated: there is no reading of it to go on from")
     assert result_of(town, "M4").state is JobState.OPEN
+
+
+def test_a_reading_that_comes_after_an_estimate_is_taken_and_flagged_as_late(town):
+    carol, adam = Reader(town), Reader(town, "adam")
+    estimate(town, "M1")
+    adam.submit("M1", GOOD)
+    (late,) = waiting(town)
+    assert (late.value, late.flags, late.quality, late.username) == (GOOD, (Flag.LATE,), Quality.ACTUAL, "adam")
+    assert adam.status() == Status(1, 1)
+    with pytest.raises(AlreadyRead):
+        carol.submit("M1", GOOD)
+    decide_one(town, Verdict.APPROVE)
+    assert [one.quality for one in readings_in(town.store)] == [Quality.ESTIMATED, Quality.ACTUAL]
+
+
+def test_what_the_office_has_put_is_read_by_nobody_else(town):
+    as_office(town, review.correct_reading, Correction("M0", GOOD, "told by telephone"))
+    with pytest.raises(AlreadyRead, match="Meter M0 was already read this cycle by the office"):
+        Reader(town).submit("M0", GOOD)
+    with pytest.raises(RouteError, match="Meter M0 was read in 2026-11: it stays in the cycle"):
+        as_office(town, office.remove_jobs, office.Removal(CYCLE, ["M0"]))

@@ -7,8 +7,9 @@ from readers import Reader, as_office, open_with_past
 from metermt.calls import limits, replay, settings
 from metermt.calls.replay import Replay, Replayed
 from metermt.calls.settings import Sensitivity
+from metermt.decisions import Setting
 from metermt.errors import ConfirmReading, RouteError, SettingError
-from metermt.model import Role, Setting
+from metermt.model import Role
 
 ODD = 1_168  # of meters that showed 1,132 last: asked about as shipped, not by a sensitivity of 0.01
 

@@ -134,7 +134,7 @@ def judged_by(desk: Desk, cycle: str, first_day: date | None, jobs: Sequence[Job
 def _keep(tx: Tx, cycle: str, part: list[Judged]) -> list[tuple[Job, Judged]]:
     """Keep by what jobs are judged that are unread still; return these as they were, and what they are now."""
     numbers = [one.job.meter.number for one in part]
-    ids = {one.meter: one.job for one in tx.jobs.standings(numbers) if one.cycle == cycle and one.read_by is None}
+    ids = {one.meter: one.job for one in tx.jobs.standings(numbers) if one.cycle == cycle and not one.is_done}
     there = tx.jobs.find(cycle, ids)
     kept = [(there[one.job.meter.number], one) for one in part if one.job.meter.number in there]
     changed = ((job, replace(job, previous=now.job.previous, previous_date=now.job.previous_date)) for job, now in kept)

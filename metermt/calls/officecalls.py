@@ -21,10 +21,10 @@ from metermt.calls import (
     walks,
 )
 from metermt.calls.table import MakesCalls, in_parts
-from metermt.decisions import Waiting
+from metermt.decisions import Setting, Waiting
 from metermt.errors import Error
 from metermt.fieldnotes import Found, Note, Reason
-from metermt.model import Assignment, Setting
+from metermt.model import Assignment
 from metermt.progress import RouteProgress, Unread
 
 

@@ -13,7 +13,7 @@ from metermt.calls.rounds import handed_out
 from metermt.calls.table import MAX_ITEMS, Ask, Refused, Turn, Weight, call, call_of_many
 from metermt.errors import CallError, ConfirmReading, Error
 from metermt.model import Answer, Job, JobState, Lease, Reading, Role, Standing, Status
-from metermt.quality import Look
+from metermt.quality import Flag, Look
 from metermt.rules.answers import judged
 from metermt.rules.handout import Wish
 from metermt.rules.looks import judged_at, quality_of
@@ -235,11 +235,14 @@ class Decisions:
         if answer.cycle is not None or answer.verified:
             said = (answer.meter, answer.value, answer.reason, answer.when, answer.key)
             answer = Answer(*said, code=answer.code)  # dataclasses.replace takes five times as long
-        odd = (quality, judgement.flags, judgement.cause)
+        flags = judgement.flags
+        if standing.is_done and standing.read_by is None:
+            flags = (*flags, Flag.LATE)  # the office has estimated it
+        odd = (quality, flags, judgement.cause)
         reading = Reading(answer, username, standing.cycle, self._turn.moment, True, *odd)
         self._new.append((standing.job, reading))
         self._were_free |= standing.leased_to is None
-        if standing.state is not JobState.DONE:
+        if standing.read_by is None:
             tally = standing.cycle, username
             self._done[tally] = self._done.get(tally, 0) + 1
             self._done_by[username] = self._done_by.get(username, 0) + 1

@@ -72,8 +72,9 @@ def skip_job(turn: Turn, ask: Ask[Skipped]) -> None:
     standings = turn.tx.jobs.standings([ask.request.meter])
     standing = job_meant(standings, answer, username, turn.now)
     check_fits(standing, answer, username, turn.now)
-    if standing.read_by:
-        raise AlreadyRead(f"You have read meter {standing.meter} this cycle", username=standing.read_by)
+    if standing.is_done:
+        who = "You have" if standing.read_by else "The office has"
+        raise AlreadyRead(f"{who} read meter {standing.meter} this cycle", username=standing.read_by)
     turn.tx.jobs.skip([standing.job])
 
 

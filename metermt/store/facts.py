@@ -4,8 +4,9 @@ from collections.abc import Iterable
 from datetime import date
 from typing import NamedTuple, TypeVar
 
+from metermt.decisions import Setting
 from metermt.fieldnotes import Found, Note, Reason
-from metermt.model import Account, Assignment, Job, Lease, Place, Reading, Server, Setting, Walk
+from metermt.model import Account, Assignment, Job, Lease, Place, Reading, Server, Walk
 from metermt.quality import Look
 from metermt.rules.history import Read
 from metermt.safedict import ThreadSafeDict, _MeterDict
