@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, date, datetime, time, timedelta
+from datetime import date, timedelta
 
 from metermt.calls.desk import Desk
 from metermt.calls.limits import towns_of
@@ -15,7 +15,7 @@ from metermt.rules.consumption import read_at
 from metermt.rules.cycles import check_there_is
 from metermt.rules.estimates import estimate
 from metermt.rules.history import history_of
-from metermt.rules.review import check_undecided, check_unread, put_by_office
+from metermt.rules.review import check_undecided, check_unread, noon_of, put_by_office
 from metermt.rules.seasons import Season
 from metermt.store.base import Tx
 
@@ -114,7 +114,7 @@ class _Estimates:
         if any(decision.job == result.id for decision, _ in self._made):
             raise DecisionError(f"Meter {result.job.meter.number} is named twice: estimate it once")
         meter, cycle, now = result.job.meter, result.job.cycle, self._turn.moment
-        when = read_at(result) if result.reading else _noon(self._day_of(cycle))
+        when = read_at(result) if result.reading else noon_of(self._day_of(cycle), now)
         reads = self._turn.tx.places.history([meter.number], but_not=cycle).get(meter.number, ())
         season = self._seasons.get(cycle, {}).get(meter.kind, Season())
         history = history_of(reads, meter.dials)
@@ -153,7 +153,3 @@ def _seasons(desk: Desk, results: Iterable[Result]) -> dict[str, dict[str, Seaso
         cycle: {kind: town.season for kind, town in towns_of(desk, cycle, days[cycle][0] or today)[0].items()}
         for cycle in {result.job.cycle for result in results}
     }
-
-
-def _noon(day: date) -> datetime:
-    return datetime.combine(day, time(12)).astimezone(UTC)

@@ -3,7 +3,7 @@
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from datetime import UTC, date, datetime, time
+from datetime import date, datetime
 from typing import cast
 
 from metermt.calls.cycles import Cycle
@@ -16,7 +16,7 @@ from metermt.rules.answers import shown
 from metermt.rules.history import Read
 from metermt.rules.limits import Limits
 from metermt.rules.looks import JobLimits
-from metermt.rules.review import check_undecided, check_when, check_why, expected_on, put_by_office
+from metermt.rules.review import check_undecided, check_when, check_why, expected_on, noon_of, put_by_office
 from metermt.wire import from_text
 
 _PAGE = 200  # results that are told at once, each with its past
@@ -131,8 +131,8 @@ def correct_reading(turn: Turn, ask: Ask[Correction]) -> Cycle:
         cycles = ", ".join(one.job.cycle for one in there)
         raise DecisionError(f"Meter {asked.meter} has no job in cycle {shown(asked.cycle)}; it has one in {cycles}")
     result = meant[-1]
-    when = datetime.combine(asked.on, time(12)).astimezone(UTC) if asked.on else None
-    check_when(result, when, turn.moment, turn.tx.batches.chains([result.id])[result.id])
+    check_when(result, asked.on, turn.moment, turn.tx.batches.chains([result.id])[result.id])
+    when = noon_of(asked.on, turn.moment) if asked.on else None
     reading = put_by_office(result, asked.value, Quality.EDITED, ask.username, turn.moment, when)
     turn.tx.office.add([_decision(result, Verdict.EDIT, why, ask.username, turn.moment)])
     turn.tx.readings.add([(result.id, reading)])
