@@ -104,5 +104,5 @@ class Size:
         return max(round(STOPS_A_DAY[0] * part), 2), max(round(STOPS_A_DAY[1] * part), 3)
 
 
-QUICK = Size(meters=150, readers=3, months=3, past=4, processes=1, often=20)
+QUICK = Size(meters=75, readers=3, months=3, past=4, processes=1, often=20)
 """Enough to see that everything works."""

@@ -59,7 +59,7 @@ class Utility:
         self._tell_swaps(month, "during")
         self._give_routes(month)
         self._read(month, happened)
-        if month % 3 == 0:  # billing is given some before the cycle is closed, and a server is killed meanwhile
+        if _in_export(month):
             self._export_and_kill(happened)
         else:
             self._export(happened)
@@ -77,7 +77,8 @@ class Utility:
     def _read(self, month: int, happened: Month) -> None:
         for number in range(DAYS):
             day = month_of(month) + timedelta(days=7 + number)
-            self._work(Half(self._servers.addresses, happened.cycle, month, day, False), happened, kill=number == 1)
+            kill = number == 1 and not _in_export(month)
+            self._work(Half(self._servers.addresses, happened.cycle, month, day, False), happened, kill=kill)
             sends = month % 3 != 2 or number != _BREAKS
             self._work(Half(self._servers.addresses, happened.cycle, month, day, True, sends), happened)
             self._set(day, 20)
@@ -152,3 +153,8 @@ class Utility:
 
     def _set(self, day: date, hour: float) -> None:
         self._clock.set(at(day, hour))
+
+
+def _in_export(month: int) -> bool:
+    """Tell whether the server is killed while a batch is made in a month, and not while readers send."""
+    return month % 3 == 0

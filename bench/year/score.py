@@ -120,9 +120,9 @@ def billed(months: Sequence[Month], town: Town) -> Billed:
             before = found.last.get(where)
             found.lines += 1
             found.corrections += line.kind is LineKind.CORRECTION
-            found.twice += line.kind is not (LineKind.CORRECTION if before else LineKind.READING)
-            if before:
-                found.twice += (line.corrects, line.corrected_use) != (before.batch, before.billed_use)
+            told = (before.batch, before.value, before.billed_use) if before else (None, None, None)
+            kind = LineKind.CORRECTION if before else LineKind.READING
+            found.twice += (line.kind, line.corrects, line.corrected_value, line.corrected_use) != (kind, *told)
             found.last[where] = line
     wanted = {(town.of(one.meter).number, month.cycle) for month in months for one in month.said if not one.error}
     found.never = len(wanted - found.last.keys())
