@@ -2,8 +2,10 @@
 
 from metermt.calls import (
     accounts,
+    audit,
     batches,
     cycles,
+    erasing,
     finding,
     found,
     left,
@@ -26,8 +28,10 @@ from metermt.calls import (
 
 __all__ = [
     "accounts",
+    "audit",
     "batches",
     "cycles",
+    "erasing",
     "finding",
     "found",
     "left",

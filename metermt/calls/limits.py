@@ -5,6 +5,7 @@ from dataclasses import dataclass, field, replace
 from datetime import date
 from itertools import groupby
 
+from metermt.audit import What
 from metermt.calls.cycles import Cycle
 from metermt.calls.desk import Desk
 from metermt.calls.settings import sensitivity_of
@@ -71,6 +72,7 @@ def renew_limits(desk: Desk, ask: Ask[Cycle]) -> Renewed:
             tx.jobs.set_limits({known.id: one.as_text() for known, one in part})
 
         desk.store.write(keep)
+    desk.write(lambda turn: turn.record(ask, What.LIMITS, cycle, after=f"{len(unread)} jobs"))
     different = [
         Disagreement(known.job.meter.number, known.job.previous, one.limits.previous, one.limits.previous_on)
         for known, one in zip(unread, found, strict=True)

@@ -3,9 +3,10 @@
 from dataclasses import dataclass, field, replace
 from datetime import date
 
+from metermt.audit import What
 from metermt.calls.desk import Desk
 from metermt.calls.limits import limits_for, with_previous
-from metermt.calls.table import Ask, Weight, call, in_parts
+from metermt.calls.table import Ask, Turn, Weight, call, in_parts
 from metermt.errors import RouteError
 from metermt.model import Job, Role
 from metermt.names import check_cycle
@@ -55,7 +56,12 @@ def open_cycle(desk: Desk, ask: Ask[Opening]) -> Opened:
     there = desk.store.read(lambda tx: tx.jobs.find(cycle, [job.meter.number for job in wanted]))
     new = [job for job in wanted if job.meter.number not in there]
     limits = limits_for(desk, cycle, first_day, new)
-    desk.store.write(lambda tx: tx.jobs.open_cycle(cycle, first_day, due))
+
+    def begin(turn: Turn) -> None:
+        turn.tx.jobs.open_cycle(cycle, first_day, due)
+        turn.record(ask, What.CYCLE_OPENED, cycle, after=f"{len(new)} jobs to add, due {due or 'any time'}")
+
+    desk.write(begin)
     for part in in_parts(zip(new, limits, strict=True)):
 
         def keep(tx: Tx, part: list[tuple[Job, JobLimits]] = part) -> None:

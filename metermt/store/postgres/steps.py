@@ -15,10 +15,11 @@ from metermt.rules.handout import Wish
 from metermt.store.base import Tx
 from metermt.store.gathered import Facts, Key, KnownJob
 from metermt.store.postgres.keeping import Keeping
-from metermt.store.postgres.sql import CLOSING, PostgresSql, as_json
+from metermt.store.postgres.sql import CLOSING, SEALING, PostgresSql, as_json
 from metermt.store.sql import accounts as in_accounts
 from metermt.store.sql import jobs as in_sql
 from metermt.store.sql.accounts import SqlAccounts
+from metermt.store.sql.audit import SqlAudit
 from metermt.store.sql.batches import SqlBatches
 from metermt.store.sql.jobs import JOB, SqlJobs, job_of
 from metermt.store.sql.leases import SqlLeases
@@ -56,6 +57,7 @@ class PostgresTx(Tx):
         lock = " FOR NO KEY UPDATE OF jobs" if sql.writes else ""
         self.office = SqlOffice(sql, lock)
         self.batches = SqlBatches(sql, lock)
+        self.audit = PostgresAudit(sql)
 
     def foresee(self, steps: Callable[[], object]) -> None:
         with self._sql.ahead():
@@ -273,3 +275,11 @@ class PostgresReadings(SqlReadings):
 
     def count(self, more: Mapping[tuple[str, str], int]) -> None:
         self._keeping.keep(done=more)
+
+
+class PostgresAudit(SqlAudit):
+    """The record, to which other servers add, too, and that one of them seals."""
+
+    def may_seal(self) -> bool:
+        [(may,)] = self._sql.rows("SELECT pg_try_advisory_xact_lock(?)", SEALING)
+        return bool(may)
