@@ -123,5 +123,6 @@ class Verified:
 
 def said(cycle: str, value: int | None, reason: str = "") -> str:
     """Return what an answer said for a cycle, as an entry tells it."""
-    told = ", ".join(filter(None, ("" if value is None else str(value), reason)))
-    return f"{cycle}: {told}"
+    if value is None:
+        return f"{cycle}: {reason}"
+    return f"{cycle}: {value}, {reason}" if reason else f"{cycle}: {value}"

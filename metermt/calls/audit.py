@@ -83,6 +83,8 @@ def _seal_part(tx: Tx) -> bool:
     waiting = audit.unsealed(_A_PART)
     people = _named(tx, waiting)
     marks = marks_of(people.values())
+    if not waiting:
+        return False
     place, last = audit.last() or (0, START)
     ids = {"": None, **{name: person.id for name, person in people.items()}}
     links = []

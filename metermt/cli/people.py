@@ -16,15 +16,14 @@ def people() -> None:
 @click.option("--yes", is_flag=True, help="Do not ask.")
 @office_options
 def erase(username: str, yes: bool, open_office: Opening) -> None:
-    """Replace the name of USER, who is disabled, by a pseudonym, everywhere and for ever.
+    """Replace the name of USER by a pseudonym, everywhere and for ever.
 
-    Readings, decisions and the record stay, under the pseudonym, and the record's chain still verifies. Not changed are
-    the lines of batches, which billing was given as they are; texts that people have typed, such as notes; and what is
-    outside of the database: logs, backups, exported files.
+    USER is disabled before (metermt users disable). Readings, decisions and the record stay, under the pseudonym, and
+    the record's chain still verifies. Not changed are the lines of batches, which billing was given as they are; texts
+    that people have typed, such as notes; and what is outside of the database: logs, backups, exported files.
 
     \b
     Example:
-        metermt users disable carol
         metermt people erase carol
     """
     if not yes:

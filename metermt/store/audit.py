@@ -42,8 +42,8 @@ class Audit(ABC):
         """Return the place and the hash of the last entry in the chain, None if there is none."""
 
     @abstractmethod
-    def seal(self, links: Iterable[Link], waited: Iterable[int]) -> None:
-        """Put entries at their places in the chain, which waited under these ids."""
+    def seal(self, links: Iterable[Link], waited: Sequence[int]) -> None:
+        """Put entries at their places in the chain: all that `unsealed` has returned, under these ids."""
 
     @abstractmethod
     def people(self) -> list[Person]:

@@ -283,3 +283,6 @@ class PostgresAudit(SqlAudit):
     def may_seal(self) -> bool:
         [(may,)] = self._sql.rows("SELECT pg_try_advisory_xact_lock(?)", SEALING)
         return bool(may)
+
+    def _forget(self, waited: Sequence[int]) -> None:
+        self._sql.delete("unsealed", "id", waited)  # one with a lower number may have been kept since

@@ -14,7 +14,6 @@ from metermt.store.sql.dialect import Steps
 _TOLD = ("at", "who", "address", "what", "about", "whom", "before", "after")
 _LINK = ("place", *_TOLD, "hash")
 _UNSEALED = f"SELECT id, {', '.join(_TOLD)} FROM unsealed ORDER BY id LIMIT ?"
-_SEALED = "DELETE FROM unsealed WHERE id {among}"
 _CHAIN = f"SELECT {', '.join(_LINK)} FROM audit WHERE place > ? AND at >= ?{{}} ORDER BY place LIMIT ?"
 _ALL = _CHAIN.format("")
 _ABOUT = _CHAIN.format(" AND about = ?")
@@ -44,9 +43,13 @@ class SqlAudit(Steps, Audit):
         rows = self._sql.rows("SELECT place, hash FROM audit ORDER BY place DESC LIMIT 1")
         return (rows[0][0], rows[0][1]) if rows else None
 
-    def seal(self, links: Iterable[Link], waited: Iterable[int]) -> None:
+    def seal(self, links: Iterable[Link], waited: Sequence[int]) -> None:
         self._sql.insert("audit", _LINK, links)
-        self._sql.rows_among(_SEALED, waited)
+        self._forget(waited)
+
+    def _forget(self, waited: Sequence[int]) -> None:
+        # All up to the last one were among them: nobody else writes meanwhile.
+        self._sql.rows("DELETE FROM unsealed WHERE id <= ?", waited[-1])
 
     def people(self) -> list[Person]:
         return [Person._make(row) for row in self._sql.rows("SELECT id, mark, salt, username FROM names ORDER BY id")]

@@ -259,7 +259,8 @@ CREATE TABLE settings (
     set_at   TEXT NOT NULL
 ) STRICT;
 
--- Who did what, as far as it has its place in the chain: each entry has a hash of itself and of the one before it.
+-- Who did what, as far as it has its place in the chain: each entry has a hash of itself and of the one before it. What
+-- is looked for in it is found by going through all of it, as each index would cost every reading.
 CREATE TABLE audit (
     place   INTEGER PRIMARY KEY,         -- from 1, without gaps
     at      TEXT NOT NULL,
@@ -272,7 +273,6 @@ CREATE TABLE audit (
     after   TEXT NOT NULL,
     hash    TEXT NOT NULL
 ) STRICT;
-CREATE INDEX audit_about ON audit (about, place);
 
 -- What waits for its place there; people by their user names.
 CREATE TABLE unsealed (
