@@ -1,7 +1,6 @@
 """The record of who did what: what an entry of it says."""
 
 from dataclasses import dataclass
-from datetime import datetime
 from enum import StrEnum
 from typing import NamedTuple
 
@@ -45,8 +44,8 @@ class What(StrEnum):
 class Entry(NamedTuple):
     """One entry: never a full name, and never a password. It is made with each reading, hence a tuple."""
 
-    at: datetime
-    """In UTC."""
+    at: str
+    """ISO 8601, UTC."""
     who: str
     """A user name; empty for whoever works on the database itself, and for a login that failed."""
     address: str

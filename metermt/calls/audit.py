@@ -93,14 +93,14 @@ def _seal_part(tx: Tx) -> bool:
         last = hash_of(last, at, marks[by], address, what, about, marks[of], before, after)
         place += 1
         links.append(Link(place, at, by, address, what, about, of, before, after, last))
-    audit.seal(links, [one.id for one in waiting])
+    audit.seal(links, [id_ for id_, *_ in waiting])
     return len(waiting) == _A_PART
 
 
 def _named(tx: Tx, waiting: Iterable[Unsealed]) -> dict[str, Person]:
     """Return people by user name, those in these entries added."""
     people = {person.username: person for person in tx.audit.people()}
-    new = sorted({name for one in waiting for name in (one.who, one.whom)} - {"", *people})
+    new = sorted({name for _, _, who, _, _, _, whom, _, _ in waiting for name in (who, whom)} - {"", *people})
     salts = [secrets.token_hex(16) for _ in new]
     rows = [(mark_of(salt, name), salt, name) for salt, name in zip(salts, new, strict=True)]
     return people | {person.username: person for person in tx.audit.name(rows)}
@@ -114,7 +114,7 @@ def _verified_part(tx: Tx, verification: Verification) -> bool:
     if verification.fault is None and len(links) == MAX_ITEMS:
         return False
     waiting = tx.audit.unsealed(_ALL)
-    verification.end(people, {one.whom for one in waiting if one.what == What.ERASED})
+    verification.end(people, {whom for _, _, _, _, what, _, whom, _, _ in waiting if what == What.ERASED})
     return True
 
 

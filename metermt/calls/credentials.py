@@ -99,6 +99,6 @@ def _remember_failure(desk: Desk, name: str, address: str, *, is_known: bool) ->
         forget_before = turn.now - desk.policy.login_window.total_seconds()
         turn.tx.sessions.add_failure(name, address, turn.now, forget_before)
         if is_known:
-            turn.entries.append(Entry(turn.moment, "", address, What.LOGIN_FAILED, whom=name))
+            turn.entries.append(Entry(turn.at, "", address, What.LOGIN_FAILED, whom=name))
 
     desk.write(work)

@@ -257,8 +257,8 @@ class Decisions:
         if standing.state is JobState.DONE:
             what, before = What.CORRECTION, said(standing.cycle, standing.value, standing.reason)
         after = said(standing.cycle, answer.value, answer.reason)
-        by = (reading.recorded_at, reading.username, address)
-        self._turn.entries.append(Entry(*by, what, standing.meter, "", before, after))
+        turn = self._turn
+        turn.entries.append(Entry(turn.at, reading.username, address, what, standing.meter, "", before, after))
 
     def _look(self, standing: Standing, look: Look | None) -> None:
         standing.look = self._looks[standing.job] = look

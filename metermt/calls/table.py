@@ -122,6 +122,11 @@ class Turn:
     """Answers that were refused in it, for the log."""
     entries: list[Entry] = field(default_factory=list)
     """What was done in it, for the record."""
+    at: str = field(init=False)
+    """The moment as the record has it."""
+
+    def __post_init__(self) -> None:
+        self.at = self.moment.isoformat()
 
     def record(
         self, ask: Ask[Any], what: What, about: str = "", *, whom: str = "", before: object = "", after: object = ""
@@ -131,7 +136,7 @@ class Turn:
         See `Entry` for what goes in; before and after are told as texts.
         """
         by = (ask.username, ask.caller.address)
-        self.entries.append(Entry(self.moment, *by, what, about, whom, str(before), str(after)))
+        self.entries.append(Entry(self.at, *by, what, about, whom, str(before), str(after)))
 
     @property
     def idle_since(self) -> float:

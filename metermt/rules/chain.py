@@ -6,7 +6,8 @@ chain anew; hence the last hash is to be noted elsewhere.
 
 import hashlib
 from collections.abc import Collection, Iterable, Mapping
-from json.encoder import encode_basestring_ascii
+
+import msgspec
 
 from metermt.audit import Link, Person, What
 from metermt.names import is_pseudonym
@@ -15,6 +16,7 @@ START = "0" * 64
 """What stands before the first entry."""
 NOBODY = ""
 """The mark of whoever has no name."""
+_as_json = msgspec.json.Encoder().encode
 
 
 def mark_of(salt: str, username: str) -> str:
@@ -25,11 +27,11 @@ def mark_of(salt: str, username: str) -> str:
 def hash_of(previous: str, *entry: str) -> str:
     """Return the hash of an entry behind another one; the entry is given by its texts, with the marks of its people.
 
-    SHA-256, in hexadecimal digits, of the hash before it and the canonical text of the entry: a JSON list in ASCII
-    without blanks, `[at,who,address,what,about,whom,before,after]`.
+    SHA-256, in hexadecimal digits, of the hash before it and the canonical text of the entry: a JSON list in UTF-8
+    without blanks, `["at","who","address","what","about","whom","before","after"]`, in which nothing is escaped but
+    quotes, backslashes and control characters.
     """
-    text = ",".join(map(encode_basestring_ascii, entry))  # as json.dumps does, at a third of the time
-    return hashlib.sha256(f"{previous}[{text}]".encode()).hexdigest()
+    return hashlib.sha256(previous.encode() + _as_json(entry)).hexdigest()
 
 
 class Verification:

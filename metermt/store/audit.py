@@ -2,24 +2,12 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Sequence
-from typing import NamedTuple
 
 from metermt.audit import Entry, Link, Person
 from metermt.model import Account
 
-
-class Unsealed(NamedTuple):
-    """An entry that waits for its place in the chain, as it stands in the store. People are user names, or empty."""
-
-    id: int
-    at: str
-    who: str
-    address: str
-    what: str
-    about: str
-    whom: str
-    before: str
-    after: str
+Unsealed = tuple[int, str, str, str, str, str, str, str, str]
+"""An entry that waits for its place in the chain, as it stands in the store: an id, and what `Entry` has."""
 
 
 class Audit(ABC):

@@ -1,8 +1,6 @@
 """The record of who did what, in SQL."""
 
 from collections.abc import Iterable, Sequence
-from datetime import datetime
-from functools import lru_cache
 
 from metermt.audit import Entry, Link, Person
 from metermt.model import Account
@@ -31,13 +29,13 @@ class SqlAudit(Steps, Audit):
     """The tables `unsealed`, `audit` and `names`."""
 
     def add(self, entries: Sequence[Entry]) -> None:
-        self._sql.insert("unsealed", _TOLD, [(_text(entry[0]), *entry[1:]) for entry in entries])
+        self._sql.insert("unsealed", _TOLD, entries)
 
     def may_seal(self) -> bool:
         return True  # nobody else writes meanwhile
 
     def unsealed(self, most: int) -> list[Unsealed]:
-        return list(map(Unsealed._make, self._sql.rows(_UNSEALED, most)))
+        return self._sql.rows(_UNSEALED, most)
 
     def last(self) -> tuple[int, str] | None:
         rows = self._sql.rows("SELECT place, hash FROM audit ORDER BY place DESC LIMIT 1")
@@ -77,8 +75,3 @@ class SqlAudit(Steps, Audit):
         self._sql.rows("UPDATE names SET username = ?, salt = NULL WHERE username = ?", new, username)
         self._sql.delete("login_failures", "username", [username])
         self._sql.delete("users", "username", [username])
-
-
-@lru_cache(maxsize=64)  # all that is done in one transaction has the same
-def _text(at: datetime) -> str:
-    return at.isoformat()
