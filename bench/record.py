@@ -70,7 +70,10 @@ def _measure(store: Store, readers: int, number: int) -> None:
     blocks = max(number // readers // _BLOCK // 2, 4)
     crew = _Crew(store, readers, 2 * blocks * _BLOCK)
     audit.seal(store)
-    without, along, sealed, seconds, waiting = [], [], 0, 0.0, 0
+    without: list[_Spent] = []
+    along: list[_Spent] = []
+    sealing: list[_Spent] = []
+    sealed = waiting = 0
 
     def block() -> None:
         for _ in range(_BLOCK):
@@ -78,24 +81,30 @@ def _measure(store: Store, readers: int, number: int) -> None:
 
     for _ in range(blocks):
         with patch.object(readings.Decisions, "_record", lambda *_: None):
-            without.append(_seconds(block))
-        along.append(_seconds(block))
+            without.append(_spent(block))
+        along.append(_spent(block))
         waiting += _BLOCK * readers
         if waiting >= _SEALED:
-            seconds += _seconds(lambda: audit.seal(store))
+            sealing.append(_spent(lambda: audit.seal(store)))
             sealed, waiting = sealed + waiting, 0
-    each = 1e6 / _BLOCK / readers
-    base = median(without) * each
-    more = median(b - a for a, b in zip(without, along, strict=True)) * each
-    sealing = seconds / sealed * 1e6 if sealed else 0.0
-    print(f"{readers} readers a turn, microseconds of processor a reading: {base:.1f} without the record,")
-    print(f"{more:+.1f} to keep an entry, {sealing:+.1f} for its place in the chain: {(more + sealing) / base:.1%}")
+    for kind, what in enumerate(("processor", "time")):
+        base = median(one[kind] for one in without) / _BLOCK / readers
+        more = median(b[kind] - a[kind] for a, b in zip(without, along, strict=True)) / _BLOCK / readers
+        places = sum(one[kind] for one in sealing) / max(sealed, 1)
+        print(
+            f"{readers} readers a turn, {what}: {base:.1f} us a reading without the record,"
+            f" {more:+.1f} us for the entry, {places:+.1f} us for its place in the chain: {(more + places) / base:.1%}"
+        )
 
 
-def _seconds(work: Callable[[], object]) -> float:
-    before = time.process_time()
+_Spent = tuple[float, float]
+"""Microseconds of this process's processor time, and of time."""
+
+
+def _spent(work: Callable[[], object]) -> _Spent:
+    processor, clock = time.process_time(), time.perf_counter()
     work()
-    return time.process_time() - before
+    return (time.process_time() - processor) * 1e6, (time.perf_counter() - clock) * 1e6
 
 
 if __name__ == "__main__":

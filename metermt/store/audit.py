@@ -1,7 +1,7 @@
 """The steps of a transaction that are about the record of who did what; see `metermt.store.groups`."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 
 from metermt.audit import Entry, Link, Person
 from metermt.model import Account
@@ -30,7 +30,7 @@ class Audit(ABC):
         """Return the place and the hash of the last entry in the chain, None if there is none."""
 
     @abstractmethod
-    def seal(self, links: Iterable[Link], waited: Sequence[int]) -> None:
+    def seal(self, links: Sequence[Link], waited: Sequence[int]) -> None:
         """Put entries at their places in the chain: all that `unsealed` has returned, under these ids."""
 
     @abstractmethod

@@ -9,6 +9,7 @@ from types import MappingProxyType
 
 from psycopg import errors
 
+from metermt.audit import Link
 from metermt.model import Account, Job, Lease, Reading, Standing, Walk
 from metermt.quality import Look
 from metermt.rules.handout import Wish
@@ -280,9 +281,26 @@ class PostgresReadings(SqlReadings):
 class PostgresAudit(SqlAudit):
     """The record, to which other servers add, too, and that one of them seals."""
 
+    def __init__(self, sql: PostgresSql) -> None:
+        super().__init__(sql)
+        self._postgres = sql
+
     def may_seal(self) -> bool:
         [(may,)] = self._sql.rows("SELECT pg_try_advisory_xact_lock(?)", SEALING)
         return bool(may)
 
-    def _forget(self, waited: Sequence[int]) -> None:
-        self._sql.delete("unsealed", "id", waited)  # one with a lower number may have been kept since
+    def seal(self, links: Sequence[Link], waited: Sequence[int]) -> None:
+        # What is there already does not cross again. One with a lower number may have been kept since, and waits on.
+        places = [(id_, link.place, link.who, link.whom, link.hash) for id_, link in zip(waited, links, strict=True)]
+        self._postgres.keep(_SEAL, as_json(("id", "place", "who", "whom", "hash"), places))
+
+
+_SEAL = """
+    WITH moved AS (
+        DELETE FROM unsealed
+        USING json_to_recordset(?) AS sealed(id BIGINT, place BIGINT, who BIGINT, whom BIGINT, hash TEXT)
+        WHERE unsealed.id = sealed.id
+        RETURNING place, at, sealed.who, address, what, about, sealed.whom, before, after, hash
+    )
+    INSERT INTO audit (place, at, who, address, what, about, whom, before, after, hash) SELECT * FROM moved
+"""

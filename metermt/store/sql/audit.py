@@ -1,6 +1,6 @@
 """The record of who did what, in SQL."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 
 from metermt.audit import Entry, Link, Person
 from metermt.model import Account
@@ -41,11 +41,8 @@ class SqlAudit(Steps, Audit):
         rows = self._sql.rows("SELECT place, hash FROM audit ORDER BY place DESC LIMIT 1")
         return (rows[0][0], rows[0][1]) if rows else None
 
-    def seal(self, links: Iterable[Link], waited: Sequence[int]) -> None:
+    def seal(self, links: Sequence[Link], waited: Sequence[int]) -> None:
         self._sql.insert("audit", _LINK, links)
-        self._forget(waited)
-
-    def _forget(self, waited: Sequence[int]) -> None:
         # All up to the last one were among them: nobody else writes meanwhile.
         self._sql.rows("DELETE FROM unsealed WHERE id <= ?", waited[-1])
 
