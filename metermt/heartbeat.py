@@ -12,6 +12,8 @@ from metermt.errors import StoreAway, StoreError
 
 _log = logging.getLogger("metermt.server")
 
+_PARTS = 20  # of what is on record, sealed at a time: others must not take this server for dead meanwhile
+
 
 @contextmanager
 def heartbeat(desk: Desk, watch: Callable[[], None] = lambda: None) -> Iterator[None]:
@@ -32,7 +34,7 @@ def heartbeat(desk: Desk, watch: Callable[[], None] = lambda: None) -> Iterator[
                 desk.journal.tell_counts()
                 watch()
                 beat()
-                seal(desk.store)
+                seal(desk.store, _PARTS)
             except StoreAway:  # the store has logged it
                 continue
             except StoreError as error:

@@ -1,6 +1,7 @@
 """The record of who did what: entries are given their places in a chain of hashes, shown, and looked at for changes."""
 
 import secrets
+import sys
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -67,12 +68,16 @@ def verify_audit(desk: Desk, ask: Ask[Verifying]) -> Verified:
     return Verified(verification.count, verification.hash, verification.fault)
 
 
-def seal(store: Store) -> None:
-    """Give all entries that wait their places in the chain, part by part, unless somebody else is at it."""
+def seal(store: Store, parts: int = sys.maxsize) -> None:
+    """Give the entries that wait their places in the chain, unless somebody else is at it.
+
+    All of them, or so many parts of 500, for whoever has something else to do. Raises `StoreError`.
+    """
     if not store.read(lambda tx: tx.audit.unsealed(1)):
         return
-    while store.write(_seal_part):
-        pass
+    for _ in range(parts):
+        if not store.write(_seal_part):
+            break
 
 
 def _seal_part(tx: Tx) -> bool:
