@@ -45,13 +45,26 @@ class Case:
         return self.true - self.previous.value
 
 
-class Half:
+class Meters:
     """Some meters of a town, as if they were all of it."""
 
-    def __init__(self, town: Town, chance: random.Random) -> None:
-        self._walk = [_Meter(list(reads_of(rows))) for rows in town.values()]
+    def __init__(self, town: Town) -> None:
+        self.walk = [Past(list(reads_of(rows))) for rows in town.values()]
         self._seasons: dict[date, Season] = {}
-        self.cases = [case for at, meter in enumerate(self._walk) for case in self._cases(at, meter, chance)]
+
+    def season(self, known: date) -> Season:
+        """Return what was known on a day of how they move."""
+        if known not in self._seasons:
+            self._seasons[known] = season_of([meter.until(known) for meter in self.walk], known)
+        return self._seasons[known]
+
+
+class Half(Meters):
+    """Half of the meters with their readings, and mistakes planted into these."""
+
+    def __init__(self, town: Town, chance: random.Random) -> None:
+        super().__init__(town)
+        self.cases = [case for at, meter in enumerate(self.walk) for case in self._cases(at, meter, chance)]
 
     def limits(self, experience: Experience, neighbours: bool = True) -> list[Limits]:
         """Compute the limits of all cases, with their neighbours or without."""
@@ -68,14 +81,11 @@ class Half:
         return found
 
     def _town(self, known: date, experience: Experience) -> TownFacts:
-        histories = [meter.until(known) for meter in self._walk]
-        if known not in self._seasons:  # the same for any experience
-            self._seasons[known] = season_of(histories, known)
-        return town_of(histories, known, self._seasons[known], experience)
+        return town_of([meter.until(known) for meter in self.walk], known, self.season(known), experience)
 
-    def _cases(self, at: int, meter: "_Meter", chance: random.Random) -> list[Case]:
+    def _cases(self, at: int, meter: "Past", chance: random.Random) -> list[Case]:
         found = []
-        beside = [self._walk[i] for i in (at - 1, at + 1) if 0 <= i < len(self._walk)]
+        beside = [self.walk[i] for i in (at - 1, at + 1) if 0 <= i < len(self.walk)]
         for before, read in zip(meter.reads, meter.reads[1:], strict=False):
             history = meter.until(before.on)
             if not history.periods or read.exchanged:
@@ -91,7 +101,7 @@ class Half:
         return found
 
 
-class _Meter:
+class Past:
     """The readings of a meter, by time."""
 
     def __init__(self, reads: list[Read]) -> None:

@@ -21,7 +21,8 @@ from bench.halves import Half
 from bench.learning import learn
 from bench.mistakes import KINDS
 from bench.scoring import Scores, Shares, field_shares, our_scores
-from bench.townfile import DEFAULT, BadFile, Town, load
+from bench.splits import arguments, loaded, split
+from bench.townfile import Town
 from metermt.rules.limits import SENSITIVITY
 
 OURS = "metermt"
@@ -45,10 +46,7 @@ class Run:
 
 def main() -> None:
     chosen = _arguments()
-    try:
-        town = load(chosen.data)
-    except BadFile as error:
-        sys.exit(f"Error: {error}")
+    town = loaded(chosen.data)
     if chosen.learn:
         print(learn(town, 0))
         return
@@ -68,7 +66,7 @@ def main() -> None:
 
 def _run(town: Town, seed: int) -> Run:
     """Split the meters, learn on one half, judge the other one."""
-    design, test = _split(town, seed)
+    design, test = split(town, seed)
     learned = learn(design, seed)
     tried, judged = Half(design, random.Random(f"design {seed}")), Half(test, random.Random(f"test {seed}"))
     if not tried.cases or not judged.cases:
@@ -84,15 +82,6 @@ def _run(town: Town, seed: int) -> Run:
         [ours.shares(setting) for setting in SETTINGS],
         {kind.value: ours.caught(kind, SENSITIVITY) for kind in KINDS},
         len(judged.cases),
-    )
-
-
-def _split(town: Town, seed: int) -> tuple[Town, Town]:
-    meters = list(town)
-    design = set(random.Random(seed).sample(meters, len(meters) // 2))
-    return (
-        {meter: rows for meter, rows in town.items() if meter in design},
-        {meter: rows for meter, rows in town.items() if meter not in design},
     )
 
 
@@ -138,21 +127,10 @@ def _cell(shares: Sequence[float]) -> str:
 
 
 def _arguments() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(prog="python -m bench.limits", description=__doc__)
-    parser.add_argument(
-        "--data", type=Path, default=DEFAULT, metavar="FILE", help="real readings [default: %(default)s]"
-    )
-    parser.add_argument("--json", action="store_true", help="print the shares as JSON")
-    parser.add_argument("--seeds", type=_whole, default=20, metavar="N", help="how many splits [default: %(default)s]")
+    parser = arguments("bench.limits", __doc__, "shares")
     parser.add_argument("--svg", type=Path, metavar="FILE", help="draw the curve over the setting there")
     parser.add_argument("--learn", action="store_true", help="print what all the meters teach: what the package ships")
     return parser.parse_args()
-
-
-def _whole(text: str) -> int:
-    if not text.isdecimal() or not 1 <= int(text) <= 1000:
-        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number from 1 to 1000")
-    return int(text)
 
 
 if __name__ == "__main__":

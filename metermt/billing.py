@@ -1,5 +1,6 @@
 """What billing is given: the lines of a batch, and the batch as a whole."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from decimal import Decimal
@@ -107,3 +108,11 @@ class BatchHead:
     sum_values: int = 0
     sum_registered_use: int = 0
     sum_billed_use: Decimal = Decimal(0)
+
+
+def totals_of(lines: Iterable[BillingLine]) -> Totals:
+    """Return what lines add up to."""
+    totals = Totals()
+    for line in lines:
+        totals.add(line)
+    return totals

@@ -35,7 +35,7 @@ from metermt.printable import printable
 from metermt.rules.answers import as_typed, judged, quoted
 from metermt.rules.looks import look_again
 from metermt.sending import new_key
-from metermt.terminal import Terminal
+from metermt.terminal import Terminal, say
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -99,11 +99,13 @@ class _Dialogue:
             self._wait_for(self._client.ping)  # what is wrong with the server is told before a password is asked for
             self._log_in(login_name())
             place: Elsewhere | None = Elsewhere(self._first_job())
-            while place and place.job:
-                _show_place(place.job)
-                place = self._next_place(place.job, aside=place.aside)
-            if place is None:
-                return
+            while place:
+                if place.job:
+                    _show_place(place.job)
+                    place = self._next_place(place.job, aside=place.aside)
+                else:
+                    print(self._client.why_no_job_in_words())
+                    place = self._after_the_last()
         except (EOFError, KeyboardInterrupt):
             print()
             self._tell_of_unsent()
@@ -111,7 +113,6 @@ class _Dialogue:
         except Error:
             self._tell_of_unsent()
             raise
-        print(self._client.why_no_job_in_words())
 
     def _next_place(self, job: Job, *, aside: bool) -> Elsewhere | None:
         """Take an answer to a job, or a word; return where to go on, None when the reader gives neither and leaves.
@@ -127,6 +128,16 @@ class _Dialogue:
         if said is None and aside:
             return Elsewhere(self._wait_for(self._client.get_job))
         return said
+
+    def _after_the_last(self) -> Elsewhere | None:
+        """Return where a word leads when there is no job, None for nowhere: who has said none is not asked."""
+        while self._words.were_used:
+            typed = self._terminal.ask("Enter leaves, /undo corrects your last reading: ")
+            if not typed:
+                break
+            if elsewhere := self._said(typed, None):
+                return elsewhere
+        return None
 
     def _log_in(self, username: str) -> None:
         """Ask for a name, this one if none is typed, and for the password, until they are right."""
@@ -166,7 +177,7 @@ class _Dialogue:
         try:
             accepted = self._sent(answer)
         except ConfirmReading as error:
-            print(look_again(answer, error))
+            say(look_again(answer, error))
             return job
         except (InvalidReading, InvalidReason) as error:  # it is asked for again
             self._client.outbox.discard(answer)
@@ -184,7 +195,7 @@ class _Dialogue:
 
     def _refused(self, error: SubmissionError, job: Job) -> Job:
         self._unsent = None
-        print(error)
+        say(str(error))
         return job
 
     def _sent(self, answer: Answer) -> Next | None:
@@ -235,9 +246,9 @@ class _Dialogue:
             try:
                 return judged(Answer(job.meter.number, value, reason, now, new_key(), job.cycle), now)
             except SubmissionError as error:
-                print(error)
+                say(str(error))
 
-    def _said(self, word: str, job: Job) -> Elsewhere | None:
+    def _said(self, word: str, job: Job | None) -> Elsewhere | None:
         """Do what a word means; return where it leads. What goes wrong is told, and leads nowhere."""
         while True:
             try:
@@ -251,7 +262,7 @@ class _Dialogue:
                 if self._client.username != reader:
                     return Elsewhere(self._first_job())
             except Error as error:
-                print(error)
+                say(str(error))
                 return None
 
     def _ask_for_reading(self, job: Job) -> tuple[int | str | None, str]:
@@ -273,7 +284,10 @@ class _Dialogue:
     def _ask_for_username(self, default: str) -> str:
         while True:
             username = self._terminal.ask(f"Username [{default}]: " if default else "Username: ") or default
-            if username:
+            if username.startswith(SLASH):
+                self._words.were_used = True
+                print(f"Log in first, then say {printable(username)}")
+            elif username:
                 return username
 
 

@@ -2,10 +2,10 @@
 
 from collections.abc import Callable, Sequence
 
+from metermt.errors import Error, InvalidReason
 from metermt.fieldnotes import Reason
 from metermt.printable import printable
-from metermt.rules.answers import quoted
-from metermt.rules.choices import chosen
+from metermt.rules.reasons import FIRST, meant
 
 _LISTING = ("?", "/reasons")
 
@@ -21,8 +21,12 @@ class Reasons:
         self._listed: list[str] = []
 
     def list(self) -> None:
-        """Show the known reasons with their numbers."""
-        self._listed = [printable(reason.text) for reason in self._known()]
+        """Show the known reasons with their numbers; where the server does not tell them, those of before."""
+        try:
+            self._listed = [printable(reason.text) for reason in self._known()]
+        except Error as error:
+            print(f"{error}\nThe office's list cannot be had now. These are the usual reasons:")
+            self._listed = self._listed or [reason.text for reason in FIRST]
         for number, text in enumerate(self._listed, 1):
             print(f"{number:>4}  {text}")
         print("Type a number, first letters, or a reason of your own")
@@ -34,13 +38,11 @@ class Reasons:
             if typed in _LISTING:
                 self.list()
                 continue
-            meant = chosen(typed, self._listed)
-            if len(meant) == 1:
-                print(f"Reason: {meant[0]}")
-                return meant[0]
-            if not meant and self._listed and typed.isdecimal():
-                print(f"There is no reason {typed}: use 1 to {len(self._listed)}")
-            elif not meant:
-                return typed
-            else:
-                print(f"{quoted(typed)} may be {' or '.join(map(quoted, meant))}: type more of it, or its number")
+            try:
+                reason = meant(typed, self._listed)
+            except InvalidReason as error:
+                print(error)
+                continue
+            if reason in self._listed:
+                print(f"Reason: {reason}")
+            return reason

@@ -5,13 +5,15 @@ from typing import NamedTuple, ParamSpec, TypeVar
 
 from metermt.client import MeterClient
 from metermt.consolereasons import Reasons
-from metermt.model import KINDS, Job
+from metermt.errors import UnknownMeter
+from metermt.fieldnotes import likely_kind
+from metermt.model import Job
 from metermt.offering import WAITING
 from metermt.printable import local_time, printable
 from metermt.progress import RouteCounts
 from metermt.rules.answers import quoted
 from metermt.stops import NOTHING_BEFORE, NOTHING_READ, Found, OwnReading, Stop
-from metermt.terminal import Terminal
+from metermt.terminal import Terminal, say
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -29,7 +31,7 @@ class Elsewhere(NamedTuple):
 
 
 class _Word(NamedTuple):
-    do: Callable[[str, Job], Elsewhere | None]
+    do: Callable[[str, Job | None], Elsewhere | None]
     takes: str
     means: str
 
@@ -44,13 +46,15 @@ class Words:
         self._terminal = terminal
         self._reasons = reasons
         self._change_reader = change_reader
+        self.were_used = False
+        """Whether a word was said: whoever has said none keeps the dialogue as it was before there were any."""
         self._own: list[OwnReading] = []  # what /undo goes back through
         self._known = {
-            "/skip": _Word(self._skip, "", "leave this meter for later: it comes again at the end of the route"),
+            "/skip": _Word(self._skip, "", "leave this meter for later; it comes again at the end"),
             "/where": _Word(self._where, "", "how far this route is"),
             "/list": _Word(self._list, "", "what is left on your route"),
             "/find": _Word(self._find, "TEXT", "find meters by a part of the number or the address"),
-            "/read": _Word(self._read, "NUMBER", "read another meter now: its number, or a part that no other has"),
+            "/read": _Word(self._read, "NUMBER", "read another meter now; a part of its number will do"),
             "/undo": _Word(self._undo, "", "correct your last reading; again for the one before"),
             "/note": _Word(self._note, "TEXT", "leave a note here for the next reader and the office"),
             "/found": _Word(self._report, "NUMBER WHERE", "tell the office of a meter that is on no list"),
@@ -59,8 +63,9 @@ class Words:
             "/help": _Word(self._help, "", "these words"),
         }
 
-    def say(self, typed: str, job: Job) -> Elsewhere | None:
-        """Do what a word means at this job; return where it leads, None for nowhere. Raises `Error`."""
+    def say(self, typed: str, job: Job | None) -> Elsewhere | None:
+        """Do what a word means at this job, or at none; return where it leads, None for nowhere. Raises `Error`."""
+        self.were_used = True
         name, _, rest = typed.partition(" ")
         word = self._known.get(name.lower())
         if word is None:
@@ -68,28 +73,29 @@ class Words:
             return None
         return word.do(rest.strip(), job)
 
-    def _skip(self, _rest: str, job: Job) -> Elsewhere:
+    def _skip(self, _rest: str, job: Job | None) -> Elsewhere:
+        job = _this(job)
         self._wait_for(self._client.skip_job, job.meter.number, job.cycle)
         following = self._wait_for(self._client.get_job)
         again = " It is all that is left for you now" if following == job else ""
         print(f"Skipped {job.meter.number}.{again}")
         return Elsewhere(following)
 
-    def _where(self, _rest: str, job: Job) -> None:
-        print(_in_words(self._wait_for(self._client.count_route, job)))
+    def _where(self, _rest: str, job: Job | None) -> None:
+        print(_in_words(self._wait_for(self._client.count_route, _this(job))))
 
-    def _list(self, _rest: str, job: Job) -> None:
+    def _list(self, _rest: str, job: Job | None) -> None:
         self._where("", job)
         ahead = self._wait_for(self._client.list_ahead, _LISTED + 1)
         self._show(Found(ahead[:_LISTED], more=len(ahead) > _LISTED))
 
-    def _find(self, rest: str, _job: Job) -> None:
+    def _find(self, rest: str, _job: Job | None) -> None:
         found = self._wait_for(self._client.find_meters, rest)
         self._show(found)
         if not found.stops:
             print(f"No meter that is to be read has {quoted(printable(rest))} in its number or address")
 
-    def _read(self, rest: str, _job: Job) -> Elsewhere | None:
+    def _read(self, rest: str, _job: Job | None) -> Elsewhere | None:
         found = self._wait_for(self._client.find_meters, rest)
         named = [stop for stop in found.stops if stop.job.meter.number == rest.upper()] or found.stops
         username = self._client.username
@@ -98,7 +104,7 @@ class Words:
         self._find(rest, _job)
         return None
 
-    def _undo(self, _rest: str, job: Job) -> Elsewhere | None:
+    def _undo(self, _rest: str, job: Job | None) -> Elsewhere | None:
         further = next((place for place, own in enumerate(self._own, 1) if own.job == job), 0)
         if not further:
             self._own = self._wait_for(self._client.my_readings)
@@ -107,27 +113,30 @@ class Words:
             return None
         own = self._own[further]
         what = quoted(printable(own.reason)) if own.value is None else str(own.value)
-        print(f"{own.job.meter.number}: you sent {what}, read {local_time(own.when)}. Type it anew, or Enter twice:")
+        say(f"{own.job.meter.number}: you sent {what}, read {local_time(own.when)}. Type it anew, or Enter twice:")
         return Elsewhere(own.job, aside=True)
 
-    def _note(self, rest: str, job: Job) -> None:
-        self._wait_for(self._client.leave_note, job.meter.number, rest)
-        print(f"Noted for {job.meter.number}")
+    def _note(self, rest: str, job: Job | None) -> None:
+        number = _this(job).meter.number
+        self._wait_for(self._client.leave_note, number, rest)
+        print(f"Noted for {number}")
 
-    def _report(self, rest: str, _job: Job) -> None:
+    def _report(self, rest: str, _job: Job | None) -> None:
         number, _, where = rest.partition(" ")
+        if not where.strip():
+            print("Say which meter and where it is, such as /found W99 behind the shed")
+            return
         number = number.upper()
-        kind = number[:1] if number[:1] in KINDS else ""
-        self._wait_for(self._client.report_found, number, kind, None, None, where.strip())
+        self._wait_for(self._client.report_found, number, likely_kind(number), None, None, where.strip())
         print(f"Reported {printable(number)} to the office")
 
-    def _list_reasons(self, _rest: str, _job: Job) -> None:
+    def _list_reasons(self, _rest: str, _job: Job | None) -> None:
         self._reasons.list()
 
-    def _log_out(self, _rest: str, _job: Job) -> Elsewhere:
+    def _log_out(self, _rest: str, _job: Job | None) -> Elsewhere:
         return Elsewhere(self._change_reader())
 
-    def _help(self, _rest: str, _job: Job) -> None:
+    def _help(self, _rest: str, _job: Job | None) -> None:
         for name, word in self._known.items():
             print(f"  {name} {word.takes}".ljust(23) + word.means)
 
@@ -140,6 +149,13 @@ class Words:
     def _wait_for(self, call: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> R:
         with self._terminal.waiting(WAITING):
             return call(*args, **kwargs)
+
+
+def _this(job: Job | None) -> Job:
+    """Return the job that a word is about. Raises `UnknownMeter` if there is none."""
+    if job is None:
+        raise UnknownMeter("You are at no meter now: /find looks for one, /read and /undo go to one")
+    return job
 
 
 def stop_in_words(stop: Stop, username: str) -> str:

@@ -6,9 +6,12 @@ from datetime import date
 from metermt.errors import RouteError
 
 
-def first_line(text: str) -> tuple[str, list[str]]:
-    """Return what stands between the columns, a comma or a semicolon, and their names; none if it is no such line."""
-    delimiter = ";" if text.count(";") > text.count(",") else ","
+def first_line(text: str, delimiter: str | None = None) -> tuple[str, list[str]]:
+    """Return what stands between the columns, and their names in small letters; none if it is no such line.
+
+    Unless it is known that is a comma or a semicolon, whichever there are more of.
+    """
+    delimiter = delimiter or (";" if text.count(";") > text.count(",") else ",")
     try:
         return delimiter, [column.strip().lower() for column in next(csv.reader([text], delimiter=delimiter), [])]
     except csv.Error:  # a line longer than any list of columns

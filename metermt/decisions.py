@@ -1,4 +1,4 @@
-"""What the office decides of results: readings that are odd, and reasons why there is none."""
+"""What the office decides: of results, which are odd readings or reasons why there is none; and its settings."""
 
 from dataclasses import dataclass
 from datetime import date, datetime
@@ -33,6 +33,16 @@ class Decision:
     why: str
     username: str
     decided_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Setting:
+    """What the office has set, who has set it, and when, in UTC. Whoever works on the database itself has no name."""
+
+    name: str
+    value: str
+    username: str
+    set_at: datetime
 
 
 @dataclass(frozen=True, slots=True)

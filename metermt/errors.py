@@ -22,7 +22,9 @@
     ├── RouteError              a route file or a cycle that cannot be used
     ├── DecisionError           what the office decides of a reading does not fit how it stands
     ├── ReasonError             a reason that cannot be on the office's list, or is not on it
+    ├── LayoutError             a layout that cannot be used, or a line that does not fit into it
     ├── SettingError            a setting that makes no sense
+    ├── CannotEstimate          too little was read of a meter to say what it shows
     ├── CallError               a call with the wrong arguments
     ├── StoreError              the database cannot be used
     │   ├── StoreAway           it is out of reach, or did not answer in time
@@ -43,12 +45,10 @@
     │   └── DeadlineExceeded    no answer in time
     └── InternalError           a fault in the server; its log has the details under the id in the text
 
-The text of an error is made for people: it says what was wrong and what to do. Each class has a
-`code` that never changes; programs compare that, or the class, and never the text. What else a program
-may want to know stands in `details`, by names: numbers, texts, None.
+The text of an error is made for people: it says what was wrong and what to do. Each class has a `code` that never
+changes; programs compare that, or the class, and never the text. What else they may want to know is in `details`.
 """
 
-import errno
 from typing import ClassVar
 
 Detail = str | int | float | bool | None
@@ -74,10 +74,7 @@ class LoginError(Error):
 
 
 class TooManyFailures(LoginError):
-    """This user name has failed too often from this address; even the right password must wait.
-
-    `details["seconds"]` says how long.
-    """
+    """This user name has failed too often from this address: even the right password waits `details["seconds"]`."""
 
     code = "too-many-failures"
 
@@ -146,7 +143,11 @@ class InvalidKey(SubmissionError):
 
 
 class InvalidReport(SubmissionError):
-    """A note about a place, or a report of a meter that was found, is empty, too long, or makes no sense."""
+    """A note about a place, or a report of a meter that was found, is empty, too long, or makes no sense.
+
+    `details["field"]` says which part of it: `text` of a note, or `number`, `kind`, `dials`, `reading` or `where` of a
+    report.
+    """
 
     code = "invalid-report"
 
@@ -205,10 +206,22 @@ class ReasonError(Error):
     code = "reason"
 
 
+class LayoutError(Error):
+    """A layout of files for billing cannot be used, or a line has what it has no room for."""
+
+    code = "layout"
+
+
 class SettingError(Error):
     """A setting makes no sense."""
 
     code = "setting"
+
+
+class CannotEstimate(Error):
+    """Too little was read of a meter to say what it shows: a reader has to look at it, or the office knows a value."""
+
+    code = "cannot-estimate"
 
 
 class CallError(Error):
@@ -269,20 +282,6 @@ class ListenError(Error):
     """The server cannot listen at the address it was told to."""
 
     code = "listen"
-
-    @classmethod
-    def at(cls, host: str, port: int, error: Exception) -> "ListenError":
-        """Make one from what the system raised for this address."""
-        match getattr(error, "errno", None):
-            case errno.EADDRINUSE:
-                words = "the port is taken by another program; choose another with --port"
-            case errno.EACCES | errno.EPERM:
-                words = "no right to; use a port from 1024"
-            case errno.EADDRNOTAVAIL:
-                words = "this machine has no such address"
-            case _:
-                words = getattr(error, "strerror", None) or "no such host name"
-        return cls(f"Cannot listen on {host}:{port}: {words}")
 
 
 class ConnectionFailed(Error):

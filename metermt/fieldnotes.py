@@ -72,7 +72,7 @@ class Found:
 
 def check_note(text: str) -> str:
     """Return the text of a note without blanks around it. Raises `InvalidReport` if it is none."""
-    return _words("The note", text)
+    return _words("The note", text, field="text")
 
 
 def check_found(number: str, kind: str, dials: int | None, reading: int | None, where: str) -> str:
@@ -80,25 +80,31 @@ def check_found(number: str, kind: str, dials: int | None, reading: int | None, 
     if not is_meter_number(number):
         raise InvalidReport(
             f"Invalid meter number {_shown(number)}: use 1 to 32 capital letters, digits, and - . / inside,"
-            " as on the meter"
+            " as on the meter",
+            field="number",
         )
     if kind not in KINDS:
-        raise InvalidReport(f"Invalid kind {_shown(kind)}: use E for electricity, G for gas, W for water")
+        raise InvalidReport(f"Invalid kind {_shown(kind)}: use E for electricity, G for gas, W for water", field="kind")
     if dials is not None and not 1 <= dials <= MAX_DIALS:
-        raise InvalidReport(f"Invalid dials {dials}: a register has 1 to {MAX_DIALS} digits")
+        raise InvalidReport(f"Invalid dials {dials}: a register has 1 to {MAX_DIALS} digits", field="dials")
     if reading is not None and not 0 <= reading <= highest(dials):
-        raise InvalidReport(f"Invalid reading {reading}: the register goes from 0 to {highest(dials)}")
-    return _words("Where it is", where)
+        raise InvalidReport(f"Invalid reading {reading}: the register goes from 0 to {highest(dials)}", field="reading")
+    return _words("The place", where, field="where")
 
 
-def _words(what: str, text: str) -> str:
+def likely_kind(number: str) -> str:
+    """Return the kind that the number of a meter begins with, empty if it begins with none."""
+    return number[:1] if number[:1] in KINDS else ""
+
+
+def _words(what: str, text: str, *, field: str) -> str:
     text = text.strip()
     if not text:
-        raise InvalidReport(f"{what} is empty: say it in a few words")
+        raise InvalidReport(f"{what} is empty: say it in a few words", field=field)
     if len(text) > MAX_NOTE:
-        raise InvalidReport(f"{what} has {len(text)} characters: {MAX_NOTE} are allowed")
+        raise InvalidReport(f"{what} has {len(text)} characters: {MAX_NOTE} are allowed", field=field)
     if has_control_characters(text):
-        raise InvalidReport(f"{what} has control characters in it, such as a line end: {_shown(text)}")
+        raise InvalidReport(f"{what} has control characters in it, such as a line end: {_shown(text)}", field=field)
     return text
 
 

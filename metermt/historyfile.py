@@ -12,16 +12,18 @@ from typing import NamedTuple, Self
 from metermt.csvfields import day, first_line, whole
 from metermt.errors import RouteError
 from metermt.names import is_meter_number
+from metermt.quality import Quality
 
 _NAMES = {"date": ("date", "read_date"), "value": ("value", "current", "reading")}
 
 
 class ShownOn(NamedTuple):
-    """What a meter showed on a day."""
+    """What a meter showed on a day; it is estimated if nobody has read it."""
 
     meter: str
     on: date
     value: int
+    estimated: bool = False
 
 
 class HistoryRow(NamedTuple):
@@ -36,7 +38,9 @@ class HistoryFile:
     """A history file, open for reading: CSV in UTF-8, with `,` or `;` between the columns; `.gz` if it is packed.
 
     The first line names the columns, in any order: meter, date (or read_date, like 2026-10-31) and value (or current,
-    or reading). Where it also has previous and days, a row tells of the day so long before, too. Others are ignored.
+    or reading). Where it also has previous and days, a row tells of the day so long before, too. The quality, where
+    there is one, is that of `metermt.quality`, A if it is empty; of E all that counts is that it is no reading. Others
+    are ignored.
     """
 
     def __init__(self, path: Path) -> None:
@@ -81,7 +85,7 @@ class HistoryFile:
         delimiter, columns = first_line(first)
         self._places = {
             name: next((columns.index(column) for column in _NAMES.get(name, (name,)) if column in columns), None)
-            for name in ("meter", "date", "value", "previous", "days")
+            for name in ("meter", "date", "value", "previous", "days", "quality")
         }
         if missing := [name for name in ("meter", "date", "value") if self._places[name] is None]:
             raise RouteError(
@@ -89,6 +93,7 @@ class HistoryFile:
                 f" and has {', '.join(filter(None, columns)) or 'no columns'}"
             )
         self._rows = csv.reader(self._text, delimiter=delimiter)
+        self._estimated: set[tuple[str, date]] = set()
 
     def _row(self, line: int, fields: list[str]) -> HistoryRow:
         told = {
@@ -99,12 +104,24 @@ class HistoryFile:
             meter, on = told["meter"].upper(), day("date", told["date"])
             if not is_meter_number(meter):
                 raise RouteError(f"Invalid meter {told['meter']!r}")
-            shown = [ShownOn(meter, on, whole("value", told["value"], "from 0"))]
+            estimated = _is_estimated(told["quality"])
+            shown = [ShownOn(meter, on, whole("value", told["value"], "from 0"), estimated)]
             if told["previous"] and told["days"]:
-                days = timedelta(days=min(whole("days", told["days"], "from 0"), 36_600))
-                shown.insert(0, ShownOn(meter, on - days, whole("previous", told["previous"], "from 0")))
+                before = on - timedelta(days=min(whole("days", told["days"], "from 0"), 36_600))
+                previous = whole("previous", told["previous"], "from 0")
+                shown.insert(0, ShownOn(meter, before, previous, (meter, before) in self._estimated))
+            if estimated:
+                self._estimated.add((meter, on))
         except RouteError as error:
             return HistoryRow(line, [], str(error))
         except OverflowError:
             return HistoryRow(line, [], f"Invalid days {told['days']!r}: so long ago there were no meters")
         return HistoryRow(line, shown)
+
+
+def _is_estimated(quality: str) -> bool:
+    """Tell whether nobody has read a value of such a quality. Raises `RouteError`."""
+    try:
+        return bool(quality) and Quality(quality.upper()) is Quality.ESTIMATED
+    except ValueError:
+        raise RouteError(f"Invalid quality {quality!r}: use {', '.join(Quality)}, or nothing for A") from None

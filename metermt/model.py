@@ -15,13 +15,14 @@ KINDS = {"E": "electricity", "G": "gas", "W": "water", "": "unknown"}
 MAX_DIALS = 12
 MAX_SEQUENCE = 10**9 - 1
 ONE = Decimal(1)
+_HIGHEST: list[int] = [10**dials - 1 for dials in range(MAX_DIALS + 1)]
 _LARGEST = Decimal(1_000_000)  # of multipliers: current transformers have thousands
 _DECIMALS = 6  # of multipliers
 
 
 def highest(dials: int | None) -> int:
     """Return the highest value that a register of so many digits can show; of `MAX_DIALS` when they are unknown."""
-    return int(10 ** (dials or MAX_DIALS)) - 1
+    return _HIGHEST[dials or MAX_DIALS]
 
 
 def _check_stop(route: str, sequence: int) -> None:
@@ -310,7 +311,7 @@ class Standing:
     dials: int | None
     state: JobState
     read_by: str | None
-    """Whose reading counts, None without one."""
+    """Whose reading counts, None without one or when it is an estimate; empty for somebody of the office."""
     leased_to: str | None
     """Who has its lease, None for nobody."""
     leased_until: float
@@ -325,15 +326,10 @@ class Standing:
     """That of the reading that counts, as the next one."""
     reason: str = ""
 
-
-@dataclass(frozen=True, slots=True)
-class Setting:
-    """What the office has set, who has set it, and when, in UTC. Whoever works on the database itself has no name."""
-
-    name: str
-    value: str
-    username: str
-    set_at: datetime
+    @property
+    def is_done(self) -> bool:
+        """Whether it has a result."""
+        return self.state is JobState.DONE
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,7 +11,7 @@ from metermt.model import Answer
 from metermt.printable import local_time
 from metermt.rules.answers import as_typed, in_short
 from metermt.sending import new_key
-from metermt.terminal import Terminal
+from metermt.terminal import Terminal, say
 
 WAITING = "Waiting for the server…"
 UNCERTAIN = (ConnectionFailed, StoreError, InternalError)
@@ -50,7 +50,7 @@ def send(client: MeterClient, terminal: Terminal, answers: Sequence[Answer]) -> 
         if isinstance(refusal, ConfirmReading) and _is_sure(terminal, answer, refusal):
             send(client, terminal, [replace(answer, key=new_key())])
             continue
-        print(f"{'Refused' if refusal else 'Accepted'}: {described(answer)}" + (f". {refusal}" if refusal else ""))
+        say(f"{'Refused' if refusal else 'Accepted'}: {described(answer)}" + (f". {refusal}" if refusal else ""))
         if refusal:
             refused.append(answer)
     decide(client, terminal, refused)
@@ -72,9 +72,9 @@ def decide(client: MeterClient, terminal: Terminal, refused: Sequence[Answer]) -
 def tell_of_unsent(client: MeterClient, answer: Answer) -> None:
     """Tell who leaves whether what was typed last and is not confirmed stays on this device."""
     if client.outbox.keeps(answer):
-        print(f"Your reading {described(answer)} is {KEPT}")
+        say(f"Your reading {described(answer)} is {KEPT}")
     else:
-        print(f"Your reading {described(answer)} is not confirmed, and not kept on this device: write it down")
+        say(f"Your reading {described(answer)} is not confirmed, and not kept on this device: write it down")
 
 
 def described(answer: Answer) -> str:
@@ -91,7 +91,7 @@ def typed_at(answer: Answer) -> str:
 
 def _is_sure(terminal: Terminal, answer: Answer, error: ConfirmReading) -> bool:
     """Ask for an odd value once more. The meter may be far away: whoever is not sure presses Enter."""
-    print(error)
+    say(str(error))
     return terminal.is_person and as_typed(terminal.ask(f"Reading for meter {answer.meter}: ")) == answer.value
 
 

@@ -28,6 +28,8 @@ class Flag(StrEnum):
     NEIGHBOUR = "neighbour"
     INACTIVE_USE = "inactive-use"
     NO_HISTORY = "no-history"
+    LATE = "late"
+    """It came when its job was missed, or estimated."""
 
 
 class Cause(StrEnum):

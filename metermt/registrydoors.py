@@ -8,7 +8,7 @@ from contextlib import suppress
 from threading import Event
 from time import monotonic
 
-from metermt.errors import ListenError
+from metermt.listening import cannot_listen
 
 MAX_MESSAGE = 1500
 """Bytes; RPyC's clients read no more."""
@@ -39,7 +39,7 @@ def listen(host: str, port: int, *, tcp: bool) -> socket.socket:
             sock.close()
             raise
     except (OSError, UnicodeError) as error:
-        raise ListenError.at(host, port, error) from error
+        raise cannot_listen(host, port, error) from error
     return sock
 
 

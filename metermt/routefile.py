@@ -10,10 +10,11 @@ from decimal import Decimal, InvalidOperation
 from operator import itemgetter
 from pathlib import Path
 from types import TracebackType
-from typing import Any, BinaryIO, NamedTuple, Self
+from typing import BinaryIO, NamedTuple, Self
 
 from metermt.csvfields import day, first_line, whole
 from metermt.errors import Error, RouteError
+from metermt.foreign import Foreign
 from metermt.model import KINDS, MAX_DIALS, MAX_SEQUENCE, ONE, Job, Meter
 from metermt.names import check_cycle
 from metermt.printable import printable
@@ -28,6 +29,7 @@ OF_REJECTS = ("line", "reason")
 
 UTF_8 = "UTF-8"
 _ACTIVE = {"": True, "active": True, "inactive": False}
+_SET_ASIDE = ",".join(OF_REJECTS).encode() + b","  # what a file of rows set aside begins with
 _NO_CYCLE = "none"  # of jobs that tell of their meters only
 _NOT_READ = re.compile("[\udc80-\udcff]")  # what surrogateescape makes of bytes that stand for no letter
 _LOST = "\N{REPLACEMENT CHARACTER}"  # what programs write for a letter that they could not read
@@ -49,38 +51,57 @@ class RouteFile:
 
     `,` or `;` stands between the columns. The first line names them, in any order: `REQUIRED` and any of `OPTIONAL`;
     others are `ignored`. Without a `kind` the first letter of the meter number tells it, if it is one of E, G, W;
-    without a `sequence` the order of the file counts.
+    without a `sequence` the order of the file counts. A `foreign` file has other names and forms, of which a layout
+    tells; its rows that were set aside are in a file in UTF-8, with commas, whatever the layout says.
     """
 
-    def __init__(self, path: Path, cycle: str | None, encoding: str = UTF_8) -> None:
+    def __init__(
+        self, path: Path, cycle: str | None, encoding: str | None = None, foreign: Foreign | None = None
+    ) -> None:
         """Open the file and read its first line; without a cycle its jobs are for none.
 
-        `encoding` is one that Python knows. Raises `RouteError`.
+        `encoding` is one that Python knows; None for what the layout says, or UTF-8. Raises `RouteError`.
         """
         self._cycle = check_cycle(cycle) if cycle is not None else _NO_CYCLE
-        self._encoding = encoding
+        self._foreign = foreign
         try:
             self._bytes = path.open("rb")
             self.size = path.stat().st_size
         except OSError as error:
             raise RouteError(f"Cannot read {path}: {error.strerror}") from error
         try:
-            self._rows, self.columns = _open_csv(_opened(self._bytes, encoding), path)
+            begins_as_rejects = self._bytes.peek(len(_SET_ASIDE)).startswith(_SET_ASIDE)
+            written = None if begins_as_rejects else foreign
+            self.encoding = encoding or (written.encoding if written else UTF_8)
+            self._open(path, written.delimiter if written else None)
         except BaseException:
             self._bytes.close()
             raise
-        self.is_of_rejects = set(OF_REJECTS) <= set(self.columns)
+        self.is_of_rejects = begins_as_rejects if foreign else set(OF_REJECTS) <= set(self.columns)
         """Whether these are rows that were set aside, from another file."""
-        known = REQUIRED + OPTIONAL + (OF_REJECTS if self.is_of_rejects else ())
-        self.ignored = [column for column in self.columns if column not in known]
+        of_rejects = OF_REJECTS if self.is_of_rejects else ()
+        known = REQUIRED + OPTIONAL
+        self.ignored = [
+            name
+            for name, column in zip(self.columns, self._ours, strict=True)
+            if column not in known and name not in of_rejects
+        ]
         self.not_read: list[int] = []
         """The lines of rows that are not in the encoding of the file, so far."""
-        places = {column: place for place, column in enumerate(self.columns)}
-        # Of a row with an empty field at its end, which stands for all columns that are not there.
-        self._pick = itemgetter(*(places.get(column, -1) for column in REQUIRED + OPTIONAL))
+        # Of a row with what is the same in all rows after it, and with an empty field at its end, which stands for all
+        # columns that are not there.
+        fixed = foreign.fixed if foreign else {}
+        self._added = [*fixed.values(), ""]
+        places = {column: place for place, column in enumerate([*self._ours, *fixed])}
+        self._pick = itemgetter(*(places.get(column, -1) for column in known))
         self._line = 1
         self._lines_of: dict[str, int] = {}
         self._places: dict[str, int] = {}  # by route: how many of its meters were read
+
+    @property
+    def meter_place(self) -> int:
+        """Which of the columns has the numbers of the meters, from 0."""
+        return self._ours.index("meter")
 
     @property
     def bytes_read(self) -> int | None:
@@ -108,7 +129,7 @@ class RouteFile:
                 yield BadRow(self._line, str(error), [])
                 continue
             except UnicodeError as error:
-                raise RouteError(f"The file is not {self._encoding} from line {self._line} on: {SAVE_IT}") from error
+                raise RouteError(f"The file is not {self.encoding} from line {self._line} on: {SAVE_IT}") from error
             if any(fields):
                 try:
                     yield self._job(fields)
@@ -123,6 +144,26 @@ class RouteFile:
     ) -> None:
         self._bytes.close()
 
+    def _open(self, path: Path, delimiter: str | None) -> None:
+        text = _opened(self._bytes, self.encoding)
+        try:
+            first = text.readline()
+        except UnicodeError as error:
+            raise RouteError(f"{path} is not {text.encoding}: {SAVE_IT}") from error
+        delimiter, self.columns = first_line(first, delimiter)
+        try:
+            self._ours = self._foreign.ours(self.columns) if self._foreign else self.columns
+        except RouteError as error:
+            raise RouteError(f"{path} is no file of this layout: {error}") from error
+        missing = [column for column in REQUIRED if column not in self._ours]
+        if missing and not self._foreign:
+            raise RouteError(f"{path} is no route file: {_fault_of(first, self.columns, missing)}")
+        times = Counter(self.columns)
+        twice = [name for name, column in zip(self.columns, self._ours, strict=True) if column and times[name] > 1]
+        if twice:
+            raise RouteError(f"{path} names the column {twice[0]} twice")
+        self._rows = csv.reader(text, delimiter=delimiter)
+
     def _job(self, fields: list[str]) -> Job:
         if len(fields) != len(self.columns):
             raise RouteError(f"The row has {len(fields)} fields, the first line names {len(self.columns)}")
@@ -130,7 +171,7 @@ class RouteFile:
         if not text.isascii():
             self._check_letters(text)
         meter, route, kind, sequence, address, dials, previous, previous_date, instructions, multiplier, status = (
-            self._pick([*map(str.strip, fields), ""])
+            self._picked(fields)
         )
         if not (meter and route):
             raise RouteError(f"The {'route' if meter else 'meter'} is missing")
@@ -156,14 +197,21 @@ class RouteFile:
         self._lines_of[number] = self._line
         return job
 
+    def _picked(self, fields: list[str]) -> tuple[str, ...]:
+        """Return the fields of our columns, as a file of ours has them."""
+        picked: tuple[str, ...] = self._pick([*map(str.strip, fields), *self._added])
+        if not self._foreign:
+            return picked
+        return tuple(map(self._foreign.translated, REQUIRED + OPTIONAL, picked))
+
     def _check_letters(self, text: str) -> None:
         if _NOT_READ.search(text):
             self.not_read.append(self._line)
-            raise RouteError(f"The row is not {self._encoding}: save the file as UTF-8")
+            raise RouteError(f"The row is not {self.encoding}: save the file as UTF-8")
         if _LOST in text:
             raise RouteError(f"A letter was lost, and {_LOST} stands in its place: type it again")
-        if self._encoding != UTF_8 and _is_utf8_too(text, self._encoding):
-            raise RouteError(f"The row is UTF-8, and would be garbled as {self._encoding}: leave --encoding away")
+        if self.encoding != UTF_8 and _is_utf8_too(text, self.encoding):
+            raise RouteError(f"The row is UTF-8, and would be garbled as {self.encoding}: use --encoding UTF-8")
 
     def _sequence(self, route: str, said: str) -> int:
         place = self._places[route] = self._places.get(route, 0) + 1
@@ -185,21 +233,6 @@ def _is_utf8_too(text: str, encoding: str) -> bool:
         return len(text.encode(encoding).decode(UTF_8)) < len(text)
     except UnicodeError:
         return False
-
-
-def _open_csv(text: io.TextIOWrapper, path: Path) -> tuple[Any, list[str]]:
-    try:
-        first = text.readline()
-    except UnicodeError as error:
-        raise RouteError(f"{path} is not {text.encoding}: {SAVE_IT}") from error
-    delimiter, columns = first_line(first)
-    missing = [column for column in REQUIRED if column not in columns]
-    if missing:
-        raise RouteError(f"{path} is no route file: {_fault_of(first, columns, missing)}")
-    twice = [column for column, times in Counter(columns).items() if times > 1 and column]
-    if twice:
-        raise RouteError(f"{path} names the column {twice[0]} twice")
-    return csv.reader(text, delimiter=delimiter), columns
 
 
 def _fault_of(first: str, columns: list[str], missing: list[str]) -> str:

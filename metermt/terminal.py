@@ -1,9 +1,11 @@
 """Questions to a person at a terminal, or to a file that has the answers."""
 
 import getpass
+import os
 import signal
 import socket
 import sys
+import textwrap
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext, suppress
 from threading import Event, Thread, Timer, get_ident
@@ -15,6 +17,13 @@ with suppress(ImportError):  # it lets `input` take the arrow keys, where there 
 
 _NUDGES, _NUDGE_AFTER = 50, 0.02  # how often, and after how many seconds, Python is woken to notice Ctrl+C
 _SLOW_AFTER = 3.0  # seconds; before that a word about waiting would only flicker
+
+
+def say(text: str) -> None:
+    """Print a line; on a terminal that is narrower it is broken between words."""
+    columns = os.get_terminal_size(sys.stdout.fileno()).columns if sys.stdout.isatty() else 0
+    wide = columns < 2 or len(text) < columns  # without a size there is nothing to go by
+    print(text if wide else textwrap.fill(text, columns - 1, break_long_words=False, break_on_hyphens=False))
 
 
 class Terminal:

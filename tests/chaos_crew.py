@@ -41,7 +41,7 @@ class Crew:
             diary.touch()
             self._diaries.append(diary.open(encoding="utf-8"))
             words = [diary, timeout, ",".join(readers[number::PROCESSES]), ",".join(map(str, ports))]
-            command = [sys.executable, "-W", "error", __file__, *map(str, words)]
+            command = [sys.executable, "-W", "error", "-X", "faulthandler", __file__, *map(str, words)]
             self._processes.append(subprocess.Popen(command, stdin=subprocess.PIPE))
         self._halves = [""] * PROCESSES
 
@@ -54,9 +54,13 @@ class Crew:
         return self.history
 
     def wait_until_at_work(self, since):
-        """Wait until each has been told since then that a reading is accepted; return how many seconds that took."""
+        """Wait until each has been told since then that a reading is accepted; return how many seconds that took.
+
+        Raises `StuckError`, at once if some have died.
+        """
         until = time.monotonic() + PATIENCE
         while True:
+            self._see_that_they_live()
             history = self.look()
             firsts = [history.first_kept(reader, since) for reader in self.readers]
             if None not in firsts:
@@ -73,12 +77,20 @@ class Crew:
                 process.stdin.close()
         try:
             for process in self._processes:
-                assert process.wait(PATIENCE) == 0, "the readers have failed"
+                process.wait(PATIENCE)
+            self._see_that_they_live(0)
         finally:
             for process in self._processes:
                 process.kill()
                 process.wait()
         return self.look()
+
+    def _see_that_they_live(self, *ends):
+        """Raise `StuckError` if a process has ended, unless with one of these statuses."""
+        for number, process in enumerate(self._processes):
+            if process.poll() not in (None, *ends):
+                who = ", ".join(self.readers[number::PROCESSES])
+                raise StuckError(f"the process of {who} has ended with status {process.returncode}")
 
     def close(self):
         for process in self._processes:

@@ -3,8 +3,10 @@
 Every test fails that logs an ERROR it does not ask for, or leaves a thread behind.
 """
 
+import gc
 import itertools
 import logging
+import shutil
 import sys
 import threading
 import time
@@ -49,6 +51,16 @@ hypothesis.settings.load_profile("metermt")
 
 threads_that_stay = set()
 """What tests share may have threads that are not to end with the test."""
+
+
+def pytest_addoption(parser):
+    parser.addoption("--all-points", action="store_true", help="die, cut and fail at every point, not at some")
+
+
+def pytest_collection_finish():
+    """Let the collector of garbage look at no test and no module again: they stay, and are most of what there is."""
+    gc.collect()
+    gc.freeze()
 
 
 class Clock:
@@ -252,8 +264,16 @@ def database_path(tmp_path):
     return tmp_path / "metermt.db"
 
 
+@pytest.fixture(scope="session")
+def _new_database(tmp_path_factory):
+    path = tmp_path_factory.mktemp("new") / "metermt.db"
+    SqliteStore(path).close()
+    return path
+
+
 @pytest.fixture
-def sqlite_store(database_path):
+def sqlite_store(database_path, _new_database):
+    shutil.copy(_new_database, database_path)  # a quarter of what it takes to make one
     with SqliteStore(database_path) as store:
         yield store
 
@@ -290,6 +310,12 @@ def demo_accounts():
     """
     hasher = PasswordHasher(time_cost=1, memory_cost=8, parallelism=1)
     return [make_account(username, full_name, hasher.hash(username)) for username, full_name in USERS.items()]
+
+
+@pytest.fixture(scope="session")
+def every_point(pytestconfig):
+    """Tell whether to die, cut and fail at every point, or, which is enough for a usual run, at some of each kind."""
+    return pytestconfig.getoption("--all-points")
 
 
 @pytest.fixture

@@ -13,9 +13,9 @@ from metermt.audit import Entry, What
 from metermt.billing import BatchHead
 from metermt.calls.audit import seal
 from metermt.config import is_url
-from metermt.decisions import Decision, Verdict
+from metermt.decisions import Decision, Setting, Verdict
 from metermt.fieldnotes import Found, Note, Reason
-from metermt.model import Assignment, Server, Setting
+from metermt.model import Assignment, Server
 from metermt.quality import Look
 from metermt.rules.consumption import Exchange
 from metermt.rules.history import Read

@@ -35,7 +35,7 @@ FLOORS = (
         (
             *("rules", "wire", "passwords", "policy", "config"),
             *("safedict", "routefile", "historyfile", "csvfields", "signing", "partfile", "wholefile", "terminal"),
-            *("sparinglog", "diskspace", "clientsettings"),
+            *("formulas", "dateformat", "foreign", "layouts", "sparinglog", "diskspace", "clientsettings", "listening"),
         ),
     ),
     (
@@ -86,10 +86,20 @@ class Fence:
 FENCES = (
     Fence(("rpyc",), only_in=("transport", "discovery", "registry")),
     Fence(SQL_DRIVERS, only_in=("store",)),
+    Fence(("openpyxl",), only_in=("layouts",)),
     Fence(
         ("tkinter",),
         only_in=("gui",),
-        but_not=("gui.presenter", "gui.rounds", "gui.stage", "gui.state", "gui.opening", "gui.first_account"),
+        but_not=(
+            "gui.presenter",
+            "gui.handed",
+            "gui.reports",
+            "gui.rounds",
+            "gui.stage",
+            "gui.state",
+            "gui.opening",
+            "gui.first_account",
+        ),
     ),
 )
 

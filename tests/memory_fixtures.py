@@ -11,4 +11,5 @@ on_all_stores = pytest.mark.parametrize("store", ["memory", "sqlite", "postgres"
 def store(request):
     """In memory, but for tests that are to run `on_all_stores`."""
     kind = getattr(request, "param", "memory")
-    return MemoryStore() if kind == "memory" else request.getfixturevalue(f"{kind}_store")
+    fixtures = {"sqlite": "sqlite_store", "postgres": "shared_postgres_store"}
+    return MemoryStore() if kind == "memory" else request.getfixturevalue(fixtures[kind])

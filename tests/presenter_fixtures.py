@@ -13,7 +13,7 @@ from servers import fill
 from metermt.client import connect
 from metermt.errors import Error
 from metermt.gui.opening import Opening
-from metermt.gui.rounds import RoundPresenter
+from metermt.gui.reports import ReportPresenter
 from metermt.manager import Manager
 from metermt.store.memory import MemoryStore
 
@@ -56,7 +56,7 @@ def open_presenter(proxy, tmp_path):
             opening = Opening(
                 lambda: connect("127.0.0.1", proxy.port, timeout=1, outbox=tmp_path / "outbox"), username="carol"
             )
-            presenter = RoundPresenter(opening, AtOnce())
+            presenter = ReportPresenter(opening, AtOnce())
             presenter.open()
             stack.callback(presenter.farewell)
             return presenter

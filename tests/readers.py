@@ -1,19 +1,22 @@
 """Readers and the office in front of a desk, for tests of calls."""
 
+from datetime import date, timedelta
+
 import pytest
 from argon2 import PasswordHasher
-from conftest import MANY, make_jobs, wait_until
+from conftest import CYCLE, MANY, make_jobs, make_place, wait_until
 from servers import fill
 from steps import meters_of
 
 from metermt import passwords
-from metermt.calls import readings, rounds, sessions
+from metermt.calls import opening, places, readings, rounds, sessions
 from metermt.calls.desk import Desk
 from metermt.calls.table import Caller
 from metermt.errors import LoginError, TooManyFailures
 from metermt.model import Answer, Role
 
 WHEN = "2026-11-20T09:55:00Z"
+FIRST_READ = date(2025, 11, 1)
 BAD_LOGIN = "^Invalid username or password$"
 BAD_SESSION = "^Invalid session ID$"
 
@@ -80,6 +83,24 @@ class Reader:
 def as_office(desk, call, request=None, role=Role.ADMIN):
     """Ask for a call as somebody of this role who needs no login."""
     return desk.ask(call, request, caller=Caller(role=role))
+
+
+def open_with_past(desk, meters, *, first=FIRST_READ, months=12, also=()):
+    """Let meters hang along a route, with a past of which each uses 12 in 30 days, and open the cycle.
+
+    `meters` have what each showed on the first day, `also` what else is to be said of some of their places. All is
+    imported as the office would.
+    """
+    more = dict(also)
+    hung = [make_place(meter, sequence=sequence, **more.get(meter, {})) for sequence, meter in enumerate(meters)]
+    as_office(desk, places.import_places, places.Places(hung))
+    past = [
+        places.Shown(meter, first + timedelta(days=30 * month), shown + 12 * month)
+        for meter, shown in meters.items()
+        for month in range(months)
+    ]
+    assert as_office(desk, places.import_history, places.Past(past)) == [None] * len(past)
+    as_office(desk, opening.open_cycle, opening.Opening(CYCLE))
 
 
 def log_in(desk, username="carol", password=None, address="10.0.0.1"):

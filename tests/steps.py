@@ -8,7 +8,7 @@ from metermt.store.base import Tx
 READING = {
     *("find", "disabled", "users", "of", "last_used", "failures", "failed_since", "unread", "of_routes", "on_routes"),
     *("cycles", "standings", "closed_hands", "free", "progress", "held", "holders", "left", "by_key", "tallies", "all"),
-    *("active", "history", "days", "routes", "walk", "routes_left", "limits", "assignments", "now"),
+    *("active", "history", "days", "routes", "routes_left", "limits", "assignments", "now"),
     *("reasons", "latest", "found", "search", "on_record"),
 }
 
@@ -82,7 +82,7 @@ def meters_of(jobs):
 
 def free_jobs(tx):
     """Return all jobs that can be handed out, in the order of `Job.place`."""
-    walks = dict.fromkeys(map(Walk, tx.jobs.routes_left()), 10**6)
+    walks = dict.fromkeys(map(Walk, tx.jobs.routes_left(1)), 10**6)
     return sorted((known for jobs in tx.jobs.free(walks).values() for known in jobs), key=lambda known: known.job.place)
 
 

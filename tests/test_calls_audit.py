@@ -24,7 +24,9 @@ from metermt.calls import (
     batches,
     cycles,
     erasing,
+    estimating,
     found,
+    limits,
     notes,
     office,
     opening,
@@ -108,15 +110,17 @@ def test_every_call_that_keeps_something_is_on_record(sqlite_store, clock, demo_
     as_office(desk, accounts.disable_user, accounts.Username("eric"))
     carol, adam = Reader(desk), Reader(desk, "adam")
     asked = {  # call, request and who asks, the office unless said otherwise
-        "import_places": (places.Places([make_place("P1"), make_place("P2")]),),
-        "import_history": (places.Past([places.Shown("P1", date(2026, 10, 1), 5)]),),
+        "import_places": (places.Places([make_place("M00004"), make_place("P2")]),),
+        "import_history": (
+            places.Past([places.Shown("M00004", date(2026, month, 1), month) for month in range(1, 11)]),
+        ),
         "import_jobs": (office.Import(CYCLE, make_jobs(6)),),
         "remove_jobs": (office.Removal(CYCLE, ["M00005"]),),
         "assign_route": (walks.Assigning("North", ["carol"]),),
         "unassign_route": (walks.Assigning("North", ["carol"]),),
         "release_jobs": (unread.Release(username="carol"),),
         "open_cycle": (opening.Opening("2026-12"),),
-        "renew_limits": (cycles.Cycle("2026-12"),),
+        "renew_limits": (limits.Renewal("2026-12"),),
         "close_cycle": (cycles.Closing("2026-12", force=True),),
         "reopen_cycle": (cycles.Cycle("2026-12"),),
         "set_sensitivity": (settings.Sensitivity(2.0),),
@@ -129,6 +133,7 @@ def test_every_call_that_keeps_something_is_on_record(sqlite_store, clock, demo_
         "leave_note": (notes.Noted("M00000", "ring twice"), carol),
         "report_found": (found.FoundMeter("X1", "", None, None, "in the barn"), carol),
         "decide": (review.Decisions([review.Said(3, Verdict.APPROVE)]),),
+        "estimate_readings": (estimating.Estimating(meters=["M00004"], cycle=CYCLE, on=NOW.date()),),
         "correct_reading": (review.Correction("M00001", 7, "photograph"),),
         "make_batch": (batches.Batching("csv", "name = 'csv'"),),
         "change_password": (accounts.ChangedPassword("adam", "new"), adam),

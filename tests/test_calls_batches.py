@@ -1,15 +1,15 @@
 """Billing is given each result once, and what has changed since as a correction."""
 
 from dataclasses import replace
-from datetime import date, timedelta
+from datetime import timedelta
 from decimal import Decimal
 
 import pytest
-from conftest import CYCLE, NOW, make_place
-from readers import Reader, as_office
+from conftest import CYCLE, NOW
+from readers import Reader, as_office, open_with_past
 
 from metermt.billing import LineKind
-from metermt.calls import batches, cycles, opening, places, review
+from metermt.calls import batches, cycles, opening, review
 from metermt.calls.batches import Batching, HeldBack, Lines, Scope
 from metermt.calls.desk import Desk
 from metermt.calls.review import Correction, Decisions, Reviewed, Said
@@ -29,19 +29,9 @@ def town(request, clock, demo_accounts, hasher):
     store = request.getfixturevalue(request.param)
     store.write(lambda tx: tx.accounts.put(demo_accounts))
     desk = Desk(store, clock=clock)
-    there = [
-        make_place(f"M{n}", route="North" if n < 2 else "South", sequence=n, multiplier=Decimal(40 if n == 3 else 1))
-        for n in range(4)
-    ]
-    as_office(desk, places.import_places, places.Places(there))
-    first = date(2025, 11, 1)
-    past = [
-        places.Shown(f"M{n}", first + timedelta(days=30 * month), 1_000 + 12 * month)
-        for n in range(4)
-        for month in range(12)
-    ]
-    as_office(desk, places.import_history, places.Past(past))
-    as_office(desk, opening.open_cycle, opening.Opening(CYCLE))
+    south = {"route": "South"}
+    also = {"M2": south, "M3": {**south, "multiplier": Decimal(40)}}
+    open_with_past(desk, dict.fromkeys(("M0", "M1", "M2", "M3"), 1_000), also=also)
     return desk
 
 

@@ -4,11 +4,10 @@ from datetime import date, datetime, time, timedelta
 
 import pytest
 from conftest import CYCLE, dump, make_place
-from readers import WHEN, Reader, as_office, readings_in
+from readers import WHEN, Reader, as_office, open_with_past, readings_in
 from servers import listening
 
 from metermt.calls import limits, opening, places, readings
-from metermt.calls.cycles import Cycle
 from metermt.calls.places import Past, Shown
 from metermt.client import MeterClient
 from metermt.errors import ConfirmReading, InvalidKey, InvalidReading, InvalidTime
@@ -20,23 +19,11 @@ ODD, GOOD = 87_712, 2_144
 ASKED = f"^Reading {ODD} for meter M00001 is high: look again and send it again$"
 
 
-def with_history(desk, meters=3, months=13):
-    """Let some meters have a past, and open the cycle."""
-    first = date(2025, 10, 31)
-    as_office(desk, places.import_places, places.Places([make_place(f"M{n:05}", sequence=n) for n in range(meters)]))
-    past = [
-        Shown(f"M{n:05}", first + timedelta(days=30 * month), 1000 * (n + 1) - 12 + 12 * month)
-        for n in range(meters)
-        for month in range(months)
-    ]
-    assert as_office(desk, places.import_history, Past(past)) == [None] * len(past)
-    return as_office(desk, opening.open_cycle, opening.Opening(CYCLE))
-
-
 @pytest.fixture
 def judging(desk_of_readers):
     """A desk whose meters have a past."""
-    with_history(desk_of_readers)
+    meters = {f"M{n:05}": 1000 * (n + 1) - 12 for n in range(3)}
+    open_with_past(desk_of_readers, meters, first=date(2025, 10, 31), months=13)
     return desk_of_readers
 
 
@@ -178,7 +165,7 @@ def test_an_open_cycle_is_judged_by_what_is_imported_later(judging, reader):
     as_office(judging, opening.open_cycle, opening.Opening(CYCLE))
     past = [Shown("NEW", date(2026, month, 1), 100 + 10 * month) for month in range(1, 12)]
     as_office(judging, places.import_history, Past(past))
-    assert as_office(judging, limits.renew_limits, Cycle(CYCLE)) == limits.Renewed(4, 0, 0, [])
+    assert as_office(judging, limits.renew_limits, limits.Renewal(CYCLE)) == limits.Renewed(4, 0, 0, [])
     with pytest.raises(ConfirmReading):
         reader.submit("NEW", 5_000)
     reader.submit("NEW", 217)

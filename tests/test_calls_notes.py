@@ -170,7 +170,7 @@ def test_a_meter_that_was_found_is_kept_for_the_office(town, carol):
         (FoundMeter("E1", "E", 13, 1, "shed"), "Invalid dials 13"),
         (FoundMeter("E1", "E", 5, 100_000, "shed"), "Invalid reading 100000: the register goes from 0 to 99999"),
         (FoundMeter("E1", "E", None, -1, "shed"), "Invalid reading -1"),
-        (FoundMeter("E1", "E", 5, 1, ""), "Where it is is empty"),
+        (FoundMeter("E1", "E", 5, 1, ""), "The place is empty"),
         (FoundMeter("M1", "E", 5, 1, "shed"), "Meter M1 is on the list, on route North: leave a note"),
     ],
 )

@@ -12,9 +12,9 @@ from metermt.calls.cycles import Closing, Cycle, CycleProgress
 from metermt.calls.limits import Disagreement, Renewed
 from metermt.calls.opening import Opened, Opening
 from metermt.calls.places import Past, Places, Shown
-from metermt.errors import ConfirmReading, RouteError
+from metermt.errors import ConfirmReading, InvalidTime, RouteError
 from metermt.progress import RouteCounts
-from metermt.quality import Flag
+from metermt.quality import Cause, Flag
 
 DUE = date(2026, 11, 15)
 
@@ -114,13 +114,81 @@ def test_a_previous_in_the_file_that_disagrees_is_told_and_not_taken(town):
     ]
     as_office(town, office.import_jobs, office.Import(CYCLE, jobs))
     ours = Disagreement("M1", 90, 100, date(2026, 10, 1))
-    assert as_office(town, limits.renew_limits, Cycle(CYCLE)) == Renewed(2, 2, 1, [ours])
-    assert as_office(town, limits.renew_limits, Cycle(CYCLE)) == Renewed(2, 2, 0, [])
+    assert as_office(town, limits.renew_limits, limits.Renewal(CYCLE)) == Renewed(2, 2, 1, [ours])
+    assert as_office(town, limits.renew_limits, limits.Renewal(CYCLE)) == Renewed(2, 2, 0, [])
     reader = Reader(town)
     assert [job.previous for job in reader.ask(rounds.get_jobs, rounds.JobsWanted(9))] == [100, 40]
     for meter, value in (("M1", 99), ("M2", 39)):
         with pytest.raises(ConfirmReading, match="is lower than the last one"):
             reader.submit(meter, value)
+
+
+ESTIMATED = [
+    *(Shown("M1", date(2026, month, 1), 100 + 10 * month) for month in range(1, 10)),  # 190 in September
+    *(Shown("M1", date(2026, month, 1), value, estimated=True) for month, value in ((10, 215), (11, 240))),
+]
+
+
+def test_a_reading_after_estimates_is_judged_against_the_last_actual_one(town):
+    as_office(town, places.import_history, Past(ESTIMATED))
+    open_(town)
+    reader = Reader(town)
+    (job,) = reader.ask(rounds.get_jobs, rounds.JobsWanted(1))
+    assert (job.previous, job.previous_date) == (240, date(2026, 11, 1))  # what billing goes on from
+    for value, odd in ((189, "lower than the last one"), (300, "high")):
+        with pytest.raises(ConfirmReading, match=f"is {odd}"):
+            reader.submit("M1", value)
+    reader.submit("M1", 217)
+    assert readings_in(town.store)[0].flags == ()
+
+
+def test_nothing_is_read_before_the_day_of_an_estimate(town):
+    as_office(town, places.import_history, Past(ESTIMATED))
+    open_(town)
+    with pytest.raises(InvalidTime, match="lies before the last reading of M1"):
+        Reader(town).submit("M1", 217, when="2026-10-30T12:00:00Z")
+
+
+def test_limits_that_come_too_late_leave_a_reading_and_what_was_moved_as_they_are(town, monkeypatch):
+    open_(town)
+    reader, computed = Reader(town), limits.judged_by
+
+    def then_the_others_go_on(*facts):
+        judged = computed(*facts)
+        reader.submit("M1", 5)
+        moved = [make_job("M2", route="West", previous=40, previous_date=date(2026, 10, 1))]
+        as_office(town, office.import_jobs, office.Import(CYCLE, moved))
+        return judged
+
+    past = Past([Shown(f"M{n}", date(2026, 10, 1), 4 + n) for n in (1, 2, 3)])
+    as_office(town, places.import_history, past)
+    monkeypatch.setattr(limits, "judged_by", then_the_others_go_on)
+    assert as_office(town, limits.renew_limits, limits.Renewal(CYCLE)).jobs == 2
+    jobs = town.store.read(lambda tx: tx.jobs.find(CYCLE, ["M1", "M2", "M3"]))
+    assert [(jobs[meter].previous, jobs[meter].route) for meter in ("M1", "M2", "M3")] == [
+        (None, "North"),
+        (6, "West"),
+        (7, "South"),
+    ]
+
+
+def test_a_stop_that_is_read_is_still_the_one_before_when_limits_are_computed_anew(town):
+    past = [Shown(f"M{n}", date(2026, month, 1), 1_000 * n + 12 * month) for n in (1, 2) for month in range(1, 11)]
+    as_office(town, places.import_history, Past(past))
+    open_(town)
+    reader = Reader(town)
+    reader.submit("M1", 1_132)
+    as_office(town, limits.renew_limits, limits.Renewal(CYCLE))
+    with pytest.raises(ConfirmReading) as error:
+        reader.submit("M2", 1_132)
+    assert error.value.details["cause"] == Cause.NEIGHBOUR
+
+
+def test_limits_are_computed_anew_on_some_routes_only(town):
+    open_(town)
+    as_office(town, places.import_history, Past([Shown(f"M{n}", date(2026, 10, 1), 5) for n in (1, 3)]))
+    assert as_office(town, limits.renew_limits, limits.Renewal(CYCLE, ["South"])) == Renewed(1, 1, 0, [])
+    assert [job.previous for job in Reader(town).ask(rounds.get_jobs, rounds.JobsWanted(9))] == [None, None, 5]
 
 
 def test_a_route_file_tells_of_meters_and_of_what_is_to_be_read(town):
@@ -134,7 +202,7 @@ def test_what_is_used_on_an_inactive_meter_is_flagged(town):
     job = make_job("M4", route="South", previous=5, previous_date=date(2026, 10, 1))
     asleep = replace(job, meter=replace(job.meter, active=False))
     as_office(town, office.import_jobs, office.Import(CYCLE, [asleep]))
-    as_office(town, limits.renew_limits, Cycle(CYCLE))
+    as_office(town, limits.renew_limits, limits.Renewal(CYCLE))
     Reader(town).submit("M4", 6)
     assert readings_in(town.store)[0].flags == (Flag.INACTIVE_USE, Flag.NO_HISTORY)
 

@@ -79,21 +79,36 @@ def busy(desk, carol, adam):
     return desk
 
 
+def refusal(carol, call, fields):
+    """Return the error that Carol gets for an answer with these fields."""
+    answer = Answer(**({"meter": "M00003", "value": 5, "when": WHEN} | fields))
+    if call == "submit_readings":
+        (outcome,) = carol.submit_many([answer])
+        return outcome
+    with pytest.raises(Error) as caught:
+        carol.ask(getattr(readings, call), answer)
+    return caught.value
+
+
+@pytest.mark.parametrize("store", ["memory"], indirect=True)  # all of them: below
 @pytest.mark.parametrize("refused", REFUSED)
 @pytest.mark.parametrize("call", ["submit_reading", "submit_and_next", "submit_readings"])
 def test_a_reading_is_refused_with_an_error_that_says_why_and_nothing_changes(busy, carol, adam, call, refused):
     error, fields = REFUSED[refused]
-    answer = Answer(**({"meter": "M00003", "value": 5, "when": WHEN} | fields))
     before = dump(busy.store)
-    if call == "submit_readings":
-        (outcome,) = carol.submit_many([answer])
-    else:
-        with pytest.raises(Error) as caught:
-            carol.ask(getattr(readings, call), answer)
-        outcome = caught.value
+    outcome = refusal(carol, call, fields)
     assert type(outcome) is error
     assert 10 < len(str(outcome)) < 250
     assert str(outcome).encode(), "the text can be sent and shown"
+    assert dump(busy.store) == before
+    assert adam.meters(5) == ["M00000", "M00003", "M00004"], "somebody got a lease, or lost one"
+
+
+@pytest.mark.parametrize("call", ["submit_reading", "submit_and_next", "submit_readings"])
+def test_no_reading_that_is_refused_changes_anything_in_any_store(busy, carol, adam, call):
+    before = dump(busy.store)
+    outcomes = {refused: type(refusal(carol, call, fields)) for refused, (_, fields) in REFUSED.items()}
+    assert outcomes == {refused: error for refused, (error, _) in REFUSED.items()}
     assert dump(busy.store) == before
     assert adam.meters(5) == ["M00000", "M00003", "M00004"], "somebody got a lease, or lost one"
 

@@ -4,10 +4,11 @@ from datetime import date, timedelta
 
 import pytest
 from conftest import CYCLE, NOW, make_place
-from readers import Reader, as_office, readings_in
+from readers import Reader, as_office, open_with_past, readings_in
 
-from metermt.calls import cycles, office, opening, places, review
+from metermt.calls import cycles, estimating, office, opening, places, review
 from metermt.calls.desk import Desk
+from metermt.calls.estimating import Estimating
 from metermt.calls.review import Correction, Decisions, Reviewed, Said
 from metermt.decisions import Verdict
 from metermt.errors import AlreadyRead, ConfirmReading, DecisionError, RoleError, RouteError, StoreError, UnknownMeter
@@ -25,15 +26,7 @@ def town(request, clock, demo_accounts, hasher):
     store = request.getfixturevalue(request.param)
     store.write(lambda tx: tx.accounts.put(demo_accounts))
     desk = Desk(store, clock=clock)
-    as_office(desk, places.import_places, places.Places([make_place(f"M{n}", sequence=n) for n in range(4)]))
-    first = date(2025, 11, 1)
-    past = [
-        places.Shown(f"M{n}", first + timedelta(days=30 * month), 1_000 + 12 * month)
-        for n in range(4)
-        for month in range(12)
-    ]
-    as_office(desk, places.import_history, places.Past(past))
-    as_office(desk, opening.open_cycle, opening.Opening(CYCLE))
+    open_with_past(desk, dict.fromkeys(("M0", "M1", "M2", "M3"), 1_000))
     return desk
 
 
@@ -202,10 +195,28 @@ def test_a_reading_is_corrected_by_the_office_whether_it_was_decided_or_not(town
     as_office(town, review.correct_reading, Correction("M0", GOOD + 1, "the customer's photograph"), Role.SUPERVISOR)
     result = result_of(town, "M0")
     assert (result.reading.answer.value, result.reading.quality) == (GOOD + 1, Quality.EDITED)
-    with pytest.raises(DecisionError, match="Meter M1 was not read: there is nothing to correct"):
-        as_office(town, review.correct_reading, Correction("M1", 5, "a call"))
+    with pytest.raises(DecisionError, match="Meter M1 has no job in cycle '2020-01'; it has one in 2026-11"):
+        as_office(town, review.correct_reading, Correction("M1", 5, "a call", "2020-01"))
     with pytest.raises(UnknownMeter, match="Unknown meter 'M9'"):
         as_office(town, review.correct_reading, Correction("M9", 5, "a call"))
+
+
+def test_a_reading_that_comes_after_its_job_was_missed_is_put_by_the_office_and_flagged(town):
+    as_office(town, review.correct_reading, Correction("M0", GOOD, "told by telephone"))
+    assert result_of(town, "M0").reading.flags == ()
+    as_office(town, cycles.close_cycle, cycles.Closing(CYCLE, force=True))
+    for on, error in (
+        (None, "Meter M1 was missed in 2026-11: say with --on on which day it was read"),
+        (NOW.date() + timedelta(days=1), "2026-11-21 lies in the future: say on which day it was read"),
+        (date(2026, 9, 1), "2026-09-01 is before 2026-09-27, when the meter was read last"),
+    ):
+        with pytest.raises(DecisionError, match=error):
+            as_office(town, review.correct_reading, Correction("M1", GOOD, "told by telephone", on=on))
+    as_office(town, review.correct_reading, Correction("M1", GOOD, "told by telephone", on=date(2026, 11, 18)))
+    result = result_of(town, "M1")
+    assert result.reading.answer.when.date() == date(2026, 11, 18)
+    assert (result.state, result.billing, result.reading.flags) == (JobState.DONE, Billing.READY, (Flag.LATE,))
+    assert waiting(town) == []
 
 
 def test_the_office_is_for_supervisors_and_wants_a_database(town, clock):
@@ -215,3 +226,77 @@ def test_the_office_is_for_supervisors_and_wants_a_database(town, clock):
             carol.ask(call, request)
     with pytest.raises(StoreError, match="The office needs a database"):
         as_office(Desk(MemoryStore(), clock=clock), review.list_waiting, Reviewed())
+
+
+def estimate(desk, *meters, on=None):
+    """Estimate all that waits, or these meters that nobody has read; return the values, and why there is none."""
+    if meters:
+        asked = Estimating(cycle=CYCLE, meters=list(meters), on=on)
+    else:
+        asked = Estimating([one.reading for one in waiting(desk)])
+    outcomes = as_office(desk, estimating.estimate_readings, asked, Role.SUPERVISOR)
+    return [outcome.made.value if outcome.made else str(outcome.error) for outcome in outcomes]
+
+
+def test_what_could_not_be_read_is_estimated_and_says_so(town):
+    carol = Reader(town)
+    carol.submit("M0", None, "dog")
+    verified(carol, "M1", ODD)
+    assert estimate(town) == [1_154, 1_154]  # in 54 days of some 12 a month
+    assert waiting(town) == []
+    result = result_of(town, "M0")
+    assert (result.billing, result.reading.answer.value, result.reading.quality) == (
+        Billing.READY,
+        1_154,
+        Quality.ESTIMATED,
+    )
+    assert (result.reading.answer.code, result.reading.flags) == ("dog", ())
+    (decision,) = town.store.read(lambda tx: tx.office.decisions([result.id]))
+    assert decision.why.startswith("same-month: 0.4 a day for 54 days, by what was read up to 2026-09-27")
+    assert carol.status() == Status(2, 2)
+
+
+def test_meters_that_nobody_has_read_are_estimated_too(town):
+    Reader(town).submit("M0", GOOD)
+    assert estimate(town, "M0", "M1", "M1", "M9") == [
+        f"Meter M0 has a result in {CYCLE} (to change it say metermt readings correct)",
+        1_154,
+        "Meter M1 is named twice: estimate it once",
+        f"There is no meter 'M9' in cycle {CYCLE}",
+    ]
+    assert estimate(town, "M2", on=date(2026, 11, 10)) == [1_150]
+    assert estimate(town, "M3", on=NOW.date() + timedelta(days=1)) == [
+        "2026-11-21 lies in the future: nothing is estimated for it yet"
+    ]
+    assert Reader(town).status() == Status(1, 1)
+    as_office(town, cycles.close_cycle, cycles.Closing(CYCLE, force=True))
+    assert estimate(town, "M3") == [1_154]
+
+
+def test_a_meter_without_a_past_is_not_estimated(town):
+    as_office(town, places.import_places, places.Places([make_place("M4")]))
+    as_office(town, opening.open_cycle, opening.Opening(CYCLE))
+    (error,) = estimate(town, "M4")
+    assert error.startswith("It cannot be estimated: there is no reading of it to go on from")
+    assert result_of(town, "M4").state is JobState.OPEN
+
+
+def test_a_reading_that_comes_after_an_estimate_is_taken_and_flagged_as_late(town):
+    carol, adam = Reader(town), Reader(town, "adam")
+    estimate(town, "M1")
+    adam.submit("M1", GOOD)
+    (late,) = waiting(town)
+    assert (late.value, late.flags, late.quality, late.username) == (GOOD, (Flag.LATE,), Quality.ACTUAL, "adam")
+    assert adam.status() == Status(1, 1)
+    with pytest.raises(AlreadyRead):
+        carol.submit("M1", GOOD)
+    decide_one(town, Verdict.APPROVE)
+    assert [one.quality for one in readings_in(town.store)] == [Quality.ESTIMATED, Quality.ACTUAL]
+
+
+def test_what_the_office_has_put_is_read_by_nobody_else(town):
+    as_office(town, review.correct_reading, Correction("M0", GOOD, "told by telephone"))
+    with pytest.raises(AlreadyRead, match="Meter M0 was already read this cycle by the office"):
+        Reader(town).submit("M0", GOOD)
+    with pytest.raises(RouteError, match="Meter M0 was read in 2026-11: it stays in the cycle"):
+        as_office(town, office.remove_jobs, office.Removal(CYCLE, ["M0"]))

@@ -1,17 +1,15 @@
 """How soon a reading is asked about, and what another setting would have done."""
 
-from datetime import date, timedelta
-
 import pytest
-from conftest import CYCLE, NOW, make_place
-from readers import Reader, as_office
+from conftest import CYCLE, NOW
+from readers import Reader, as_office, open_with_past
 
-from metermt.calls import limits, opening, places, replay, settings
-from metermt.calls.cycles import Cycle
+from metermt.calls import limits, replay, settings
 from metermt.calls.replay import Replay, Replayed
 from metermt.calls.settings import Sensitivity
+from metermt.decisions import Setting
 from metermt.errors import ConfirmReading, RouteError, SettingError
-from metermt.model import Role, Setting
+from metermt.model import Role
 
 ODD = 1_168  # of meters that showed 1,132 last: asked about as shipped, not by a sensitivity of 0.01
 
@@ -19,17 +17,8 @@ ODD = 1_168  # of meters that showed 1,132 last: asked about as shipped, not by 
 @pytest.fixture
 def judging(desk_of_readers):
     """A desk with three meters that have a past, and an open cycle."""
-    desk = desk_of_readers
-    as_office(desk, places.import_places, places.Places([make_place(f"M{n}", sequence=n) for n in range(3)]))
-    first = date(2025, 11, 1)
-    past = [
-        places.Shown(f"M{n}", first + timedelta(days=30 * month), 1_000 + 12 * month)
-        for n in range(3)
-        for month in range(12)
-    ]
-    as_office(desk, places.import_history, places.Past(past))
-    as_office(desk, opening.open_cycle, opening.Opening(CYCLE))
-    return desk
+    open_with_past(desk_of_readers, {"M0": 1_000, "M1": 1_000, "M2": 1_000})
+    return desk_of_readers
 
 
 def test_a_setting_takes_effect_where_limits_are_computed_anew(judging):
@@ -37,7 +26,7 @@ def test_a_setting_takes_effect_where_limits_are_computed_anew(judging):
     as_office(judging, settings.set_sensitivity, Sensitivity(0.01))
     with pytest.raises(ConfirmReading):
         carol.submit("M1", ODD)
-    as_office(judging, limits.renew_limits, Cycle(CYCLE))
+    as_office(judging, limits.renew_limits, limits.Renewal(CYCLE))
     carol.submit("M1", ODD)
 
 
@@ -63,6 +52,14 @@ def test_the_past_is_judged_once_more_and_nothing_is_changed(judging):
     assert as_office(judging, replay.replay_limits, Replay(0.01)) == [Replayed(CYCLE, 2, 0, 0, 1, 1, 0)]
     assert as_office(judging, replay.replay_limits, Replay(100, [CYCLE])) == [Replayed(CYCLE, 2, 0, 2, 1, 1, 1)]
     assert as_office(judging, settings.list_settings) == []
+
+
+def test_the_first_value_that_was_corrected_is_counted_as_a_number(judging):
+    carol = Reader(judging)
+    carol.submit("M1", 1_140)
+    carol.submit("M1", 1_144)
+    (told,) = as_office(judging, replay.replay_limits, Replay(1))
+    assert [type(count) for count in (told.corrected, told.corrected_asked, told.corrected_would_be_asked)] == [int] * 3
 
 
 def test_what_cannot_be_tried_is_told(judging):

@@ -6,7 +6,7 @@ import pytest
 from conftest import NOW, make_place
 from readers import Reader, as_office
 
-from metermt.calls import opening, places, rounds, walks
+from metermt.calls import left, opening, places, rounds, walks
 from metermt.calls.desk import Desk
 from metermt.calls.places import Places
 from metermt.calls.rounds import Skipped
@@ -137,3 +137,24 @@ def test_what_cannot_be_given_or_taken_is_told(town, call, asked, error, words):
     with pytest.raises(error, match=f"^{words}$"):
         as_office(town, call, asked)
     assert as_office(town, walks.list_assignments) == [Assignment("South", "adam")]
+
+
+def test_who_has_read_all_their_own_routes_is_told_so(town):
+    carol, adam = Reader(town), Reader(town, "adam")
+    give(town, "North", "carol")
+    adam.meter()
+    for _ in range(3):
+        carol.submit(carol.meter())
+    assert carol.meter() is None
+    assert carol.ask(left.why_no_job).in_words() == (
+        "No job is left for you: 5 on routes that are not yours, 1 with adam."
+    )
+    assert carol.ask(left.why_no_job).tally_in_words() == "Jobs done: 3 by you, 3 by all readers, of 9."
+
+
+def test_who_is_given_nothing_is_told_that_the_rest_is_given_to_others(town):
+    for route in ("North", "South", "West"):
+        give(town, route, "carol")
+    eric = Reader(town, "eric")
+    assert eric.meter() is None
+    assert eric.ask(left.why_no_job).in_words() == "No job is left for you: 9 on routes that are not yours."

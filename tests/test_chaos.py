@@ -1,9 +1,12 @@
 """Faults under readers at work, a few of each: `scripts/chaos` makes more of them, and more kinds."""
 
+import time
+
 import pytest
+from chaos_crew import Crew, StuckError
 from chaos_faults import FAULTS, run_on
 from chaos_history import Handed, History, Kept, Refused, Row, Sent, verdict_on
-from chaos_stage import steady_cluster
+from chaos_stage import lasting_port, steady_cluster
 from chaos_stages import with_link, with_servers
 from postgres import need_postgres
 
@@ -32,6 +35,15 @@ def test_no_acknowledged_reading_is_lost_or_doubled_or_under_a_wrong_name(faults
 
     assert report.is_good, report.line()
     assert report.acknowledged > 0
+
+
+def test_readers_whose_process_has_died_are_told_of_at_once(tmp_path):
+    readers = ("adam", "carol", "eric")
+    with Crew(tmp_path, readers, [lasting_port()], timeout=1.0) as crew:
+        crew._processes[0].kill()
+
+        with pytest.raises(StuckError, match=r"^the process of adam, eric has ended with status -9$"):
+            crew.wait_until_at_work(time.monotonic())
 
 
 # --- the checker, with histories that are made up

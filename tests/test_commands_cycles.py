@@ -35,12 +35,31 @@ def test_a_cycle_is_opened_listed_and_closed(invoke, town):
     assert invoke("cycles", "list").stdout.splitlines()[1] == "2026-11  closed  2026-11-15"
 
 
+def test_a_cycle_that_is_opened_again_is_due_on_another_day(invoke, town):
+    for due in ("2026-11-15", "2026-11-20"):
+        invoke("cycles", "open", CYCLE, "--due", due)
+    assert "2026-11-20" in invoke("cycles", "list").stdout
+
+
+def test_a_cycle_beside_another_one_or_of_another_kind_of_name_is_warned_of(invoke, town):
+    past = "2 meters have no history to judge a reading by.\n"
+    assert invoke("cycles", "open", CYCLE).stderr == past
+    assert invoke("cycles", "open", "11-2026").stderr == (
+        f"Warning: the new cycle 11-2026 is named unlike the others, such as {CYCLE}\n"
+        f"Warning: open, too: {CYCLE}; readers are sent to a meter once for each open cycle\n{past}"
+    )
+    assert invoke("cycles", "open", "11-2026").stderr == ""
+
+
 def test_what_cannot_be_done_to_cycles_is_told(invoke, town):
     assert_refused(invoke("cycles", "open", "Nov 2026"), "Invalid cycle 'Nov 2026': write it like 2026-11")
     assert_refused(
         invoke("cycles", "close", CYCLE), f"There is no cycle {CYCLE!r}, and no other: import a route file first"
     )
-    assert invoke("cycles", "open", CYCLE, "--due", "soon").returncode == 2
+    for due in ("soon", "30.11.2026", "2026-11-31"):
+        finished = invoke("cycles", "open", CYCLE, "--due", due)
+        assert finished.returncode == 2
+        assert finished.stderr.endswith(f"'--due': Invalid day {due!r}: write it like 2026-11-20\n")
     assert invoke("cycles", "list").stderr.startswith("No cycles: open one with 'metermt cycles open'")
 
 
@@ -48,10 +67,22 @@ def test_a_past_is_imported_with_the_reading_before_and_what_cannot_be_is_told(i
     (town / "past.csv").write_text(PAST)
     for _ in range(2):
         finished = invoke("history", "import", "past.csv")
-        assert (finished.returncode, finished.stdout) == (3, "4 readings imported.\n")
+        assert (finished.returncode, finished.stdout) == (3, "2 rows imported.\n")
         assert finished.stderr == (
             "1 row could not be used:\n  line 4: There is no meter 'W9': import its route first\n"
         )
+    assert invoke("cycles", "open", CYCLE).stderr == "1 meter has no history to judge a reading by.\n"
+
+
+def test_a_past_tells_by_its_quality_what_nobody_has_read(invoke, town):
+    (town / "past.csv").write_text(
+        "meter,date,value,previous,days,quality\nW1,2026-09-30,100,,,e\nW1,2026-10-31,124,100,31,V\n"
+        "W2,2026-08-31,1,,,X\nW2,2026-09-30,1,,,\nW2,2026-10-31,9,,,A\n"
+    )
+    finished = invoke("history", "import", "past.csv")
+    assert (finished.returncode, finished.stdout) == (3, "5 readings imported.\n")
+    assert finished.stderr.endswith("  line 4: Invalid quality 'X': use A, V, E, F, or nothing for A\n")
+    # What went before the reading of W1 is no reading either, though its row does not say so.
     assert invoke("cycles", "open", CYCLE).stderr == "1 meter has no history to judge a reading by.\n"
 
 

@@ -1,13 +1,10 @@
 """`metermt review`, beside what the calls say."""
 
-from datetime import date, timedelta
-
 import pytest
 from commands import assert_done, assert_refused
-from conftest import CYCLE, Clock, make_place
-from readers import Reader, as_office
+from conftest import CYCLE, Clock
+from readers import Reader, open_with_past
 
-from metermt.calls import opening, places
 from metermt.calls.desk import Desk
 from metermt.errors import ConfirmReading
 from metermt.store.sqlite.store import SqliteStore
@@ -19,15 +16,8 @@ def town(database_path, demo_accounts, hasher):
     with SqliteStore(database_path) as store:
         store.write(lambda tx: tx.accounts.put(demo_accounts))
         desk = Desk(store, clock=Clock())
-        there = [make_place(f"M{n}", route="North" if n < 2 else "South", sequence=n) for n in range(4)]
-        as_office(desk, places.import_places, places.Places(there))
-        past = [
-            places.Shown(f"M{n}", date(2025, 11, 1) + timedelta(days=30 * month), 1_000 + 12 * month)
-            for n in range(4)
-            for month in range(12)
-        ]
-        as_office(desk, places.import_history, places.Past(past))
-        as_office(desk, opening.open_cycle, opening.Opening(CYCLE))
+        south = {"route": "South"}
+        open_with_past(desk, dict.fromkeys(("M0", "M1", "M2", "M3"), 1_000), also={"M2": south, "M3": south})
         carol = Reader(desk)
         for meter in ("M0", "M3"):
             with pytest.raises(ConfirmReading):
@@ -74,8 +64,39 @@ def test_results_are_decided_of_one_by_one(invoke, town):
     assert invoke("review", "list").stderr == "0 results to decide of.\n"
 
 
+def test_what_could_not_be_read_is_estimated(invoke, town):
+    finished = invoke("review", "estimate", "M1")
+    heading, line = finished.stdout.splitlines()
+    assert heading.split() == ["meter", "cycle", "value", "use", "how"]
+    assert line.startswith(f"M1     {CYCLE}   1154   22  same-month: 0.4 a day for 54 days")
+    assert finished.stderr == "1 meter estimated.\n"
+    assert_refused(invoke("review", "estimate", "M1"), "Meter M1 waits for no decision (see metermt review list)")
+    said = invoke("review", "each", stdin="t\nq\n").stdout
+    assert "1154 counts: same-month: " in said
+
+
+def test_meters_that_nobody_has_read_are_estimated(invoke, town):
+    assert invoke("cycles", "close", CYCLE, "--force").returncode == 0
+    (town.parent / "new.csv").write_text("meter,route\nM9,North\n")
+    assert invoke("routes", "import", "new.csv").returncode == 0
+    assert invoke("cycles", "open", "2026-12").returncode == 0
+    refused = invoke("review", "estimate-unread", "2026-12", "M9", "M8")
+    assert refused.returncode == 1
+    assert "It cannot be estimated: there is no reading of it to go on from" in refused.stderr
+    assert "There is no meter 'M8' in cycle 2026-12" in refused.stderr
+    assert invoke("review", "estimate-unread", "2026-12", stdin="n\n").stderr.startswith("Estimate 5 meters? [y/N]")
+
+
 def test_whoever_has_enough_goes_on_another_time(invoke, town):
     assert invoke("review", "each", stdin="s\nq\n").stdout.endswith("\n0 results decided, 3 left.\n")
     refused = invoke("review", "each", stdin="e\n9999999\nphotograph\nq\n")
     assert refused.stderr == "Not decided: Invalid value 9999999: the register of M0 goes from 0 to 99999\n"
     assert refused.stdout.endswith("\n0 results decided, 3 left.\n")
+
+
+def test_a_value_is_corrected_whether_it_waits_or_not(invoke, town):
+    assert_done(invoke("readings", "correct", "m2", "1145", "--why", "photograph"), f"1145 counts for M2 in {CYCLE}.\n")
+    assert_refused(
+        invoke("readings", "correct", "M2", "1145", "--why", " "), "Say why: it stays on record beside the value"
+    )
+    assert invoke("readings", "correct", "M2", "-1", "--why", "x").returncode == 2

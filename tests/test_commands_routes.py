@@ -5,6 +5,7 @@ from commands import assert_done, assert_refused, dump_of, rows_in
 from conftest import CYCLE, import_jobs, make_job, make_reading
 from steps import Steps
 
+from metermt.model import Assignment
 from metermt.store.sqlite.store import SqliteStore
 
 
@@ -13,8 +14,13 @@ def test_routes_are_listed_with_what_is_done_and_what_is_to_do(metermt, crew_dat
         import_jobs(store, CYCLE, [make_job("W1", route="Old Town")])
         import_jobs(store, "2026-12", [make_job("G1", "2026-12")])
         Steps(store).record(make_reading("G2"))
+        given = [Assignment("Old Town", "carol"), Assignment("Old Town", "eric", reverse=True)]
+        store.write(lambda tx: tx.walks.assign(given))
 
-    assert_done(metermt("routes", "list"), "2026-11  North     1/2\n2026-11  Old Town  0/1\n2026-12  North     0/1\n")
+    assert_done(
+        metermt("routes", "list"),
+        "2026-11  North     1/2\n2026-11  Old Town  0/1  carol, eric from its end\n2026-12  North     0/1\n",
+    )
 
 
 def test_an_empty_list_of_routes_says_what_to_do(invoke, sqlite_store):

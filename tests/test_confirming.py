@@ -3,15 +3,12 @@
 from datetime import date, timedelta
 
 import pytest
-from conftest import CYCLE, make_place
 from presenter_fixtures import *  # noqa: F403 - the fixtures
 from presenter_fixtures import log_in, submit
-from readers import as_office, readings_in
+from readers import open_with_past, readings_in
 from terminals import answers_of
 
-from metermt.calls import opening, places
 from metermt.calls.desk import Desk
-from metermt.calls.places import Past, Places, Shown
 from metermt.gui.state import Screen
 from metermt.manager import Manager
 from metermt.store.memory import MemoryStore
@@ -25,15 +22,7 @@ ASKED = f"{ODD} is high for this meter: look at the meter again, and type what i
 def fill_town(store, accounts):
     """Two meters with a past of a year, and this month's cycle."""
     store.write(lambda tx: tx.accounts.put(accounts))
-    desk, today = Desk(store), date.today()
-    as_office(desk, places.import_places, Places([make_place("G5248", sequence=1), make_place("G5249", sequence=2)]))
-    past = [
-        Shown(meter, today - timedelta(days=30 * (13 - month)), 1000 + 12 * (month - 1))
-        for meter in ("G5248", "G5249")
-        for month in range(1, 13)
-    ]
-    as_office(desk, places.import_history, Past(past))
-    as_office(desk, opening.open_cycle, opening.Opening(CYCLE))
+    open_with_past(Desk(store), {"G5248": 1_000, "G5249": 1_000}, first=date.today() - timedelta(days=360))
     return store
 
 
@@ -125,3 +114,17 @@ def test_what_was_asked_of_one_reader_is_kept_for_them_when_another_logs_in(read
     reading.edit("username", "adam")
     log_in(reading, "adam")
     assert "G5248 by Carol Dent was not sent. It is kept here" in reading.state.faults[""]
+
+
+def test_the_window_sends_an_odd_reading_that_was_kept_again_if_its_reader_is_sure(reading, open_presenter, manager):
+    submit(reading, str(ODD))
+    log_in(again := open_presenter())
+    again.choose(0)
+    assert again.state.question.asking.heading == "Is it right?"
+    assert again.state.question.text.startswith(f"Reading {ODD} for meter G5248 is high: look again and send it again.")
+    again.choose(1)
+    assert (again.state.question, again.state.notice) == (None, f"Accepted {ODD} for G5248")
+    assert kept(manager.desk.store) == [VERIFIED]
+    assert again.state.job.meter.number == "G5249"
+    log_in(last := open_presenter())
+    assert last.state.question is None

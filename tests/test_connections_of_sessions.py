@@ -136,6 +136,7 @@ def test_sessions_that_are_not_used_any_more_are_forgotten(server, plain, desk, 
     assert len(desk.sessions) == 1
 
 
+@pytest.mark.parametrize("store", ["memory"], indirect=True)  # it is the desk that counts
 def test_sessions_that_were_only_used_for_a_moment_do_not_add_up(server, plain, desk, clock):
     connection = plain(server)
     for _ in range(150):
@@ -158,6 +159,7 @@ def test_a_session_that_has_idled_out_is_good_for_nothing_and_forgotten(desk, cl
     assert desk.store.read(lambda tx: len(tx.sessions.of(["carol"]))) == 1
 
 
+@pytest.mark.parametrize("store", ["memory"], indirect=True)  # it is the desk that counts
 def test_a_connection_is_remembered_with_a_hundred_sessions_at_most(desk):
     caller = Caller()
     for number in range(1000):

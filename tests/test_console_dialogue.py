@@ -1,6 +1,7 @@
 """The console, in a real terminal and through a pipe: the dialogue, logging in and leaving."""
 
 import io
+import os
 import re
 import sys
 import threading
@@ -267,6 +268,29 @@ def test_ctrl_c_as_a_wait_begins_leaves_nothing_that_the_program_would_have_to_w
         pass
 
     assert not [thread for thread in threading.enumerate() if isinstance(thread, Interrupted)]
+
+
+@pytest.mark.parametrize(
+    ("columns", "shown"),
+    [
+        (0, "1415 is high for this meter: look again\n"),
+        (20, "1415 is high for\nthis meter: look\nagain\n"),
+        (80, "1415 is high for this meter: look again\n"),
+    ],
+)
+def test_a_narrow_terminal_breaks_a_line_between_words(monkeypatch, columns, shown):
+    class Narrow(io.StringIO):
+        def fileno(self):
+            return 1
+
+        def isatty(self):
+            return True
+
+    screen = Narrow()
+    monkeypatch.setattr(sys, "stdout", screen)
+    monkeypatch.setattr(os, "get_terminal_size", lambda _number: os.terminal_size((columns, 24)))
+    metermt.terminal.say("1415 is high for this meter: look again")
+    assert screen.getvalue() == shown
 
 
 @pytest.mark.parametrize("lines", [0, 1, 2, 5])

@@ -11,6 +11,7 @@ from servers import fill
 from metermt.client import connect
 from metermt.console import read_meters
 from metermt.consolereasons import Reasons
+from metermt.errors import CallError
 from metermt.fieldnotes import Reason
 from metermt.store.sqlite.store import SqliteStore
 
@@ -28,8 +29,8 @@ def said(serve, database_path, demo_accounts, monkeypatch):
         fill(store, demo_accounts, [*HILL, VALE])
     server = serve(database_path)
 
-    def say(*answers):
-        lines = "".join(f"{line}\n" for line in ("carol", "carol", *answers))
+    def say(*answers, before=()):
+        lines = "".join(f"{line}\n" for line in (*before, "carol", "carol", *answers))
         screen = io.TextIOWrapper(io.BytesIO(), encoding="utf-8")
         monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(lines.encode()), encoding="utf-8"))
         monkeypatch.setattr(sys, "stdout", screen)
@@ -120,6 +121,7 @@ def test_an_unknown_word_is_no_reading_and_no_reason(said, database_path):
     assert "There is no word “/foo”: /help lists them\nReading for meter H1: \n" in seen
     assert "Reason for meter H1: /bar\nThere is no word “/bar”: /help lists them\nReading for meter H1: /HELP\n" in seen
     assert "  /find TEXT           find meters by a part" in seen
+    assert all(len(line) < 80 for line in seen.splitlines() if line.startswith("  /"))
     assert kept(database_path) == []
 
 
@@ -178,7 +180,40 @@ def test_a_note_is_left_for_the_next_reader_and_a_meter_that_is_found_is_reporte
     seen = said("/note two dogs", "/found w99 behind the shed", "/found", "/skip")
     assert "/note two dogs\nNoted for H1\n" in seen
     assert "/found w99 behind the shed\nReported W99 to the office\n" in seen
-    assert "/found\nInvalid" in seen
+    assert "/found\nSay which meter and where it is, such as /found W99 behind the shed\n" in seen
     with SqliteStore(database_path) as store:
         assert [note.text for note in store.read(lambda tx: tx.notes.all(9))] == ["two dogs"]
         assert [one.number for one in store.read(lambda tx: tx.notes.found(9))] == ["W99"]
+
+
+# --- when all is read
+
+
+def test_the_last_reading_of_a_round_is_corrected_by_who_has_said_a_word_before(said, database_path):
+    seen = said("1", "2", "3", "/find 17", "4", "/skip", "/undo", "40", "/foo", "")
+    end = "All jobs are done.\nEnter leaves, /undo corrects your last reading: "
+    assert f"{end}/skip\nYou are at no meter now: /find looks for one, /read and /undo go to one\n" in seen
+    assert "/undo\nV17: you sent 4, read " in seen
+    assert seen.endswith(
+        f"Accepted: you have read 4 out of 4 readings\n{end}/foo\n"
+        "There is no word “/foo”: /help lists them\nEnter leaves, /undo corrects your last reading: \n"
+    )
+    assert kept(database_path)[-2:] == [("carol", "V17", 4, False), ("carol", "V17", 40, True)]
+
+
+def test_who_has_left_after_the_last_reading_comes_back_and_says_a_word_instead_of_a_name(said, database_path):
+    assert said("1", "2", "3", "4").endswith("out of 4 readings\nAll jobs are done.\n")
+    assert said(before=("/undo",)).endswith(
+        "All jobs are done.\nEnter leaves, /undo corrects your last reading: \nGoodbye\n"
+    )
+    said("/undo", "40", "", before=("/undo",))
+    assert kept(database_path)[-1] == ("carol", "V17", 40, True)
+
+
+def test_reasons_that_the_server_does_not_tell_are_the_usual_ones(capsys):
+    def unknown():
+        raise CallError("There is no call list_reasons")
+
+    typed = iter(("?", "2"))
+    assert Reasons(unknown).ask(lambda: next(typed)) == "Locked gate"
+    assert "There is no call list_reasons\nThe office's list cannot be had now." in capsys.readouterr().out

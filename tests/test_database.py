@@ -20,9 +20,10 @@ from metermt.store.sqlite.store import SqliteStore
 # --- how it is kept
 
 
-def test_only_its_owner_can_read_it(sqlite_store, database_path):
-    add_readers(sqlite_store, "carol")
-    modes = {path.name: stat.S_IMODE(path.stat().st_mode) for path in database_path.parent.glob("metermt.db*")}
+def test_only_its_owner_can_read_it(database_path):
+    with SqliteStore(database_path) as store:
+        add_readers(store, "carol")
+        modes = {path.name: stat.S_IMODE(path.stat().st_mode) for path in database_path.parent.glob("metermt.db*")}
     assert modes == {"metermt.db": 0o600, "metermt.db-wal": 0o600, "metermt.db-shm": 0o600}
 
 

@@ -4,6 +4,8 @@ from datetime import date
 
 import pytest
 from conftest import CYCLE, Clock, dump, import_jobs, make_account, make_job, make_place
+from memory_fixtures import *  # noqa: F403 - the fixtures
+from memory_fixtures import on_all_stores
 from readers import Reader, as_office
 from steps import free_jobs
 
@@ -37,6 +39,7 @@ def test_the_towns_users_have_their_names_as_passwords(town):
         assert account.user.full_name == full_name
 
 
+@on_all_stores
 def test_its_meters_hang_along_three_routes_and_are_walked_stop_by_stop(town):
     jobs = jobs_in(town.store)
     assert len({job.meter.number for job in jobs}) == len(jobs) == 150
@@ -60,6 +63,7 @@ def test_it_is_the_same_town_every_time(town):
         assert jobs_in(other) == jobs_in(town.store)
 
 
+@on_all_stores
 def test_it_is_added_once(town, clock):
     before = dump(town.store)
     add_town(town)
@@ -146,6 +150,7 @@ def test_a_cycle_that_was_closed_stays_closed(town, clock):
     assert {job.cycle for job in jobs_in(town.store)} == {"2026-12"}
 
 
+@on_all_stores
 def test_a_town_of_the_next_month_has_the_same_meters_and_goes_on_from_what_was_read(town, clock):
     november = jobs_in(town.store)
     Reader(town).submit("G72168", 5983)

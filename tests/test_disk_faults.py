@@ -143,10 +143,10 @@ def run(frequent_checkpoints, prepared, tmp_path):
 
 @pytest.mark.parametrize("kind", ["write", "sync", "truncate"])
 @pytest.mark.parametrize(("fault", "lasts"), [("EIO", False), ("full", True)])
-def test_a_disk_that_fails_at_any_step_loses_nothing_acknowledged(kind, fault, lasts, run):
+def test_a_disk_that_fails_at_any_step_loses_nothing_acknowledged(kind, fault, lasts, run, every_point):
     steps = run(FaultyDisk()).steps[kind]
     assert steps >= SUBMISSIONS - 1
-    for n in range(1, steps + 1):
+    for n in range(1, steps + 1, 1 if every_point else 3):
         disk = run(FaultyDisk(kind, n, fault, lasts=lasts))
         assert disk.failed, f"{kind} {n} was not reached"
 
@@ -182,7 +182,7 @@ def test_a_database_that_there_is_no_room_for_is_made_when_there_is(tmp_path):
     assert all(integrity_of(path) == "ok" for path in tmp_path.glob("*.db"))
 
 
-def test_an_import_larger_than_the_cache_is_whole_or_not_there(prepared, tmp_path, small_cache):
+def test_an_import_larger_than_the_cache_is_whole_or_not_there(prepared, tmp_path, small_cache, every_point):
     path, jobs = tmp_path / "metermt.db", make_jobs(SUBMISSIONS + 200, address="Hill Road 7")
 
     def import_all(disk):
@@ -206,7 +206,7 @@ def test_an_import_larger_than_the_cache_is_whole_or_not_there(prepared, tmp_pat
         return steps
 
     steps = import_all(FaultyDisk())
-    for n in range(1, steps, max(1, steps // 16)):
+    for n in range(1, steps, max(1, steps // (32 if every_point else 8))):
         for fault in FAULTS:
             import_all(disk := FaultyDisk("write", n, fault, lasts=True))
             assert disk.failed

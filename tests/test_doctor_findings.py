@@ -89,6 +89,7 @@ def test_a_backup_that_is_old_is_a_problem(problems, invoke, folder, tmp_path):
     mend = f"metermt backup {backups}/metermt-$(date +%F).db --verify --database {folder}/metermt.db"
 
     assert problems("--backups", str(backups)) == [f"There is no backup in {backups}: {mend}"]
+    assert problems("--backups", str(folder))[0].startswith(f"There is no backup in {folder}: ")  # but the database
     assert invoke("backup", str(backups / "metermt-1.db")).returncode == 0
     assert problems("--backups", str(backups)) == []
     os.utime(backups / "metermt-1.db", (time.time() - 30 * 3600,) * 2)

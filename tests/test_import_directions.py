@@ -124,12 +124,14 @@ BROKEN = {
     "tkinter outside the gui": (
         {"console.py": "from tkinter import messagebox"},
         "metermt.console, line 1, imports tkinter: allowed only in gui, "
-        "not in gui.presenter, gui.rounds, gui.stage, gui.state, gui.opening, gui.first_account",
+        "not in gui.presenter, gui.handed, gui.reports, gui.rounds, gui.stage, gui.state, gui.opening, "
+        "gui.first_account",
     ),
     "tkinter in the presenter": (
         {"gui/presenter.py": "import tkinter as tk"},
         "metermt.gui.presenter, line 1, imports tkinter: allowed only in gui, "
-        "not in gui.presenter, gui.rounds, gui.stage, gui.state, gui.opening, gui.first_account",
+        "not in gui.presenter, gui.handed, gui.reports, gui.rounds, gui.stage, gui.state, gui.opening, "
+        "gui.first_account",
     ),
     "a driver on import": (
         {

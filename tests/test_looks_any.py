@@ -1,16 +1,15 @@
 """No sequence of submissions, second looks, retries and corrections loses or doubles a reading, whatever the store."""
 
 import itertools
-from datetime import date, timedelta
 
 import pytest
-from conftest import CYCLE, NOW, Clock, make_account, make_place
+from conftest import NOW, Clock, make_account
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from postgres import empty
-from readers import as_office, readings_in
+from readers import open_with_past, readings_in
 
-from metermt.calls import opening, places, readings
+from metermt.calls import readings
 from metermt.calls.desk import Desk
 from metermt.calls.known import key_of
 from metermt.errors import AlreadyRead, ConfirmReading
@@ -112,9 +111,5 @@ def town(store):
     sessions = [Session(key_of(one.user.username), one.user, NOW.timestamp(), "here") for one in accounts]
     store.write(lambda tx: (tx.accounts.put(accounts), tx.sessions.add(sessions)))
     desk = Desk(store, clock=Clock())
-    as_office(desk, places.import_places, places.Places([make_place(meter) for meter in METERS]))
-    first = date(2025, 11, 1)
-    past = [places.Shown(meter, first + timedelta(days=30 * n), 1_000 + 12 * n) for meter in METERS for n in range(12)]
-    as_office(desk, places.import_history, places.Past(past))
-    as_office(desk, opening.open_cycle, opening.Opening(CYCLE))
+    open_with_past(desk, dict.fromkeys(METERS, 1_000))
     return desk

@@ -98,7 +98,7 @@ def test_a_meter_that_somebody_else_has_cannot_be_chosen(reading, desk):
     reading.search()
     reading.take(reading.state.found.stops[0])
     assert reading.state.faults == {"sought": "G5249 is with adam: choose another one"}
-    reading.close_search()
+    reading.come_back()
     assert (meter(reading), reading.state.dialog, reading.state.focus) == ("G5248", None, "reading")
 
 

@@ -121,6 +121,7 @@ def at_the_console(port, plan):
             else:
                 value = plan.next(child.match[1])
                 child.sendline("" if value is None else str(value))
+        child.sendline("")  # who has said a word is asked for another one
         child.expect(pexpect.EOF)
     finally:
         child.close(force=True)
@@ -197,7 +198,7 @@ def test_a_crew_with_four_kinds_of_clients_works_a_cycle(town, serve, open_windo
 
     with SqliteStore(town) as store:
         found = readings_in(store)
-        assert store.read(lambda tx: tx.jobs.routes_left()) == {}
+        assert store.read(lambda tx: tx.jobs.routes_left(9)) == {}
     counting = {one.answer.meter: one for one in found if one.counts}
     assert len(counting) == 55
     for meter, one in counting.items():

@@ -78,7 +78,7 @@ def test_a_file_in_another_encoding_is_read_when_it_is_told(write, encoding):
 def test_what_is_utf_8_is_not_garbled_when_another_encoding_is_told(write):
     (row,) = read(write("meter,route,address\nG1,North,Größe\n"), "cp1252")
 
-    assert row.reason == "The row is UTF-8, and would be garbled as cp1252: leave --encoding away"
+    assert row.reason == "The row is UTF-8, and would be garbled as cp1252: use --encoding UTF-8"
 
 
 def test_a_letter_that_a_program_has_lost_is_not_imported(write):

@@ -214,7 +214,7 @@ def test_a_rejects_file_that_cannot_be_made_is_an_error_before_anything_is_impor
 
 def test_a_rejects_file_on_a_full_disk_is_an_error(tmp_path):
     path = tmp_path / "november.csv"
-    with pytest.raises(RouteError) as caught, limited_file_size(10), Rejects(path, ["meter", "route"]) as rejects:
+    with pytest.raises(RouteError) as caught, limited_file_size(10), Rejects(path, ["meter", "route"], 0) as rejects:
         rejects.add(BadRow(3, "The meter is missing", ["", "North"]))
     assert str(caught.value) == f"Cannot write {tmp_path / 'november.rejected.csv'}: File too large"
 

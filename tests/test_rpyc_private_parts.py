@@ -7,6 +7,7 @@ and what a server has inside: after an update of RPyC these tests say first what
 import ast
 import importlib
 import inspect
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -136,6 +137,7 @@ def _is_module(dotted):
     return inspect.ismodule(resolved(dotted))
 
 
+@cache
 def used_by_metermt():
     sources = Path(metermt.__file__).parent.rglob("*.py*")
     return set().union(*(parts_in(path.read_text(encoding="utf-8")) for path in sources if path.suffix != ".pyc"))

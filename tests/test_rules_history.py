@@ -49,6 +49,27 @@ def test_of_two_readings_on_one_day_the_later_one_counts():
     assert periods(Read(day(0), 900), Read(day(30), 0, exchanged=True), Read(day(30), 1)) == []
 
 
+def test_an_estimate_begins_and_ends_no_period():
+    read = [Read(day(0), 100), Read(day(30), 150, estimated=True), Read(day(61), 124)]
+    assert periods(*read) == [(61, 24)]
+    assert history_of(read).accepted == Read(day(61), 124)
+
+
+def test_what_was_estimated_after_the_last_reading_is_accepted_and_is_no_reading():
+    estimates = [Read(day(60), 124, estimated=True), Read(day(90), 136, estimated=True)]
+    history = history_of([*estimates, Read(day(0), 100), Read(day(30), 112)])
+    assert (history.last, history.accepted) == (Read(day(30), 112), estimates[1])
+    assert history.periods == (Period(day(30), 30, 12),)
+    assert history_of(estimates).last is None
+
+
+@pytest.mark.parametrize("turn", [1, -1])
+def test_what_was_read_on_the_day_of_an_estimate_counts_whatever_their_order(turn):
+    both = [Read(day(30), 112), Read(day(30), 150, estimated=True)][::turn]
+    history = history_of([Read(day(0), 100), *both])
+    assert (history.accepted, history.periods) == (Read(day(30), 112), (Period(day(30), 30, 12),))
+
+
 def test_no_history_is_known_before_there_is_a_period_of_use():
     assert known_until(history_of([])) is None
     assert known_until(history_of([Read(day(0), 100)])) is None

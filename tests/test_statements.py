@@ -6,7 +6,19 @@ from datetime import date
 import apsw
 import apsw.ext
 import pytest
-from conftest import CYCLE, LEASED_UNTIL, SERVER, T0, make_job, make_lease, make_place, make_reading
+from conftest import (
+    CYCLE,
+    LEASED_UNTIL,
+    SERVER,
+    T0,
+    add_readers,
+    import_jobs,
+    make_job,
+    make_jobs,
+    make_lease,
+    make_place,
+    make_reading,
+)
 from databases import fill, hooked, raw
 from steps import free_jobs, meters_of
 
@@ -47,7 +59,7 @@ def a_readers_day(store, done):
         tx.leases.end_expired(T0)
         tx.leases.held(dict.fromkeys(sessions, 1))
         tx.leases.left(dict.fromkeys(usernames, 1))
-        tx.jobs.routes_left()
+        tx.jobs.routes_left(2)
         tx.walks.assignments()
         tx.walks.now(T0 - 1)
         tx.walks.go(dict.fromkeys(sessions, NORTH))
@@ -144,10 +156,11 @@ def plan_of(database, sql):
 STATEMENTS = ("SELECT", "WITH", "INSERT", "UPDATE", "DELETE")
 SHORT = (
     *("INDEX cycles_open", "INDEX jobs_free", "INDEX jobs_skipped", "INDEX sessions_ended", "json_each"),
-    *("SCAN cycles", "SCAN found", "SCAN assignments", "SCAN sessions"),
+    *("SCAN cycles", "SCAN found", "SCAN first", "SCAN assignments", "SCAN sessions"),
 )
-"""Indexes that have but the rows in them that are asked for, the values that a statement is given, and tables with
-a row a month, a route, or a session of half a day: who begins a route goes through those of routes and of sessions."""
+"""Indexes that have but the rows in them that are asked for, the values that a statement is given, the first jobs of
+a route, and tables with a row a month, a route, or a session of half a day: who begins a route goes through those of
+routes and of sessions."""
 
 
 def is_a_walk(step):
@@ -250,3 +263,22 @@ def test_a_statement_is_planned_once_whatever_it_is_asked_for(sqlite_store, data
             meters = [f"M{number:05}" for number in range(many)]
             assert len(store.read(lambda tx, meters=meters: tx.jobs.standings(meters))) == many
     assert len({sql for sql, _ in seen if "meter" in sql}) == 1
+
+
+def test_what_many_readers_send_at_once_lets_no_statement_be_planned_anew(tmp_path):
+    connections = []
+
+    def turn(tx):
+        free = tx.jobs.free({NORTH: 64})[NORTH]
+        tx.keep(leases=[make_lease(known.id) for known in free])
+        readings = [(known.id, make_reading(known.job.meter.number, key=f"{known.id}")) for known in free]
+        tx.keep(readings, {(CYCLE, "carol"): len(free)})
+
+    with hooked(connections.append), SqliteStore(tmp_path / "metermt.db") as store:
+        add_readers(store, "carol")
+        import_jobs(store, CYCLE, make_jobs(200))
+        store.write(turn)
+        planned = connections[0].cache_stats()["misses"]
+        store.write(turn)
+        store.write(turn)
+        assert connections[0].cache_stats()["misses"] == planned

@@ -192,7 +192,7 @@ class Transaction:
         self.tx.jobs.skip({standing.job for standing in standings})
         walks = [Walk(route, reverse) for route in ("North", "") for reverse in (False, True)]
         found = self.tx.jobs.free(dict.fromkeys(walks, 3))
-        return self.tx.jobs.routes_left(), {walk: [known.job for known in jobs] for walk, jobs in found.items()}
+        return self.tx.jobs.routes_left(9), {walk: [known.job for known in jobs] for walk, jobs in found.items()}
 
     def go(self, which, route, reverse):
         """Let readers walk a route."""
@@ -210,9 +210,10 @@ class Transaction:
         """Say what meters have shown in the past."""
         known = [row for row in rows if row[0] in METER_NUMBERS]
         self.tx.places.put([Place(Meter(meter), "North", 3) for meter in {meter for meter, *_ in known}])
-        self.tx.places.add_history([(meter, Read(date(2026, day, day), day, new)) for meter, day, new in known])
+        shown = [(meter, Read(date(2026, day, day), day, new, day % 2 == 0)) for meter, day, new in known]
+        self.tx.places.add_history(shown)
         found = self.tx.places.history(METER_NUMBERS, but_not=cycle)
-        return {meter: sorted(reads, key=repr) for meter, reads in found.items()}, self.tx.jobs.walk(CYCLE, 0)
+        return {meter: sorted(reads, key=repr) for meter, reads in found.items()}
 
     def end_expired(self):
         self.tx.leases.end_expired(self.now.timestamp())

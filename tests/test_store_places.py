@@ -51,6 +51,17 @@ def test_the_history_of_a_place_has_what_was_imported_and_what_was_read(crew):
     assert crew.places.history(["M00001"], but_not=OTHER_CYCLE)["M00001"] == shown[:2]
 
 
+def test_the_history_of_a_place_tells_what_nobody_has_read(crew):
+    crew.places.put([make_place("M00001")])
+    import_jobs(crew.store, OTHER_CYCLE, make_jobs(2, OTHER_CYCLE))
+    crew.places.add_history([("M00001", Read(SUMMER, 5)), ("M00001", Read(AUTUMN, 6, estimated=True))])
+    crew.places.add_history([("M00001", Read(SUMMER, 4, estimated=True))])
+    noon = datetime(2026, 12, 3, 12, tzinfo=UTC)
+    crew.record(make_reading("M00001", cycle=OTHER_CYCLE, value=9, when=noon, quality=Quality.ESTIMATED))
+    shown = crew.places.history(["M00001"])["M00001"]
+    assert sorted((read.value, read.estimated) for read in shown) == [(4, True), (6, True), (9, True)]
+
+
 def test_a_reason_is_no_history(crew):
     crew.places.put([make_place("M00001")])
     import_jobs(crew.store, OTHER_CYCLE, make_jobs(2, OTHER_CYCLE))
@@ -87,15 +98,6 @@ def test_what_is_odd_about_a_reading_is_kept(crew):
     assert crew.readings.by_key([("carol", "k")])["carol", "k"].flags == (Flag.HIGH, Flag.NO_HISTORY)
 
 
-def test_a_walk_has_the_unread_jobs_of_a_cycle_page_by_page(crew):
-    crew.record(make_reading("M00001"))
-    first = crew.jobs.walk(CYCLE, 2)
-    rest = crew.jobs.walk(CYCLE, 9, first[-1].job.place[1:])
-    assert [known.job.meter.number for known in (*first, *rest)] == ["M00000", "M00002", "M00003", "M00004"]
-    assert first[0].id == crew.standing("M00000").job
-    assert crew.jobs.walk("2020-01", 9) == []
-
-
 def test_the_jobs_of_a_cycle_are_counted_by_route(crew):
     import_jobs(crew.store, CYCLE, [make_job("X", route=""), make_job("Y", route="South")])
     crew.record(make_reading("M00001"), make_reading("M00002", value=None, reason="dog"))
@@ -111,3 +113,9 @@ def test_a_cycle_keeps_its_days(steps):
     steps.jobs.open_cycle("2026-12")
     steps.jobs.open_cycle("2026-11", date(2020, 1, 1))
     assert steps.jobs.days() == {"2026-11": (date(2026, 11, 1), date(2026, 11, 15)), "2026-12": (None, None)}
+
+
+def test_the_day_by_which_a_cycle_is_to_be_read_can_be_moved(steps):
+    steps.jobs.open_cycle("2026-11", date(2026, 11, 1), date(2026, 11, 15))
+    steps.jobs.open_cycle("2026-11", date(2020, 1, 1), date(2026, 11, 20))
+    assert steps.jobs.days() == {"2026-11": (date(2026, 11, 1), date(2026, 11, 20))}

@@ -24,9 +24,10 @@ from conftest import (
 )
 from steps import READING, Failure, free_jobs, meters_of, record
 
+from metermt.decisions import Setting
 from metermt.errors import StoreError
 from metermt.fieldnotes import Found, Note, Reason
-from metermt.model import Assignment, Server, Setting, Status, Walk
+from metermt.model import Assignment, Server, Status, Walk
 from metermt.quality import Look
 from metermt.rules.history import Read
 from metermt.store import base

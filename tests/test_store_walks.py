@@ -44,7 +44,8 @@ def test_what_was_skipped_comes_last_and_what_is_leased_or_read_not_at_all(town)
     town.lease("carol-1", "N2", until=LEASED_UNTIL)
     town.record(make_reading("S1"))
     assert next_on(town, Walk("North"), Walk("South")) == {Walk("North"): ["N3", "N1", "N1"], Walk("South"): ["S2"]}
-    assert town.jobs.routes_left() == {"North": 3, "South": 1}
+    assert town.jobs.routes_left(9) == {"North": 3, "South": 1}
+    assert town.jobs.routes_left(1).keys() == {"North", "South"}, "no more than one of each is counted"
     assert town.jobs.routes(CYCLE) == [RouteCounts("North", 0, 0, 1, 2), RouteCounts("South", 1, 0, 1, 0)]
 
 
@@ -56,11 +57,11 @@ def test_a_skipped_job_is_leased_read_missed_and_opened_like_any_other(town):
     town.lease("carol-1", "S1", until=T0 + 5)
     assert town.held("carol-1") == {"carol-1": ["S1"]}
     town.leases.end_expired(T0 + 5)
-    assert town.jobs.routes_left() == {"North": 4, "South": 2}
+    assert town.jobs.routes_left(9) == {"North": 4, "South": 2}
     town.record(make_reading("S1"))
     assert town.standing("S1").state is JobState.DONE
     town.jobs.close_cycle(CYCLE)
-    assert town.jobs.routes_left() == {"North": 1}
+    assert town.jobs.routes_left(9) == {"North": 1}
     town.jobs.reopen_cycle(CYCLE)
     assert town.standing("S2").state is JobState.OPEN
 

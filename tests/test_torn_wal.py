@@ -97,17 +97,19 @@ def test_a_log_that_is_whole_gives_all_readings(copied, tmp_path):
     assert copied.opened_with(copied.log, tmp_path / "metermt.db") == copied.keys
 
 
-def test_a_log_cut_anywhere_gives_the_readings_committed_before_the_cut(copied, tmp_path):
-    places = chance.sample(range(len(copied.log)), 60)
-    edges = [end + step for end in chance.sample(copied.ends, 8) for step in (-1, 0, 1)]
+def test_a_log_cut_anywhere_gives_the_readings_committed_before_the_cut(copied, tmp_path, every_point):
+    share = 1 if every_point else 4
+    places = chance.sample(range(len(copied.log)), 80 // share)
+    edges = [end + step for end in chance.sample(copied.ends, 16 // share) for step in (-1, 0, 1)]
     for place in [place for place in places + edges if 0 <= place <= len(copied.log)]:
         assert copied.opened_with(copied.log[:place], tmp_path / "metermt.db") == copied.surviving(place), place
 
 
-def test_a_log_with_a_wrong_bit_anywhere_gives_the_readings_committed_before_it(copied, tmp_path):
+def test_a_log_with_a_wrong_bit_anywhere_gives_the_readings_committed_before_it(copied, tmp_path, every_point):
+    share = 1 if every_point else 4
     heads = [LOG_HEADER + frame * FRAME + chance.randrange(FRAME_HEADER) for frame in range(len(copied.log) // FRAME)]
-    places = chance.sample(range(len(copied.log)), 50)
-    for place in places + chance.sample(heads, 30) + chance.sample(range(LOG_HEADER), 8):
+    places = chance.sample(range(len(copied.log)), 60 // share)
+    for place in places + chance.sample(heads, 32 // share) + chance.sample(range(LOG_HEADER), 16 // share):
         damaged = bytearray(copied.log)
         damaged[place] ^= 1 << chance.randrange(8)
         assert copied.opened_with(damaged, tmp_path / "metermt.db") == copied.surviving(place), place

@@ -42,7 +42,7 @@ class Memory:
 
     def all(self):
         groups = {key: self.groups.of(key) for key in range(6)}
-        return dict(self.table.items()), self.items[:], self.ordered.first(100), groups
+        return dict(self.table.items()), self.items[:], list(self.ordered.between((-1,), (100,))), groups
 
 
 class Plain:
@@ -133,7 +133,10 @@ def test_rows_are_told_in_order():
     with memory.undo.whole():
         for row in ((3, 1), (1, 2), (2, 0), (1, 2), (1, 1)):
             memory.ordered.add(row)
-    assert memory.ordered.first(2) == [(1, 1), (1, 2)]
+    assert list(memory.ordered.between((1, 2), (3, 1))) == [(1, 2), (2, 0)]
+    assert list(memory.ordered.between((1,), (2,), reverse=True)) == [(1, 2), (1, 1)]
+    assert memory.ordered.number_between((1, 2), (9,)) == 3
+    assert (memory.ordered.first_from((1, 3)), memory.ordered.first_from((3, 2))) == ((2, 0), None)
     assert memory.ordered.before((2, 0)) == [(1, 1), (1, 2)]
     assert memory.ordered.before((2,)) == [(1, 1), (1, 2)]
     assert ((2, 0) in memory.ordered, (2, 1) in memory.ordered) == (True, False)

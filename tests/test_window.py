@@ -86,11 +86,11 @@ def test_tab_goes_from_field_to_field_to_button(reader):
 def test_a_reason_alone_is_submitted_and_read_is_none(reader, database):
     assert not reader.is_enabled("Submit")
     reader.press("Alt-e", "Down", "Down", "Return")  # the list opens, and goes from Read to the next
-    assert reader.window.reading.reason.entry.get() == "Refused entry"
+    assert reader.window.reading.reason.entry.get() == "No access"
     assert reader.is_enabled("Submit")
     reader.press("Alt-s")
-    reader.wait_for("Accepted “Refused entry” for G5248")
-    assert readings_in(database) == [("G5248", None, "Refused entry")]
+    reader.wait_for("Accepted “No access” for G5248")
+    assert readings_in(database) == [("G5248", None, "No access")]
     assert reader.window.reading.reason.entry.get() == "Read"
     assert not reader.is_enabled("Submit")
 

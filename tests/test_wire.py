@@ -1,12 +1,14 @@
 """Values to text and back by their names, and texts that make no sense."""
 
 import json
+import sys
 import types
 from dataclasses import dataclass, field, fields, make_dataclass
 from datetime import UTC, date, datetime
 from enum import StrEnum
 
 import pytest
+import warm
 from conftest import make_job, refusal_of
 from hypothesis import given
 from hypothesis import strategies as st
@@ -341,3 +343,49 @@ def test_a_number_is_a_whole_number_and_nothing_like_it(n):
     with pytest.raises(CallError, match=r"JobsWanted that makes no sense: .*\$\.n"):
         from_text(JobsWanted, json.dumps({"n": n}))
     assert from_text(Hello, "{}") == Hello()
+
+
+_TWO_THREADS = """
+import sys, threading
+from dataclasses import dataclass
+from metermt import wire
+
+begun, go_on = threading.Event(), threading.Event()
+
+def slow():
+    begun.set()
+    go_on.wait(20)
+    return int
+
+@dataclass
+class Inner:
+    number: "slow()"
+
+@dataclass
+class Outer:
+    inner: Inner
+    last: int = 0
+
+ways = {
+    "from_text": lambda: wire.from_text(Outer, '{"last": 7, "inner": {"number": 1}}'),
+    "check_kind": lambda: wire.check_kind(Outer, {"last": 7, "inner": {"number": 1}}),
+}
+read = []
+threads = [threading.Thread(target=lambda way=way: read.append(ways[way]())) for way in sys.argv[1:]]
+threads[0].start()
+assert begun.wait(20)
+threads[1].start()
+threads[1].join(0.1)  # it must not go on, and would be done by then
+go_on.set()
+for thread in threads:
+    thread.join()
+assert read == [Outer(Inner(1), 7)] * 2, read
+"""
+
+
+@pytest.mark.parametrize("ways", [("from_text", "check_kind"), ("check_kind", "from_text")], ids=" then ".join)
+def test_a_class_that_is_looked_at_for_the_first_time_may_be_read_by_another_thread(ways, tmp_path):
+    program = tmp_path / "two_threads.py"  # of a process of its own, which might die
+    program.write_text(_TWO_THREADS)
+    done = warm.run([sys.executable, str(program), *ways], capture_output=True, text=True, timeout=60)
+    assert (done.returncode, done.stderr) == (0, "")

@@ -113,6 +113,7 @@ class Person:
         cut_off = []
 
         def nothing():
+            self.root.update()  # to look at everything after each event would take longer than all events
             seen = (widget for widget in self.widgets() if widget not in scrolled)
             cut_off[:] = [_describe(widget) for widget in seen if not _is_whole(widget)]
             return not cut_off

@@ -100,7 +100,7 @@ def make_batch(desk: Desk, ask: Ask[Batching]) -> BatchHead:
         after = part.last.job.place
     if not totals.lines:
         _take_back(desk, head)
-        raise DecisionError("There is nothing new for billing (see metermt export --help for what is held back)")
+        raise DecisionError("There is nothing new for billing")
     whole = BatchHead(
         number=head.number,
         made_at=head.made_at,

@@ -280,5 +280,5 @@ def _check_role(ask: Ask[Any]) -> None:
     if role is None:
         raise AccountDisabled if ask.is_disabled else SessionError
     if not role.may_act_as(least):
-        words = f"{'an' if least is Role.ADMIN else 'a'} {least}"
-        raise RoleError(f"{ask.call.name} is for {words} or more, and you are a {role}", role=str(least))
+        words = "an admin" if least is Role.ADMIN else f"a {least} or more"
+        raise RoleError(f"{ask.call.name} is for {words}, and you are a {role}", role=str(least))

@@ -41,7 +41,9 @@ def report_found(turn: Turn, ask: Ask[FoundMeter]) -> None:
     there = turn.tx.places.find([one.number]).get(one.number)
     if there and there.meter.active:
         route = f", on route {there.route}" if there.route else ""
-        raise InvalidReport(f"Meter {one.number} is on the list{route}: leave a note if it hangs elsewhere")
+        raise InvalidReport(
+            f"Meter {one.number} is on the list{route}: leave a note if it hangs elsewhere", field="number"
+        )
     found = Found(one.number, one.kind, one.dials, one.reading, where, ask.reader.username, turn.moment)
     turn.tx.notes.add_found([found])
     turn.record(ask, What.FOUND, one.number, after=where)

@@ -6,7 +6,9 @@ from dataclasses import dataclass, field
 from metermt.calls.table import Ask, Turn, Weight, call
 from metermt.model import Role
 from metermt.printable import printable
+from metermt.rules.walks import next_walk
 
+_ALL = 10**9  # more jobs than any route has
 _NAMED = 5  # other readers who are named; more are many
 
 
@@ -23,9 +25,11 @@ class Left:
     others: Mapping[str, int] = field(default_factory=dict)
     """Jobs that other readers hold, by user name."""
     any_free: bool = False
-    """Whether a job can be handed out now."""
+    """Whether this reader can be handed a job now."""
     done_by_me: int = 0
     """Jobs that this reader has read."""
+    elsewhere: int = 0
+    """Jobs that nobody holds, on routes that this reader is not sent to."""
 
     def in_words(self) -> str:
         """Tell people why there is no job."""
@@ -33,6 +37,9 @@ class Left:
             return "No cycle is open."
         if self.any_free:
             return "There are jobs again: ask for one."
+        if self.elsewhere:
+            hands = ", ".join(filter(None, (f"{self.elsewhere} on routes that are not yours", self._hands())))
+            return f"No job is left for you: {hands}."
         held = self.mine + sum(self.others.values())
         if not held:
             return "All jobs are done." if self.done else "No routes have been imported."
@@ -43,7 +50,7 @@ class Left:
 
     def tally_in_words(self) -> str:
         """Tell people how much is read by whom, empty where `in_words` says it all: nothing, or all by this reader."""
-        jobs = self.done + self.mine + sum(self.others.values())
+        jobs = self.done + self.mine + sum(self.others.values()) + self.elsewhere
         if self.any_free or self.done_by_me == jobs:
             return ""
         return f"Jobs done: {self.done_by_me} by you, {self.done} by all readers, of {jobs}."
@@ -66,6 +73,8 @@ def why_no_job(turn: Turn, ask: Ask[None]) -> Left:
     cycles = list(turn.tx.jobs.cycles().values())
     held = turn.tx.leases.holders(turn.now)
     is_any_over = held.pop("", 0) > 0
+    free = turn.tx.jobs.routes_left(1)
+    any_free = is_any_over or next_walk(username, turn.tx.walks.assignments(), free, []) is not None
     status = turn.tx.readings.tallies([username])[username]
     return Left(
         open_cycles=cycles.count(True),
@@ -73,6 +82,7 @@ def why_no_job(turn: Turn, ask: Ask[None]) -> Left:
         done=status.total,
         mine=held.pop(username, 0),
         others=held,
-        any_free=is_any_over or bool(turn.tx.jobs.routes_left()),
+        any_free=any_free,
         done_by_me=status.count,
+        elsewhere=0 if any_free or not free else sum(turn.tx.jobs.routes_left(_ALL).values()),
     )

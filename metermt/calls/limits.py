@@ -1,15 +1,15 @@
 """By what values are judged: computed from the history of all meters, and stored with the jobs of a cycle."""
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date
+from functools import partial
 from itertools import groupby
 
 from metermt.audit import What
-from metermt.calls.cycles import Cycle
 from metermt.calls.desk import Desk
 from metermt.calls.settings import sensitivity_of
-from metermt.calls.table import MAX_ITEMS, Ask, Weight, call, in_parts
+from metermt.calls.table import Ask, Weight, call, in_parts
 from metermt.errors import RouteError
 from metermt.model import Job, Meter, Role
 from metermt.rules.cycles import check_there_is
@@ -19,10 +19,18 @@ from metermt.rules.looks import JobLimits
 from metermt.rules.seasons import season_of
 from metermt.rules.town import Town, town_of
 from metermt.store.base import Tx
-from metermt.store.gathered import KnownJob
 
 _ENOUGH = 2000  # meters of a kind, drawn evenly, that tell how the town moves
 _NAMED = 20  # meters that an answer names
+
+
+@dataclass(frozen=True, slots=True)
+class Renewal:
+    """The cycle whose limits are to be computed anew."""
+
+    cycle: str
+    routes: list[str] = field(default_factory=list)
+    """Only these; none for all."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,12 +57,25 @@ class Renewed:
     """Some of these."""
 
 
-@call(Role.ADMIN, Weight.LONG)
-def renew_limits(desk: Desk, ask: Ask[Cycle]) -> Renewed:
-    """Compute the limits of all unread jobs of an open cycle anew, from what is known of their meters by now.
+@dataclass(frozen=True, slots=True)
+class Judged:
+    """A job, and what its reading is judged by.
 
-    Where a meter has a history, its last reading becomes the `previous` of the job. Others work on meanwhile: it is
-    kept in parts of 1,000 jobs. Raises `RouteError` if there is no such open cycle.
+    Its `previous` is the last accepted reading, from which billing goes on, an estimate included; it is judged against
+    the last actual one.
+    """
+
+    job: Job
+    limits: JobLimits
+
+
+@call(Role.ADMIN, Weight.LONG)
+def renew_limits(desk: Desk, ask: Ask[Renewal]) -> Renewed:
+    """Compute the limits of the unread jobs of an open cycle anew, from what is known of their meters by now.
+
+    Where a meter has a history, its last accepted reading becomes the `previous` of the job. Others work on meanwhile:
+    it is kept in parts of 1,000 jobs, and what was read since it was computed stays as it was. Raises `RouteError` if
+    there is no such open cycle.
     """
     cycle = ask.request.cycle
     cycles = desk.store.read(lambda tx: tx.jobs.cycles())
@@ -62,87 +83,106 @@ def renew_limits(desk: Desk, ask: Ask[Cycle]) -> Renewed:
     if not cycles[cycle]:
         raise RouteError(f"Cycle {cycle} is closed, and stays what it was")
     first_day = desk.store.read(lambda tx: tx.jobs.days())[cycle][0]
-    unread = list(_unread(desk, cycle))
-    found = limits_for(desk, cycle, first_day, [known.job for known in unread])
-    for part in in_parts(zip(unread, found, strict=True)):
-        jobs = [with_previous(known.job, one) for known, one in part]
+    kept: list[tuple[Job, Judged]] = []
+    for part in in_parts(judged_by(desk, cycle, first_day, _walks(desk, cycle, ask.request.routes))):
 
-        def keep(tx: Tx, part: list[tuple[KnownJob, JobLimits]] = part, jobs: list[Job] = jobs) -> None:
-            tx.jobs.change(jobs)
-            tx.jobs.set_limits({known.id: one.as_text() for known, one in part})
+        def keep(tx: Tx, part: list[Judged] = part) -> list[tuple[Job, Judged]]:
+            return _keep(tx, cycle, part)
 
-        desk.store.write(keep)
-    desk.write(lambda turn: turn.record(ask, What.LIMITS, cycle, after=f"{len(unread)} jobs"))
+        kept += desk.store.write(keep)
+    desk.write(lambda turn: turn.record(ask, What.LIMITS, cycle, after=f"{len(kept)} jobs"))
     different = [
-        Disagreement(known.job.meter.number, known.job.previous, one.limits.previous, one.limits.previous_on)
-        for known, one in zip(unread, found, strict=True)
-        if one.limits.previous is not None
-        and one.limits.previous_on is not None
-        and known.job.previous not in (None, one.limits.previous)
+        Disagreement(before.meter.number, before.previous, now.job.previous, now.job.previous_date)
+        for before, now in kept
+        if before.previous is not None
+        and now.job.previous is not None
+        and now.job.previous_date is not None
+        and before.previous != now.job.previous
     ]
-    without = sum(one.limits.known_until is None for one in found)
-    return Renewed(len(unread), without, len(different), different[:_NAMED])
+    without = sum(now.limits.limits.known_until is None for _, now in kept)
+    return Renewed(len(kept), without, len(different), different[:_NAMED])
 
 
-def limits_for(desk: Desk, cycle: str, first_day: date | None, jobs: Sequence[Job]) -> list[JobLimits]:
-    """Return by what each job of a cycle is judged; they come in the order of their walks.
+def judged_by(desk: Desk, cycle: str, first_day: date | None, jobs: Sequence[Job]) -> list[Judged]:
+    """Return by what each job of a cycle is judged; they come in the order of their walks, of which none has gaps.
 
     A meter without a history of ours has the `previous` of its job instead, as far as that has a date.
     """
     sensitivity = desk.store.read(sensitivity_of)
     opened = first_day or desk.store.read(desk.turn).moment.astimezone().date()
-    towns = _towns(desk, cycle, opened)
+    towns, known = towns_of(desk, cycle, opened)
     nowhere = Town()
-    own: list[Limits] = []
+    own: list[tuple[Job, Limits, date | None]] = []
     for part in in_parts(jobs):
-        histories = _histories(desk, cycle, [job.meter for job in part])
+        others = histories_of(desk, cycle, [job.meter for job in part if job.meter.number not in known])
         for job in part:
-            history = histories[job.meter.number]
-            if history.last is None and job.previous is not None and job.previous_date is not None:
+            number = job.meter.number
+            history = known[number] if number in known else others[number]
+            if history.accepted is None and job.previous is not None and job.previous_date is not None:
                 history = History(Read(job.previous_date, job.previous))
-            own.append(limits_of(history, towns.get(job.meter.kind, nowhere), opened))
-    found: list[JobLimits] = []
-    for _, walk in groupby(zip(jobs, own, strict=True), key=lambda pair: pair[0].route):
+            limits = limits_of(history, towns.get(job.meter.kind, nowhere), opened)
+            estimated_on = history.estimate.on if history.estimate else None
+            own.append((_with_previous(job, history), limits, estimated_on))
+    found: list[Judged] = []
+    for _, walk in groupby(own, key=lambda one: one[0].route):
         stops = list(walk)
-        for place, (job, limits) in enumerate(stops):
+        for place, (job, limits, estimated_on) in enumerate(stops):
             beside = [stops[at][1] for at in (place - 1, place + 1) if 0 <= at < len(stops)]
-            found.append(JobLimits(with_neighbours(limits, beside), first_day, job.meter.active, sensitivity))
+            whole = with_neighbours(limits, beside)
+            found.append(Judged(job, JobLimits(whole, first_day, job.meter.active, sensitivity, estimated_on)))
     return found
 
 
-def _towns(desk: Desk, cycle: str, opened: date) -> dict[str, Town]:
-    """Return what the meters of each kind have in common."""
+def _keep(tx: Tx, cycle: str, part: list[Judged]) -> list[tuple[Job, Judged]]:
+    """Keep by what jobs are judged that are unread still; return these as they were, and what they are now."""
+    numbers = [one.job.meter.number for one in part]
+    ids = {one.meter: one.job for one in tx.jobs.standings(numbers) if one.cycle == cycle and not one.is_done}
+    there = tx.jobs.find(cycle, ids)
+    kept = [(there[one.job.meter.number], one) for one in part if one.job.meter.number in there]
+    changed = ((job, replace(job, previous=now.job.previous, previous_date=now.job.previous_date)) for job, now in kept)
+    tx.jobs.change(after for before, after in changed if before != after)
+    tx.jobs.set_limits({ids[job.meter.number]: now.limits.as_text() for job, now in kept})
+    return kept
+
+
+def towns_of(desk: Desk, cycle: str, opened: date) -> tuple[dict[str, Town], dict[str, History]]:
+    """Return what the meters of each kind have in common, and the histories that it was learned from, by number."""
     kinds: dict[str, list[Meter]] = {}
     for place in desk.store.read(lambda tx: tx.places.active()):
         kinds.setdefault(place.meter.kind, []).append(place.meter)
-    towns = {}
+    towns: dict[str, Town] = {}
+    known: dict[str, History] = {}
     for kind, meters in kinds.items():
-        sample = meters[:: max(len(meters) // _ENOUGH, 1)]
-        histories = [history for part in in_parts(sample) for history in _histories(desk, cycle, part).values()]
-        towns[kind] = town_of(histories, opened, season_of(histories, opened))
-    return towns
+        histories: dict[str, History] = {}
+        for part in in_parts(meters[:: max(len(meters) // _ENOUGH, 1)]):
+            histories |= histories_of(desk, cycle, part)
+        towns[kind] = town_of(histories.values(), opened, season_of(histories.values(), opened))
+        known |= histories
+    return towns, known
 
 
-def _histories(desk: Desk, cycle: str, meters: Iterable[Meter]) -> Mapping[str, History]:
+def histories_of(desk: Desk, cycle: str, meters: Iterable[Meter]) -> dict[str, History]:
     """Return the histories of meters, by number, without what was read in this cycle."""
     dials = {meter.number: meter.dials for meter in meters}
     reads = desk.store.read(lambda tx: tx.places.history(dials, but_not=cycle))
     return {number: history_of(reads.get(number, ()), digits) for number, digits in dials.items()}
 
 
-def _unread(desk: Desk, cycle: str) -> Iterator[KnownJob]:
-    """Yield the jobs of a cycle that are not read, in the order of the walk."""
-    last = ("", -1, "")
-
-    def page(tx: Tx) -> list[KnownJob]:
-        return tx.jobs.walk(cycle, MAX_ITEMS, last)
-
-    while jobs := desk.store.read(page):
-        yield from jobs
-        last = jobs[-1].job.place[1:]
+def _walks(desk: Desk, cycle: str, routes: Sequence[str]) -> list[Job]:
+    """Return all jobs of a cycle on some routes, or on any if none is named, in the order of the walk."""
+    names = routes or [one.route for one in desk.store.read(lambda tx: tx.jobs.routes(cycle))]
+    jobs: list[Job] = []
+    for part in in_parts(desk.store.read(lambda tx: tx.jobs.on_routes(cycle, names))):
+        there = desk.store.read(partial(_find, cycle, part))
+        jobs += [there[number] for number in part if number in there]
+    return jobs
 
 
-def with_previous(job: Job, judged: JobLimits) -> Job:
-    """Return the job with the last reading of our history, as far as there is one."""
-    limits = judged.limits
-    return replace(job, previous=limits.previous, previous_date=limits.previous_on) if limits.previous_on else job
+def _find(cycle: str, numbers: list[str], tx: Tx) -> dict[str, Job]:
+    return tx.jobs.find(cycle, numbers)
+
+
+def _with_previous(job: Job, history: History) -> Job:
+    """Return the job with the last accepted reading of its place, as far as there is one."""
+    accepted = history.accepted
+    return replace(job, previous=accepted.value, previous_date=accepted.on) if accepted else job

@@ -79,7 +79,7 @@ def import_jobs(turn: Turn, ask: Ask[Import]) -> ImportCount:
     notes = turn.tx.notes.latest(numbers)
     others_are_open = any(is_open for other, is_open in cycles.items() if other != cycle)
     standings = turn.tx.jobs.standings(numbers) if there or others_are_open else []
-    read = {standing.meter for standing in standings if standing.cycle == cycle and standing.read_by}
+    read = {standing.meter for standing in standings if standing.cycle == cycle and standing.is_done}
     new: dict[str, Job] = {}
     changed: dict[str, Job] = {}
     count: Counter[str] = Counter()
@@ -124,8 +124,9 @@ def remove_jobs(turn: Turn, ask: Ask[Removal]) -> None:
     for meter in ask.request.meters:
         if meter not in there:
             raise RouteError(f"There is no meter {meter!r} in cycle {cycle}")
-        if there[meter].read_by:
-            raise RouteError(f"Meter {meter} was read in {cycle}, by {there[meter].read_by}: it stays in the cycle")
+        if there[meter].is_done:
+            by = f", by {there[meter].read_by}" if there[meter].read_by else ""
+            raise RouteError(f"Meter {meter} was read in {cycle}{by}: it stays in the cycle")
     jobs = {standing.job: standing.meter for standing in there.values()}
     if sent_again := turn.tx.readings.on_record(jobs):
         raise RouteError(

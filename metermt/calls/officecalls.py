@@ -4,11 +4,14 @@ from collections.abc import Iterable, Iterator
 from datetime import date, datetime
 
 from metermt.audit import Shown, Verified
+from metermt.billing import BatchHead, BillingLine
 from metermt.calls import (
     accounts,
     audit,
+    batches,
     cycles,
     erasing,
+    estimating,
     found,
     limits,
     notes,
@@ -22,10 +25,10 @@ from metermt.calls import (
     walks,
 )
 from metermt.calls.table import MakesCalls, in_parts
-from metermt.decisions import Waiting
+from metermt.decisions import Setting, Waiting
 from metermt.errors import Error
 from metermt.fieldnotes import Found, Note, Reason
-from metermt.model import Assignment, Setting
+from metermt.model import Assignment
 from metermt.progress import RouteProgress, Unread
 
 
@@ -127,12 +130,59 @@ class OfficeCalls(MakesCalls):
         parts = in_parts(decisions)
         return [outcome for part in parts for outcome in self.call(review.decide, review.Decisions(part))]
 
-    def correct_reading(self, meter: str, value: int, why: str, cycle: str | None = None) -> None:
-        """Have another value count for a meter, of the latest cycle in which it has a result, or of another one.
+    def estimate(self, readings: Iterable[int]) -> list[estimating.Outcome]:
+        """Have values computed instead of results that wait, which are named by the numbers of their readings.
 
-        Billing is told when the old one was in a batch. Raises `UnknownMeter` or `DecisionError`.
+        Returns each, or its error: `DecisionError`, or `CannotEstimate`.
         """
-        self.call(review.correct_reading, review.Correction(meter, value, why, cycle))
+        asked = map(estimating.Estimating, in_parts(readings))
+        return [outcome for part in asked for outcome in self.call(estimating.estimate_readings, part)]
+
+    def estimate_unread(self, cycle: str, meters: Iterable[str], on: date | None = None) -> list[estimating.Outcome]:
+        """Have values computed for meters of a cycle that nobody has read; return each, or its error.
+
+        For the day `on`; None for the day by which the cycle is due, or 30 days after its first day, but no later than
+        today. Raises `RouteError` if there is no such cycle.
+        """
+        asked = [estimating.Estimating([], cycle, part, on) for part in in_parts(meters)]
+        return [outcome for part in asked for outcome in self.call(estimating.estimate_readings, part)]
+
+    def correct_reading(
+        self, meter: str, value: int, why: str, cycle: str | None = None, on: date | None = None
+    ) -> cycles.Cycle:
+        """Have another value count for a meter, of the latest cycle in which it has a job, or of another one.
+
+        `on` is the day on which it was read, None for that of what counted so far, or today. Billing is told when the
+        old value was in a batch. Returns the cycle. Raises `UnknownMeter` or `DecisionError`.
+        """
+        return self.call(review.correct_reading, review.Correction(meter, value, why, cycle, on))
+
+    def make_batch(self, layout: str, text: str, cycle: str | None = None, route: str | None = None) -> BatchHead:
+        """Give billing what is settled and was in no batch, of one cycle or route, or of all.
+
+        The name and the TOML text of its layout are kept with the batch. Raises `DecisionError` if there is nothing to
+        give, or somebody else is making one; `RouteError` if there is no such cycle.
+        """
+        return self.call(batches.make_batch, batches.Batching(layout, text, cycle, route))
+
+    def list_batches(self) -> list[batches.Batch]:
+        """Return what billing was given, in order."""
+        return self.call(batches.list_batches, None)
+
+    def batch_lines(self, batch: int) -> Iterator[BillingLine]:
+        """Yield the lines of a batch, in order. Raises `DecisionError` if there is no such batch."""
+        after = 0
+        while part := self.call(batches.batch_lines, batches.Lines(batch, after)):
+            yield from part
+            after = part[-1].number
+
+    def batch_layout(self, batch: int) -> str:
+        """Return the TOML text of the layout of a batch. Raises `DecisionError` if there is no such batch."""
+        return self.call(batches.batch_layout, batches.Lines(batch))
+
+    def held_back(self, cycle: str | None = None, route: str | None = None) -> list[batches.HeldBack]:
+        """Return what billing is told nothing of yet, of one cycle, or of the open ones and the last closed one."""
+        return self.call(batches.held_back, batches.Scope(cycle, route))
 
     # --- for admins
 
@@ -142,7 +192,7 @@ class OfficeCalls(MakesCalls):
 
     def renew_limits(self, cycle: str) -> limits.Renewed:
         """Judge the unread meters of an open cycle by what is known by now. Raises `RouteError`."""
-        return self.call(limits.renew_limits, cycles.Cycle(cycle))
+        return self.call(limits.renew_limits, limits.Renewal(cycle))
 
     def add_reason(self, code: str, text: str, *, wants_reread: bool = False, allows_reading: bool = True) -> None:
         """Add a reason at the end of the list, or one that was retired at its old place.

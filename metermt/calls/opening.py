@@ -5,13 +5,12 @@ from datetime import date
 
 from metermt.audit import What
 from metermt.calls.desk import Desk
-from metermt.calls.limits import limits_for, with_previous
+from metermt.calls.limits import Judged, judged_by
 from metermt.calls.table import Ask, Turn, Weight, call, in_parts
 from metermt.errors import RouteError
 from metermt.model import Job, Role
 from metermt.names import check_cycle
 from metermt.rules.cycles import first_day_of
-from metermt.rules.looks import JobLimits
 from metermt.store.base import Tx
 
 
@@ -42,9 +41,9 @@ class Opened:
 def open_cycle(desk: Desk, ask: Ask[Opening]) -> Opened:
     """Make a job of every active meter, or of those on some routes, that has none in the cycle yet.
 
-    `previous` is the last accepted reading. Others work on meanwhile: it is kept in parts of 1,000 jobs, each whole; if
-    it is cut off, the same again does the rest. Raises `RouteError` if the cycle was closed, if there is no such route,
-    or if there are no active meters.
+    `previous` is the last accepted reading, an estimate included. Others work on meanwhile: it is kept in parts of
+    1,000 jobs, each whole; if it is cut off, the same again does the rest. Raises `RouteError` if the cycle was closed,
+    if there is no such route, or if there are no active meters.
     """
     cycle, due = check_cycle(ask.request.cycle), ask.request.due
     first_day = first_day_of(cycle) or desk.store.read(desk.turn).moment.astimezone().date()
@@ -55,20 +54,22 @@ def open_cycle(desk: Desk, ask: Ask[Opening]) -> Opened:
     wanted = _jobs(desk, cycle, ask.request.routes)
     there = desk.store.read(lambda tx: tx.jobs.find(cycle, [job.meter.number for job in wanted]))
     new = [job for job in wanted if job.meter.number not in there]
-    limits = limits_for(desk, cycle, first_day, new)
+    walks = {job.route for job in new}
+    whole = judged_by(desk, cycle, first_day, [job for job in wanted if job.route in walks])
+    judged = [one for one in whole if one.job.meter.number not in there]
 
     def begin(turn: Turn) -> None:
         turn.tx.jobs.open_cycle(cycle, first_day, due)
         turn.record(ask, What.CYCLE_OPENED, cycle, after=f"{len(new)} jobs to add, due {due or 'any time'}")
 
     desk.write(begin)
-    for part in in_parts(zip(new, limits, strict=True)):
+    for part in in_parts(judged):
 
-        def keep(tx: Tx, part: list[tuple[Job, JobLimits]] = part) -> None:
+        def keep(tx: Tx, part: list[Judged] = part) -> None:
             _keep(tx, cycle, part)
 
         desk.store.write(keep)
-    return Opened(len(new), len(there), sum(one.limits.known_until is None for one in limits))
+    return Opened(len(new), len(there), sum(one.limits.limits.known_until is None for one in judged))
 
 
 def _jobs(desk: Desk, cycle: str, routes: list[str]) -> list[Job]:
@@ -83,14 +84,11 @@ def _jobs(desk: Desk, cycle: str, routes: list[str]) -> list[Job]:
     return [Job(place.meter, cycle, place.route, place.sequence) for place in places if place.route in wanted]
 
 
-def _keep(tx: Tx, cycle: str, part: list[tuple[Job, JobLimits]]) -> None:
+def _keep(tx: Tx, cycle: str, part: list[Judged]) -> None:
     """Keep some jobs with their limits, but for those that somebody else has added meanwhile."""
-    numbers = [job.meter.number for job, _ in part]
-    there = tx.jobs.find(cycle, numbers)
-    new = {job.meter.number: (job, limits) for job, limits in part if job.meter.number not in there}
+    there = tx.jobs.find(cycle, [one.job.meter.number for one in part])
+    new = {one.job.meter.number: one for one in part if one.job.meter.number not in there}
     notes = tx.notes.latest(new)
-    tx.jobs.add(
-        replace(with_previous(job, limits), note=notes.get(number, "")) for number, (job, limits) in new.items()
-    )
+    tx.jobs.add(replace(one.job, note=notes.get(number, "")) for number, one in new.items())
     ids = {standing.meter: standing.job for standing in tx.jobs.standings(new) if standing.cycle == cycle}
-    tx.jobs.set_limits({ids[number]: limits.as_text() for number, (_, limits) in new.items()})
+    tx.jobs.set_limits({ids[number]: one.limits.as_text() for number, one in new.items()})

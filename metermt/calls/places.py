@@ -23,12 +23,16 @@ class Places:
 
 @dataclass(frozen=True, slots=True)
 class Shown:
-    """What a meter showed on a day. `exchanged` says that it was the first reading of a new device."""
+    """What a meter showed on a day.
+
+    `exchanged` says that it was the first reading of a new device, `estimated` that nobody has read it.
+    """
 
     meter: str
     on: date
     value: int
     exchanged: bool = False
+    estimated: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +62,7 @@ def import_history(turn: Turn, ask: Ask[Past]) -> list[Error | None]:
     today = turn.moment.astimezone().date()
     outcomes: list[Error | None] = [_wrong(one, places.get(one.meter), today) for one in shown]
     good = [one for one, error in zip(shown, outcomes, strict=True) if error is None]
-    turn.tx.places.add_history([(one.meter, Read(one.on, one.value, one.exchanged)) for one in good])
+    turn.tx.places.add_history([(one.meter, Read(one.on, one.value, one.exchanged, one.estimated)) for one in good])
     turn.record(ask, What.IMPORT, "history", after=f"{len(good)} readings")
     return outcomes
 

@@ -4,7 +4,6 @@ Three moves, however many answers there are: gather the facts, decide one answer
 decided.
 """
 
-from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from itertools import islice
@@ -15,7 +14,7 @@ from metermt.calls.rounds import handed_out
 from metermt.calls.table import MAX_ITEMS, Ask, Refused, Turn, Weight, call, call_of_many
 from metermt.errors import CallError, ConfirmReading, Error
 from metermt.model import Answer, Job, JobState, Lease, Reading, Role, Standing, Status
-from metermt.quality import Look
+from metermt.quality import Flag, Look
 from metermt.rules.answers import judged
 from metermt.rules.handout import Wish
 from metermt.rules.looks import judged_at, quality_of
@@ -93,15 +92,17 @@ def submit_readings(turn: Turn, asks: Sequence[Ask[Answers]]) -> Sequence[list[E
 @call_of_many(Role.READER, Weight.WRITE)
 def submit_and_next(turn: Turn, asks: Sequence[Ask[Answer]]) -> Sequence[Next | Error]:
     """Accept an answer as `submit_reading` does; return the status and the job to do next, all in one step."""
-    answers = [(ask.reader.username, ask.request, ask.caller.address) for ask in asks]
-    decisions = Decisions(turn, answers, [ask.wish(1) for ask in asks])
+    all_wishes = [ask.wish(1) for ask in asks]
+    answers = [(wish.username, ask.request, ask.caller.address) for wish, ask in zip(all_wishes, asks, strict=True)]
+    decisions = Decisions(turn, answers, all_wishes)
     outcomes: list[Any] = list(decisions.outcomes)
     going_on = [place for place, outcome in enumerate(outcomes) if not isinstance(outcome, Error)]
-    wishes = [asks[place].wish(1) for place in going_on]
+    wishes = [all_wishes[place] for place in going_on]
     shares, leases = handed_out(turn, wishes, decisions.offer(wishes))
     decisions.keep(leases)
+    status_of = decisions.statuses()
     for place, wish, share in zip(going_on, wishes, shares, strict=True):
-        outcomes[place] = Next(decisions.status(wish.username), share[0] if share else None)
+        outcomes[place] = Next(status_of[wish.username], share[0] if share else None)
     return outcomes
 
 
@@ -133,8 +134,9 @@ class Decisions:
         self.outcomes: list[Reading | Error] = []
         self._turn = turn
         self._new: list[tuple[int, Reading]] = []  # by the job's id
-        self._done: Counter[tuple[str, str]] = Counter()  # jobs, by cycle and reader
-        self._done_by: Counter[str] = Counter()
+        # Jobs, by cycle and reader, and by reader. No Counters: these call Python for what is new, as each is.
+        self._done: dict[tuple[str, str], int] = {}
+        self._done_by: dict[str, int] = {}
         self._were_free = False  # whether somebody has answered what nobody was handed
         self._looks: dict[int, Look | None] = {}  # by the job's id; None is one that has ended
         sound: dict[int, tuple[str, Answer]] = {}
@@ -163,7 +165,7 @@ class Decisions:
     def keep(self, leases: Sequence[Lease] = ()) -> None:
         """Keep it, and leases along with it."""
         self._turn.tx.keep(self._new, self._done, leases, self._looks)
-        self._new, self._done, self._looks = [], Counter(), {}
+        self._new, self._done, self._looks = [], {}, {}
 
     def offer(self, wishes: Sequence[Wish]) -> Offer:
         """Return what may be handed out now."""
@@ -172,10 +174,10 @@ class Decisions:
             return self._turn.tx.gather(self._turn.now, wishes=wishes).offer
         return self._offer.without({job for job, _ in self._new})
 
-    def status(self, username: str) -> Status:
-        """Return the status of somebody who has wished for something."""
-        before = self._tallies[username]
-        return Status(before.count + self._done_by[username], before.total + self._done_by.total())
+    def statuses(self) -> dict[str, Status]:
+        """Return the status of all who have wished for something."""
+        done, more = self._done_by, sum(self._done_by.values())
+        return {name: Status(was.count + done.get(name, 0), was.total + more) for name, was in self._tallies.items()}
 
     def _refused(self, username: str, error: Error) -> Error:
         """Take note of an error, and return it without the frames that it went through.
@@ -237,14 +239,18 @@ class Decisions:
         if answer.cycle is not None or answer.verified:
             told = (answer.meter, answer.value, answer.reason, answer.when, answer.key)
             answer = Answer(*told, code=answer.code)  # dataclasses.replace takes five times as long
-        odd = (quality, judgement.flags, judgement.cause)
+        flags = judgement.flags
+        if standing.is_done and standing.read_by is None:
+            flags = (*flags, Flag.LATE)  # the office has estimated it
+        odd = (quality, flags, judgement.cause)
         reading = Reading(answer, username, standing.cycle, self._turn.moment, True, *odd)
         self._new.append((standing.job, reading))
         self._record(standing, reading, address)
         self._were_free |= standing.leased_to is None
-        if standing.state is not JobState.DONE:
-            self._done[standing.cycle, username] += 1
-            self._done_by[username] += 1
+        if standing.read_by is None:
+            tally = standing.cycle, username
+            self._done[tally] = self._done.get(tally, 0) + 1
+            self._done_by[username] = self._done_by.get(username, 0) + 1
         standing.state, standing.read_by = JobState.DONE, username
         standing.leased_to, standing.leased_until = None, 0.0
         standing.value, standing.reason = answer.value, answer.reason

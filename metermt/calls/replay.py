@@ -64,7 +64,7 @@ def _replayed(desk: Desk, cycle: str, tried: float) -> Replayed:
             if text is None:
                 continue
             which = "readings" if reading.counts else "corrected"
-            before, now = (is_asked_about(reading.answer, text, job.meter.dials, by) for by in (None, tried))
+            before, now = (int(is_asked_about(reading.answer, text, job.meter.dials, by)) for by in (None, tried))
             count.update({which: 1, f"{which} asked": before, f"{which} would be": now})
     return Replayed(
         cycle,

@@ -3,10 +3,11 @@
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import date, datetime
 from typing import Any, cast
 
 from metermt.audit import What, said
+from metermt.calls.cycles import Cycle
 from metermt.calls.table import MAX_ITEMS, Ask, Turn, Weight, call
 from metermt.decisions import Decision, Past, Result, Verdict, Waiting
 from metermt.errors import DecisionError, Error, UnknownMeter
@@ -16,7 +17,7 @@ from metermt.rules.answers import shown
 from metermt.rules.history import Read
 from metermt.rules.limits import Limits
 from metermt.rules.looks import JobLimits
-from metermt.rules.review import check_undecided, check_why, expected_on, put_by_office
+from metermt.rules.review import check_undecided, check_when, check_why, expected_on, noon_of, put_by_office
 from metermt.wire import from_text
 
 _PAGE = 200  # results that are told at once, each with its past
@@ -61,12 +62,14 @@ class Decisions:
 
 @dataclass(frozen=True, slots=True)
 class Correction:
-    """Another value for a meter, whatever counted so far; of the latest cycle in which it was read, or of this one."""
+    """Another value for a meter, whatever counted so far; of the latest cycle in which it has a job, or of this one."""
 
     meter: str
     value: int
     why: str
     cycle: str | None = None
+    on: date | None = None
+    """The day on which it was read, by the calendar of the server; None for the time of what counted so far, or now."""
 
 
 @call(Role.SUPERVISOR, Weight.READ, is_large=lambda _request: True)
@@ -112,26 +115,30 @@ def decide(turn: Turn, ask: Ask[Decisions]) -> list[Error | None]:
 
 
 @call(Role.SUPERVISOR, Weight.WRITE)
-def correct_reading(turn: Turn, ask: Ask[Correction]) -> None:
-    """Have another value count for a meter that was read, whether that was decided or not; the old one stays on record.
+def correct_reading(turn: Turn, ask: Ask[Correction]) -> Cycle:
+    """Have another value count for a meter, whether it was read and decided or not; what was read stays on record.
 
-    Of the cycle that is named, or of the latest in which the meter has a result; the cycle may be closed. Raises
-    `UnknownMeter`, or `DecisionError` if it has no result, or the value cannot be.
+    Of the cycle that is named, or of the latest in which the meter has a job; it may be closed. If it was missed, the
+    value is flagged as late, and the day on which it was read is to be told. Returns the cycle. Raises `UnknownMeter`,
+    or `DecisionError` if there is no such job, or the value cannot be.
     """
     asked = ask.request
     why = check_why(asked.why, wanted=True)
     there = turn.tx.office.of_meters([asked.meter])
     if not there:
         raise UnknownMeter(f"Unknown meter {shown(asked.meter)}: check the number on the meter")
-    done = [one for one in there if one.reading and asked.cycle in (None, one.job.cycle)]
-    if not done:
-        where = f" in {asked.cycle}" if asked.cycle else ""
-        raise DecisionError(f"Meter {asked.meter} was not read{where}: there is nothing to correct")
-    result = done[-1]
-    reading = put_by_office(result, asked.value, Quality.EDITED, ask.username, turn.moment)
+    meant = [one for one in there if asked.cycle in (None, one.job.cycle)]
+    if not meant:
+        cycles = ", ".join(one.job.cycle for one in there)
+        raise DecisionError(f"Meter {asked.meter} has no job in cycle {shown(asked.cycle)}; it has one in {cycles}")
+    result = meant[-1]
+    check_when(result, asked.on, turn.moment, turn.tx.batches.chains([result.id])[result.id])
+    when = noon_of(asked.on, turn.moment) if asked.on else None
+    reading = put_by_office(result, asked.value, Quality.EDITED, ask.username, turn.moment, when)
     turn.tx.office.add([_decision(result, Verdict.EDIT, why, ask.username, turn.moment)])
     turn.tx.readings.add([(result.id, reading)])
-    _record(turn, ask, result, f"{Verdict.EDIT}: {why}", asked.value)
+    record_decision(turn, ask, result, f"{Verdict.EDIT}: {why}", asked.value)
+    return Cycle(result.job.cycle)
 
 
 class _Waiting:
@@ -162,6 +169,8 @@ class _Waiting:
                 self._put.append(
                     (result.id, put_by_office(result, one.value, Quality.EDITED, self._username, self._turn.moment))
                 )
+            case Verdict.ESTIMATE:
+                raise DecisionError("Estimates are made by estimate_readings")
             case Verdict.REREAD:
                 if not self._cycles[result.job.cycle]:
                     raise DecisionError(
@@ -170,7 +179,7 @@ class _Waiting:
                     )
                 self._again[result.id] = why or result.job.note
         self._made[one.reading] = _decision(result, one.verdict, why, self._username, self._turn.moment)
-        _record(self._turn, self._ask, result, f"{one.verdict}: {why}".removesuffix(": "), one.value)
+        record_decision(self._turn, self._ask, result, f"{one.verdict}: {why}".removesuffix(": "), one.value)
 
     def keep(self) -> None:
         """Keep what was decided."""
@@ -185,12 +194,13 @@ class _Waiting:
         tx.office.send_again(self._again)
 
 
-def _record(turn: Turn, ask: Ask[Any], result: Result, what: str, value: int | None) -> None:
+def record_decision(turn: Turn, ask: Ask[Any], result: Result, what: str, value: int | None) -> None:
     """Have on record what was decided of a result, and another value if it has one from now on."""
-    reading = cast(Reading, result.reading)
-    before = said(result.job.cycle, reading.answer.value, reading.answer.reason)
-    after = what if value is None else f"{said(result.job.cycle, value)} ({what})"
-    turn.record(ask, What.DECISION, result.job.meter.number, whom=reading.username, before=before, after=after)
+    cycle, reading = result.job.cycle, result.reading
+    before = said(cycle, reading.answer.value, reading.answer.reason) if reading else ""
+    after = what if value is None else f"{said(cycle, value)} ({what})"
+    whom = reading.username if reading else ""
+    turn.record(ask, What.DECISION, result.job.meter.number, whom=whom, before=before, after=after)
 
 
 def _decision(result: Result, verdict: Verdict, why: str, username: str, now: datetime) -> Decision:

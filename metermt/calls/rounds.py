@@ -16,6 +16,7 @@ from metermt.store.gathered import KnownJob, Offer
 
 _log = logging.getLogger("metermt.server")
 
+_ALL = 10**9  # jobs: more than there are
 _FEW = 20  # jobs; who wants more is not answered in a turn with others
 
 
@@ -71,8 +72,9 @@ def skip_job(turn: Turn, ask: Ask[Skipped]) -> None:
     standings = turn.tx.jobs.standings([ask.request.meter])
     standing = job_meant(standings, answer, username, turn.now)
     check_fits(standing, answer, username, turn.now)
-    if standing.read_by:
-        raise AlreadyRead(f"You have read meter {standing.meter} this cycle", username=standing.read_by)
+    if standing.is_done:
+        who = "You have" if standing.read_by else "The office has"
+        raise AlreadyRead(f"{who} read meter {standing.meter} this cycle", username=standing.read_by)
     turn.tx.jobs.skip([standing.job])
 
 
@@ -103,12 +105,14 @@ def _moved_on(turn: Turn, wishes: Sequence[Wish], shares: list[list[KnownJob]], 
     Returns the wishes with the walks that they have now.
     """
     tx, now_on = turn.tx, list(wishes)
-    left = tx.jobs.routes_left()
-    if not left:
-        return now_on
     free = {known.id for jobs in offer.free.values() for known in jobs}
     given = Counter(known.job.route for share in shares for known in share if known.id in free)
-    left = {route: jobs - given[route] for route, jobs in left.items()}
+    wanting = sum(wish.most - len(share) for wish, share in zip(wishes, shares, strict=True))
+    enough = wanting + max(given.values(), default=0)  # only who joins others on a route needs to know all
+    counted, all_counted = tx.jobs.routes_left(enough), False
+    if not counted:
+        return now_on
+    left = {route: jobs - given[route] for route, jobs in counted.items()}
     assignments, walkers = tx.walks.assignments(), tx.walks.now(turn.idle_since)
     tried = [{wish.walk.route} if wish.walk else set() for wish in wishes]
     while True:
@@ -117,7 +121,14 @@ def _moved_on(turn: Turn, wishes: Sequence[Wish], shares: list[list[KnownJob]], 
         for place, wish in enumerate(now_on):
             missing = wish.most - len(shares[place])
             others = [walk for username, walk in walkers if username != wish.username]
-            walk = next_walk(wish.username, assignments, left, others, tried[place]) if missing else None
+            if not missing:
+                continue
+            walk = next_walk(wish.username, assignments, left, others, tried[place])
+            if not all_counted and walk and not walk.assigned and walk.route in {other.route for other in others}:
+                all_counted = True
+                there = tx.jobs.routes_left(_ALL)
+                left = {route: jobs + there.get(route, 0) - counted[route] for route, jobs in left.items()}
+                walk = next_walk(wish.username, assignments, left, others, tried[place])
             if walk is None:
                 continue
             moved[place] = walk

@@ -4,7 +4,8 @@ from dataclasses import dataclass
 
 from metermt.audit import What
 from metermt.calls.table import Ask, Turn, Weight, call
-from metermt.model import Role, Setting
+from metermt.decisions import Setting
+from metermt.model import Role
 from metermt.rules.limits import SENSITIVITY, check_sensitivity
 from metermt.store.base import Tx
 

@@ -1,6 +1,7 @@
 """`metermt cycles`: reading periods."""
 
-from datetime import date, datetime
+from collections.abc import Collection, Sequence
+from datetime import date
 
 import click
 
@@ -8,6 +9,16 @@ from metermt.calls.cycles import CycleProgress
 from metermt.cli.columns import print_columns
 from metermt.cli.common import MeterGroup
 from metermt.cli.office import Opening, office_options
+from metermt.csvfields import day
+from metermt.errors import RouteError
+from metermt.rules.cycles import is_unlike
+
+
+def _due(_context: click.Context, _option: click.Parameter, text: str | None) -> date | None:
+    try:
+        return day("day", text) if text else None
+    except RouteError as error:
+        raise click.BadParameter(str(error)) from error
 
 
 @click.group(cls=MeterGroup)
@@ -18,24 +29,23 @@ def cycles() -> None:
 @cycles.command(name="open", short_help="Have all active meters read.")
 @click.argument("cycle")
 @click.option("--route", "routes", multiple=True, metavar="ROUTE", help="Only this route; may be given several times.")
-@click.option(
-    "--due", type=click.DateTime(["%Y-%m-%d"]), metavar="YYYY-MM-DD", help="The day by which it is to be read."
-)
+@click.option("--due", callback=_due, metavar="YYYY-MM-DD", help="The day by which it is to be read.")
 @office_options
-def open_(cycle: str, routes: tuple[str, ...], due: datetime | None, open_office: Opening) -> None:
+def open_(cycle: str, routes: tuple[str, ...], due: date | None, open_office: Opening) -> None:
     """Open CYCLE: one job of every active meter, to be judged by what the meter has shown before.
 
     Meters are known from imported route files. A cycle that is open gets the jobs that it lacks, such as those of more
-    routes.
+    routes, and another --due moves its day.
 
     \b
     Example:
         metermt cycles open 2026-12 --due 2026-12-15
         metermt cycles open 2026-12 --route Harbour
     """
-    day = due.date() if due else None
     with open_office() as office:
-        done = office.open_cycle(cycle, routes, day)
+        before = office.list_cycles()
+        done = office.open_cycle(cycle, routes, due)
+    _warn(cycle, before)
     there = f"; {done.there} had one already" if done.there else ""
     click.echo(f"Cycle {cycle} is open: {_jobs(done.added)} added{there}.")
     if done.without_history:
@@ -92,8 +102,23 @@ def reopen(cycle: str, open_office: Opening) -> None:
     click.echo(f"Cycle {cycle} is open again; {count} {'meter is' if count == 1 else 'meters are'} to be read.")
 
 
+def warn_of_its_name(cycle: str, cycles: Collection[str]) -> None:
+    """Warn of a new cycle that is named unlike those that there are."""
+    if cycle not in cycles and is_unlike(cycle, cycles):
+        click.echo(f"Warning: the new cycle {cycle} is named unlike the others, such as {max(cycles)}", err=True)
+
+
+def _warn(cycle: str, before: Sequence[CycleProgress]) -> None:
+    """Warn of a new cycle that is named unlike the others, or is opened beside another one."""
+    names = [one.cycle for one in before]
+    warn_of_its_name(cycle, names)
+    if cycle not in names and (still_open := [one.cycle for one in before if one.is_open]):
+        others = ", ".join(still_open)
+        click.echo(f"Warning: open, too: {others}; readers are sent to a meter once for each open cycle", err=True)
+
+
 def _rows(cycle: CycleProgress) -> list[tuple[str, ...]]:
-    said = (cycle.cycle, "open" if cycle.is_open else "closed", _day(cycle.due))
+    said = (cycle.cycle, "open" if cycle.is_open else "closed", _shown(cycle.due))
     if not cycle.routes:
         return [(*said, *[""] * 5)]
     return [
@@ -102,8 +127,8 @@ def _rows(cycle: CycleProgress) -> list[tuple[str, ...]]:
     ]
 
 
-def _day(day: date | None) -> str:
-    return day.isoformat() if day else ""
+def _shown(due: date | None) -> str:
+    return due.isoformat() if due else ""
 
 
 def _jobs(count: int) -> str:

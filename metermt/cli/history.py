@@ -30,8 +30,9 @@ def import_(file: Path, database: DatabasePlace) -> None:
 
     FILE is a CSV, UTF-8, with commas or semicolons; packed if its name ends in .gz. Its first line names the columns:
     meter, date (or read_date, like 2026-10-31) and value (or current); with previous and days a row tells of the
-    reading before, too. Importing a file again changes nothing. It takes part in the cycles that are opened from then
-    on; `metermt limits renew` has those that are open judged by it, too.
+    reading before, too, and a quality of E says that nobody has read it. Importing a file again changes nothing. It
+    takes part in the cycles that are opened from then on; `metermt limits renew` has those that are open judged by it,
+    too.
 
     The exit status is 3 if rows could not be used, and 1 if none could.
 
@@ -43,7 +44,7 @@ def import_(file: Path, database: DatabasePlace) -> None:
     with HistoryFile(file) as opened_file, office(database, create=False) as opened:
         for batch in _batches(opened_file, total):
             _keep(opened, batch, total)
-    click.echo(f"{total.kept} {'reading' if total.kept == 1 else 'readings'} imported.")
+    click.echo(f"{total.kept} {'row' if total.kept == 1 else 'rows'} imported.")
     if total.rejected:
         click.echo(f"{total.rejected} {'row' if total.rejected == 1 else 'rows'} could not be used:", err=True)
         for line, reason in total.first:
@@ -86,12 +87,11 @@ def _batches(file: HistoryFile, total: _Total) -> Iterator[list[HistoryRow]]:
 
 def _keep(opened: Office, batch: list[HistoryRow], total: _Total) -> None:
     shown = [(row.line, one) for row in batch for one in row.shown]
-    outcomes = opened.call(import_history, Past([Shown(*one) for _, one in shown]))
+    outcomes = opened.call(import_history, Past([Shown(**one._asdict()) for _, one in shown]))
     wrong: dict[int, str] = {}
     for (line, _), error in zip(shown, outcomes, strict=True):
-        if error is None:
-            total.kept += 1
-        else:
+        if error is not None:
             wrong.setdefault(line, str(error))
+    total.kept += len(batch) - len(wrong)
     for line, reason in wrong.items():
         total.reject(line, reason)

@@ -88,7 +88,8 @@ def check_backups(folder: Path, database: str) -> Finding:
     mend = f"metermt backup {folder}/metermt-$(date +%F).db --verify --database {database}"
     if not folder.is_dir():
         return Finding("backup", f"There is no folder {folder}", f"mkdir {folder}, or mount the disk of the backups")
-    backups = [path for path in folder.glob("*") if path.is_file() and _is_database(path)]
+    served = Path(database).resolve()  # which may lie in the same folder, and is no backup of itself
+    backups = [path for path in folder.glob("*") if path.is_file() and path.resolve() != served and _is_database(path)]
     if not backups:
         return Finding("backup", f"There is no backup in {folder}", mend)
     newest = max(backups, key=lambda path: path.stat().st_mtime)

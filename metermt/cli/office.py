@@ -4,6 +4,7 @@ import functools
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, suppress
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -27,11 +28,22 @@ if TYPE_CHECKING:
 
 Q = TypeVar("Q")
 R = TypeVar("R")
-Opening = Callable[[], AbstractContextManager[OfficeCalls]]
-"""Opens the database that a command is for, or logs in at the server, until the block ends."""
 
 _TIMEOUT = 60.0  # seconds: a large cycle is not closed in the ten that a reader would wait
 _FAREWELL = 1.0  # seconds that logging out may take
+
+
+@dataclass(frozen=True, slots=True)
+class Opening:
+    """Called, it opens the database that a command is for, or logs in at the server, until the block ends."""
+
+    open: Callable[[], AbstractContextManager[OfficeCalls]]
+    database: DatabasePlace | None = None
+    """None at a server."""
+
+    def __call__(self) -> AbstractContextManager[OfficeCalls]:
+        """Open it, or log in."""
+        return self.open()
 
 
 class Office(OfficeCalls):
@@ -82,10 +94,10 @@ def office_options(command: Callable[..., Any]) -> Callable[..., Any]:
             from metermt.cli.target import target_of  # noqa: PLC0415 - and the client with it
 
             target = target_of({"servers": servers, "tls_ca": tls_ca, "tls_cert": tls_cert})
-            return command(open_office=partial(_logged_in, target, as_whom), **options)
+            return command(open_office=Opening(partial(_logged_in, target, as_whom)), **options)
         if as_whom or tls_ca or tls_cert:
             raise click.UsageError("--as, --tls-ca and --tls-cert are for a server: name it with --server")
-        return command(open_office=partial(office, database, create=False), **options)
+        return command(open_office=Opening(partial(office, database, create=False), database), **options)
 
     return with_office
 

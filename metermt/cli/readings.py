@@ -2,13 +2,14 @@
 
 import os
 import sys
+from datetime import datetime
 from pathlib import Path
 from typing import IO
 
 import click
 
 from metermt.cli.common import MeterGroup, database_option
-from metermt.cli.office import office
+from metermt.cli.office import Opening, office, office_options
 from metermt.cli.places import check_apart
 from metermt.cli.spreadsheet import Spreadsheet
 from metermt.config import DatabasePlace
@@ -101,6 +102,33 @@ def export(
             raise StoreError(f"Cannot write {file}: {error.strerror}") from error
     where = "standard output" if str(file) == "-" else str(file)
     click.echo(f"{count} {'reading' if count == 1 else 'readings'} written to {where}", err=True)
+
+
+@readings.command(short_help="Have another value count.")
+@click.argument("meter")
+@click.argument("value", type=click.IntRange(min=0))
+@click.option("--why", required=True, help="Stays on record beside the value.")
+@click.option("--cycle", help="Of this reading period.  [default: the latest in which the meter has a job]")
+@click.option(
+    "--on",
+    type=click.DateTime(["%Y-%m-%d"]),
+    metavar="YYYY-MM-DD",
+    help="The day on which it was read.  [default: as before, or today]",
+)
+@office_options
+def correct(meter: str, value: int, why: str, cycle: str | None, on: datetime | None, open_office: Opening) -> None:
+    """Have VALUE count for METER, whatever was read, and whether its cycle is open or closed.
+
+    What was read stays on record. If it was billed, the next export has a correction. A meter that nobody has read gets
+    its reading so, too, such as one that a customer has told by telephone.
+
+    \b
+    Example:
+        metermt readings correct G72168 59830 --why "by the customer's photograph"
+    """
+    with open_office() as office:
+        done = office.correct_reading(meter.upper(), value, why, cycle, on.date() if on else None)
+    click.echo(f"{value} counts for {meter.upper()} in {done.cycle}.")
 
 
 def _write(sheet: Spreadsheet, tx: Tx, cycle: str | None, superseded_too: bool) -> int:

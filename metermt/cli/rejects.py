@@ -22,7 +22,7 @@ class Rejects:
     a file. With `dry_run` there is no file.
     """
 
-    def __init__(self, beside: Path, columns: list[str], *, dry_run: bool = False) -> None:
+    def __init__(self, beside: Path, columns: list[str], meter_place: int, *, dry_run: bool = False) -> None:
         self._stem = _OF_REJECTS.sub("", beside.stem)
         self.path = beside.with_name(f"{self._stem}.rejected.csv")
         self.count = 0
@@ -30,7 +30,7 @@ class Rejects:
         """Some of them, to be told."""
         self.meters: set[str] = set()
         """The numbers of the meters that stand in them, as far as they can be told."""
-        self._meter = columns.index("meter")
+        self._meter = meter_place
         self._dry_run = dry_run
         # A file of rejects that is imported again has its own line and reason, which are those of another file.
         self._dropped = {place for place, column in enumerate(columns) if column in OF_REJECTS}

@@ -1,11 +1,13 @@
 """`metermt review`: the office decides of what is odd, or without a value."""
 
 from collections.abc import Callable, Iterable, Sequence
+from datetime import datetime
 from functools import wraps
 from typing import Any
 
 import click
 
+from metermt.calls.estimating import Outcome
 from metermt.calls.officecalls import OfficeCalls
 from metermt.calls.review import Said
 from metermt.cli.columns import print_columns
@@ -165,6 +167,56 @@ def reread(results: _Results, note: str, open_office: Opening) -> None:
     _decide(open_office, results, "Read again", Verdict.REREAD, note)
 
 
+@review.command(short_help="A value is computed.")
+@_meters
+@office_options
+def estimate(results: _Results, open_office: Opening) -> None:
+    """Have values computed from the past of the places, instead of what was sent.
+
+    A value is the last accepted one and the meter's own use a day since then, of late and in this season of earlier
+    years (see docs/READING-QUALITY.md). Its quality is E. A reading that comes after all is taken, and flagged as late.
+
+    \b
+    Example:
+        metermt review estimate G72168
+        metermt review estimate --flag no-access
+    """
+    with open_office() as office:
+        found = results(office, "Estimate")
+        outcomes = office.estimate([one.reading for one in found])
+    _print_estimates(outcomes)
+
+
+@review.command(short_help="Compute values for meters that nobody has read.")
+@click.argument("cycle")
+@click.argument("meters", nargs=-1, metavar="[METER]...")
+@click.option("--route", help="Only those of this route.")
+@click.option(
+    "--on",
+    type=click.DateTime(["%Y-%m-%d"]),
+    metavar="YYYY-MM-DD",
+    help="The day to compute them for.  [default: the day by which the cycle is due]",
+)
+@click.option("--yes", is_flag=True, help="Do not ask before many are estimated.")
+@office_options
+def estimate_unread(
+    cycle: str, meters: tuple[str, ...], route: str | None, on: datetime | None, yes: bool, open_office: Opening
+) -> None:
+    """Have values computed for meters of CYCLE, open or closed, that nobody has read: those named, or all of them.
+
+    \b
+    Example:
+        metermt review estimate-unread 2026-11 --on 2026-11-15
+        metermt review estimate-unread 2026-11 G72168
+    """
+    with open_office() as office:
+        wanted = [meter.upper() for meter in meters] or [one.meter for one in office.list_missing(cycle, route)]
+        if wanted and not (meters or yes):
+            click.confirm(f"Estimate {counted(len(wanted), 'meter')}?", abort=True, err=True)
+        outcomes = office.estimate_unread(cycle, wanted, on.date() if on else None)
+    _print_estimates(outcomes)
+
+
 @review.command(short_help="Another value counts.")
 @click.argument("meter")
 @click.argument("value", type=click.IntRange(min=0))
@@ -176,7 +228,7 @@ def edit(meter: str, value: int, why: str, cycle: str | None, open_office: Openi
 
     \b
     Example:
-        metermt review edit G72168 59830 --why "two digits swapped, by the photograph"
+        metermt review edit G72168 59830 --why "as on the photograph"
     """
     with open_office() as office:
         waiting = [one for one in office.list_waiting() if cycle in (None, one.job.cycle)]
@@ -206,6 +258,15 @@ def _decide(open_office: Opening, results: _Results, what: str, verdict: Verdict
     done = sum(outcome is None for outcome in outcomes)
     click.echo(f"{what}: {counted(done, 'result')}.")
     _check(outcomes)
+
+
+def _print_estimates(outcomes: Sequence[Outcome]) -> None:
+    made = [outcome.made for outcome in outcomes if outcome.made]
+    if made:
+        rows = [(one.meter, one.cycle, str(one.value), str(one.use), one.how) for one in made]
+        print_columns([("meter", "cycle", "value", "use", "how"), *rows], numbers=[2, 3])
+    click.echo(f"{counted(len(made), 'meter')} estimated.", err=True)
+    _check(outcome.error for outcome in outcomes)
 
 
 def _check(outcomes: Iterable[Exception | None]) -> None:

@@ -11,8 +11,8 @@ from metermt.decisions import Verdict, Waiting
 from metermt.errors import Error
 from metermt.printable import counted, local_time, printable
 
-_KEYS = {"a": Verdict.APPROVE, "e": Verdict.EDIT, "r": Verdict.REREAD}
-_ASK = "[a]pprove, [e]dit, [r]ead again, [s]kip, [q]uit"
+_KEYS = {"a": Verdict.APPROVE, "e": Verdict.EDIT, "t": Verdict.ESTIMATE, "r": Verdict.REREAD}
+_ASK = "[a]pprove, [e]dit, es[t]imate, [r]ead again, [s]kip, [q]uit"
 
 
 def review_each(office: OfficeCalls, waiting: Sequence[Waiting]) -> None:
@@ -37,8 +37,15 @@ def _decide(office: OfficeCalls, one: Waiting, verdict: Verdict) -> bool:
         why = click.prompt("Why")
     elif verdict is Verdict.REREAD:
         why = click.prompt("A note for whoever goes there", default="", show_default=False)
+    refused: Error | None
     try:
-        (refused,) = office.decide([Said(one.reading, verdict, value, why)])
+        if verdict is Verdict.ESTIMATE:
+            (outcome,) = office.estimate([one.reading])
+            refused = outcome.error
+            if outcome.made:
+                click.echo(f"{outcome.made.value} counts: {outcome.made.how}")
+        else:
+            (refused,) = office.decide([Said(one.reading, verdict, value, why)])
     except Error as error:
         refused = error
     if refused:

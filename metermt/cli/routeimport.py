@@ -1,25 +1,25 @@
 """`metermt routes import`."""
 
-from collections.abc import Collection, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 import click
 
-from metermt.calls.cycles import Cycle
-from metermt.calls.limits import Renewed, renew_limits
+from metermt.calls.limits import Renewal, Renewed, renew_limits
 from metermt.calls.office import Import, ImportCount, Routes, import_jobs, list_meters
 from metermt.calls.places import Places, import_places
 from metermt.cli.common import MeterCommand, database_option
+from metermt.cli.cycles import warn_of_its_name
 from metermt.cli.office import Office, office
 from metermt.cli.progress import ProgressBar
 from metermt.cli.rejects import Rejects
 from metermt.config import DatabasePlace, is_url
-from metermt.errors import RouteError
+from metermt.errors import LayoutError, RouteError
+from metermt.foreign import Foreign
 from metermt.model import Job, Place
 from metermt.printable import printable
 from metermt.routefile import SAVE_IT, UTF_8, BadRow, RouteFile
-from metermt.rules.cycles import is_unlike
 from metermt.store.memory import MemoryStore
 
 _BATCH = 2000  # jobs in one transaction: some 40 ms, so that a running server's readers do not notice
@@ -32,9 +32,16 @@ _SET_ASIDE = 3  # the exit status when all went well but for some rows
 @click.argument("file", type=click.Path(path_type=Path))
 @click.option("--cycle", help="Have these meters read in this reading period, for example 2026-11.")
 @click.option("--dry-run", is_flag=True, help="Only say what would happen.")
-@click.option("--encoding", default=UTF_8, show_default=True, help="How FILE is written; a spreadsheet may use cp1252.")
+@click.option(
+    "--encoding",
+    show_default=f"{UTF_8}, or what the layout says",
+    help="How FILE is written; a spreadsheet may use cp1252.",
+)
+@click.option("--layout", metavar="NAME|FILE", help="What FILE calls its columns; see `metermt layouts`.")
 @database_option
-def import_(file: Path, cycle: str | None, encoding: str, dry_run: bool, database: DatabasePlace) -> None:
+def import_(
+    file: Path, cycle: str | None, encoding: str | None, layout: str | None, dry_run: bool, database: DatabasePlace
+) -> None:
     """Import a route file: meters in the order of the walk, and with --cycle a job for each of them.
 
     FILE is a CSV with commas or semicolons. Its first line names the columns, in any order: meter and route,
@@ -43,17 +50,20 @@ def import_(file: Path, cycle: str | None, encoding: str, dry_run: bool, databas
     reason, in a new file beside it; mend and import that. Importing a file again changes nothing; importing a newer one
     brings meters and jobs up to date, but for jobs that were read.
 
+    A file from elsewhere, with other names for its columns, comes in by a layout that says which is which.
+
     The exit status is 3 if rows were set aside, and 1 if nothing could be imported.
 
     \b
     Example:
         metermt routes import meters.csv
         metermt routes import november.csv --cycle 2026-11
+        metermt routes import export.txt --layout billing.toml
     """
-    with RouteFile(file, cycle, encoding) as route_file, _office(database, dry_run) as opened:
+    with RouteFile(file, cycle, encoding, _foreign(layout)) as route_file, _office(database, dry_run) as opened:
         if route_file.ignored:
             click.echo(printable(f"Columns not used: {', '.join(route_file.ignored)}"), err=True)
-        with Rejects(file, route_file.columns, dry_run=dry_run) as rejects:
+        with Rejects(file, route_file.columns, route_file.meter_place, dry_run=dry_run) as rejects:
             if cycle is None:
                 is_empty = _import_places(opened, route_file, rejects, dry_run)
             else:
@@ -61,10 +71,21 @@ def import_(file: Path, cycle: str | None, encoding: str, dry_run: bool, databas
     if rejects.count:
         _tell_of_rejects(rejects, dry_run)
         if route_file.not_read:
-            _tell_of_letters(file, encoding, route_file.not_read)
+            _tell_of_letters(file, route_file.encoding, route_file.not_read)
         if is_empty:
             raise RouteError("No row of the file can be used")
         click.get_current_context().exit(_SET_ASIDE)
+
+
+def _foreign(layout: str | None) -> Foreign | None:
+    if layout is None:
+        return None
+    from metermt.layouts.finding import find_layout  # noqa: PLC0415 - which few imports need
+
+    foreign = find_layout(layout).foreign
+    if foreign is None:
+        raise LayoutError(f"The layout {layout} says nothing of files to import: it has no [import]")
+    return foreign
 
 
 def _import_places(opened: Office, route_file: RouteFile, rejects: Rejects, dry_run: bool) -> bool:
@@ -81,7 +102,7 @@ def _import_places(opened: Office, route_file: RouteFile, rejects: Rejects, dry_
 
 def _import_jobs(opened: Office, route_file: RouteFile, rejects: Rejects, cycle: str, dry_run: bool) -> bool:
     """Import what is to be read in a cycle; tell whether there was nothing to import."""
-    _warn_of_its_name(cycle, opened.store.read(lambda tx: tx.jobs.cycles()))
+    warn_of_its_name(cycle, opened.store.read(lambda tx: tx.jobs.cycles()))
     total = ImportCount()
     for jobs in _batches(route_file, rejects):
         total += opened.call(import_jobs, Import(cycle, jobs, dry_run))
@@ -91,7 +112,7 @@ def _import_jobs(opened: Office, route_file: RouteFile, rejects: Rejects, cycle:
         if meter not in route_file and meter not in rejects.meters
     ]
     is_empty = total == ImportCount()
-    renewed = None if dry_run or is_empty else opened.call(renew_limits, Cycle(cycle))
+    renewed = None if dry_run or is_empty else opened.call(renew_limits, Renewal(cycle, route_file.routes))
     # Rows that were set aside and mended are a part of their routes only.
     _tell(cycle, total, [] if route_file.is_of_rejects else left_out, dry_run)
     if renewed:
@@ -108,11 +129,6 @@ def _office(database: DatabasePlace, dry_run: bool) -> Iterator[Office]:
     else:
         with office(database, create=not dry_run) as opened:
             yield opened
-
-
-def _warn_of_its_name(cycle: str, cycles: Collection[str]) -> None:
-    if cycle not in cycles and is_unlike(cycle, cycles):
-        click.echo(f"Warning: the new cycle {cycle} is named unlike the others, such as {max(cycles)}", err=True)
 
 
 def _meters_on(opened: Office, cycle: str, routes: list[str]) -> Iterator[str]:

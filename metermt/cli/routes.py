@@ -42,7 +42,11 @@ def list_(open_office: Opening) -> None:
     names = [printable(progress.route) for progress in found]
     width = max(map(len, names))
     for name, progress in zip(names, found, strict=True):
-        readers = ", ".join(one.username for one in given if one.route == progress.route)
+        readers = ", ".join(
+            f"{one.username} from its end" if one.reverse else one.username
+            for one in given
+            if one.route == progress.route
+        )
         click.echo(f"{progress.cycle}  {name:{width}}  {progress.done}/{progress.total}  {readers}".rstrip())
 
 

@@ -5,15 +5,14 @@ from collections.abc import Iterable
 from datetime import datetime
 from typing import IO
 
-_BEGINS_A_FORMULA = tuple("=+-@\t\r")
+from metermt.formulas import as_text
 
 
 class Spreadsheet:
-    """A CSV that is being written. Texts that begin with `= + - @`, a tab or a return get an apostrophe before them.
+    """A CSV that is being written. Texts that a spreadsheet would take for formulas get an apostrophe before them.
 
-    A spreadsheet would take such a text for a formula and run it, whoever has typed it. `for_excel` writes what Excel
-    opens with a double click in countries with a decimal comma: a byte order mark, and `;` between the columns.
-    Times are in UTC, or in the zone of this machine with its offset.
+    `for_excel` writes what Excel opens with a double click in countries with a decimal comma: a byte order mark, and
+    `;` between the columns. Times are in UTC, or in the zone of this machine with its offset.
     """
 
     def __init__(self, out: IO[str], *, for_excel: bool, local_time: bool) -> None:
@@ -32,7 +31,7 @@ class Spreadsheet:
                 return field.astimezone().isoformat(timespec="seconds")
             case datetime():
                 return f"{field:%Y-%m-%dT%H:%M:%SZ}"
-            case str() if field.startswith(_BEGINS_A_FORMULA):
-                return f"'{field}"
+            case str():
+                return as_text(field)
             case _:
                 return field

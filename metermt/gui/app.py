@@ -3,6 +3,7 @@
 import logging
 import signal
 import tkinter as tk
+from collections.abc import Callable, Mapping
 from types import TracebackType
 
 from metermt.errors import SettingError
@@ -10,7 +11,7 @@ from metermt.gui.background import Background
 from metermt.gui.fitting import Fitting
 from metermt.gui.opening import Opening
 from metermt.gui.questions import Asking
-from metermt.gui.rounds import RoundPresenter
+from metermt.gui.reports import ReportPresenter
 from metermt.gui.state import Dialog, Screen, State
 from metermt.gui.theme import Theme
 from metermt.gui.views.dialog import FormDialog
@@ -19,11 +20,18 @@ from metermt.gui.views.login import LoginDialog
 from metermt.gui.views.message import MessageView
 from metermt.gui.views.question import QuestionDialog
 from metermt.gui.views.reading import ReadingView
+from metermt.gui.views.reports import FoundDialog, NoteDialog
 from metermt.gui.views.statusline import StatusLine
 from metermt.localserver import LocalServer
 
 _WIDTH, _HEIGHT = 720, 500
 _BEAT = 200  # milliseconds: Python handles signals only while its own code runs, so some runs this often
+_DIALOGS: Mapping[Dialog, Callable[[tk.Tk, ReportPresenter], FormDialog]] = {
+    Dialog.LOGIN: LoginDialog,
+    Dialog.FIND: FindDialog,
+    Dialog.NOTE: NoteDialog,
+    Dialog.FOUND: FoundDialog,
+}
 
 _log = logging.getLogger(__name__)
 
@@ -46,7 +54,7 @@ class Window:
         self._own_server = own_server
         self._closed = False
         self._background = Background(self.root)
-        self.presenter = RoundPresenter(opening, self._background)
+        self.presenter = ReportPresenter(opening, self._background)
         self.presenter.open()  # first, because it takes place while the rest is made
         self.theme = Theme(self.root)
         self._make_views()
@@ -120,14 +128,12 @@ class Window:
         if kind not in self._dialogs:
             if isinstance(kind, Asking):
                 self._dialogs[kind] = QuestionDialog(self.root, self.presenter, kind)
-            elif kind is Dialog.FIND:
-                self._dialogs[kind] = FindDialog(self.root, self.presenter)
-            elif kind is Dialog.LOGIN:
-                self._dialogs[kind] = LoginDialog(self.root, self.presenter)
-            else:
+            elif kind is Dialog.ACCOUNT:
                 from metermt.gui.views.account import AccountDialog  # noqa: PLC0415 - needed once in a lifetime
 
                 self._dialogs[kind] = AccountDialog(self.root, self.presenter)
+            else:
+                self._dialogs[kind] = _DIALOGS[kind](self.root, self.presenter)
             Fitting(self._dialogs[kind].window, self.theme)
         return self._dialogs[kind]
 

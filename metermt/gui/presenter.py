@@ -5,7 +5,6 @@ from contextlib import suppress
 from dataclasses import replace
 from datetime import UTC, datetime
 from functools import partial
-from typing import NamedTuple
 
 from metermt.client import MeterClient
 from metermt.errors import (
@@ -19,7 +18,6 @@ from metermt.errors import (
     InvalidReason,
     LoginError,
     MeterLeased,
-    OutboxError,
     ServerUnreachable,
     SessionError,
     StoreError,
@@ -28,29 +26,17 @@ from metermt.errors import (
     UserError,
 )
 from metermt.gui import questions
+from metermt.gui.handed import Beginning, Next, begin, send
 from metermt.gui.opening import Opening
 from metermt.gui.runner import Runner
 from metermt.gui.stage import Stage, nothing
 from metermt.gui.state import ANYWHERE, METER, NOTHING, Dialog, Screen, State
 from metermt.gui.typed import READ, Typed
-from metermt.model import Answer, Job, Status
-from metermt.progress import RouteCounts
+from metermt.model import Answer, Job
 from metermt.rules.answers import judged
 from metermt.rules.looks import look_again
+from metermt.rules.reasons import meant
 from metermt.sending import new_key
-
-
-class Next(NamedTuple):
-    """What the server has for the reader."""
-
-    job: Job | None
-    status: Status
-    end: str
-    """Why there is no job, in words."""
-    kept: Sequence[Answer] = ()
-    """What the reader has typed here before, and the server has not accepted."""
-    counts: RouteCounts | None = None
-    """How far the route of the job is, None if the job is on none."""
 
 
 class Presenter(Stage):
@@ -94,7 +80,7 @@ class Presenter(Stage):
 
     def fetch(self, because: Mapping[str, str] = NOTHING) -> None:
         """Ask for the job to do next and for the status. `because` are the faults that made it necessary."""
-        call, again = partial(find, self._connected), partial(self.fetch, because)
+        call, again = partial(begin, self._connected), partial(self.fetch, because)
         self._run("Asking for the next meter…", call, partial(self._fetched, because), self._failed, again)
 
     def submit(self) -> None:
@@ -102,10 +88,10 @@ class Presenter(Stage):
 
         The same answer for the same meter keeps its time and its key until it is confirmed.
         """
-        job, typed = self.state.job, self.state.typed.answer
-        if not (self.state.can_submit and job and typed):
+        job = self.state.job
+        if not (self.state.can_submit and job and self._reason_is_clear() and (typed := self.state.typed.answer)):
             return
-        if self.state.typed.contradicts_itself:
+        if self.state.typed.contradicts_itself(self.state.reasons):
             self._ask_which(*typed)
             return
         now = datetime.now(UTC)
@@ -118,7 +104,7 @@ class Presenter(Stage):
             answer = self._sending
         self._sending = answer
         self._show(notice="")
-        call = partial(_sent, self._connected, answer)
+        call = partial(send, self._connected, answer)
         self._run("Sending…", call, partial(self._accepted, answer), self._failed, self.submit)
 
     def leave(self) -> None:
@@ -175,11 +161,11 @@ class Presenter(Stage):
         )
         then()
 
-    def _fetched(self, because: Mapping[str, str], found: Next) -> None:
-        if found.job != self.state.job:
+    def _fetched(self, because: Mapping[str, str], found: Beginning) -> None:
+        if not self._is_here(found.following.job):
             self._empty_fields()
-        self._show_job(found)
-        self._show(faults=because)
+        self._show_job(found.following)
+        self._show(faults=because, reasons=self.state.reasons if found.reasons is None else found.reasons)
         offered = [answer for answer in found.kept if answer.key not in self._put_off]
         if offered:
             self._put_off |= {str(answer.key) for answer in offered}
@@ -198,7 +184,7 @@ class Presenter(Stage):
         if refused:
             self._sending = None
         match error:
-            case LoginError() if self.state.dialog:
+            case LoginError() if self.state.dialog is Dialog.LOGIN:
                 self._show(typed=replace(self.state.typed, password=""))
                 self._blame("password", error)
             case SessionError() if not isinstance(error, AccountDisabled):
@@ -240,13 +226,15 @@ class Presenter(Stage):
         accepted = [answer for answer, refusal in zip(answers, outcomes, strict=True) if not refusal]
         refused = {answer: refusal for answer, refusal in zip(answers, outcomes, strict=True) if refusal}
         self._show(notice=questions.accepted(accepted))
-        if refused:
-            self._decide_on(refused, then=self.fetch)
-        else:
-            self.fetch()
+        odd = {answer: refusal for answer, refusal in refused.items() if isinstance(refusal, ConfirmReading)}
+        wrong = {answer: refusal for answer, refusal in refused.items() if answer not in odd}
+        self._decide_on(wrong, then=partial(self._decide_on, odd, self.fetch))
 
     def _decide_on(self, refused: Mapping[Answer, Error], then: Callable[[], None]) -> None:
-        """Ask whether what was refused is to be thrown away. If not it is offered at the next login."""
+        """Ask whether what was refused is to be thrown away. If not it is offered at the next login.
+
+        What is odd may be sent again, as it was typed at the meter; under a new key that is the second look.
+        """
 
         def throw_away() -> None:
             self._discard(refused)
@@ -254,7 +242,10 @@ class Presenter(Stage):
 
         self._put_off |= {str(answer.key) for answer in refused}
         if any(self._connected.outbox.keeps(answer) for answer in refused):
-            self._put_question(questions.it_was_refused(refused), then, throw_away)
+            question = questions.it_was_refused(refused)
+            again = partial(self._send_kept, [replace(answer, key=new_key()) for answer in refused])
+            send_again = [again] if question.asking is questions.Asking.ODD else []
+            self._put_question(question, then, *send_again, throw_away)
         else:
             then()
 
@@ -265,8 +256,7 @@ class Presenter(Stage):
     def _set_aside(self) -> Mapping[str, str]:
         """Take what the reader before has not sent out of the fields; return what to say of it."""
         answer, self._sending, self._doubted = self._sending or self._doubted, None, None
-        self._empty_fields()
-        self._show(notice="")
+        self._show(notice="", typed=Typed(username=self.state.typed.username))
         return {ANYWHERE: questions.kept_for(self._username, self.state.full_name, answer)} if answer else NOTHING
 
     @property
@@ -287,6 +277,23 @@ class Presenter(Stage):
         assert self._client is not None, "nothing is asked of a server before one is reached"
         return self._client
 
+    def _is_here(self, job: Job | None) -> bool:
+        """Tell whether this is the job that is shown; another note does not make it another one."""
+        here = self.state.job
+        return job is here or bool(job and here and job.place == here.place)
+
+    def _reason_is_clear(self) -> bool:
+        """Let the field say in full which reason of the list was typed. False if it may be several."""
+        typed = self.state.typed
+        if typed.own_reason:
+            try:
+                reason = meant(typed.own_reason, [one.text for one in self.state.reasons])
+            except InvalidReason as error:
+                self._blame("reason", error)
+                return False
+            self._show(typed=replace(typed, reason=reason))
+        return True
+
     def _ask_which(self, reading: int | str | None, reason: str) -> None:
         def go_on_with(**kept: str) -> None:
             self._show(typed=replace(self.state.typed, **kept))
@@ -306,25 +313,3 @@ class Presenter(Stage):
         self._show(screen=screen, job=found.job, status=found.status, counts=found.counts, aside="")
         self._show(end=found.end, can_retry=not found.job)
         self._focus_on("reading" if found.job else "retry")
-
-
-def find(client: MeterClient) -> Next:
-    """Ask a server for a job, and look for what was kept."""
-    job, status = client.get_job(), client.get_status()
-    kept: list[Answer] = []
-    with suppress(OutboxError):  # told when something is to be kept
-        kept = client.outbox.unconfirmed()
-    return Next(job, status, "" if job else client.why_no_job_in_words(), kept, _counts_of(client, job))
-
-
-def _sent(client: MeterClient, answer: Answer) -> Next:
-    found = client.submit_and_next(answer)
-    end = "" if found.job else client.why_no_job_in_words()
-    return Next(found.job, found.status, end, counts=_counts_of(client, found.job))
-
-
-def _counts_of(client: MeterClient, job: Job | None) -> RouteCounts | None:
-    """Return how far the route of a job is; None also where the server does not say: what came before has been done."""
-    with suppress(Error):
-        return client.count_route(job) if job and job.route else None
-    return None

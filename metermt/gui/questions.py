@@ -6,7 +6,7 @@ from enum import Enum
 from itertools import repeat
 from typing import NamedTuple
 
-from metermt.errors import Error
+from metermt.errors import ConfirmReading, Error
 from metermt.model import Answer
 from metermt.rules.answers import in_short
 
@@ -26,6 +26,7 @@ class Asking(Enum):
     WHICH = "Which is it?", (Choice("Back"), Choice("Send reading", 5), Choice("Send reason", 6))
     SEND = "Send now?", (Choice("Send"), Choice("Not now")), 1
     REFUSED = "Refused", (Choice("Keep"), Choice("Throw away"))
+    ODD = "Is it right?", (Choice("Keep"), Choice("Send again"), Choice("Throw away"))
     LOG_OUT = "Log out?", (Choice("Stay"), Choice("Log out", 2))
     QUIT = "Quit?", (Choice("Stay"), Choice("Quit", 1))  # not with Q, which has asked: it may be held down
 
@@ -62,12 +63,13 @@ def send_now(answers: Sequence[Answer]) -> Question:
 
 
 def it_was_refused(refused: Mapping[Answer, Error]) -> Question:
-    """Ask whether to throw away what the server has refused, and why it has."""
+    """Ask whether to throw away what the server has refused, and why it has; what is only odd may be sent again."""
+    asking = Asking.ODD if all(isinstance(error, ConfirmReading) for error in refused.values()) else Asking.REFUSED
     if len(refused) == 1:
         ((answer, error),) = refused.items()
-        return Question(Asking.REFUSED, f"{error}.\nKeep your reading, {_named(answer)}, to be asked again at a login?")
+        return Question(asking, f"{error}.\nKeep your reading, {_named(answer)}, to be asked again at a login?")
     text = _listed("These were refused:", refused, [f": {error}" for error in refused.values()])
-    return Question(Asking.REFUSED, f"{text}\nKeep them, to be asked again at a login?")
+    return Question(asking, f"{text}\nKeep them, to be asked again at a login?")
 
 
 def quit_all_the_same(username: str, unsent: Sequence[tuple[str, str]]) -> Question:

@@ -8,9 +8,10 @@ from functools import partial
 from metermt.client import MeterClient
 from metermt.errors import Error
 from metermt.gui import questions
-from metermt.gui.presenter import Next, Presenter, find
+from metermt.gui.handed import Next, find
+from metermt.gui.presenter import Presenter
 from metermt.gui.stage import nothing
-from metermt.gui.state import ANYWHERE, Dialog, Screen
+from metermt.gui.state import ANYWHERE, NOTHING, Dialog, Screen
 from metermt.gui.typed import Typed
 from metermt.model import Job
 from metermt.printable import local_time
@@ -58,14 +59,17 @@ class RoundPresenter(Presenter):
         if stop.is_anothers(self._username):
             self._blame("sought", f"{stop.job.meter.number} is {stop.note(self._username)}: choose another one")
             return
-        self.close_search()
-        if stop.job != self.state.job and self._leaves_nothing():
+        self.come_back()
+        if not self._is_here(stop.job) and self._leaves_nothing():
             self._step_aside(stop.job, f"You have chosen {stop.job.meter.number}")
 
-    def close_search(self) -> None:
-        """Go back to the meter."""
-        self._show(dialog=None, found=Found([]))
-        self._focus_on("reading")
+    def come_back(self) -> None:
+        """Go back from what stands in front."""
+        done = self.state.screen is Screen.DONE
+        if done:
+            self._again = self.fetch
+        self._show(dialog=None, found=Found([]), hint="", faults=NOTHING, can_retry=done)
+        self._focus_on("retry" if done else "reading")
 
     def log_out(self) -> None:
         """Let the next reader log in; ask first if something is not sent."""
@@ -81,18 +85,18 @@ class RoundPresenter(Presenter):
     def _skipped(self, job: Job, found: Next) -> None:
         self._empty_fields()
         self._show_job(found)
-        again = ": it is all that is left for you now" if found.job == job else ""
+        again = ": it is all that is left for you now" if self._is_here(job) else ""
         self._show(notice=f"Skipped {job.meter.number}{again}")
 
     def _go_back(self, own: Sequence[OwnReading]) -> None:
-        further = next((place for place, one in enumerate(own, 1) if one.job == self.state.job), 0)
+        further = next((place for place, one in enumerate(own, 1) if self._is_here(one.job)), 0)
         if further < len(own):
             last = own[further]
             said = quoted(last.reason) if last.value is None else str(last.value)
             self._step_aside(last.job, f"You sent {said}, read {local_time(last.when)}: type it anew")
         else:
+            self.come_back()
             self._show(faults={ANYWHERE: NOTHING_BEFORE if further else NOTHING_READ})
-            self._focus_on("reading")
 
     def _searched(self, found: Found) -> None:
         title = "Found:" if self.state.typed.sought.strip() else "Ahead of you:"

@@ -92,7 +92,7 @@ class Stage:
         self._show(faults={**self.state.faults, "reading": ". ".join(filter(None, words))})
 
     def _empty_fields(self) -> None:
-        self._show(typed=replace(self.state.typed, reading="", reason=READ))
+        self._show(typed=replace(self.state.typed, reading="", reason=READ, note=""))
 
     def _blame(self, name: str, error: Error | str) -> None:
         self._show(faults={name: str(error)})

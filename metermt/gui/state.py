@@ -1,14 +1,17 @@
 """What the window shows at one moment: a snapshot that the presenter makes and the views draw."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import Enum, auto
 from types import MappingProxyType
 
+from metermt.fieldnotes import Reason
 from metermt.gui.questions import Asking, Question
 from metermt.gui.typed import Typed
 from metermt.model import Job, Status
 from metermt.progress import RouteCounts
+from metermt.rules.choices import chosen
+from metermt.rules.reasons import FIRST
 from metermt.stops import Found
 
 ANYWHERE = ""
@@ -33,6 +36,8 @@ class Dialog(Enum):
     LOGIN = auto()
     ACCOUNT = auto()
     FIND = auto()
+    NOTE = auto()
+    FOUND = auto()
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +56,8 @@ class State:
     status: Status | None = None
     counts: RouteCounts | None = None
     """How far the route is that the reader walks; None if it is none."""
+    reasons: Sequence[Reason] = FIRST
+    """Those to choose from, in order: their numbers are their places, from 1."""
     aside: str = ""
     """Why there is another job than the one that was handed out; empty if it is that one."""
     found: Found = field(default_factory=lambda: Found([]))
@@ -114,6 +121,27 @@ class State:
         typed = self.typed
         filled = typed.username and typed.full_name.strip() and typed.password and typed.password == typed.again
         return not self.doing and bool(filled) and not typed.account_faults
+
+    @property
+    def reason_meant(self) -> str:
+        """What a reason that is being typed means, before it is sent.
+
+        Empty where something is wrong with it, or with the reading unless it says more than what was typed: there is
+        little room.
+        """
+        if "reason" in self.faults:
+            return ""
+        typed, leaves_room = self.typed.own_reason, "reading" in self.faults
+        if not typed:
+            return "" if leaves_room else "Number, first letters, or your own words"
+        found = chosen(typed, [reason.text for reason in self.reasons])
+        if len(found) > 1:
+            return f"{', '.join(found)}?"
+        for reason in self.reasons:
+            if [reason.text] == found:
+                meant = reason.text if reason.allows_reading else f"{reason.text}, without a reading"
+                return "" if leaves_room and meant == typed else meant
+        return f"The numbers are 1 to {len(self.reasons)}" if typed.isdecimal() else "In your own words"
 
     @property
     def waiting(self) -> str:

@@ -1,16 +1,18 @@
 """What stands in the fields of the window."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
-from metermt.errors import UserError
-from metermt.model import User
-from metermt.rules.answers import as_typed
+from metermt.errors import InvalidReport, UserError
+from metermt.fieldnotes import Reason, likely_kind
+from metermt.model import KINDS, User
+from metermt.rules.answers import as_typed, shown
+from metermt.rules.choices import chosen
 
 READ = "Read"
 """The reason that is none: there is a reading."""
-NO_READING = ("Refused entry", "No access", "Failed to find meter")
-"""The reasons that say that there is none."""
-REASONS = (READ, *NO_READING)
+KIND_NAMES = tuple(name.capitalize() for kind, name in KINDS.items() if kind)
+"""The kinds of meters, as they are called in the window."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,6 +26,19 @@ class Typed:
     reading: str = ""
     reason: str = READ
     sought: str = ""
+    note: str = ""
+    number: str = ""
+    """This and the next four are of a meter that was found."""
+    kind: str = ""
+    dials: str = ""
+    shows: str = ""
+    where: str = ""
+
+    @property
+    def own_reason(self) -> str:
+        """What was typed as a reason; empty where it says that there is a reading."""
+        reason = self.reason.strip()
+        return "" if reason.lower() == READ.lower() else reason
 
     @property
     def answer(self) -> tuple[int | str | None, str] | None:
@@ -32,19 +47,31 @@ class Typed:
         A reading that is not a whole number is the text that was typed: `metermt.rules.answers.judged` says what is
         wrong with it.
         """
-        reading, reason = self.reading.strip(), self.reason.strip()
-        if reason.lower() == READ.lower():
-            reason = ""
+        reading, reason = self.reading.strip(), self.own_reason
         if reading:
             return as_typed(reading), reason
         return (None, reason) if reason else None
 
     @property
-    def contradicts_itself(self) -> bool:
-        """There is a reading, and a reason that says that there is none. A reading below zero always says so too."""
+    def found(self) -> tuple[str, str, int | None, int | None, str]:
+        """The number of a meter that was found, its kind, digits and reading, and where it hangs.
+
+        The kind is that which the number begins with, unless another one was typed. Raises `InvalidReport`.
+        """
+        number, kind = self.number.strip().upper(), self.kind.strip()
+        meant = chosen(kind, KIND_NAMES)
+        code = meant[0][0] if meant else kind or likely_kind(number)
+        return number, code, _whole("dials", self.dials), _whole("reading", self.shows), self.where
+
+    def contradicts_itself(self, reasons: Iterable[Reason]) -> bool:
+        """Tell whether there is a reading, and a reason that begins as one which says that there is none.
+
+        A reading below zero always says so too.
+        """
         value, reason = self.answer or (None, "")
         below_zero = isinstance(value, int) and value < 0
-        says_none = reason.lower().startswith(tuple(map(str.lower, NO_READING)))
+        forbidding = tuple(one.text.casefold() for one in reasons if not one.allows_reading)
+        says_none = reason.casefold().startswith(forbidding)
         return value is not None and bool(reason) and (says_none or below_zero)
 
     @property
@@ -60,3 +87,15 @@ class Typed:
         if self.again and not self.password.startswith(self.again):
             faults["again"] = "This is not the same password"
         return faults
+
+
+def _whole(what: str, text: str) -> int | None:
+    """Return a number of a report, None for none. Raises `InvalidReport`."""
+    value = as_typed(text.strip())
+    if value == "":
+        return None
+    if isinstance(value, str):
+        raise InvalidReport(
+            f"Invalid {what}: {shown(value)} is not a whole number; leave it empty if you cannot see it", field=what
+        )
+    return value

@@ -9,7 +9,7 @@ def chosen(typed: str, texts: Sequence[str]) -> list[str]:
     A text that is typed in full is meant alone, also where another one begins with it. There may be none, or several.
     """
     if typed.isdecimal():
-        return [texts[int(typed) - 1]] if 1 <= int(typed) <= len(texts) else []
+        return [text for place, text in enumerate(texts, 1) if str(place) == typed.lstrip("0")]
     begun = typed.casefold()
     if not begun:
         return []

@@ -39,6 +39,11 @@ class Link(NamedTuple):
     read_at: datetime | None
     """In UTC."""
 
+    @property
+    def order(self) -> "Order | None":
+        """When it came in the life of the place, None for what is to be read again."""
+        return _order(self.read_at, self.cycle) if self.read_at else None
+
 
 class Chain(NamedTuple):
     """What is known of a place over time."""
@@ -49,6 +54,13 @@ class Chain(NamedTuple):
     """What was shown before there were jobs, and at exchanges."""
     exchanges: Sequence[Exchange]
     """In order."""
+
+
+Order = tuple[date, str, datetime]
+"""What the results of a place are in order by: days, on one day cycles, in one cycle times.
+
+Clocks of devices tell seconds, and the office gives a day only: of two cycles on one day the first one comes first.
+"""
 
 
 class Use(NamedTuple):
@@ -73,14 +85,19 @@ def read_at(result: Result) -> datetime:
     return result.reading.answer.when
 
 
+def order_of(result: Result) -> Order:
+    """Return when a result came in the life of its place."""
+    return _order(read_at(result), result.job.cycle)
+
+
 def waits_for(result: Result, chain: Chain) -> Link | None:
     """Return an earlier result of the place that has to be settled first; None for nothing.
 
     What is waiting for a decision, or is to be read again, would be the previous reading of this one.
     """
-    when = read_at(result)
+    here = order_of(result)
     for link in chain.links:
-        if link.billing is Billing.WAITING and link.job != result.id and link.read_at and link.read_at < when:
+        if link.billing is Billing.WAITING and link.job != result.id and link.order and link.order < here:
             return link
         if link.billing is Billing.AGAIN and link.cycle < result.job.cycle:
             return link
@@ -93,20 +110,19 @@ def before(result: Result, chain: Chain) -> Before | None:
     It is the latest value of an earlier job of the place, else the latest that was shown before there were jobs, else
     the one that came with the job.
     """
-    when, job = read_at(result), result.job
-    end = _place_of(job.meter.number, _day(when), chain.exchanges)
+    here, job = order_of(result), result.job
+    day = here[0]
+    end = _place_of(job.meter.number, day, chain.exchanges)
     earlier = [
-        (link.read_at, link)
+        (link.order, link.value, link.meter)
         for link in chain.links
-        if link.job != result.id and link.value is not None and link.read_at and link.read_at < when
+        if link.job != result.id and link.value is not None and link.order and link.order < here
     ]
     if earlier:
-        at, last = max(earlier, key=lambda pair: pair[0])
-        start = _place_of(last.meter, _day(at), chain.exchanges)
-        assert last.value is not None
-        return Before(last.value, _day(at), chain.exchanges[start:end])
+        (last_day, _, _), value, meter = max(earlier)
+        return Before(value, last_day, chain.exchanges[_place_of(meter, last_day, chain.exchanges) : end])
     days = {one.on for one in chain.exchanges}
-    shown = [read for read in chain.shown if not read.exchanged and read.on not in days and read.on <= _day(when)]
+    shown = [read for read in chain.shown if not read.exchanged and read.on not in days and read.on <= day]
     if shown:
         read = max(shown, key=lambda read: read.on)
         return Before(read.value, read.on, [one for one in chain.exchanges[:end] if one.on > read.on])
@@ -145,5 +161,5 @@ def _step(earlier: int, later: int, dials: int | None) -> int:
     return later - earlier if over is None else over
 
 
-def _day(when: datetime) -> date:
-    return when.astimezone().date()
+def _order(when: datetime, cycle: str) -> Order:
+    return when.astimezone().date(), cycle, when

@@ -71,15 +71,26 @@ class Weighed:
     variance: float
 
 
+def alike(period: Period, middle: float) -> float:
+    """Return how much a period lies in the season of a time with the given middle, and in an earlier year: from 0 to 1.
+
+    It is exp(-(days apart in the year / 20)² / 2); 0 for periods of this year, and for those of more than 200 days.
+    """
+    age = middle - period.middle
+    if age <= YEAR / 2 or period.days > _SEASON_PERIOD:
+        return 0.0
+    apart = abs((age + YEAR / 2) % YEAR - YEAR / 2)
+    return exp(-0.5 * (apart / _SEASON) ** 2)
+
+
 def _weighed(
     periods: Sequence[Period], middle: float, days: float, experience: Experience, season: Season
 ) -> list[Weighed]:
     """Weigh those periods in which something was used, for a time of so many days with the given middle.
 
     What the town does from their season to this one is added. A period fades with its age, and one of the same season
-    in an earlier year counts once more: exp(-age / fades) + same_season * exp(-age / 500 days) * alike * 91 / days,
-    where alike is exp(-(days apart in the year / 20)² / 2). Of short periods there are many that it stands against,
-    hence the last factor.
+    in an earlier year counts once more: exp(-age / fades) + same_season * exp(-age / 500 days) * alike * 91 / days.
+    Of short periods there are many that it stands against, hence the last factor.
     """
     found = []
     now = season.over(middle, days)
@@ -90,9 +101,7 @@ def _weighed(
             break
         if not period.use:
             continue
-        apart = abs((age + YEAR / 2) % YEAR - YEAR / 2)
-        alike = exp(-0.5 * (apart / _SEASON) ** 2) if age > YEAR / 2 and period.days <= _SEASON_PERIOD else 0.0
-        again = experience.same_season * exp(-age / _SEASON_FADES) * alike * _QUARTER / period.days
+        again = experience.same_season * exp(-age / _SEASON_FADES) * alike(period, middle) * _QUARTER / period.days
         weight = exp(-age / experience.fades) + again
         variance = experience.spread**2 + experience.small / (period.use + 0.5)
         rate = log(period.use / period.days) + now - season.over(at, period.days)

@@ -14,11 +14,15 @@ four since the last reading, with two it is three, give or take some days."""
 
 @dataclass(frozen=True, slots=True)
 class Read:
-    """What the register showed on a day. `exchanged` says that it is the first one of a new device."""
+    """What the register showed on a day.
+
+    `exchanged` says that it is the first one of a new device, `estimated` that nobody has read it.
+    """
 
     on: date
     value: int
     exchanged: bool = False
+    estimated: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,10 +41,21 @@ class Period:
 
 @dataclass(frozen=True, slots=True)
 class History:
-    """The last accepted reading of a place, None if there is none, and its periods of use, oldest first."""
+    """The last actual reading of a place, None if there is none, and its periods of use, oldest first.
+
+    `estimate` is the last one that was accepted for a later day though nobody has read it, None if there is none.
+    Whatever is judged or learned goes by actual readings only; what was used since it was billed last is counted from
+    what was `accepted` last.
+    """
 
     last: Read | None = None
     periods: tuple[Period, ...] = ()
+    estimate: Read | None = None
+
+    @property
+    def accepted(self) -> Read | None:
+        """The last accepted reading, an estimate included."""
+        return self.estimate or self.last
 
 
 def history_of(reads: Iterable[Read], dials: int | None = None) -> History:
@@ -48,10 +63,15 @@ def history_of(reads: Iterable[Read], dials: int | None = None) -> History:
 
     Of two readings on one day the later one in order counts. A register that falls was exchanged although nobody said
     so, unless it has gone over the top of its `dials` digits: then it went on by less than a tenth of what it can show.
-    No period reaches over an exchange, and a reading that is missing makes a longer period.
+    No period reaches over an exchange, and a reading that is missing makes a longer period. So does an estimate: no
+    period begins or ends with one, and one of the day of an actual reading is none.
     """
     by_day: dict[date, Read] = {}
+    estimate: Read | None = None
     for read in sorted(reads, key=lambda read: read.on):
+        if read.estimated and not read.exchanged:
+            estimate = read
+            continue
         before = by_day.get(read.on)
         again = before is not None and before.exchanged
         by_day[read.on] = Read(read.on, read.value, exchanged=True) if again else read
@@ -62,7 +82,8 @@ def history_of(reads: Iterable[Read], dials: int | None = None) -> History:
         if last is not None and use is not None:
             periods.append(Period(read.on, (read.on - last.on).days, use))
         last = read
-    return History(last, tuple(periods))
+    is_later = estimate is not None and (last is None or estimate.on > last.on)
+    return History(last, tuple(periods), estimate if is_later else None)
 
 
 def known_until(history: History) -> date | None:

@@ -15,7 +15,7 @@ from metermt.model import Answer, Standing
 from metermt.quality import Cause, Flag, Judgement, Look, Quality
 from metermt.rules.checks import judge
 from metermt.rules.limits import SENSITIVITY, Limits
-from metermt.rules.times import check_time
+from metermt.rules.times import check_time, day_of
 from metermt.wire import from_text, to_text
 
 _WORDS = {
@@ -41,13 +41,15 @@ class JobLimits:
     """All that an answer for a job is judged by: stored with the job as a text, some 400 bytes.
 
     `first_day` is that of its cycle. An inactive meter is expected to use nothing. `sensitivity` is the office's
-    setting (see `metermt.rules.limits`).
+    setting (see `metermt.rules.limits`). `estimated_on` is the day of the last estimate since the last actual reading,
+    None without one: no value is judged by it, but none was read before it.
     """
 
     limits: Limits
     first_day: date | None = None
     active: bool = True
     sensitivity: float = SENSITIVITY
+    estimated_on: date | None = None
 
     def as_text(self) -> str:
         """Return it as it is stored."""
@@ -64,18 +66,18 @@ def judged_at(standing: Standing, answer: Answer, now: datetime) -> Judgement:
     """
     by = cast(JobLimits, from_text(JobLimits, standing.limits)) if standing.limits else _NO_LIMITS
     when = cast(datetime, answer.when)
-    last, first_day = by.limits.previous_on, by.first_day
+    last, first_day = by.estimated_on or by.limits.previous_on, by.first_day
     check_time(answer.meter, when, now, _midnight(last), _midnight(first_day))
     if answer.value is None:
         return Judgement()
-    on = when.astimezone().date()
+    on = day_of(when)
     return judge(answer.value, on, by.limits, standing.dials, active=by.active, sensitivity=by.sensitivity)
 
 
 def is_asked_about(answer: Answer, limits: str, dials: int | None, sensitivity: float | None = None) -> bool:
     """Tell whether a value is asked about by the limits of its job, and by another sensitivity if one is given."""
     by = cast(JobLimits, from_text(JobLimits, limits))
-    on = cast(datetime, answer.when).astimezone().date()
+    on = day_of(cast(datetime, answer.when))
     how = by.sensitivity if sensitivity is None else sensitivity
     return judge(cast(int, answer.value), on, by.limits, dials, active=by.active, sensitivity=how).confirm
 

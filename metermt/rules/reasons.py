@@ -1,12 +1,13 @@
 """Which reasons there are, and which of them an answer gives. Pure functions over the office's list."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 
 from metermt.errors import InvalidReason, ReasonError
 from metermt.fieldnotes import Reason
 from metermt.model import Answer
 from metermt.rules.answers import quoted, shown
+from metermt.rules.choices import chosen
 
 _SHOWN = 40  # codes that an error names
 
@@ -35,6 +36,20 @@ def in_use(said: Iterable[Reason]) -> list[Reason]:
     """
     reasons = {reason.code: reason for reason in FIRST} | {reason.code: reason for reason in said}
     return [reason for reason in reasons.values() if not reason.retired]
+
+
+def meant(typed: str, texts: Sequence[str]) -> str:
+    """Return the text of these that somebody means who types a number or first letters, or else what was typed.
+
+    That is a reason in their own words then. Raises `InvalidReason` for a number that no text has, and for letters that
+    several begin with.
+    """
+    found = chosen(typed, texts)
+    if len(found) > 1:
+        raise InvalidReason(f"{quoted(typed)} may be {' or '.join(map(quoted, found))}: type more of it, or its number")
+    if not found and texts and typed.isdecimal():
+        raise InvalidReason(f"There is no reason {quoted(typed)}: use 1 to {len(texts)}")
+    return found[0] if found else typed
 
 
 def by_name(reasons: Iterable[Reason]) -> dict[str, Reason]:

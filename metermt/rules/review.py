@@ -2,15 +2,16 @@
 
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
-from datetime import date, datetime
+from datetime import UTC, date, datetime, time
 from math import exp
 
 from metermt.decisions import Decision, Result, Verdict
 from metermt.errors import DecisionError
-from metermt.model import Answer, Reading
+from metermt.model import Answer, JobState, Reading
 from metermt.printable import has_control_characters
 from metermt.quality import Billing, Flag, Quality
-from metermt.rules.answers import quoted
+from metermt.rules.answers import quoted, shown
+from metermt.rules.consumption import Chain
 from metermt.rules.limits import Limits
 
 MAX_WHY = 200
@@ -18,7 +19,7 @@ MAX_WHY = 200
 
 _OFFICE = (Quality.ESTIMATED, Quality.EDITED)
 _GRAVE = frozenset({Flag.NEGATIVE, Flag.HIGH, Flag.LOW, Flag.NEIGHBOUR})
-_LIGHT = frozenset({Flag.ROLLOVER, Flag.NO_HISTORY})
+_LIGHT = frozenset({Flag.ROLLOVER, Flag.NO_HISTORY, Flag.LATE})
 _DID = {
     Verdict.APPROVE: "approved",
     Verdict.EDIT: "edited",
@@ -75,6 +76,15 @@ def check_undecided(result: Result | None, reading: int, decided: Sequence[Decis
     raise DecisionError(f"{about} has another result by now: look at that one first")
 
 
+def check_unread(result: Result | None, meter: str, cycle: str) -> Result:
+    """Return how the job of a meter stands that has no result. Raises `DecisionError`."""
+    if result is None:
+        raise DecisionError(f"There is no meter {shown(meter)} in cycle {cycle}")
+    if result.reading:
+        raise DecisionError(f"Meter {meter} has a result in {cycle} (to change it say metermt readings correct)")
+    return result
+
+
 def check_why(why: str, *, wanted: bool) -> str:
     """Return what is said of a decision without blanks around it. Raises `DecisionError` if it cannot be shown."""
     why = why.strip()
@@ -87,14 +97,42 @@ def check_why(why: str, *, wanted: bool) -> str:
     return why
 
 
-def put_by_office(result: Result, value: int, quality: Quality, username: str, now: datetime) -> Reading:
+def noon_of(day: date, now: datetime) -> datetime:
+    """Return the middle of a day, in UTC, for what is of no certain hour; now, if that is still to come."""
+    return min(datetime.combine(day, time(12)).astimezone(UTC), now)
+
+
+def check_when(result: Result, on: date | None, now: datetime, chain: Chain) -> None:
+    """Raise `DecisionError` if a meter cannot have been read on a day, or the day is wanted and not told.
+
+    Days are of the calendar of this machine. The results of a place come in the order of their cycles.
+    """
+    if on is None:
+        if result.state is JobState.MISSED:
+            meter, cycle = result.job.meter.number, result.job.cycle
+            raise DecisionError(f"Meter {meter} was missed in {cycle}: say with --on on which day it was read")
+        return
+    if on > now.astimezone().date():
+        raise DecisionError(f"{on} lies in the future: say on which day it was read")
+    since = result.job.previous_date
+    if since and on < since:
+        raise DecisionError(f"{on} is before {since}, when the meter was read last")
+    for link in chain.links:
+        if link.read_at and link.cycle > result.job.cycle and link.read_at < noon_of(on, now):
+            raise DecisionError(f"{on} is too late for {result.job.cycle}: {link.cycle} was read before")
+
+
+def put_by_office(
+    result: Result, value: int, quality: Quality, username: str, now: datetime, when: datetime | None = None
+) -> Reading:
     """Return the reading that the office puts instead of a result. Raises `DecisionError` if no register shows it.
 
-    It is of the time when the meter was read, or of now (in UTC) if it was not.
+    It is of a time that is told; else of when the meter was read, or of now if it was not. Times are in UTC.
     """
     meter = result.job.meter
     if not 0 <= value <= meter.highest:
         raise DecisionError(f"Invalid value {value}: the register of {meter.number} goes from 0 to {meter.highest}")
     said = result.reading.answer if result.reading else Answer(meter.number, when=now)
-    answer = replace(said, value=value, key=None, cycle=None)
-    return Reading(answer, username, result.job.cycle, now, quality=quality)
+    answer = replace(said, value=value, key=None, cycle=None, when=when or said.when)
+    flags = (Flag.LATE,) if quality is Quality.EDITED and result.state is JobState.MISSED else ()
+    return Reading(answer, username, result.job.cycle, now, quality=quality, flags=flags)

@@ -3,7 +3,7 @@
 from collections.abc import Collection, Sequence
 
 from metermt.errors import AlreadyRead, CycleClosed, InvalidKey, InvalidReading, MeterLeased, UnknownCycle, UnknownMeter
-from metermt.model import MAX_DIALS, Answer, JobState, Reading, Standing, highest
+from metermt.model import MAX_DIALS, Answer, Reading, Standing, highest
 from metermt.rules.answers import shown
 from metermt.rules.cycles import there_is_no
 
@@ -13,10 +13,12 @@ def job_at_hand(standings: Sequence[Standing], answer: Answer, username: str, no
 
     `standings` are those of the meter's jobs in the open cycles, oldest first; `now` is in seconds since 1970.
     """
-    if answer.cycle is not None:
-        return next((standing for standing in standings if standing.cycle == answer.cycle), None)
     for standing in standings:
-        if standing.leased_to == username and standing.leased_until > now:
+        if answer.cycle is not None:
+            is_meant = standing.cycle == answer.cycle
+        else:
+            is_meant = standing.leased_to == username and standing.leased_until > now
+        if is_meant:
             return standing
     return None
 
@@ -57,7 +59,7 @@ def job_meant(
         )
     if not standings:
         raise UnknownMeter(f"Unknown meter {answer.meter!r}: check the number on the meter")
-    return next((standing for standing in standings if standing.state is not JobState.DONE), standings[-1])
+    return next((standing for standing in standings if not standing.is_done), standings[-1])
 
 
 def check_fits(standing: Standing, answer: Answer, username: str, now: float) -> None:
@@ -71,9 +73,8 @@ def check_fits(standing: Standing, answer: Answer, username: str, now: float) ->
             f"Invalid reading: {shown(answer.value)} is too long, the register of {answer.meter} {digits}"
         )
     if standing.read_by not in (None, username):
-        raise AlreadyRead(
-            f"Meter {answer.meter} was already read this cycle by {standing.read_by}", username=standing.read_by
-        )
+        who = standing.read_by or "the office"
+        raise AlreadyRead(f"Meter {answer.meter} was already read this cycle by {who}", username=standing.read_by)
     if standing.leased_to not in (None, username) and standing.leased_until > now:
         raise MeterLeased(
             f"Meter {answer.meter} is being read by {standing.leased_to}: ask for another one",

@@ -1,6 +1,7 @@
 """Whether a meter can have been read when its reader's clock says. Pure functions over times."""
 
-from datetime import datetime, time, timedelta
+from datetime import date, datetime, time, timedelta
+from functools import lru_cache
 
 from metermt.errors import InvalidTime
 
@@ -31,6 +32,17 @@ def check_time(meter: str, when: datetime, now: datetime, last: datetime | None,
             f"Invalid time: {when:%Y-%m-%dT%H:%M:%SZ} lies before the last reading of {meter}, of "
             f"{last:%Y-%m-%dT%H:%M:%SZ}; check the clock of your device"
         )
+
+
+def day_of(when: datetime) -> date:
+    """Return what day it is at a time in UTC, by the time zone of this machine."""
+    return _day_of_quarter(when.replace(minute=when.minute // 15 * 15, second=0, microsecond=0))
+
+
+@lru_cache(maxsize=4096)  # a turn is read within few quarters of an hour, and asking the system takes microseconds
+def _day_of_quarter(when: datetime) -> date:
+    """Return the day of a quarter of an hour. No zone has its midnight, or changes its clocks, within one."""
+    return when.astimezone().date()
 
 
 def end_of_day(now: datetime, ends: time) -> datetime:

@@ -2,7 +2,6 @@
 
 import time
 from abc import ABC, abstractmethod
-from collections import Counter
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -69,12 +68,12 @@ class Tx:
         said = self.notes.reasons() if reasons else []
         if not wishes:
             return Facts(by_key, standings, Offer({}, {}, {}), {}, said)
-        users: Counter[str] = Counter()
-        walks: Counter[Walk] = Counter()
+        users: dict[str, int] = {}  # how many jobs, by user name
+        walks: dict[Walk, int] = {}
         for wish in wishes:
-            users[wish.username] += wish.most
+            users[wish.username] = users.get(wish.username, 0) + wish.most
             if wish.walk:
-                walks[wish.walk] += wish.most
+                walks[wish.walk] = walks.get(wish.walk, 0) + wish.most
         times = 2 if meters else 1  # whoever wishes may have answered what is held
         held = self.leases.held({wish.session: times * users[wish.username] for wish in wishes})
         left = self.leases.left({username: times * most for username, most in users.items()})

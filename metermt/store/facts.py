@@ -4,9 +4,11 @@ from collections.abc import Iterable
 from datetime import date
 from typing import NamedTuple, TypeVar
 
+from metermt.decisions import Setting
 from metermt.fieldnotes import Found, Note, Reason
-from metermt.model import Account, Assignment, Job, Lease, Place, Reading, Server, Setting, Walk
+from metermt.model import Account, Assignment, Job, Lease, Place, Reading, Server, Walk
 from metermt.quality import Look
+from metermt.rules.history import Read
 from metermt.safedict import ThreadSafeDict, _MeterDict
 from metermt.store.gathered import KnownJob
 from metermt.store.undo import Groups, Ordered, Undo
@@ -53,7 +55,7 @@ class Facts:
         self.cycles: ThreadSafeDict[str, Cycle] = ThreadSafeDict()
         self.jobs: ThreadSafeDict[int, Job] = ThreadSafeDict()  # by id
         self.places: ThreadSafeDict[str, Place] = ThreadSafeDict()  # by the number of the meter
-        self.shown: ThreadSafeDict[tuple[str, date, bool], int] = ThreadSafeDict()  # by meter, day, whether it was new
+        self.shown: ThreadSafeDict[tuple[str, date, bool], Read] = ThreadSafeDict()  # by meter, day, whether it was new
         self.limits: ThreadSafeDict[int, str] = ThreadSafeDict()  # by the job's id, as the next one
         self.looks: ThreadSafeDict[int, Look | None] = ThreadSafeDict()
         self.skipped: ThreadSafeDict[int, None] = ThreadSafeDict()
@@ -74,7 +76,12 @@ class Facts:
 
     def known(self, ids: Iterable[int], most: int) -> list[KnownJob]:
         """Return the first of these jobs, in the order of their ids."""
-        return [KnownJob(job_id, self.jobs[job_id]) for job_id in sorted(ids)[:most]]
+        return list(map(self.known_job, sorted(ids)[:most]))
+
+    def known_job(self, job_id: int) -> KnownJob:
+        """Return this job, as it is now."""
+        job = self.jobs[job_id]
+        return KnownJob(job_id, lambda: job)
 
     def put_lease(self, lease: Lease) -> None:
         """Lease an open job, whoever held it."""

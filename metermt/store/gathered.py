@@ -1,6 +1,6 @@
 """What a transaction gathers at once: the facts that answers are judged by, and jobs are handed out by."""
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import NamedTuple
 
 from metermt.fieldnotes import Reason
@@ -10,11 +10,28 @@ Key = tuple[str, str]
 """A user name and the key of a submission of that user."""
 
 
-class KnownJob(NamedTuple):
-    """A job with its id."""
+class KnownJob:
+    """A job with its id.
 
-    id: int
-    job: Job
+    It may be made when it is first looked at: most jobs that are held are answered in the turn that has gathered them.
+    """
+
+    __slots__ = ("_job", "_make", "id")
+
+    def __init__(self, job_id: int, make: Callable[[], Job]) -> None:
+        self.id = job_id
+        self._make = make
+        self._job: Job | None = None
+
+    @property
+    def job(self) -> Job:
+        """The job."""
+        if self._job is None:
+            self._job = self._make()
+        return self._job
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, KnownJob) and self.id == other.id
 
     def __hash__(self) -> int:
         return self.id

@@ -31,7 +31,7 @@ class Jobs(ABC):
 
     @abstractmethod
     def open_cycle(self, cycle: str, first_day: date | None = None, due: date | None = None) -> None:
-        """Add a cycle, unless it is there: its first day, and the day by which it is to be read."""
+        """Add a cycle: its first day, and the day by which it is to be read. One that is there keeps its first day."""
 
     @abstractmethod
     def days(self) -> dict[str, tuple[date | None, date | None]]:
@@ -81,10 +81,6 @@ class Jobs(ABC):
         """
 
     @abstractmethod
-    def walk(self, cycle: str, most: int, after: tuple[str, int, str] = ("", -1, "")) -> list[KnownJob]:
-        """Return the first jobs of a cycle without a reading, in the order of `Job.place`, from after such a place."""
-
-    @abstractmethod
     def standings(self, meters: Iterable[str]) -> list[Standing]:
         """Return how the jobs of these meters in the open cycles stand, in the order of the cycles."""
 
@@ -105,8 +101,11 @@ class Jobs(ABC):
         """
 
     @abstractmethod
-    def routes_left(self) -> dict[str, int]:
-        """Return how many such jobs each route has that has any, in the order of cycle and route."""
+    def routes_left(self, most: int) -> dict[str, int]:
+        """Return how many such jobs each route has that has any, in the order of cycle and route.
+
+        If it has more than `most`, it may be any number from that: counting them all takes time.
+        """
 
     @abstractmethod
     def skip(self, jobs: Iterable[int]) -> None:

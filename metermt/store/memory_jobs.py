@@ -15,7 +15,7 @@ from metermt.store.gathered import KnownJob
 from metermt.store.groups import LOOKS_BACK, Jobs
 from metermt.store.undo import Ordered
 
-_BEFORE_ALL = ("", "", -1, "")
+_FIRST = (-1, "")  # before all sequences and meters of a route
 
 
 class MemoryJobs(Jobs):
@@ -29,9 +29,12 @@ class MemoryJobs(Jobs):
         return {name: cycle.is_open for name, cycle in sorted(self._facts.cycles.items())}
 
     def open_cycle(self, cycle: str, first_day: date | None = None, due: date | None = None) -> None:
-        if cycle not in self._facts.cycles:
+        there = self._facts.cycles.get(cycle)
+        if there is None:
             there = Cycle(True, (first_day, due), ThreadSafeDict(), _MeterDict(), [], Ordered(self._facts.undo))
-            self._facts.undo.put(self._facts.cycles, cycle, there)
+        elif due is not None:
+            there = there._replace(days=(there.days[0], due))
+        self._facts.undo.put(self._facts.cycles, cycle, there)
 
     def days(self) -> dict[str, tuple[date | None, date | None]]:
         return {name: cycle.days for name, cycle in sorted(self._facts.cycles.items())}
@@ -114,13 +117,10 @@ class MemoryJobs(Jobs):
         return [meter for *_, meter in sorted(job.place for job in jobs if job.route in asked)]
 
     def unread(self, cycle: str, most: int, after: tuple[str, int, str] = ("", -1, "")) -> list[Unread]:
-        return [self._unread(known.id) for known in self.walk(cycle, most, after)]
-
-    def walk(self, cycle: str, most: int, after: tuple[str, int, str] = ("", -1, "")) -> list[KnownJob]:
         there = self._facts.cycles.get(cycle)
         ids = [there.ids[meter] for meter, reading in there.readings.items() if reading is None] if there else []
         places = sorted((self._facts.jobs[job_id].place[1:], job_id) for job_id in ids)
-        return [KnownJob(job_id, self._facts.jobs[job_id]) for place, job_id in places if place > after][:most]
+        return [self._unread(job_id) for place, job_id in places if place > after][:most]
 
     def standings(self, meters: Iterable[str]) -> list[Standing]:
         asked = list(meters)
@@ -140,32 +140,40 @@ class MemoryJobs(Jobs):
         return latest
 
     def free(self, most: Mapping[Walk, int]) -> dict[Walk, list[KnownJob]]:
-        free = self._free()
-        found = {}
-        for walk, number in most.items():
-            jobs = [known for known in free if known.job.route == walk.route]
-            if walk.reverse:
-                jobs.reverse()
-            found[walk] = sorted(jobs, key=lambda known: known.id in self._facts.skipped)[:number]
-        return found
+        return {walk: list(map(self._facts.known_job, self._free(walk, number))) for walk, number in most.items()}
 
-    def routes_left(self) -> dict[str, int]:
-        return dict(Counter(known.job.route for known in self._free()))
+    def routes_left(self, most: int) -> dict[str, int]:  # noqa: ARG002 - it need not go through jobs to count them
+        left: Counter[str] = Counter()
+        for name, cycle in self._facts.open_cycles():
+            first = cycle.free.first_from((name, "", *_FIRST))
+            while first:
+                route = first[1]
+                following = (name, f"{route}\0", *_FIRST)  # no other text is between the two
+                left[route] += cycle.free.number_between((name, route, *_FIRST), following)
+                first = cycle.free.first_from(following)
+        return dict(left)
 
     def skip(self, jobs: Iterable[int]) -> None:
         for job_id in jobs:
             self._facts.end_lease(job_id)
             self._facts.undo.put(self._facts.skipped, job_id, None)
 
-    def _free(self) -> list[KnownJob]:
-        """Return the jobs that are to be done and leased to nobody, in the order of `Job.place`."""
-        facts = self._facts
-        ids = [cycle.ids[meter] for _, cycle in facts.open_cycles() for *_, meter in cycle.free.after(_BEFORE_ALL)]
-        return [KnownJob(job_id, facts.jobs[job_id]) for job_id in ids]
+    def _free(self, walk: Walk, most: int) -> list[int]:
+        """Return the ids of the next jobs on a walk that are leased to nobody, those that were skipped last."""
+        ahead: list[int] = []
+        skipped: list[int] = []
+        for name, cycle in self._facts.open_cycles()[:: -1 if walk.reverse else 1]:
+            ends = (name, walk.route, *_FIRST), (name, f"{walk.route}\0", *_FIRST)
+            for *_, meter in cycle.free.between(*ends, reverse=walk.reverse):
+                job_id = cycle.ids[meter]
+                (skipped if job_id in self._facts.skipped else ahead).append(job_id)
+                if len(ahead) == most:
+                    return ahead
+        return (ahead + skipped)[:most]
 
     def search(self, text: str, most: int, route: str | None = None) -> list[KnownJob]:
         facts = self._facts
-        known = [KnownJob(id_, facts.jobs[id_]) for _, cycle in facts.open_cycles() for _, id_ in cycle.ids.items()]
+        known = [facts.known_job(id_) for _, cycle in facts.open_cycles() for _, id_ in cycle.ids.items()]
         meant = [one for one in known if route in (None, one.job.route) and is_meant(text, one.job)]
         return sorted(meant, key=lambda one: one.job.place)[:most]
 

@@ -4,6 +4,7 @@ from collections.abc import Iterable
 from datetime import datetime
 
 from metermt.model import Place
+from metermt.quality import Quality
 from metermt.rules.history import Read
 from metermt.store.facts import Facts, found_in
 from metermt.store.sites import Places
@@ -28,18 +29,19 @@ class MemoryPlaces(Places):
 
     def add_history(self, reads: Iterable[tuple[str, Read]]) -> None:
         for meter, read in reads:
-            self._facts.undo.put(self._facts.shown, (meter, read.on, read.exchanged), read.value)
+            self._facts.undo.put(self._facts.shown, (meter, read.on, read.exchanged), read)
 
     def history(self, meters: Iterable[str], but_not: str = "") -> dict[str, list[Read]]:
         facts, asked = self._facts, set(meters) & set(self._facts.places)
         found: dict[str, list[Read]] = {}
-        for (meter, day, exchanged), value in facts.shown.items():
+        for (meter, _, _), read in facts.shown.items():
             if meter in asked:
-                found.setdefault(meter, []).append(Read(day, value, exchanged))
+                found.setdefault(meter, []).append(read)
         for name, cycle in facts.cycles.items():
             for meter, reading in found_in(cycle.readings, asked).items():
                 if name != but_not and reading and reading.answer.value is not None:
                     assert isinstance(reading.answer.when, datetime)
                     day = reading.answer.when.astimezone().date()
-                    found.setdefault(meter, []).append(Read(day, reading.answer.value))
+                    estimated = reading.quality is Quality.ESTIMATED
+                    found.setdefault(meter, []).append(Read(day, reading.answer.value, estimated=estimated))
         return found

@@ -1,6 +1,6 @@
 """What the office has set, in the store in memory."""
 
-from metermt.model import Setting
+from metermt.decisions import Setting
 from metermt.store.facts import Facts
 from metermt.store.settings import Settings
 

@@ -2,7 +2,7 @@
 
 from abc import ABC, abstractmethod
 
-from metermt.model import Setting
+from metermt.decisions import Setting
 
 
 class Settings(ABC):

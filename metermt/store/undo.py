@@ -80,10 +80,6 @@ class Ordered(Generic[Row]):
     def __contains__(self, row: Row) -> bool:
         return self._find(row)[1]
 
-    def first(self, most: int) -> list[Row]:
-        """Return the first rows."""
-        return self._rows[:most]
-
     def before(self, row: Row) -> list[Row]:
         """Return the rows that are less than this one, which may be shorter than they are."""
         return self._rows[: bisect_left(self._rows, row)]
@@ -91,6 +87,21 @@ class Ordered(Generic[Row]):
     def after(self, row: Row) -> list[Row]:
         """Return the rows that are not less than this one, which may be shorter than they are."""
         return self._rows[bisect_left(self._rows, row) :]
+
+    def first_from(self, row: Row) -> Row | None:
+        """Return the first row that is not less than this one, None if there is none."""
+        place = bisect_left(self._rows, row)
+        return self._rows[place] if place < len(self._rows) else None
+
+    def between(self, first: Row, beyond: Row, *, reverse: bool = False) -> Iterator[Row]:
+        """Yield the rows that are not less than the first one, and less than the other, or the last of them first."""
+        places = self._places(first, beyond)
+        for place in reversed(places) if reverse else places:
+            yield self._rows[place]
+
+    def number_between(self, first: Row, beyond: Row) -> int:
+        """Return how many rows these are."""
+        return len(self._places(first, beyond))
 
     def add(self, row: Row) -> None:
         """Add a row, unless it is there."""
@@ -103,6 +114,9 @@ class Ordered(Generic[Row]):
         if row in self:
             self._undo.note(partial(self._insert, row))
             self._discard(row)
+
+    def _places(self, first: Row, beyond: Row) -> range:
+        return range(bisect_left(self._rows, first), bisect_left(self._rows, beyond))
 
     def _find(self, row: Row) -> tuple[int, bool]:
         place = bisect_left(self._rows, row)

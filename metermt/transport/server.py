@@ -18,7 +18,8 @@ from metermt.calls.table import Ask, Weight
 from metermt.calls.telling import fault_of
 from metermt.calls.turnstile import Turnstile
 from metermt.config import Limits
-from metermt.errors import ConnectionFailed, ListenError, ServerBusy
+from metermt.errors import ConnectionFailed, ServerBusy
+from metermt.listening import cannot_listen
 from metermt.rules import places
 from metermt.rules.places import Place, Verdict
 from metermt.transport.boxing import refusal
@@ -87,7 +88,7 @@ class MeterServer(ThreadedServer):  # type: ignore[misc]  # rpyc has no type inf
             if hasattr(self, "listener"):
                 self.listener.close()
             self._switchboard.stop(Deadline(0))
-            raise ListenError.at(host, port, error) from error
+            raise cannot_listen(host, port, error) from error
 
     def start(self) -> None:
         """Accept connections, in the background, until `stop`."""

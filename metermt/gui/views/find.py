@@ -17,7 +17,7 @@ class FindDialog(FormDialog):
     """A field for what is sought, and what was found: Enter in the field searches, Enter in the list reads that one."""
 
     def __init__(self, root: tk.Tk, presenter: RoundPresenter) -> None:
-        super().__init__(root, "Find a meter", presenter.edit, presenter.close_search)
+        super().__init__(root, "Find a meter", presenter.edit, presenter.come_back)
         self._presenter = presenter
         self._found = Found([])
         self._more = self._username = ""
@@ -39,7 +39,7 @@ class FindDialog(FormDialog):
         self._whole.grid(row=51, sticky="ew", pady=(GAP, 0))
         self.form.add_button("Find", presenter.search, main=True)
         self._read = self.form.add_button("Read this one", self._take)
-        self.form.add_button("Back", presenter.close_search)
+        self.form.add_button("Back", presenter.come_back)
         entry = self.form.fields["sought"].entry
         entry.bind("<Return>", lambda _event: presenter.search())
         entry.bind("<Down>", lambda _event: self._into_list())

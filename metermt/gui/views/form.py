@@ -64,7 +64,7 @@ class FieldSpec:
     """What a field is.
 
     `name` is that of what is typed into it; with `choices` it offers them, and takes others too. `default` is what
-    stands there when nothing was typed: typing replaces it.
+    stands there when nothing was typed: typing replaces it. In a form a `wide` one takes all columns that are left.
     """
 
     name: str
@@ -75,6 +75,7 @@ class FieldSpec:
     choices: Sequence[str] = ()
     default: str = ""
     hint: str = ""
+    wide: bool = False
 
 
 class Field:
@@ -102,11 +103,13 @@ class Field:
         self._styles = {False: f"Muted.{ground}TLabel", True: f"Fault.{ground}TLabel"}
         on_alt(parent.winfo_toplevel(), spec.label, spec.underline, self.focus)
 
-    def place(self, *, row: int, column: int = 0, fault_span: int = 1, padx: tuple[int, int] = (0, 0)) -> None:
+    def place(self, *, row: int, column: int = 0, span: int = 1, padx: tuple[int, int] = (0, 0)) -> None:
         """Put the three below each other."""
-        self.label.grid(row=row, column=column, sticky="w", padx=padx)
-        self.entry.grid(row=row + 1, column=column, sticky="nsew", padx=padx, pady=(GAP // 2, GAP // 2))
-        self.fault.grid(row=row + 2, column=column, columnspan=fault_span, sticky="new", padx=padx)
+        self.label.grid(row=row, column=column, columnspan=span, sticky="w", padx=padx)
+        self.entry.grid(
+            row=row + 1, column=column, columnspan=span, sticky="nsew", padx=padx, pady=(GAP // 2, GAP // 2)
+        )
+        self.fault.grid(row=row + 2, column=column, columnspan=span, sticky="new", padx=padx)
         self.fault.draw(self._hint)
 
     def focus(self) -> None:
@@ -135,6 +138,12 @@ class Field:
         )
 
 
+def share_room(left: Field, right: Field) -> None:
+    """Let the words below a field go on below the one beside it, where there are none."""
+    if left.fault.winfo_manager():
+        left.fault.grid(columnspan=1 if right.fault.winfo_manager() else 2)
+
+
 class Form(ttk.Frame):
     """Fields in one column or more, what is wrong with the whole, and a row of buttons."""
 
@@ -154,12 +163,13 @@ class Form(ttk.Frame):
         """Add a field to the right of the others, or below them where there is no more room."""
         row, column = divmod(len(self.fields), self._columns)
         field = Field(self, spec, self._edit)
-        field.entry.configure(width=_WIDTH // self._columns)
+        span = self._columns - column if spec.wide else 1
+        field.entry.configure(width=span * _WIDTH // self._columns)
         if column:
             self._neighbours.append((list(self.fields.values())[-1], field))
         self.fields[spec.name] = field
-        last = self._columns - 1
-        field.place(row=4 * row, column=column, padx=(GAP if column else 0, GAP if column < last else 0))
+        gap_right = GAP if column + span < self._columns else 0
+        field.place(row=4 * row, column=column, span=span, padx=(GAP if column else 0, gap_right))
         self.rowconfigure(4 * row + 3, minsize=GAP)
 
     def add_button(
@@ -174,7 +184,6 @@ class Form(ttk.Frame):
         """Show what was typed into the fields, and what is wrong."""
         for name, field in self.fields.items():
             field.draw(getattr(typed, name), faults.get(name, ""), locked=locked)
-        for left, right in self._neighbours:  # where nothing is wrong to the right, the words may go on there
-            if left.fault.winfo_manager():
-                left.fault.grid(columnspan=1 if right.fault.winfo_manager() else 2)
+        for left, right in self._neighbours:
+            share_room(left, right)
         self._trouble.draw(faults.get(ANYWHERE, ""))

@@ -3,7 +3,7 @@
 import tkinter as tk
 from tkinter import ttk
 
-from metermt.gui.rounds import RoundPresenter
+from metermt.gui.reports import ReportPresenter
 from metermt.gui.state import ANYWHERE, Screen, State
 from metermt.gui.theme import GAP
 from metermt.gui.views.form import WrappedLabel, make_button
@@ -13,7 +13,7 @@ from metermt.gui.views.more import MoreButton
 class MessageView(ttk.Frame):
     """What is going on, what went wrong, and what can be done about it."""
 
-    def __init__(self, parent: tk.Misc, presenter: RoundPresenter) -> None:
+    def __init__(self, parent: tk.Misc, presenter: ReportPresenter) -> None:
         super().__init__(parent, padding=3 * GAP)
         self._turn = 0
         self.columnconfigure(0, weight=1)

@@ -3,21 +3,19 @@
 import tkinter as tk
 from tkinter import ttk
 
-from metermt.gui.rounds import RoundPresenter
+from metermt.gui.reports import ReportPresenter
 from metermt.gui.state import ANYWHERE, METER, State
 from metermt.gui.theme import ENTRY, GAP
-from metermt.gui.typed import READ, REASONS
-from metermt.gui.views.form import Field, FieldSpec, WrappedLabel, make_button
+from metermt.gui.views.form import Field, FieldSpec, WrappedLabel, make_button, share_room
 from metermt.gui.views.more import MoreButton
+from metermt.gui.views.reasons import ReasonField
 from metermt.model import KINDS, MAX_DIALS, Job
-
-_WHEEL = ("<MouseWheel>", "<Button-4>", "<Button-5>")
 
 
 class ReadingView(ttk.Frame):
     """The meter, the fields for reading and reason, and the buttons."""
 
-    def __init__(self, parent: tk.Misc, presenter: RoundPresenter) -> None:
+    def __init__(self, parent: tk.Misc, presenter: ReportPresenter) -> None:
         super().__init__(parent, style="Sheet.TFrame", padding=(3 * GAP, GAP))
         self._presenter = presenter
         self._turn = 0
@@ -37,14 +35,10 @@ class ReadingView(ttk.Frame):
         reading = FieldSpec(name="reading", label="Reading", font=ENTRY)
         self.reading = Field(self, reading, presenter.edit, ground="Sheet.")
         self.reading.entry.configure(width=MAX_DIALS)
-        self.reading.place(row=8, fault_span=2)
-        reason = FieldSpec(name="reason", label="Reason", underline=1, choices=REASONS, default=READ)
-        self.reason = Field(self, reason, presenter.edit, ground="Sheet.")
-        self.reason.entry.configure(width=max(map(len, REASONS)))
+        self.reading.place(row=8)
+        self.reason = ReasonField(self, presenter.edit)
         self.reason.entry.bind("<Configure>", self._keep_reasons_whole, add="+")
         self.reason.place(row=8, column=1, padx=(2 * GAP, 0))
-        for turned in _WHEEL:  # a wheel turned by accident would change the answer
-            self.reason.entry.bind(turned, lambda _event: "break")
 
         self._trouble = self._line("Fault.Sheet.TLabel", 11)
         buttons = ttk.Frame(self, style="Sheet.TFrame")
@@ -68,14 +62,15 @@ class ReadingView(ttk.Frame):
         if state.job:
             self._draw_job(state.job)
         self._trouble_with_meter.draw(state.faults.get(METER, ""))
-        for field in (self.reading, self.reason):
-            field.draw(getattr(state.typed, field.name), state.faults.get(field.name, ""), locked=state.is_locked)
+        self.reading.draw(state.typed.reading, state.faults.get("reading", ""), locked=state.is_locked)
+        self.reason.draw_reason(state)
+        share_room(self.reading, self.reason)
         self._is_locked = state.is_locked
         self._aside.draw(state.aside)
         self.skip.configure(text="Back" if state.aside else "Skip", underline=3 if state.aside else 1)
         for button in (self.skip, self.more):
             button.state(["disabled" if state.is_locked else "!disabled"])
-        self._trouble.draw(state.faults.get(ANYWHERE, ""))
+        self._trouble.draw("" if state.dialog else state.faults.get(ANYWHERE, ""))
         self.submit.state(["!disabled" if state.can_submit else "disabled"])
         if state.can_retry:
             self.retry.pack(after=self.submit, side="left", padx=(0, GAP))

@@ -22,7 +22,7 @@ from metermt.store.sql import jobs as in_sql
 from metermt.store.sql.accounts import SqlAccounts
 from metermt.store.sql.audit import SqlAudit
 from metermt.store.sql.batches import SqlBatches
-from metermt.store.sql.jobs import JOB, SqlJobs, job_of
+from metermt.store.sql.jobs import JOB, SqlJobs, job_of, known_of
 from metermt.store.sql.leases import SqlLeases
 from metermt.store.sql.notes import SqlNotes
 from metermt.store.sql.office import SqlOffice
@@ -181,8 +181,8 @@ class PostgresJobs(SqlJobs):
             if not wanted:
                 continue
             walks = list(most)
-            for number, job_id, *job in self._sql.rows(_FREE[state, reverse], as_json(("n", "route", "most"), wanted)):
-                found[walks[number]].append(KnownJob(job_id, job_of(*job)))
+            for number, *job in self._sql.rows(_FREE[state, reverse], as_json(("n", "route", "most"), wanted)):
+                found[walks[number]].append(known_of(*job))
 
     def _wait_for_all_who_write(self) -> None:
         """Be the only one who writes, until the transaction ends; what others have kept is seen from here on."""
@@ -227,15 +227,15 @@ class PostgresLeases(SqlLeases):
     def held(self, most: Mapping[str, int]) -> dict[str, list[KnownJob]]:
         held: dict[str, list[KnownJob]] = {}
         rows = self._sql.rows(_HELD, as_json(("session", "most"), sorted(most.items()))) if most else []
-        for session, job_id, *job in rows:
-            held.setdefault(session, []).append(KnownJob(job_id, job_of(*job)))
+        for session, *job in rows:
+            held.setdefault(session, []).append(known_of(*job))
         return held
 
     def left(self, most: Mapping[str, int]) -> dict[str, list[KnownJob]]:
         left: dict[str, list[KnownJob]] = {}
         rows = self._sql.rows(_LEFT, as_json(("username", "most"), sorted(most.items()))) if most else []
-        for username, job_id, *job in rows:
-            left.setdefault(username, []).append(KnownJob(job_id, job_of(*job)))
+        for username, *job in rows:
+            left.setdefault(username, []).append(known_of(*job))
         return {username: jobs[: most[username]] for username, jobs in left.items()}
 
     def put(self, leases: Iterable[Lease]) -> None:

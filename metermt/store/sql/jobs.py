@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from datetime import date
+from functools import partial
 from typing import Any, Final
 
 from metermt.model import Job, JobState, Standing, Walk
@@ -27,7 +28,7 @@ _STATES = {state.value: state for state in JobState}
 _OPEN_CYCLES = "FROM cycles CROSS JOIN jobs"
 STANDINGS = (
     "SELECT jobs.id, jobs.meter, jobs.cycle, jobs.dials, jobs.state,"
-    " CASE WHEN readings.id IS NOT NULL THEN coalesce(readings.username, '') END, leases.username, leases.until,"
+    " CASE WHEN readings.quality <> 'E' THEN coalesce(readings.username, '') END, leases.username, leases.until,"
     " jobs.handed_to, limits.limits, looks.username, looks.value, looks.key,"
     " readings.value, readings.reason"
     f" {_OPEN_CYCLES} LEFT JOIN readings ON readings.id = jobs.reading LEFT JOIN leases ON leases.job = jobs.id"
@@ -46,15 +47,15 @@ IS_OPEN: Final = "(SELECT closed FROM cycles WHERE cycles.cycle = jobs.cycle) = 
 def _routes_left(state: str) -> str:
     """Return a statement for how many jobs in a state are leased to nobody, by open cycle and route.
 
-    From route to route by an index, in which each is counted: it costs a third of going through all jobs.
+    From route to route by an index, in which so many of each are counted at most.
     """
     free = f"jobs.state = '{state}' AND jobs.leased = 0"
     return (
         f"WITH RECURSIVE found(route) AS (SELECT min(route) FROM jobs WHERE {free} UNION ALL"
         f" SELECT (SELECT min(route) FROM jobs WHERE {free} AND jobs.route > found.route) FROM found"
         " WHERE found.route IS NOT NULL)"
-        " SELECT cycles.cycle, found.route, (SELECT count(*) FROM jobs"
-        f" WHERE {free} AND jobs.route = found.route AND jobs.cycle = cycles.cycle)"
+        " SELECT cycles.cycle, found.route, (SELECT count(*) FROM (SELECT 1 FROM jobs"
+        f" WHERE {free} AND jobs.route = found.route AND jobs.cycle = cycles.cycle LIMIT ?) AS first)"
         " FROM cycles CROSS JOIN found WHERE cycles.closed = 0 AND found.route IS NOT NULL"
     )
 
@@ -74,14 +75,11 @@ _FREE = {
     for state in ("open", "skipped")
     for reverse in (False, True)
 }
+_ROUTE = 1 + _WITH_NOTE.index("route")  # in a row of these
 _ON_ROUTES = "SELECT meter FROM jobs WHERE route {among} AND cycle = ? ORDER BY route, sequence, meter"
 _UNREAD = (
     "SELECT jobs.cycle, jobs.route, jobs.sequence, jobs.meter, jobs.address, leases.username, coalesce(leases.until, 0)"
     " FROM jobs LEFT JOIN leases ON leases.job = jobs.id WHERE jobs.cycle = ? AND jobs.reading IS NULL"
-    " AND (jobs.route, jobs.sequence, jobs.meter) > (?, ?, ?) ORDER BY jobs.route, jobs.sequence, jobs.meter LIMIT ?"
-)
-_WALK = (
-    f"SELECT jobs.id, {JOB} FROM jobs WHERE jobs.cycle = ? AND jobs.reading IS NULL"
     " AND (jobs.route, jobs.sequence, jobs.meter) > (?, ?, ?) ORDER BY jobs.route, jobs.sequence, jobs.meter LIMIT ?"
 )
 _LIMITS = (
@@ -122,7 +120,8 @@ class SqlJobs(Steps, Jobs):
 
     def open_cycle(self, cycle: str, first_day: date | None = None, due: date | None = None) -> None:
         row = (cycle, first_day and first_day.isoformat(), due and due.isoformat())
-        self._sql.insert("cycles", ("cycle", "first_day", "due"), [row], "ON CONFLICT (cycle) DO NOTHING")
+        there = "NOTHING" if due is None else "UPDATE SET due = excluded.due"
+        self._sql.insert("cycles", ("cycle", "first_day", "due"), [row], f"ON CONFLICT (cycle) DO {there}")
 
     def days(self) -> dict[str, tuple[date | None, date | None]]:
         rows = self._sql.rows("SELECT cycle, first_day, due FROM cycles ORDER BY cycle")
@@ -179,9 +178,6 @@ class SqlJobs(Steps, Jobs):
     def unread(self, cycle: str, most: int, after: tuple[str, int, str] = ("", -1, "")) -> list[Unread]:
         return [Unread(*row) for row in self._sql.rows(_UNREAD, cycle, *after, most)]
 
-    def walk(self, cycle: str, most: int, after: tuple[str, int, str] = ("", -1, "")) -> list[KnownJob]:
-        return [KnownJob(row[0], job_of(*row[1:])) for row in self._sql.rows(_WALK, cycle, *after, most)]
-
     def standings(self, meters: Iterable[str]) -> list[Standing]:
         return [standing_of(*row) for row in self._sql.rows_among(STANDINGS, meters)]
 
@@ -192,22 +188,28 @@ class SqlJobs(Steps, Jobs):
         return latest
 
     def free(self, most: Mapping[Walk, int]) -> dict[Walk, list[KnownJob]]:
-        found: dict[Walk, list[KnownJob]] = {}
+        wanted: dict[tuple[str, bool], int] = {}  # an assigned walk goes the same way as one that is not
         for walk, number in most.items():
-            jobs = found[walk] = []
-            for state in ("open", "skipped"):
-                if len(jobs) < number:
-                    rows = self._sql.rows(_FREE[state, walk.reverse], walk.route, number - len(jobs))
-                    jobs += [KnownJob(row[0], job_of(*row[1:])) for row in rows]
-        return found
+            way = walk.route, walk.reverse
+            wanted[way] = max(number, wanted.get(way, 0))
+        found: dict[tuple[str, bool], list[KnownJob]] = {way: [] for way in wanted}
+        for (_, reverse), statement in _FREE.items():
+            ways = [(way, number - len(found[way])) for way, number in wanted.items() if way[1] is reverse]
+            short = [(route, missing) for (route, _), missing in ways if missing > 0]
+            for row in self._sql.rows_for_each(statement, short) if short else ():
+                found[row[_ROUTE], reverse].append(known_of(*row))
+        return {walk: found[walk.route, walk.reverse][:number] for walk, number in most.items()}
 
-    def routes_left(self) -> dict[str, int]:
-        left: Counter[str] = Counter()
+    def routes_left(self, most: int) -> dict[str, int]:
+        left: Counter[tuple[str, str]] = Counter()
         for statement in _ROUTES_LEFT:
-            for _, route, jobs in sorted(self._sql.rows(statement)):
-                if jobs:
-                    left[route] += jobs
-        return dict(left)
+            for cycle, route, jobs in self._sql.rows(statement, most):
+                left[cycle, route] += jobs
+        routes: Counter[str] = Counter()
+        for (_, route), jobs in sorted(left.items()):
+            if jobs:
+                routes[route] += jobs
+        return dict(routes)
 
     def skip(self, jobs: Iterable[int]) -> None:
         ids = list(jobs)
@@ -220,7 +222,7 @@ class SqlJobs(Steps, Jobs):
         found: list[KnownJob] = []
         for (cycle,) in self._sql.rows("SELECT cycle FROM cycles WHERE closed = 0 ORDER BY cycle"):
             rows = self._sql.rows(_SEARCH[on], cycle, name, pattern, pattern, wanted)
-            known = (KnownJob(row[0], job_of(*row[1:])) for row in rows)
+            known = (known_of(*row) for row in rows)
             found += [one for one in known if is_meant(text, one.job)]
         return found[:most]
 
@@ -245,6 +247,11 @@ def job_of(*columns: Any) -> Job:
     """Make a job of the columns `JOB`."""
     cycle, route, sequence, previous, since, note = columns[7:]
     return Job(meter_of(*columns[:7]), cycle, route, sequence, previous, _day(since), note)
+
+
+def known_of(job_id: int, *columns: Any) -> KnownJob:
+    """Make a job with its id, of that and the columns `JOB`."""
+    return KnownJob(job_id, partial(job_of, *columns))
 
 
 def _row_of(job: Job) -> Row:

@@ -1,8 +1,10 @@
 """Who was handed what, in SQL."""
 
 from collections.abc import Iterable, Mapping
+from functools import partial
+from operator import attrgetter
 
-from metermt.model import Lease
+from metermt.model import Job, Lease
 from metermt.store.gathered import KnownJob
 from metermt.store.groups import Leases
 from metermt.store.sql.dialect import Steps
@@ -14,10 +16,8 @@ _REPLACE = (
 )
 _HAND = "UPDATE jobs SET leased = 1, handed_to = ? WHERE id = ? AND (leased = 0 OR handed_to IS DISTINCT FROM ?)"
 # Only open jobs are leased: this need not ask how a job or its cycle is.
-_HELD = (
-    f"SELECT leases.session, leases.job, {JOB} FROM leases CROSS JOIN jobs"
-    " WHERE leases.session = ? AND jobs.id = leases.job ORDER BY leases.job LIMIT ?"
-)
+_HELD = "SELECT session, job FROM leases WHERE session = ? ORDER BY job LIMIT ?"
+_JOB = f"SELECT {JOB} FROM jobs WHERE id = ?"
 _OF_ROUTES = (
     "SELECT leases.job FROM leases JOIN jobs ON jobs.id = leases.job WHERE jobs.route {among} ORDER BY leases.job"
 )
@@ -42,9 +42,14 @@ class SqlLeases(Steps, Leases):
 
     def held(self, most: Mapping[str, int]) -> dict[str, list[KnownJob]]:
         held: dict[str, list[KnownJob]] = {}
-        for session, job_id, *job in self._sql.rows_for_each(_HELD, most.items()):
-            held.setdefault(session, []).append(KnownJob(job_id, job_of(*job)))
+        for session, job in self._sql.rows_for_each(_HELD, most.items()):
+            held.setdefault(session, []).append(KnownJob(job, partial(self._job, job)))
         return held
+
+    def _job(self, job_id: int) -> Job:
+        """Look a job up: of what is held, nearly all is answered in the same turn, and nobody looks at it."""
+        (columns,) = self._sql.rows(_JOB, job_id)
+        return job_of(*columns)
 
     def holders(self, now: float) -> dict[str, int]:
         return {username: int(jobs) for username, jobs in self._sql.rows(_HOLDERS, now)}
@@ -57,7 +62,7 @@ class SqlLeases(Steps, Leases):
         left: dict[str, list[KnownJob]] = {}
         for username, key in sessions:
             if key in held:
-                left[username] = sorted(left.get(username, []) + held[key])[: most[username]]
+                left[username] = sorted(left.get(username, []) + held[key], key=attrgetter("id"))[: most[username]]
         return left
 
     def put(self, leases: Iterable[Lease]) -> None:

@@ -6,6 +6,7 @@ from decimal import Decimal
 from typing import Any
 
 from metermt.model import ONE, Meter, Place
+from metermt.quality import Quality
 from metermt.rules.history import Read
 from metermt.store.sites import Places
 from metermt.store.sql.dialect import Row, Steps
@@ -18,15 +19,18 @@ _FIND = f"{_PLACES} WHERE meter {{among}}"
 _ACTIVE = f"{_PLACES} WHERE active = 1 ORDER BY route, sequence, meter"
 _REPLACE = "ON CONFLICT (meter) DO UPDATE SET " + ", ".join(f"{name} = excluded.{name}" for name in _COLUMNS[1:])
 _IDS = "SELECT meter, id FROM places WHERE meter {among}"
+_OF_THAT_DAY = (
+    "ON CONFLICT (place, read_on, exchanged) DO UPDATE SET value = excluded.value, estimated = excluded.estimated"
+)
 # CROSS JOIN, as SQLite keeps the order of its tables then: the meters that are asked for come first.
 _SHOWN = (
-    "SELECT places.meter, history.read_on, history.value, history.exchanged FROM places"
+    "SELECT places.meter, history.read_on, history.value, history.exchanged, history.estimated FROM places"
     " CROSS JOIN history WHERE history.place = places.id AND places.meter {among}"
 )
 _READ = (
-    "SELECT places.meter, readings.read_at, readings.value FROM places CROSS JOIN jobs CROSS JOIN readings"
-    " WHERE jobs.place = places.id AND readings.id = jobs.reading AND places.meter {among}"
-    " AND jobs.cycle <> ? AND readings.value IS NOT NULL"
+    "SELECT places.meter, readings.read_at, readings.value, readings.quality"
+    " FROM places CROSS JOIN jobs CROSS JOIN readings WHERE jobs.place = places.id AND readings.id = jobs.reading"
+    " AND places.meter {among} AND jobs.cycle <> ? AND readings.value IS NOT NULL"
 )
 
 
@@ -46,19 +50,18 @@ class SqlPlaces(Steps, Places):
     def add_history(self, reads: Iterable[tuple[str, Read]]) -> None:
         shown = list(reads)
         ids: dict[str, int] = dict(self._sql.rows_among(_IDS, {meter for meter, _ in shown}))
-        latest = {(ids[meter], read.on.isoformat(), int(read.exchanged)): read.value for meter, read in shown}
-        rows = [(*key, value) for key, value in latest.items()]
-        then = "ON CONFLICT (place, read_on, exchanged) DO UPDATE SET value = excluded.value"
-        self._sql.insert("history", ("place", "read_on", "exchanged", "value"), rows, then)
+        latest = {(ids[meter], read.on.isoformat(), int(read.exchanged)): read for meter, read in shown}
+        rows = [(*key, read.value, int(read.estimated)) for key, read in latest.items()]
+        self._sql.insert("history", ("place", "read_on", "exchanged", "value", "estimated"), rows, _OF_THAT_DAY)
 
     def history(self, meters: Iterable[str], but_not: str = "") -> dict[str, list[Read]]:
         asked = list(meters)
         found: dict[str, list[Read]] = {}
-        for meter, read_on, value, exchanged in self._sql.rows_among(_SHOWN, asked):
-            found.setdefault(meter, []).append(Read(date.fromisoformat(read_on), value, bool(exchanged)))
-        for meter, read_at, value in self._sql.rows_among(_READ, asked, but_not):
+        for meter, read_on, value, *how in self._sql.rows_among(_SHOWN, asked):
+            found.setdefault(meter, []).append(Read(date.fromisoformat(read_on), value, *map(bool, how)))
+        for meter, read_at, value, quality in self._sql.rows_among(_READ, asked, but_not):
             day = datetime.fromisoformat(read_at).astimezone().date()
-            found.setdefault(meter, []).append(Read(day, value))
+            found.setdefault(meter, []).append(Read(day, value, estimated=quality == Quality.ESTIMATED))
         return found
 
 

@@ -2,7 +2,7 @@
 
 from datetime import datetime
 
-from metermt.model import Setting
+from metermt.decisions import Setting
 from metermt.store.settings import Settings
 from metermt.store.sql.dialect import Steps
 

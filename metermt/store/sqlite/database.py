@@ -17,7 +17,9 @@ from metermt.errors import NotAStore, StoreError, StoreLocked, StoreRefused, Sto
 APPLICATION_ID = 0x4D54524D
 """Stands in the header of every MeterMT database."""
 _making = Lock()  # nobody connects to a new file before it was closed; held while it is made
-_PLANS = 200  # statements that a connection keeps ready: more than there are
+# Places for statements that a connection keeps ready. Each run of one takes the next place, in turn, and drops what was
+# there: so there are more than the statements that a turn of 64 readers runs.
+_PLANS = 1000
 
 
 def connect(path: Path, busy_seconds: float) -> apsw.Connection:
@@ -50,6 +52,9 @@ def open_database(path: Path, *, create: bool, busy_seconds: float) -> apsw.Conn
                 )
             _configure(connection, busy_seconds)
             _migrate(connection, path)
+            # Readers on 64 routes need 64 places of each table and index: SQLite's usual 2 MB do not hold these long.
+            # Of this connection only, which writes: there may be many that read.
+            connection.execute("PRAGMA cache_size = -16384")
         except BaseException:
             connection.close()
             raise

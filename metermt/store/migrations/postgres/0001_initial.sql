@@ -61,6 +61,7 @@ CREATE TABLE history (
     place     BIGINT NOT NULL REFERENCES places,
     read_on   TEXT COLLATE "C" NOT NULL,
     exchanged INTEGER NOT NULL,             -- 1: it is the first reading of a new device
+    estimated INTEGER NOT NULL,             -- 1: nobody has read it
     value     BIGINT NOT NULL,
     PRIMARY KEY (place, read_on, exchanged)
 );

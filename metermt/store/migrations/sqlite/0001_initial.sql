@@ -56,6 +56,7 @@ CREATE TABLE history (
     place     INTEGER NOT NULL REFERENCES places,
     read_on   TEXT NOT NULL,
     exchanged INTEGER NOT NULL,          -- 1: it is the first reading of a new device
+    estimated INTEGER NOT NULL,          -- 1: nobody has read it
     value     INTEGER NOT NULL,
     PRIMARY KEY (place, read_on, exchanged)
 ) STRICT, WITHOUT ROWID;

@@ -1,0 +1,158 @@
+"""The office has values computed for meters that could not be read."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import date, timedelta
+
+from metermt.calls.desk import Desk
+from metermt.calls.limits import towns_of
+from metermt.calls.review import record_decision
+from metermt.calls.table import MAX_ITEMS, Ask, Turn, Weight, call
+from metermt.decisions import Decision, Result, Verdict
+from metermt.errors import DecisionError, Error
+from metermt.model import Reading, Role
+from metermt.quality import Quality
+from metermt.rules.consumption import read_at
+from metermt.rules.cycles import check_there_is
+from metermt.rules.estimates import estimate
+from metermt.rules.history import history_of
+from metermt.rules.review import check_undecided, check_unread, noon_of, put_by_office
+from metermt.rules.seasons import Season
+from metermt.store.base import Tx
+
+_A_PART = 200  # values that are computed and kept in one transaction, for which readers wait
+_A_MONTH = timedelta(days=30)
+
+
+@dataclass(frozen=True, slots=True)
+class Estimating:
+    """For what values are to be computed: results that wait, by the numbers of their readings, or unread meters.
+
+    These are of one `cycle`, open or closed. `on` is the day for which they are computed, by the calendar of the
+    server; None for the day by which the cycle is due, or 30 days after its first day, but no later than today.
+    """
+
+    readings: list[int] = field(default_factory=list)
+    cycle: str | None = None
+    meters: list[str] = field(default_factory=list)
+    on: date | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Estimated:
+    """A value that was computed: `use` units since the last accepted reading; `how` says how, in words."""
+
+    meter: str
+    cycle: str
+    value: int
+    use: int
+    how: str
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What came of one: a value, or why there is none."""
+
+    made: Estimated | None = None
+    error: Error | None = None
+
+
+@call(Role.SUPERVISOR, Weight.LONG)
+def estimate_readings(desk: Desk, ask: Ask[Estimating]) -> list[Outcome]:
+    """Compute up to 1,000 values, which count from then on with quality E; return each, or why it cannot be.
+
+    In the order of the readings, then of the meters. `DecisionError` says that a result was decided already, or has
+    changed meanwhile, or that a meter has a result; `CannotEstimate` that too little is known. What a reader sends
+    later is taken, flagged as late. Raises `RouteError` if there is no such cycle.
+    """
+    asked = ask.request
+    if len(asked.readings) + len(asked.meters) > MAX_ITEMS:
+        raise DecisionError(f"Estimate at most {MAX_ITEMS} values at once")
+    if asked.meters:
+        if asked.cycle is None:
+            raise DecisionError("Say of which cycle the meters are that nobody has read")
+        check_there_is(asked.cycle, desk.store.read(lambda tx: tx.jobs.cycles()))
+    wanted: list[int | str] = [*asked.readings, *asked.meters]
+    seasons = _seasons(desk, desk.store.read(lambda tx: [*_results(tx, asked, wanted).values()]))
+    outcomes: list[Outcome] = []
+    for start in range(0, len(wanted), _A_PART):
+
+        def estimate_part(turn: Turn, part: list[int | str] = wanted[start : start + _A_PART]) -> list[Outcome]:
+            return _Estimates(turn, ask, seasons).of(part)
+
+        outcomes += desk.write(estimate_part)
+    return outcomes
+
+
+class _Estimates:
+    """What is estimated in one transaction."""
+
+    def __init__(self, turn: Turn, ask: Ask[Estimating], seasons: Mapping[str, Mapping[str, Season]]):
+        self._turn, self._ask, self._seasons = turn, ask, seasons
+        self._asked, self._username = ask.request, ask.username
+        self._days = turn.tx.jobs.days()
+        self._made: list[tuple[Decision, Reading]] = []
+
+    def of(self, wanted: Sequence[int | str]) -> list[Outcome]:
+        """Estimate what is wanted, and keep it; return what came of each."""
+        tx = self._turn.tx
+        results = _results(tx, self._asked, wanted)
+        decided = tx.office.decisions({result.id for result in results.values()})
+        outcomes: list[Outcome] = []
+        for one in wanted:
+            try:
+                outcomes.append(Outcome(self._estimate(one, results.get(one), decided)))
+            except Error as error:
+                outcomes.append(Outcome(error=error.with_traceback(None)))
+        tx.office.add([decision for decision, _ in self._made])
+        tx.readings.add([(decision.job, reading) for decision, reading in self._made])
+        return outcomes
+
+    def _estimate(self, wanted: int | str, found: Result | None, decided: Sequence[Decision]) -> Estimated:
+        if isinstance(wanted, int):
+            result = check_undecided(found, wanted, [one for one in decided if found and one.job == found.id])
+        else:
+            result = check_unread(found, wanted, self._asked.cycle or "")
+        if any(decision.job == result.id for decision, _ in self._made):
+            raise DecisionError(f"Meter {result.job.meter.number} is named twice: estimate it once")
+        meter, cycle, now = result.job.meter, result.job.cycle, self._turn.moment
+        when = read_at(result) if result.reading else noon_of(self._day_of(cycle), now)
+        reads = self._turn.tx.places.history([meter.number], but_not=cycle).get(meter.number, ())
+        season = self._seasons.get(cycle, {}).get(meter.kind, Season())
+        history = history_of(reads, meter.dials)
+        made = estimate(history, when.astimezone().date(), meter.dials, season, active=meter.active)
+        reading = put_by_office(result, made.value, Quality.ESTIMATED, self._username, now, when)
+        how = f"{made.method}: {made.text}"
+        self._made.append((Decision(result.id, result.reading_id, Verdict.ESTIMATE, how, self._username, now), reading))
+        record_decision(self._turn, self._ask, result, f"{Verdict.ESTIMATE}: {how}", made.value)
+        return Estimated(meter.number, cycle, made.value, made.use, how)
+
+    def _day_of(self, cycle: str) -> date:
+        """Return the day for which an unread meter is estimated."""
+        today = self._turn.moment.astimezone().date()
+        if self._asked.on:
+            if self._asked.on > today:
+                raise DecisionError(f"{self._asked.on} lies in the future: nothing is estimated for it yet")
+            return self._asked.on
+        first_day, due = self._days[cycle]
+        return min(due or (first_day + _A_MONTH if first_day else today), today)
+
+
+def _results(tx: Tx, asked: Estimating, wanted: Sequence[int | str]) -> dict[int | str, Result]:
+    """Return the results that are meant: by the numbers of readings, or by meters in the cycle that is asked for."""
+    found: dict[int | str, Result] = {}
+    found.update(tx.office.results(one for one in wanted if isinstance(one, int)).items())
+    meters = [one for one in wanted if isinstance(one, str)]
+    there = tx.office.of_meters(meters) if meters else []
+    found.update((one.job.meter.number, one) for one in there if one.job.cycle == asked.cycle)
+    return found
+
+
+def _seasons(desk: Desk, results: Iterable[Result]) -> dict[str, dict[str, Season]]:
+    """Return how the meters of each kind move through the year, by the cycles of some results."""
+    days = desk.store.read(lambda tx: tx.jobs.days())
+    today = desk.store.read(desk.turn).moment.astimezone().date()
+    return {
+        cycle: {kind: town.season for kind, town in towns_of(desk, cycle, days[cycle][0] or today)[0].items()}
+        for cycle in {result.job.cycle for result in results}
+    }

@@ -1,0 +1,75 @@
+"""`metermt export`: billing is given what is settled."""
+
+from pathlib import Path
+
+import click
+
+from metermt.calls.officecalls import OfficeCalls
+from metermt.cli.billingfiles import check_free, write_file, written_again
+from metermt.cli.common import MeterCommand
+from metermt.cli.office import Opening, office_options
+from metermt.errors import Error
+from metermt.layouts.finding import SHIPPED, checked_layout, layout_text
+from metermt.printable import counted
+
+
+@click.command(cls=MeterCommand, short_help="Give billing what is settled.")
+@click.option(
+    "--to",
+    "file",
+    type=click.Path(path_type=Path, allow_dash=True),
+    required=True,
+    metavar="FILE",
+    help="The file to write, or - for standard output.",
+)
+@click.option(
+    "--format",
+    "name",
+    default="csv",
+    show_default=True,
+    metavar="LAYOUT",
+    help=f"How the file looks: {', '.join(SHIPPED)}, or a file of your own.",
+)
+@click.option("--cycle", help="Only what was read in this period.  [default: all]")
+@click.option("--route", help="Only this route.")
+@click.option("--force", is_flag=True, help="Replace FILE if it is there.")
+@office_options
+def export(file: Path, name: str, cycle: str | None, route: str | None, force: bool, open_office: Opening) -> None:
+    """Give billing what is settled and was in no batch before: a batch, written to a file.
+
+    Each reading is in one batch. What is corrected after that is told in the next one, beside what billing was told
+    before. What waits for a decision, or was not read, is held back; that is said.
+
+    \b
+    Example:
+        metermt export --to november.csv --cycle 2026-11
+        metermt export --to november.txt --format fixed
+    """
+    text = layout_text(name)
+    layout = checked_layout(name, text)
+    check_free(file, open_office.database, force=force)
+    with open_office() as office:
+        try:
+            head = office.make_batch(name, text, cycle, route)
+        except Error:
+            _tell_what_is_held_back(office, cycle, route)
+            raise
+        try:
+            write_file(office, head, layout, file)
+        except Error as error:
+            raise written_again(error, head, file) from error
+        where = "standard output" if str(file) == "-" else str(file)
+        said = f"Batch {head.number}: {counted(head.lines, 'line')}, {head.sum_billed_use} units billed"
+        click.echo(f"{said}, written to {where}.", err=True)
+        _tell_what_is_held_back(office, cycle, route)
+
+
+def _tell_what_is_held_back(office: OfficeCalls, cycle: str | None, route: str | None) -> None:
+    for held in office.held_back(cycle, route):
+        reasons = [
+            (held.undecided, "undecided (metermt review list)"),
+            (held.again, "to be read again"),
+            (held.missing, f"missing (metermt routes missing --cycle {held.cycle})"),
+        ]
+        said = ", ".join(f"{number} {why}" for number, why in reasons if number)
+        click.echo(f"Held back of {held.cycle}: {said}.", err=True)

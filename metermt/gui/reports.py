@@ -1,0 +1,94 @@
+"""What a reader tells the office besides readings. It does not depend on Tk."""
+
+from collections.abc import Mapping
+from dataclasses import replace
+from functools import partial
+
+from metermt.errors import AccountDisabled, Error, InvalidReport, SessionError, SubmissionError
+from metermt.gui.rounds import RoundPresenter
+from metermt.gui.state import ANYWHERE, Dialog
+from metermt.gui.typed import Typed
+from metermt.model import Job
+
+_FIELDS = {"number": "number", "kind": "kind", "dials": "dials", "reading": "shows", "where": "where"}
+"""Where a fault of a report stands, by the part of it that is at fault."""
+
+
+class ReportPresenter(RoundPresenter):
+    """Carries out these commands too: leave a note about a place, report a meter that is on no list.
+
+    What was typed stays until it is sent; a note only as long as its meter is shown.
+    """
+
+    def write_note(self) -> None:
+        """Let the reader write a note about the place of this meter."""
+        if not self._is_free:
+            return
+        if job := self.state.job:
+            here = ", ".join(filter(None, (job.meter.number, job.meter.address)))
+            now = f"The note there is: {job.note}" if job.note else ""
+            self._show(dialog=Dialog.NOTE, hint="\n".join(filter(None, (here, now))))
+            self._focus_on("note")
+        else:
+            self._show(faults={ANYWHERE: "A note is about one meter: find that one first"})
+
+    def leave_note(self) -> None:
+        """Send the note."""
+        if (job := self.state.job) and not self.state.doing:
+            text = self.state.typed.note.strip()
+            call = partial(self._connected.leave_note, job.meter.number, text)
+            self._run("Sending…", call, partial(self._noted, job, text), self._note_failed, self.leave_note)
+
+    def describe_found(self) -> None:
+        """Let the reader describe a meter that is on no list."""
+        if self._is_free:
+            self._show(dialog=Dialog.FOUND, hint="What you cannot see, leave empty.")
+            self._focus_on("number")
+
+    def report_found(self) -> None:
+        """Send what was typed of it."""
+        if self.state.doing:
+            return
+        try:
+            found = self.state.typed.found
+        except InvalidReport as error:
+            self._found_failed(error)
+            return
+        call = partial(self._connected.report_found, *found)
+        self._run("Sending…", call, partial(self._reported, found[0]), self._found_failed, self.report_found)
+
+    # --- what came of them
+
+    def _noted(self, job: Job, text: str, _nothing: None) -> None:
+        self.come_back()
+        self._show(notice=f"Noted for {job.meter.number}", typed=replace(self.state.typed, note=""))
+        if self.state.job and self._is_here(job):
+            self._show(job=replace(self.state.job, note=text))
+
+    def _reported(self, number: str, _nothing: None) -> None:
+        self.come_back()
+        nothing = Typed()
+        emptied = {name: getattr(nothing, name) for name in _FIELDS.values()}
+        self._show(notice=f"Reported {number} to the office", typed=replace(self.state.typed, **emptied))
+
+    def _note_failed(self, error: Error) -> None:
+        self._tell_of(error, Dialog.NOTE, "Your note", {"text": "note"})
+
+    def _found_failed(self, error: Error) -> None:
+        self._tell_of(error, Dialog.FOUND, "Your report", _FIELDS)
+
+    def _tell_of(self, error: Error, dialog: Dialog, what: str, fields: Mapping[str, str]) -> None:
+        """Say what is wrong with a report, or with the way to the office; what was typed stays.
+
+        Whoever has gone on meanwhile is told in the window, and not held up by the dialog.
+        """
+        match error:
+            case SessionError() if not isinstance(error, AccountDisabled):
+                self._failed(error)
+            case _ if self.state.dialog is not dialog:
+                words = f"{what} was not sent: {error}. It is still there under More; Retry sends it"
+                self._show(faults={ANYWHERE: words}, can_retry=True)
+            case SubmissionError():
+                self._blame(fields.get(str(error.details.get("field")), next(iter(fields.values()))), error)
+            case _:
+                self._show(faults={ANYWHERE: f"{error}. What you typed stays here: Send tries again"})
