@@ -17,9 +17,9 @@ from metermt.store.sqlite.store import SqliteStore
 
 ROWS = 20_000
 TABLES = [
-    *("assignments", "batch_lines", "batches", "cycles", "decisions", "exchanges", "found", "history", "jobs"),
-    *("leases", "limits", "login_failures", "looks", "notes", "places", "readings", "reasons"),
-    *("sessions", "settings", "tallies", "users"),
+    *("assignments", "audit", "batch_lines", "batches", "cycles", "decisions", "exchanges", "found", "history", "jobs"),
+    *("leases", "limits", "login_failures", "looks", "names", "notes", "places", "readings", "reasons"),
+    *("sessions", "settings", "tallies", "unsealed", "users"),
 ]
 
 
