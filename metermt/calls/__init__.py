@@ -2,8 +2,10 @@
 
 from metermt.calls import (
     accounts,
+    audit,
     batches,
     cycles,
+    erasing,
     estimating,
     finding,
     found,
@@ -27,8 +29,10 @@ from metermt.calls import (
 
 __all__ = [
     "accounts",
+    "audit",
     "batches",
     "cycles",
+    "erasing",
     "estimating",
     "finding",
     "found",

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from typing import NamedTuple
 
+from metermt.audit import What
 from metermt.billing import BatchHead, BillingLine, Totals
 from metermt.calls.desk import Desk
 from metermt.calls.table import MAX_ITEMS, Ask, Turn, Weight, call
@@ -84,14 +85,14 @@ def make_batch(desk: Desk, ask: Ask[Batching]) -> BatchHead:
     if asked.cycle is not None:
         check_there_is(asked.cycle, desk.store.read(lambda tx: tx.jobs.cycles()))
     _take_back(desk)
-    head = desk.store.write(lambda tx: _begun(desk.turn(tx), asked, ask.username))
+    head = desk.write(lambda turn: _begun(turn, asked, ask.username))
     totals, after = Totals(), _FIRST
     while True:
 
-        def add(tx: Tx, after: Place = after) -> _Part:
-            return _add_part(desk.turn(tx), head, totals.lines, after)
+        def add(turn: Turn, after: Place = after) -> _Part:
+            return _add_part(turn, head, totals.lines, after)
 
-        part = desk.store.write(add)
+        part = desk.write(add)
         for line in part.lines:
             totals.add(line)
         if part.last is None:
@@ -112,11 +113,13 @@ def make_batch(desk: Desk, ask: Ask[Batching]) -> BatchHead:
         sum_billed_use=totals.sum_billed_use,
     )
 
-    def finish(tx: Tx) -> None:
-        _check_ours(tx, head)
-        tx.batches.finish(whole)
+    def finish(turn: Turn) -> None:
+        _check_ours(turn.tx, head)
+        turn.tx.batches.finish(whole)
+        told = f"{whole.lines} lines, {whole.sum_billed_use} billed, {asked.cycle or 'all'}, {asked.route or 'all'}"
+        turn.record(ask, What.EXPORT, f"batch {whole.number}", after=told)
 
-    desk.store.write(finish)
+    desk.write(finish)
     return whole
 
 

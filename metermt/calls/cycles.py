@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from datetime import date
 
+from metermt.audit import What
 from metermt.calls.table import Ask, Turn, Weight, call
 from metermt.errors import RouteError
 from metermt.model import Role
@@ -62,7 +63,9 @@ def close_cycle(turn: Turn, ask: Ask[Closing]) -> int:
     if left and not ask.request.force:
         meters = "meter is" if left == 1 else "meters are"
         raise RouteError(f"{left} {meters} not read in {cycle}: read them first, or have them missed with --force")
-    return turn.tx.jobs.close_cycle(cycle)
+    missed = turn.tx.jobs.close_cycle(cycle)
+    turn.record(ask, What.CYCLE_CLOSED, cycle, after=f"{missed} missed")
+    return missed
 
 
 @call(Role.ADMIN, Weight.WRITE, is_large=lambda _request: True)
@@ -75,4 +78,6 @@ def reopen_cycle(turn: Turn, ask: Ask[Cycle]) -> int:
     check_there_is(cycle, cycles)
     if cycles[cycle]:
         raise RouteError(f"Cycle {cycle} is open already")
-    return turn.tx.jobs.reopen_cycle(cycle)
+    again = turn.tx.jobs.reopen_cycle(cycle)
+    turn.record(ask, What.CYCLE_REOPENED, cycle, after=f"{again} open again")
+    return again

@@ -6,6 +6,7 @@ from datetime import date, timedelta
 
 from metermt.calls.desk import Desk
 from metermt.calls.limits import towns_of
+from metermt.calls.review import record_decision
 from metermt.calls.table import MAX_ITEMS, Ask, Turn, Weight, call
 from metermt.decisions import Decision, Result, Verdict
 from metermt.errors import DecisionError, Error
@@ -76,18 +77,19 @@ def estimate_readings(desk: Desk, ask: Ask[Estimating]) -> list[Outcome]:
     outcomes: list[Outcome] = []
     for start in range(0, len(wanted), _A_PART):
 
-        def estimate_part(tx: Tx, part: list[int | str] = wanted[start : start + _A_PART]) -> list[Outcome]:
-            return _Estimates(desk.turn(tx), asked, ask.username, seasons).of(part)
+        def estimate_part(turn: Turn, part: list[int | str] = wanted[start : start + _A_PART]) -> list[Outcome]:
+            return _Estimates(turn, ask, seasons).of(part)
 
-        outcomes += desk.store.write(estimate_part)
+        outcomes += desk.write(estimate_part)
     return outcomes
 
 
 class _Estimates:
     """What is estimated in one transaction."""
 
-    def __init__(self, turn: Turn, asked: Estimating, username: str, seasons: Mapping[str, Mapping[str, Season]]):
-        self._turn, self._asked, self._username, self._seasons = turn, asked, username, seasons
+    def __init__(self, turn: Turn, ask: Ask[Estimating], seasons: Mapping[str, Mapping[str, Season]]):
+        self._turn, self._ask, self._seasons = turn, ask, seasons
+        self._asked, self._username = ask.request, ask.username
         self._days = turn.tx.jobs.days()
         self._made: list[tuple[Decision, Reading]] = []
 
@@ -122,6 +124,7 @@ class _Estimates:
         reading = put_by_office(result, made.value, Quality.ESTIMATED, self._username, now, when)
         how = f"{made.method}: {made.text}"
         self._made.append((Decision(result.id, result.reading_id, Verdict.ESTIMATE, how, self._username, now), reading))
+        record_decision(self._turn, self._ask, result, f"{Verdict.ESTIMATE}: {how}", made.value)
         return Estimated(meter.number, cycle, made.value, made.use, how)
 
     def _day_of(self, cycle: str) -> date:

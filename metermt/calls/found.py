@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+from metermt.audit import What
 from metermt.calls.table import MAX_ITEMS, Ask, Turn, Weight, call
 from metermt.errors import InvalidReport
 from metermt.fieldnotes import Found, check_found
@@ -45,6 +46,7 @@ def report_found(turn: Turn, ask: Ask[FoundMeter]) -> None:
         )
     found = Found(one.number, one.kind, one.dials, one.reading, where, ask.reader.username, turn.moment)
     turn.tx.notes.add_found([found])
+    turn.record(ask, What.FOUND, one.number, after=where)
 
 
 @call(Role.SUPERVISOR, Weight.READ)

@@ -6,6 +6,7 @@ from datetime import date
 from functools import partial
 from itertools import groupby
 
+from metermt.audit import What
 from metermt.calls.desk import Desk
 from metermt.calls.settings import sensitivity_of
 from metermt.calls.table import Ask, Weight, call, in_parts
@@ -89,6 +90,7 @@ def renew_limits(desk: Desk, ask: Ask[Renewal]) -> Renewed:
             return _keep(tx, cycle, part)
 
         kept += desk.store.write(keep)
+    desk.write(lambda turn: turn.record(ask, What.LIMITS, cycle, after=f"{len(kept)} jobs"))
     different = [
         Disagreement(before.meter.number, before.previous, now.job.previous, now.job.previous_date)
         for before, now in kept

@@ -1,12 +1,16 @@
 """The calls of the office as methods, for whatever makes calls: a client of a server, or a command on a database."""
 
 from collections.abc import Iterable, Iterator
-from datetime import date
+from datetime import date, datetime
 
+from metermt.audit import Shown, Verified
 from metermt.billing import BatchHead, BillingLine
 from metermt.calls import (
+    accounts,
+    audit,
     batches,
     cycles,
+    erasing,
     estimating,
     found,
     limits,
@@ -228,3 +232,22 @@ class OfficeCalls(MakesCalls):
         Raises `RouteError`, and removes nothing, if the cycle is closed, or one of them was read or is not in it.
         """
         self.call(office.remove_jobs, office.Removal(cycle, list(meters)))
+
+    def audit_entries(self, subject: str | None = None, since: datetime | None = None) -> Iterator[Shown]:
+        """Yield the entries of the record in the order of their chain, those from a moment on.
+
+        All of them, or those about a meter, cycle, route or batch, or by or about a user. What was done in the last
+        seconds is not among them yet.
+        """
+        after = 0
+        while part := self.call(audit.list_entries, audit.Entries(after, subject, since)):
+            yield from part
+            after = part[-1].place
+
+    def verify_audit(self, noted: str | None = None) -> Verified:
+        """Tell whether the record is as it was written, and has the entry whose hash was noted, if any was."""
+        return self.call(audit.verify_audit, audit.Verifying(noted))
+
+    def erase_user(self, username: str) -> str:
+        """Replace the name of somebody who is disabled by a pseudonym, for ever; return that. Raises `UserError`."""
+        return self.call(erasing.erase_user, accounts.Username(username))

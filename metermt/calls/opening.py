@@ -3,9 +3,10 @@
 from dataclasses import dataclass, field, replace
 from datetime import date
 
+from metermt.audit import What
 from metermt.calls.desk import Desk
 from metermt.calls.limits import Judged, judged_by
-from metermt.calls.table import Ask, Weight, call, in_parts
+from metermt.calls.table import Ask, Turn, Weight, call, in_parts
 from metermt.errors import RouteError
 from metermt.model import Job, Role
 from metermt.names import check_cycle
@@ -56,7 +57,12 @@ def open_cycle(desk: Desk, ask: Ask[Opening]) -> Opened:
     walks = {job.route for job in new}
     whole = judged_by(desk, cycle, first_day, [job for job in wanted if job.route in walks])
     judged = [one for one in whole if one.job.meter.number not in there]
-    desk.store.write(lambda tx: tx.jobs.open_cycle(cycle, first_day, due))
+
+    def begin(turn: Turn) -> None:
+        turn.tx.jobs.open_cycle(cycle, first_day, due)
+        turn.record(ask, What.CYCLE_OPENED, cycle, after=f"{len(new)} jobs to add, due {due or 'any time'}")
+
+    desk.write(begin)
     for part in in_parts(judged):
 
         def keep(tx: Tx, part: list[Judged] = part) -> None:

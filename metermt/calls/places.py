@@ -4,6 +4,7 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import date
 
+from metermt.audit import What
 from metermt.calls.table import MAX_PARTS, Ask, Turn, Weight, call
 from metermt.errors import Error, RouteError
 from metermt.model import Place, Role
@@ -44,7 +45,10 @@ class Past:
 @call(Role.ADMIN, Weight.WRITE, is_large=lambda _request: True, most_parts=MAX_PARTS)
 def import_places(turn: Turn, ask: Ask[Places]) -> int:
     """Add places, or bring them up to date; return how many are new or were changed."""
-    return put_places(turn.tx, ask.request.places, dry_run=ask.request.dry_run)
+    new = put_places(turn.tx, ask.request.places, dry_run=ask.request.dry_run)
+    if not ask.request.dry_run:
+        turn.record(ask, What.IMPORT, "places", after=f"{new} new or changed")
+    return new
 
 
 @call(Role.ADMIN, Weight.WRITE, is_large=lambda _request: True, most_parts=MAX_PARTS)
@@ -59,6 +63,7 @@ def import_history(turn: Turn, ask: Ask[Past]) -> list[Error | None]:
     outcomes: list[Error | None] = [_wrong(one, places.get(one.meter), today) for one in shown]
     good = [one for one, error in zip(shown, outcomes, strict=True) if error is None]
     turn.tx.places.add_history([(one.meter, Read(one.on, one.value, one.exchanged, one.estimated)) for one in good])
+    turn.record(ask, What.IMPORT, "history", after=f"{len(good)} readings")
     return outcomes
 
 
