@@ -38,6 +38,8 @@ def test_nothing_is_lost_or_counted_twice_in_a_quick_year(played):
     assert played["readings"] > 0.9 * QUICK.meters * QUICK.months
     assert played["servers_killed"] == QUICK.months
     assert (played["lost"], played["doubled"], played["errors_logged"], played["refused"]) == (0, 0, 0, {})
+    assert played["record"]["entries"] > played["readings"]
+    assert played["record"]["fault"] is None
     billing = played["billing"]
     assert billing["lines"] - billing["corrections"] == QUICK.meters * QUICK.months
     wrong = ("exported_twice", "never_exported", "wrong_sums", "held_back")

@@ -3,6 +3,7 @@
 import argparse
 import json
 import os
+import signal
 import sys
 import tempfile
 import time
@@ -31,6 +32,7 @@ from metermt.store.opening import open_store
 
 def main() -> None:
     chosen = _arguments()
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit("Ended by SIGTERM"))  # not without ending the servers
     size = QUICK if chosen.quick else Size()
     size = replace(size, **{name: value for name in ("meters", "months", "seed") if (value := getattr(chosen, name))})
     started, busy = time.monotonic(), busy_seconds()
@@ -64,8 +66,11 @@ def _year(size: Size, folder: Path, url: str | None) -> dict[str, Any]:
         for month in range(1, size.months + 1):
             months.append(utility.play(month))
             print(f"{months[-1].cycle}: {months[-1].seconds:.0f} s", file=sys.stderr, flush=True)
+        record = utility.office.client.verify_audit()
         servers.let_there_be(0)
-        return outcome(months, utility, servers, database)
+        return outcome(months, utility, servers, database) | {
+            "record": {"entries": record.count, "fault": record.fault}
+        }
 
 
 def _add_accounts(database: str, habits: Habits) -> None:

@@ -96,6 +96,7 @@ def show(found: dict[str, Any], machine: dict[str, Any], console: Console) -> No
         ("exchanges", f"{found['exchanges']:,}"),
         ("estimates", f"{made['share']:.1%}, off by {made['off']:.1%} of a month's use ({made['bias']:+.1%})"),
         ("who invents stood out", _inventor(found["inventor"])),
+        ("the record of who did what", found["record"]["fault"] or f"{found['record']['entries']:,} entries, unbroken"),
         ("errors in the servers' logs", str(found["errors_logged"])),
     ]
     for row in rows:
