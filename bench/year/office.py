@@ -15,7 +15,7 @@ from metermt.billing import BatchHead, BillingLine
 from metermt.calls.review import Said
 from metermt.client import MeterClient
 from metermt.decisions import Verdict, Waiting
-from metermt.errors import DecisionError, Error
+from metermt.errors import DecisionError, Error, InvalidReport
 from metermt.layouts.finding import layout_text
 from metermt.quality import Cause, Flag
 from metermt.rules.review import severity
@@ -61,18 +61,26 @@ class Office:
 
     def tell_swaps(self, swaps: Iterable[tuple[Place, Swap]]) -> None:
         """Tell the server of exchanges, those that it was told of left out."""
-        swaps = [swap for _, swap in swaps if swap.new not in self._told]
-        if swaps:
-            from metermt.calls.exchanges import MeterExchange  # noqa: PLC0415 - not in every version
-        for swap in swaps:
-            self._told.add(swap.new)
-            exchange = MeterExchange(swap.old, swap.new, swap.final, swap.initial, swap.when.date())
-            self.client.exchange_meter(exchange)
-            self.done.verdicts["exchange"] += 1
+        for _, swap in swaps:
+            if swap.new not in self._told:
+                self._told.add(swap.new)
+                try:
+                    self._tell_swap(swap)
+                except InvalidReport:  # something was read, or estimated, since then: it was not of the old device
+                    why, cycle = f"{swap.new} hung there by then", f"{swap.when:%Y-%m}"
+                    self.client.correct_reading(swap.old, swap.final, why, cycle, swap.when.date())
+                    self._tell_swap(swap)
 
     def tell_late(self, month: int) -> None:
         """Tell of the exchanges that nobody has told of so far: the last work orders have come."""
         self.tell_swaps(self._late(month))
+
+    def _tell_swap(self, swap: Swap) -> None:
+        from metermt.calls.exchanges import MeterExchange  # noqa: PLC0415 - not in every version
+
+        exchange = MeterExchange(swap.old, swap.new, swap.final, swap.initial, swap.when.date())
+        self.client.exchange_meter(exchange)
+        self.done.verdicts["exchange"] += 1
 
     def _late(self, month: int) -> list[tuple[Place, Swap]]:
         return [(place, swap) for place, swap in self._town.swaps(month) if swap.told == "late"]
@@ -81,7 +89,7 @@ class Office:
 
     def review(self, cycle: str, month: int, *, again: bool) -> int:
         """Decide of all that waits; with `again` there are days left for second visits. Returns how many of these."""
-        self._find_swaps(month, waiting := self.client.list_waiting())
+        waiting = self._but_swaps(month, self.client.list_waiting())
         decisions: list[Said] = []
         estimates: list[int] = []
         for one in waiting:
@@ -154,13 +162,17 @@ class Office:
         except Error as error:
             self.done.refused.append(f"correction: {error}")
 
-    def _find_swaps(self, month: int, waiting: Iterable[Waiting]) -> None:
-        """Look up whether another device was put up where a register fell, as work orders come late."""
+    def _but_swaps(self, month: int, waiting: Iterable[Waiting]) -> list[Waiting]:
+        """Look up whether another device was put up where a value is odd, as work orders come late; return the rest."""
+        rest = []
         late = {place.number: (place, swap) for place, swap in self._late(month)}
         for one in waiting:
             found = late.get(self._town.of(one.job.meter.number).number)
             if found and one.job.meter.number == found[1].old and one.value is not None:
                 self.tell_swaps([found])
+            else:
+                rest.append(one)
+        return rest
 
     def _note(self, what: str, error: Error | None) -> None:
         if error is None:

@@ -139,18 +139,18 @@ def _by_place(found: Billed) -> Iterable[tuple[int, list[BillingLine]]]:
 
 def _wrong_uses(place: Place, lines: Sequence[BillingLine], town: Town) -> int:
     """Count the uses that are not those between two values, as anybody would compute them from the lines alone."""
-    wrong, when = 0, town.read_before(place.number, 0)
-    value = place.shows(when)
+    wrong, value = 0, place.shows(town.read_before(place.number, 0))
+    swaps = list(place.swaps)
     for line in lines:
         if line.value is None or line.read_at is None:
             continue
         use, at = 0, value
-        for swap in place.swaps:
-            if when < swap.when <= line.read_at:
-                use, at = use + _step(at, swap.final, place.size), swap.initial
+        while swaps and swaps[0].when.date() <= line.read_at.date() and line.meter != swaps[0].old:
+            swap = swaps.pop(0)
+            use, at = use + _step(at, swap.final, place.size), swap.initial
         use += _step(at, line.value, place.size)
         wrong += (line.registered_use, line.billed_use) != (use, use * place.multiplier)
-        value, when = line.value, line.read_at
+        value = line.value
     return wrong
 
 
