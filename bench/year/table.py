@@ -13,6 +13,7 @@ from bench.year.readers import Word
 from bench.year.score import Billed, billed, estimates, kept, mistakes, sums
 from bench.year.servers import Servers
 from metermt.config import is_url
+from metermt.quality import Flag
 
 
 def outcome(months: Sequence[Month], utility: Utility, servers: Servers, database: str) -> dict[str, Any]:
@@ -40,6 +41,7 @@ def outcome(months: Sequence[Month], utility: Utility, servers: Servers, databas
             "exported_twice": told.twice,
             "never_exported": told.never,
             "wrong_sums": told.wrong_sums,
+            "late": sum(Flag.LATE in line.flags for line in told.last.values()),
             "held_back": sum(month.held_back for month in months),
         },
         "mistakes": asdict(mistakes(months, told, town, Word.SLIP)),
@@ -88,6 +90,7 @@ def show(found: dict[str, Any], machine: dict[str, Any], console: Console) -> No
         ("doubled", str(found["doubled"])),
         ("lines for billing", f"{billing['lines']:,} in {billing['batches']} batches"),
         ("corrections among them", f"{billing['corrections']:,}"),
+        ("late readings among them", f"{billing['late']:,}"),
         ("exported twice", str(billing["exported_twice"])),
         ("never exported", str(billing["never_exported"])),
         ("wrong sums", str(billing["wrong_sums"])),
