@@ -1,68 +1,28 @@
 """Billing is given each result once, and what has changed since as a correction."""
 
 from dataclasses import replace
-from datetime import date, timedelta
+from datetime import timedelta
 from decimal import Decimal
 
 import pytest
-from conftest import CYCLE, NOW, make_place
+from billing_town import DECEMBER, NEXT_CYCLE, export, nothing_new, open_next
+from conftest import CYCLE
 from readers import Reader, as_office
 
 from metermt.billing import LineKind
-from metermt.calls import batches, cycles, opening, places, review
-from metermt.calls.batches import Batching, HeldBack, Lines, Scope
-from metermt.calls.desk import Desk
+from metermt.calls import batches, review
+from metermt.calls.batches import HeldBack, Lines, Scope
 from metermt.calls.review import Correction, Decisions, Reviewed, Said
 from metermt.decisions import Verdict
 from metermt.errors import ConfirmReading, DecisionError, RouteError
-from metermt.model import Role
 from metermt.quality import Quality
 
-NEXT_CYCLE = "2026-12"
 ODD, GOOD = 1_444, 1_150  # of meters that showed 1,132 last, in September, and use 12 a month
-DECEMBER = NOW + timedelta(days=25)
 
 
-@pytest.fixture(params=["sqlite_store", "shared_postgres_store"])
-def town(request, clock, demo_accounts, hasher):
-    """A desk with four meters that have a past, M3 with a multiplier, in an open cycle."""
-    store = request.getfixturevalue(request.param)
-    store.write(lambda tx: tx.accounts.put(demo_accounts))
-    desk = Desk(store, clock=clock)
-    there = [
-        make_place(f"M{n}", route="North" if n < 2 else "South", sequence=n, multiplier=Decimal(40 if n == 3 else 1))
-        for n in range(4)
-    ]
-    as_office(desk, places.import_places, places.Places(there))
-    first = date(2025, 11, 1)
-    past = [
-        places.Shown(f"M{n}", first + timedelta(days=30 * month), 1_000 + 12 * month)
-        for n in range(4)
-        for month in range(12)
-    ]
-    as_office(desk, places.import_history, places.Past(past))
-    as_office(desk, opening.open_cycle, opening.Opening(CYCLE))
-    return desk
-
-
-def export(desk, cycle=None, route=None):
-    """Make a batch; return its lines as meter, cycle, kind, previous, value, use, billed use."""
-    head = as_office(desk, batches.make_batch, Batching("csv", "", cycle, route), Role.SUPERVISOR)
-    lines = as_office(desk, batches.batch_lines, Lines(head.number), Role.SUPERVISOR)
-    assert [line.number for line in lines] == list(range(1, head.lines + 1))
-    assert sum(line.billed_use or 0 for line in lines) == head.sum_billed_use
-    return [
-        (line.meter, line.cycle, line.kind.value, line.previous, line.value, line.registered_use, line.billed_use)
-        for line in lines
-    ]
-
-
-def nothing_new(desk):
-    try:
-        export(desk)
-    except DecisionError as error:
-        return "There is nothing new for billing" in str(error)
-    return False
+@pytest.fixture
+def town(billing_town):
+    return billing_town
 
 
 def verified(reader, meter, value):
@@ -80,12 +40,6 @@ def decide(desk, verdict, value=None, why=""):
 
 def correct(desk, meter, value, cycle=None):
     as_office(desk, review.correct_reading, Correction(meter, value, "photograph", cycle))
-
-
-def open_next(desk, clock):
-    as_office(desk, cycles.close_cycle, cycles.Closing(CYCLE, force=True))
-    clock.now = DECEMBER
-    as_office(desk, opening.open_cycle, opening.Opening(NEXT_CYCLE))
 
 
 def read_in_december(desk, meter, value):

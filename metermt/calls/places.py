@@ -56,7 +56,9 @@ def import_history(turn: Turn, ask: Ask[Past]) -> list[Error | None]:
     shown = ask.request.shown
     places = turn.tx.places.find({one.meter for one in shown})
     today = turn.moment.astimezone().date()
-    outcomes: list[Error | None] = [_wrong(one, places.get(one.meter), today) for one in shown]
+    exchanges = turn.tx.places.exchanges(places)
+    days = {(meter, one.on) for meter, made in exchanges.items() for one in made}
+    outcomes: list[Error | None] = [_wrong(one, places.get(one.meter), today, days) for one in shown]
     good = [one for one, error in zip(shown, outcomes, strict=True) if error is None]
     turn.tx.places.add_history([(one.meter, Read(one.on, one.value, one.exchanged, one.estimated)) for one in good])
     return outcomes
@@ -71,8 +73,8 @@ def put_places(tx: Tx, places: Collection[Place], *, dry_run: bool = False) -> i
     return len(new)
 
 
-def _wrong(one: Shown, place: Place | None, today: date) -> RouteError | None:
-    """Return what is wrong with a reading of the past."""
+def _wrong(one: Shown, place: Place | None, today: date, exchanges: Collection[tuple[str, date]]) -> RouteError | None:
+    """Return what is wrong with a reading of the past; `exchanges` are the meters and days of exchanges."""
     if place is None:
         return RouteError(f"There is no meter {one.meter!r}: import its route first")
     if not 0 <= one.value <= place.meter.highest:
@@ -81,4 +83,6 @@ def _wrong(one: Shown, place: Place | None, today: date) -> RouteError | None:
         )
     if one.on > today:
         return RouteError(f"Invalid date {one.on}: it lies in the future")
+    if (one.meter, one.on) in exchanges:
+        return RouteError(f"On {one.on} the device of {one.meter} was exchanged: what was shown then is known")
     return None

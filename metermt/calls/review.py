@@ -13,6 +13,7 @@ from metermt.errors import DecisionError, Error, UnknownMeter
 from metermt.model import Reading, Role
 from metermt.quality import Billing, Quality
 from metermt.rules.answers import shown
+from metermt.rules.consumption import check_device
 from metermt.rules.history import Read
 from metermt.rules.limits import Limits
 from metermt.rules.looks import JobLimits
@@ -134,6 +135,7 @@ def correct_reading(turn: Turn, ask: Ask[Correction]) -> Cycle:
     when = datetime.combine(asked.on, time(12)).astimezone(UTC) if asked.on else None
     check_when(result, when, turn.moment)
     reading = put_by_office(result, asked.value, Quality.EDITED, ask.username, turn.moment, when)
+    _check_device(turn, result, reading)
     turn.tx.office.add([_decision(result, Verdict.EDIT, why, ask.username, turn.moment)])
     turn.tx.readings.add([(result.id, reading)])
     return Cycle(result.job.cycle)
@@ -164,9 +166,9 @@ class _Waiting:
             case Verdict.EDIT:
                 if said.value is None:
                     raise DecisionError("An edit wants the value that counts")
-                self._put.append(
-                    (result.id, put_by_office(result, said.value, Quality.EDITED, self._username, self._turn.moment))
-                )
+                reading = put_by_office(result, said.value, Quality.EDITED, self._username, self._turn.moment)
+                _check_device(self._turn, result, reading)
+                self._put.append((result.id, reading))
             case Verdict.REREAD:
                 if not self._cycles[result.job.cycle]:
                     raise DecisionError(
@@ -187,6 +189,12 @@ class _Waiting:
         less = Counter((cycles[job], username) for job, username in counted.items())
         tx.readings.count({one: -number for one, number in less.items()})
         tx.office.send_again(self._again)
+
+
+def _check_device(turn: Turn, result: Result, reading: Reading) -> None:
+    said, chain = reading.answer, turn.tx.batches.chains([result.id])[result.id]
+    on = cast(datetime, said.when).astimezone().date()
+    check_device(result.job.meter, cast(int, said.value), on, chain.exchanges)
 
 
 def _decision(result: Result, verdict: Verdict, why: str, username: str, now: datetime) -> Decision:
