@@ -224,7 +224,14 @@ def test_a_cycle_that_is_reopened_has_the_devices_of_now_read(town):
     assert uses(town) == [("N0", CYCLE, SHOWN, 3, 11, Decimal(11))]
 
 
-def test_an_exchange_wants_a_role_that_there_is(town):
-    put = make_place("Q1", route="North", sequence=7)
-    as_office(town, places.import_places, places.Places([put]))
-    assert exchange(town, "Q1", "Q2", 5, 0) == Exchanged([], []), "it has no job yet"
+def test_a_route_file_with_the_number_of_a_device_that_was_taken_down_is_refused(town):
+    exchange(town, "M0", "N0", 1_140, 0)
+    old = places.Places([make_place("M1", route="South"), make_place("M0", route="North")])
+    with pytest.raises(RouteError, match="M0 was exchanged for N0 on 2026-11-10: bring the file up to date"):
+        as_office(town, places.import_places, old)
+    assert sorted(town.store.read(lambda tx: tx.places.find(["M0", "N0"]))) == ["N0"]
+
+
+def test_a_place_without_a_job_is_exchanged_as_well(town):
+    as_office(town, places.import_places, places.Places([make_place("Q1", route="North", sequence=7)]))
+    assert exchange(town, "Q1", "Q2", 5, 0) == Exchanged([], [])

@@ -65,9 +65,15 @@ def import_history(turn: Turn, ask: Ask[Past]) -> list[Error | None]:
 
 
 def put_places(tx: Tx, places: Collection[Place], *, dry_run: bool = False) -> int:
-    """Keep what is new of places; return how many these are."""
+    """Keep what is new of places; return how many these are. Raises `RouteError` for a device that was taken down."""
     there = tx.places.find({place.meter.number for place in places})
     new = {place.meter.number: place for place in places if there.get(place.meter.number) != place}
+    if gone := tx.places.taken_down(new.keys() - there.keys()):
+        one = gone[min(gone)]
+        raise RouteError(
+            f"Meter {one.old_meter} was exchanged for {one.new_meter} on {one.on}: bring the file up to date, or, if it"
+            f" hangs at another place by now, say so first (metermt meters add {one.old_meter})"
+        )
     if not dry_run:
         tx.places.put(new.values())
     return len(new)
