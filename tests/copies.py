@@ -93,7 +93,8 @@ def fill_all_tables(place):
             head = BatchHead(number=1, made_at=NOW, lines=1, sum_billed_use=Decimal("0.5"))
             tx.batches.begin(head, "csv", "name = 'csv'")
             tx.batches.add(1, [Line(1, job, read.reading_id, "reading", "{}")], T0 + 1 / 3)
-            tx.office.exchange(Exchange(NOW.date(), "G1", 9, 0, 5, Decimal("0.1")), make_place("G2").meter, "adam", NOW)
+            taken_down = Exchange(NOW.date(), "G1", 9, 0, 5, Decimal("0.1"), "G2", "adam", NOW)
+            tx.office.exchange(taken_down, make_place("G2").meter)
             tx.notes.add_found([Found("E9", "", None, None, "in the barn", "adam", NOW)])
             tx.audit.add([Entry(at, "adam", "10.1.2.3", What.READING, "M00000", "", "", "5 \N{DOG}")])
 

@@ -25,8 +25,10 @@ from metermt.calls import (
     cycles,
     erasing,
     estimating,
+    exchanges,
     found,
     limits,
+    meters,
     notes,
     office,
     opening,
@@ -132,6 +134,12 @@ def test_every_call_that_keeps_something_is_on_record(sqlite_store, clock, demo_
         "submit_and_next": (Answer("M00002", None, "dog"), carol),
         "leave_note": (notes.Noted("M00000", "ring twice"), carol),
         "report_found": (found.FoundMeter("X1", "", None, None, "in the barn"), carol),
+        "accept_found": (found.Accepting(2, "North", 9),),
+        "dismiss_found": (found.Dismissing(1, "a water butt"),),
+        "add_meter": (make_place("P3"),),
+        "move_meter": (meters.Moving("P3", "South", 1),),
+        "switch_meter": (meters.Switching("P3", active=False),),
+        "exchange_meter": (exchanges.MeterExchange("P2", "P9", 7, 0, NOW.date()),),
         "decide": (review.Decisions([review.Said(3, Verdict.APPROVE)]),),
         "estimate_readings": (estimating.Estimating(meters=["M00004"], cycle=CYCLE, on=NOW.date()),),
         "correct_reading": (review.Correction("M00001", 7, "photograph"),),
@@ -149,6 +157,7 @@ def test_every_call_that_keeps_something_is_on_record(sqlite_store, clock, demo_
     }
     keep = {name for name, call in CALLS.items() if call.weight in (Weight.WRITE, Weight.LONG)}
     assert keep == asked.keys() | NOT_ON_RECORD.keys()
+    carol.ask(found.report_found, found.FoundMeter("X2", "", None, None, "in the shed"))
     for name, (request, *reader) in asked.items():
         before = len(told(desk))
         reader[0].ask(CALLS[name], request) if reader else as_office(desk, CALLS[name], request)

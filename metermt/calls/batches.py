@@ -11,8 +11,8 @@ from metermt.decisions import Result
 from metermt.errors import DecisionError
 from metermt.model import Role
 from metermt.quality import Billing
-from metermt.rules.billing import correcting, later_jobs, line_of
-from metermt.rules.consumption import Chain, waits_for
+from metermt.rules.billing import correcting, line_of
+from metermt.rules.consumption import Chain, came_after, waits_for
 from metermt.rules.cycles import check_there_is
 from metermt.store.base import Tx
 from metermt.store.billing import Line
@@ -176,7 +176,7 @@ def _add_part(turn: Turn, head: BatchHead, count: int, after: Place) -> _Part:
     ready = tx.batches.ready(_A_PART, after, head.cycle, head.route)
     chains = tx.batches.chains([result.id for result in ready])
     settled = [result for result in ready if not waits_for(result, chains[result.id])]
-    later = {job for result in settled for job in later_jobs(result, chains[result.id])}
+    later = {job for result in settled for job in came_after(result, chains[result.id])}
     billed = [one for one in tx.batches.results(later) if one.billing is Billing.BILLED]
     chains |= tx.batches.chains([one.id for one in billed])
     told = tx.batches.last_lines([one.id for one in (*settled, *billed)])

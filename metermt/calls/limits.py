@@ -15,7 +15,7 @@ from metermt.model import Job, Meter, Role
 from metermt.rules.cycles import check_there_is
 from metermt.rules.history import History, Read, history_of
 from metermt.rules.limits import Limits, limits_of, with_neighbours
-from metermt.rules.looks import JobLimits
+from metermt.rules.looks import JobLimits, is_reported
 from metermt.rules.seasons import season_of
 from metermt.rules.town import Town, town_of
 from metermt.store.base import Tx
@@ -138,7 +138,12 @@ def _keep(tx: Tx, cycle: str, part: list[Judged]) -> list[tuple[Job, Judged]]:
     numbers = [one.job.meter.number for one in part]
     ids = {one.meter: one.job for one in tx.jobs.standings(numbers) if one.cycle == cycle and not one.is_done}
     there = tx.jobs.find(cycle, ids)
-    kept = [(there[one.job.meter.number], one) for one in part if one.job.meter.number in there]
+    reported = {number for number, text in tx.jobs.limits(cycle, there).items() if is_reported(text)}
+    kept = [
+        (there[number], replace(one, limits=replace(one.limits, reported=True)) if number in reported else one)
+        for one in part
+        if (number := one.job.meter.number) in there
+    ]
     changed = ((job, replace(job, previous=now.job.previous, previous_date=now.job.previous_date)) for job, now in kept)
     tx.jobs.change(after for before, after in changed if before != after)
     tx.jobs.set_limits({ids[job.meter.number]: now.limits.as_text() for job, now in kept})

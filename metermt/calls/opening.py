@@ -52,7 +52,7 @@ def open_cycle(desk: Desk, ask: Ask[Opening]) -> Opened:
     if not desk.store.read(lambda tx: tx.jobs.cycles()).get(cycle, True):
         raise RouteError(f"Cycle {cycle} is closed: open a new one, or reopen it (metermt cycles reopen {cycle})")
     wanted = _jobs(desk, cycle, ask.request.routes)
-    there = desk.store.read(lambda tx: tx.jobs.find(cycle, [job.meter.number for job in wanted]))
+    there = desk.store.read(lambda tx: tx.places.in_cycle(cycle, [job.meter.number for job in wanted]))
     new = [job for job in wanted if job.meter.number not in there]
     walks = {job.route for job in new}
     whole = judged_by(desk, cycle, first_day, [job for job in wanted if job.route in walks])
@@ -86,7 +86,7 @@ def _jobs(desk: Desk, cycle: str, routes: list[str]) -> list[Job]:
 
 def _keep(tx: Tx, cycle: str, part: list[Judged]) -> None:
     """Keep some jobs with their limits, but for those that somebody else has added meanwhile."""
-    there = tx.jobs.find(cycle, [one.job.meter.number for one in part])
+    there = tx.places.in_cycle(cycle, [one.job.meter.number for one in part])
     new = {one.job.meter.number: one for one in part if one.job.meter.number not in there}
     notes = tx.notes.latest(new)
     tx.jobs.add(replace(one.job, note=notes.get(number, "")) for number, one in new.items())

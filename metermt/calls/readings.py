@@ -16,6 +16,7 @@ from metermt.errors import CallError, ConfirmReading, Error
 from metermt.model import Answer, Job, JobState, Lease, Reading, Role, Standing, Status
 from metermt.quality import Flag, Look
 from metermt.rules.answers import judged
+from metermt.rules.exchanges import exchanged_for
 from metermt.rules.handout import Wish
 from metermt.rules.looks import judged_at, quality_of
 from metermt.rules.reasons import by_name, coded, in_use
@@ -197,6 +198,9 @@ class Decisions:
             if not job_at_hand(self._standings.get(answer.meter, ()), answer, username, now)
         ]
         unnamed = {answer.meter for answer in lost if answer.cycle is None}
+        corrected = {meter for meter, there in self._standings.items() if there[-1].state is JobState.DONE}
+        doubtful = corrected | {answer.meter for answer in lost}
+        self._taken_down = self._turn.tx.places.taken_down(doubtful) if doubtful else {}
         self._closed_hands = jobs.closed_hands(unnamed) if unnamed else {}
         named = any(answer.cycle is not None for answer in lost)
         self._cycles = jobs.cycles() if named else {}
@@ -222,6 +226,8 @@ class Decisions:
             check_same_answer(first, answer)
             return first
         closed = self._closed_cycle_of(username, answer)
+        if closed is None and (exchange := self._taken_down.get(answer.meter)):
+            raise exchanged_for(exchange)
         standing = job_meant(
             self._standings.get(answer.meter, ()), answer, username, self._turn.now, closed, self._cycles
         )

@@ -14,6 +14,7 @@ from metermt.errors import DecisionError, Error, UnknownMeter
 from metermt.model import Reading, Role
 from metermt.quality import Billing, Quality
 from metermt.rules.answers import shown
+from metermt.rules.consumption import check_device
 from metermt.rules.history import Read
 from metermt.rules.limits import Limits
 from metermt.rules.looks import JobLimits
@@ -135,6 +136,7 @@ def correct_reading(turn: Turn, ask: Ask[Correction]) -> Cycle:
     check_when(result, asked.on, turn.moment, turn.tx.batches.chains([result.id])[result.id])
     when = noon_of(asked.on, turn.moment) if asked.on else None
     reading = put_by_office(result, asked.value, Quality.EDITED, ask.username, turn.moment, when)
+    _check_device(turn, result, reading)
     turn.tx.office.add([_decision(result, Verdict.EDIT, why, ask.username, turn.moment)])
     turn.tx.readings.add([(result.id, reading)])
     record_decision(turn, ask, result, f"{Verdict.EDIT}: {why}", asked.value)
@@ -166,9 +168,9 @@ class _Waiting:
             case Verdict.EDIT:
                 if one.value is None:
                     raise DecisionError("An edit wants the value that counts")
-                self._put.append(
-                    (result.id, put_by_office(result, one.value, Quality.EDITED, self._username, self._turn.moment))
-                )
+                reading = put_by_office(result, one.value, Quality.EDITED, self._username, self._turn.moment)
+                _check_device(self._turn, result, reading)
+                self._put.append((result.id, reading))
             case Verdict.ESTIMATE:
                 raise DecisionError("Estimates are made by estimate_readings")
             case Verdict.REREAD:
@@ -201,6 +203,12 @@ def record_decision(turn: Turn, ask: Ask[Any], result: Result, what: str, value:
     after = what if value is None else f"{said(cycle, value)} ({what})"
     whom = reading.username if reading else ""
     turn.record(ask, What.DECISION, result.job.meter.number, whom=whom, before=before, after=after)
+
+
+def _check_device(turn: Turn, result: Result, reading: Reading) -> None:
+    said, chain = reading.answer, turn.tx.batches.chains([result.id])[result.id]
+    on = cast(datetime, said.when).astimezone().date()
+    check_device(result.job.meter, cast(int, said.value), on, chain.exchanges)
 
 
 def _decision(result: Result, verdict: Verdict, why: str, username: str, now: datetime) -> Decision:

@@ -1,13 +1,12 @@
 """What billing is told of a result. Pure functions over facts."""
 
-from collections.abc import Sequence
 from dataclasses import replace
 from typing import cast
 
 from metermt.billing import BillingLine, LineKind
 from metermt.decisions import Result
 from metermt.model import Reading
-from metermt.rules.consumption import Chain, before, order_of, read_at, use_between
+from metermt.rules.consumption import Chain, before, read_at, use_between
 
 
 def line_of(result: Result, chain: Chain, batch: int, number: int) -> BillingLine:
@@ -55,9 +54,3 @@ def correcting(line: BillingLine, told: BillingLine) -> BillingLine | None:
         corrected_value=told.value,
         corrected_use=told.billed_use,
     )
-
-
-def later_jobs(result: Result, chain: Chain) -> Sequence[int]:
-    """Return the jobs of the place that were read after this one, by id: the next use begins where this one ends."""
-    here = order_of(result)
-    return [link.job for link in chain.links if link.order and link.order > here]

@@ -56,7 +56,7 @@ class PostgresTx(Tx):
         self.notes = SqlNotes(sql)
         self.settings = SqlSettings(sql)
         lock = " FOR NO KEY UPDATE OF jobs" if sql.writes else ""
-        self.office = SqlOffice(sql, lock)
+        self.office = PostgresOffice(sql, lock)
         self.batches = SqlBatches(sql, lock)
         self.audit = PostgresAudit(sql)
 
@@ -186,7 +186,7 @@ class PostgresJobs(SqlJobs):
 
     def _wait_for_all_who_write(self) -> None:
         """Be the only one who writes, until the transaction ends; what others have kept is seen from here on."""
-        self._sql.rows("SELECT pg_advisory_xact_lock(?)", CLOSING)
+        self._sql.rows(_ALONE, CLOSING)
 
 
 # One after the other, as an import asks for thousands, of a cycle that was empty when this was planned. OFFSET 0, or it
@@ -195,6 +195,7 @@ _FIND = f"""
     SELECT found.* FROM unnest(?::text[]) AS wanted(meter)
     CROSS JOIN LATERAL (SELECT {JOB} FROM jobs WHERE cycle = ? AND meter = wanted.meter OFFSET 0) AS found
 """
+_ALONE = "SELECT pg_advisory_xact_lock(?)"
 _STILL_UNREAD = "SELECT id FROM jobs WHERE id {among} AND reading IS NULL"
 _FREE = {
     (state, reverse): f"""
@@ -207,6 +208,13 @@ _FREE = {
     for reverse in (False, True)
 }
 _STANDINGS = in_sql.STANDINGS.replace("SELECT ", "SELECT jobs.reading, jobs.leased, ", 1)
+
+
+class PostgresOffice(SqlOffice):
+    """Places and jobs that others look at."""
+
+    def alone(self) -> None:
+        self._sql.rows(_ALONE, CLOSING)
 
 
 class PostgresLeases(SqlLeases):

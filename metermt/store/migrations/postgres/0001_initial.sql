@@ -176,6 +176,7 @@ CREATE TABLE exchanges (
     made_at    TEXT NOT NULL
 );
 CREATE INDEX exchanges_at ON exchanges (place);
+CREATE INDEX exchanges_of ON exchanges (old_meter);
 
 -- What billing was given at once.
 CREATE TABLE batches (
@@ -249,7 +250,11 @@ CREATE TABLE found (
     reading  BIGINT,
     location TEXT NOT NULL,
     username TEXT COLLATE "C" NOT NULL REFERENCES users,
-    found_at TEXT NOT NULL
+    found_at TEXT NOT NULL,
+    verdict    TEXT NOT NULL DEFAULT '', -- empty: nobody has decided of it
+    why        TEXT NOT NULL DEFAULT '',
+    decided_by TEXT, -- empty: somebody who worked on the database itself
+    decided_at TEXT
 );
 -- Who is told nothing, as the link has broken, says it again.
 CREATE UNIQUE INDEX found_once
