@@ -17,7 +17,7 @@ from bench.year.town import at
 from metermt.client import MeterClient
 from metermt.errors import ConfirmReading, Error
 from metermt.model import Answer, Job
-from metermt.sending import to_send
+from metermt.sending import new_key
 
 _processes = multiprocessing.get_context("fork")
 PATIENCE = 120.0
@@ -149,7 +149,7 @@ class _Reader:
             _note(kept, outcomes)
             asked = [said for said, error in zip(kept, outcomes, strict=True) if isinstance(error, ConfirmReading)]
             for said in asked:
-                said.asked, said.key = True, self._key(said)
+                said.asked, said.key = True, new_key()
             _note(asked, client.submit_readings(map(_answer, asked)))
             client.logout()
         self._count(len(kept))
@@ -173,11 +173,11 @@ class _Reader:
             try:
                 return client.submit_and_next(_answer(said)).job
             except ConfirmReading:
-                said.asked, said.value, said.key = True, said.typed.again, self._key(said)
+                said.asked, said.value, said.key = True, said.typed.again, new_key()
             try:
                 return client.submit_and_next(_answer(said)).job
             except ConfirmReading:  # what they saw the second time is odd, too
-                said.key = self._key(said)
+                said.key = new_key()
             return client.submit_and_next(_answer(said)).job
         except Error as error:
             said.error = f"{type(error).__name__}: {error}"
@@ -190,13 +190,7 @@ class _Reader:
         self._visits[where] += 1
         when = when.replace(microsecond=0)
         typed = self._habits.type(job, self._name, half.month, when, visit)
-        said = Said(job.meter.number, job.cycle, self._name, when, typed, "", typed.value)
-        said.key = self._key(said)
-        return said
-
-    @staticmethod
-    def _key(said: Said) -> str:
-        return to_send(Answer(said.meter, said.value, when=said.when)).key  # type: ignore[no-any-return]
+        return Said(job.meter.number, job.cycle, self._name, when, typed, new_key(), typed.value)
 
     def _client(self, addresses: list[str]) -> MeterClient:
         client = MeterClient(servers=addresses, timeout=PATIENCE)

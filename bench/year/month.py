@@ -66,7 +66,7 @@ class Utility:
         happened.missing = office.estimate_missing(cycle)
         self._send_late(happened)
         office.review(cycle, month, again=False)
-        self.office.tell_late(month)
+        office.tell_late(month)
         self._export(happened)
         happened.held_back = office.held_back()
         office.client.close_cycle(cycle, force=True)

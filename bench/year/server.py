@@ -43,7 +43,7 @@ def _store_of(database: str) -> type[Store]:
 
 def _set_clock(store: type[Store], clock: Clock) -> None:
     its_own = store.clock
-    store.clock = lambda self: its_own(self) + clock.ahead
+    store.clock = lambda self: its_own(self) + clock.ahead  # type: ignore[method-assign]
 
 
 if __name__ == "__main__":

@@ -87,7 +87,7 @@ class Place:
     @property
     def size(self) -> int:
         """How many values the register has."""
-        return 10**self.kind.dials
+        return int(10**self.kind.dials)
 
     @property
     def usual(self) -> float:
