@@ -86,6 +86,8 @@ def show(found: dict[str, Any], machine: dict[str, Any], console: Console) -> No
     rows: list[tuple[str, str]] = [
         ("database", f"{found['database']}, two servers in {two} cycles, {found['servers_killed']} killed"),
         ("readings accepted", f"{found['readings']:,}"),
+        ("refused to readers", ", ".join(f"{number} {name}" for name, number in found["refused"].items()) or "0"),
+        ("refused to the office", f"{found['office_refused']} {found['office_refusals'] or ''}".strip()),
         ("lost", str(found["lost"])),
         ("doubled", str(found["doubled"])),
         ("lines for billing", f"{billing['lines']:,} in {billing['batches']} batches"),
