@@ -88,11 +88,16 @@ class Office:
     # --- review
 
     def review(self, cycle: str, month: int, *, again: bool) -> int:
-        """Decide of all that waits; with `again` there are days left for second visits. Returns how many of these."""
+        """Decide of what waits; return how many second visits there are to be.
+
+        With `again` there are days left for those. Then what has no value waits: estimates are made once a cycle.
+        """
         waiting = self._but_swaps(month, self.client.list_waiting())
         decisions: list[Said] = []
         estimates: list[int] = []
         for one in waiting:
+            if one.value is None and again:
+                continue
             said = self._decide(one, again=again and one.job.cycle == cycle)
             if said.verdict is Verdict.ESTIMATE:
                 estimates.append(said.reading)
