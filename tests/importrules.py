@@ -44,7 +44,7 @@ FLOORS = (
             "store.groups",
             "store.office",
             "store.billing",
-            "store.billing",
+            "store.overview",
             "store.people",
             "store.settings",
             "store.sites",

@@ -17,6 +17,7 @@ _COMMANDS = {
     "users": "metermt.cli.users",
     "routes": "metermt.cli.routes",
     "cycles": "metermt.cli.cycles",
+    "progress": "metermt.cli.progress",
     "history": "metermt.cli.history",
     "limits": "metermt.cli.limits",
     "readings": "metermt.cli.readings",

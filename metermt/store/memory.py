@@ -25,6 +25,7 @@ from metermt.store.memory_places import MemoryPlaces
 from metermt.store.memory_settings import MemorySettings
 from metermt.store.memory_walks import MemoryWalks
 from metermt.store.office import Office
+from metermt.store.overview import Overview
 from metermt.store.people import Accounts, Servers
 
 T = TypeVar("T")
@@ -209,6 +210,7 @@ class MemoryStore(Store):
             MemorySettings(facts),
             cast(Office, _NoOffice()),
             cast(Batches, _NoOffice()),
+            cast(Overview, _NoOffice()),
         )
 
     def read(self, work: Callable[[Tx], T]) -> T:

@@ -8,6 +8,7 @@ from metermt.store.sql.jobs import SqlJobs
 from metermt.store.sql.leases import SqlLeases
 from metermt.store.sql.notes import SqlNotes
 from metermt.store.sql.office import SqlOffice
+from metermt.store.sql.overview import SqlOverview
 from metermt.store.sql.places import SqlPlaces
 from metermt.store.sql.readings import SqlReadings
 from metermt.store.sql.servers import SqlServers
@@ -31,4 +32,5 @@ def transaction_on(sql: Sql) -> Tx:
         SqlSettings(sql),
         SqlOffice(sql),
         SqlBatches(sql),
+        SqlOverview(sql),
     )
