@@ -25,6 +25,7 @@ FLOORS = (
             "printable",
             "progress",
             "quality",
+            "report",
             "stops",
             "version",
         ),

@@ -16,6 +16,7 @@ from metermt.calls import (
     progress,
     reasons,
     replay,
+    report,
     review,
     settings,
     unread,
@@ -27,6 +28,7 @@ from metermt.errors import Error
 from metermt.fieldnotes import Found, Note, Reason
 from metermt.model import Assignment
 from metermt.progress import RouteProgress, Unread, Work
+from metermt.report import Report
 
 
 class OfficeCalls(MakesCalls):
@@ -78,6 +80,10 @@ class OfficeCalls(MakesCalls):
         Ask every few seconds at most: it counts the jobs. Raises `RouteError` if there is no such open cycle.
         """
         return self.call(progress.show_progress, progress.ProgressOf(cycle))
+
+    def make_report(self, cycle: str) -> Report:
+        """Return what became of a cycle, open or closed. Raises `RouteError` if there is no such cycle."""
+        return self.call(report.make_report, cycles.Cycle(cycle))
 
     def assign_route(self, route: str, usernames: Iterable[str], *, reverse: bool = False) -> None:
         """Give a route to readers, with `reverse` from its end: they get its jobs, nobody else does, and no others.

@@ -25,6 +25,7 @@ _COMMANDS = {
     "review": "metermt.cli.review",
     "export": "metermt.cli.export",
     "batches": "metermt.cli.batches",
+    "report": "metermt.cli.report",
     "reasons": "metermt.cli.reasons",
     "notes": "metermt.cli.notes",
     "meters": "metermt.cli.meters",
