@@ -85,8 +85,8 @@ def test_a_report_says_what_each_reader_has_sent(town):
     adam, carol = report_on(town).readers
     assert (carol.username, carol.readings, carol.reasons, carol.flags) == ("carol", 1, {"dog": 1}, {"high": 1})
     assert (carol.overrides, carol.corrections, carol.replaced) == (1, 1, 0)
-    assert (carol.most_a_day, carol.busiest_day, carol.is_beyond_people) == (3, date(2026, 11, 10), False)
-    assert carol.an_hour == pytest.approx(30)
+    assert (carol.most_a_day, carol.busiest_day, carol.is_beyond_people) == (2, date(2026, 11, 10), False)
+    assert carol.an_hour == pytest.approx(20)  # at two meters, three minutes apart
     assert (adam.readings, adam.corrections, adam.replaced) == (1, 0, 1)
 
 

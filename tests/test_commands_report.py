@@ -71,7 +71,7 @@ def test_a_page_has_whatever_was_named_as_a_text_and_fetches_nothing(made):
     assert addresses == {"http://www.w3.org/2000/svg"}  # the name of what a chart is, which nobody fetches
     assert not re.search(r"\b(src|href|on\w+)=|url\(|@import", page)
     root = ET.fromstring(re.sub(r"<!DOCTYPE html>|<meta[^>]*>", "", page))  # every element is closed
-    assert len(root.findall(".//{http://www.w3.org/2000/svg}svg")) == 4  # two of the sixty routes
+    assert len(root.findall(".//{http://www.w3.org/2000/svg}svg")) == 7  # five of the sixty routes
 
 
 def test_hints_accuse_nobody(made):

@@ -27,9 +27,13 @@ class Row(NamedTuple):
     numbers: Sequence[str]
 
 
-def bars(title: str, rows: Sequence[Row]) -> str:
-    """Return bars from 0, the longest of which is as long as there is room; `title` is for who cannot see it."""
-    most = max((sum(part.value for part in bar) for row in rows for bar in row.bars), default=0) or 1
+def longest(rows: Sequence[Row]) -> float:
+    """Return the sum of the longest bar, at least a little."""
+    return max((sum(part.value for part in bar) for row in rows for bar in row.bars), default=0) or 1
+
+
+def bars(title: str, rows: Sequence[Row], most: float) -> str:
+    """Return bars from 0, for which there is room up to `most`; `title` is for who cannot see them."""
     room = WIDTH - _LABELS - _VALUES
     drawn, top = [], 4.0
     for row in rows:

@@ -4,11 +4,11 @@ from collections.abc import Iterable, Sequence
 from html import escape
 
 from metermt.cli import reportwords as words
-from metermt.cli.reportcharts import Part, Row, bars
+from metermt.cli.reportcharts import Part, Row, bars, longest
 from metermt.printable import counted, printable
 from metermt.report import Report
 
-_ROWS = 32  # of a chart: more do not fit on a page
+_ROWS = 12  # of a chart, which no page ends within: with more of them pages would have gaps
 _NOW, _THEN = "#2b6cb0", "#a0aec0"
 _STYLE = """
 @page { size: A4; margin: 15mm }
@@ -19,6 +19,7 @@ table { border-collapse: collapse; width: 100%; font-variant-numeric: tabular-nu
 th, td { padding: 2px 5px; text-align: right; border-bottom: 1px solid #ddd; vertical-align: top }
 th { font-weight: 600; border-color: #888 } th.text, td.text { text-align: left; overflow-wrap: anywhere }
 tr { break-inside: avoid } thead { display: table-header-group }
+.key { break-after: avoid }
 .key span { display: inline-block; margin-right: 1.2em } .key i { display: inline-block; width: 10px; height: 10px;
 margin-right: 4px; border: 1px solid #888 } .small { color: #555; font-size: 12px }
 @media print { body { margin: 0; padding: 0; max-width: none; -webkit-print-color-adjust: exact;
@@ -48,10 +49,8 @@ def page_of(report: Report) -> str:
 def _shares(report: Report) -> str:
     found, total = words.shares(report), report.shares.total
     rows = [(name, str(number), words.percent(number, total)) for name, number in found.items()]
-    chart = bars(
-        "What counts",
-        [Row(name, [[Part(name, number, words.COLOURS[name])]], [str(number)]) for name, number in found.items()],
-    )
+    parts = [Row(name, [[Part(name, number, words.COLOURS[name])]], [str(number)]) for name, number in found.items()]
+    chart = _charts("What counts", parts)
     return f"<h2>{counted(total, 'job')}</h2>{chart}{_table(('result', 'jobs', 'share'), rows, texts=(0,))}"
 
 
@@ -110,9 +109,10 @@ def _estimated(report: Report) -> str:
 
 
 def _charts(title: str, rows: Sequence[Row]) -> str:
-    """Return as many charts as it takes for each to fit on a page."""
+    """Return as many charts, of one scale, as it takes for each to fit on a page."""
     safe = [row._replace(name=_shown(row.name)) for row in rows]
-    return "".join(bars(title, safe[place : place + _ROWS]) for place in range(0, len(safe), _ROWS))
+    most = longest(safe)
+    return "".join(bars(title, safe[place : place + _ROWS], most) for place in range(0, len(safe), _ROWS))
 
 
 def _key(*names: tuple[str, str]) -> str:

@@ -67,7 +67,7 @@ class CycleSums:
 
     def shares(self, *, jobs: int, is_open: bool) -> Shares:
         """Return what counts of so many jobs."""
-        not_read = jobs - self.qualities.total()
+        not_read = max(jobs - self.qualities.total(), 0)  # of an open cycle jobs may be taken out meanwhile
         return Shares(
             actual=self.qualities[Quality.ACTUAL],
             verified=self.qualities[Quality.VERIFIED],
@@ -120,11 +120,9 @@ class CycleSums:
         return found
 
     def _add_sent(self, one: Reading, later: Sequence[Reading]) -> None:
-        sent = self._sent[one.username]
-        sent.times.append(_when(one))
         if one.answer.value is None or not later:
             return
-        after = later[0]
+        sent, after = self._sent[one.username], later[0]
         if after.quality not in _OFFICE and after.username == one.username:
             sent.corrections += 1
         elif after.answer.value not in (None, one.answer.value):
@@ -133,6 +131,7 @@ class CycleSums:
     def _add_last(self, last: Reading) -> None:
         """Count what somebody has said last of a job."""
         sent = self._sent[last.username]
+        sent.times.append(_when(last))
         if last.answer.value is None:
             sent.reasons[last.code or OTHER] += 1
         else:
