@@ -124,6 +124,7 @@ ARGUMENTS = {
     ("cycles", "open"): (CYCLE,),
     ("cycles", "close"): (CYCLE,),
     ("cycles", "reopen"): (CYCLE,),
+    ("report",): (CYCLE,),
     ("routes", "assign"): ("North", "carol"),
     ("routes", "unassign"): ("North", "carol"),
     ("limits", "set"): ("2",),

@@ -37,7 +37,8 @@ def report(cycle: str, file: Path | None, as_json: bool, open_office: Opening) -
         typed twice  values beyond the limits that they have typed twice
         corrected    values that they have replaced themselves
         replaced     values that somebody else, or the office, has replaced
-        an hour      stops, while they were at work; then the most a day and the most within a minute
+        an hour      stops, while they were at work
+        most a day   stops; then the most within a minute
 
     \b
     Example:
