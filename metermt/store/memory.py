@@ -26,6 +26,7 @@ from metermt.store.memory_places import MemoryPlaces
 from metermt.store.memory_settings import MemorySettings
 from metermt.store.memory_walks import MemoryWalks
 from metermt.store.office import Office
+from metermt.store.overview import Overview
 from metermt.store.people import Accounts, Servers
 
 T = TypeVar("T")
@@ -221,6 +222,7 @@ class MemoryStore(Store):
             cast(Office, _NoOffice()),
             cast(Batches, _NoOffice()),
             cast(Audit, _NoAudit()),
+            cast(Overview, _NoOffice()),
         )
 
     def read(self, work: Callable[[Tx], T]) -> T:
