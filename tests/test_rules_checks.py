@@ -1,12 +1,12 @@
 """The checks at the meter, each at its boundary, just below and just above."""
 
-from dataclasses import replace
 from datetime import timedelta
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from meterfacts import FIRST, limits_for, next_day, read_monthly
+from msgspec.structs import replace
 
 from metermt.errors import SettingError
 from metermt.quality import Cause, Flag, Judgement

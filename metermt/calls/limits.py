@@ -1,10 +1,12 @@
 """By what values are judged: computed from the history of all meters, and stored with the jobs of a cycle."""
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import date
 from functools import partial
 from itertools import groupby
+
+from msgspec.structs import replace
 
 from metermt.calls.desk import Desk
 from metermt.calls.settings import sensitivity_of

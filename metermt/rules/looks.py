@@ -5,10 +5,11 @@ verified; another one is judged afresh. The same key again is no second look, bu
 """
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 from datetime import UTC, date, datetime, time
 from functools import lru_cache
 from typing import cast
+
+from msgspec import Struct
 
 from metermt.errors import ConfirmReading
 from metermt.model import Answer, Standing
@@ -36,9 +37,8 @@ _CAUSES = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class JobLimits:
-    """All that an answer for a job is judged by: stored with the job as a text, some 400 bytes.
+class JobLimits(Struct, frozen=True, array_like=True):
+    """All that an answer for a job is judged by: stored with the job as a text (see `Limits`), some 200 bytes.
 
     `first_day` is that of its cycle. An inactive meter is expected to use nothing. `sensitivity` is the office's
     setting (see `metermt.rules.limits`). `estimated_on` is the day of the last estimate since the last actual reading,
