@@ -40,7 +40,7 @@ _TALLIES = f"INSERT INTO tallies SELECT '{CYCLE}', username, count(*) FROM readi
 _TABLES = (
     "metermt_schema, users, sessions, servers, login_failures, cycles, tallies, places, history, assignments, jobs,"
     " leases, readings, limits, looks, reasons, notes, found, settings, decisions, exchanges,"
-    " batches, batch_lines"
+    " batches, batch_lines, audit, unsealed, names"
 )
 
 

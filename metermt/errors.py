@@ -12,9 +12,10 @@
     │   ├── InvalidReason       too long, with control characters, an unknown code, or none to send a reading with
     │   ├── InvalidTime         unreadable, or in the future
     │   ├── InvalidKey          not a key, or a key used for another reading
-    │   ├── InvalidReport       a note, or a meter that was found, cannot be taken as it is
+    │   ├── InvalidReport       a note, a meter that was found, or an exchange cannot be taken as it is
     │   ├── UnknownMeter        no such meter in the open cycles
     │   │   ├── CycleClosed     its job was in a cycle that is closed
+    │   │   ├── MeterExchanged  another device hangs there now
     │   │   └── UnknownCycle    there is no cycle of that name
     │   ├── MeterLeased         another reader is reading this meter now
     │   └── AlreadyRead         another reader has read this meter this cycle
@@ -143,11 +144,7 @@ class InvalidKey(SubmissionError):
 
 
 class InvalidReport(SubmissionError):
-    """A note about a place, or a report of a meter that was found, is empty, too long, or makes no sense.
-
-    `details["field"]` says which part of it: `text` of a note, or `number`, `kind`, `dials`, `reading` or `where` of a
-    report.
-    """
+    """A note or a report makes no sense; `details["field"]` says which part of it, if that can be said."""
 
     code = "invalid-report"
 
@@ -168,6 +165,12 @@ class UnknownCycle(UnknownMeter):
     """The reading names a cycle that there is not."""
 
     code = "unknown-cycle"
+
+
+class MeterExchanged(UnknownMeter):
+    """The device was taken down, and `details["new"]` hangs there now, since the day `details["on"]`."""
+
+    code = "meter-exchanged"
 
 
 class MeterLeased(SubmissionError):

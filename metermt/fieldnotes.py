@@ -12,6 +12,9 @@ from metermt.printable import has_control_characters
 MAX_NOTE = 200
 """Characters in a note, and in the words that say where a meter was found."""
 
+ACCEPTED, DISMISSED = "accepted", "dismissed"
+"""What the office decides of meters that were found."""
+
 _CODE = re.compile(r"[a-z][a-z0-9-]{0,31}")
 _SHOWN = 60  # characters of a refused text
 
@@ -58,7 +61,8 @@ class Note:
 class Found:
     """A meter that was found and is on no list, at a time in UTC.
 
-    `dials` and `reading` are None where they could not be seen, `kind` is empty; `where` is in the reader's words.
+    `dials` and `reading` are None where they could not be seen, `kind` is empty; `where` is in the reader's words. `id`
+    names it when it is decided.
     """
 
     number: str
@@ -68,6 +72,7 @@ class Found:
     where: str
     username: str
     found_at: datetime
+    id: int = 0
 
 
 def check_note(text: str) -> str:

@@ -5,18 +5,22 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from threading import Event, Thread
 
+from metermt.calls.audit import seal
 from metermt.calls.desk import Desk
 from metermt.calls.servers import BEAT_SECONDS, say_alive, say_goodbye
 from metermt.errors import StoreAway, StoreError
 
 _log = logging.getLogger("metermt.server")
 
+_PARTS = 20  # of what is on record, sealed at a time: others must not take this server for dead meanwhile
+
 
 @contextmanager
 def heartbeat(desk: Desk, watch: Callable[[], None] = lambda: None) -> Iterator[None]:
     """Say that the server of this desk is alive, every few seconds until the block ends, and goodbye then.
 
-    As often `watch` is called, and what the log has to tell of the last minute is told. What sessions hold that were
+    As often `watch` is called, what the log has to tell of the last minute is told, and what was put on record gets its
+    place in the chain. What sessions hold that were
     connected to it in an earlier life is left to their readers first. Raises `StoreError`.
     """
     ending = Event()
@@ -30,6 +34,7 @@ def heartbeat(desk: Desk, watch: Callable[[], None] = lambda: None) -> Iterator[
                 desk.journal.tell_counts()
                 watch()
                 beat()
+                seal(desk.store, _PARTS)
             except StoreAway:  # the store has logged it
                 continue
             except StoreError as error:

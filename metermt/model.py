@@ -318,6 +318,9 @@ class Standing:
     """What a value is judged by, as `metermt.rules.limits` writes it; None for nothing."""
     look: Look | None = None
     """What somebody was asked to look at once more, and has not sent since."""
+    value: int | None = None
+    """That of the reading that counts, as the next one."""
+    reason: str = ""
 
     @property
     def is_done(self) -> bool:

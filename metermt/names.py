@@ -1,7 +1,9 @@
 """What numbers of meters, names of users and cycles, and short texts may look like."""
 
 import re
+from collections.abc import Iterable
 from functools import lru_cache
+from itertools import count
 
 from metermt.errors import RouteError
 from metermt.printable import has_control_characters
@@ -12,6 +14,7 @@ MAX_TEXT = 200
 _METER_NUMBER = re.compile(r"[A-Z0-9][A-Z0-9./-]{0,31}")
 _CYCLE = re.compile(r"[0-9A-Za-z][0-9A-Za-z-]{0,15}")
 _USERNAME = re.compile(r"[a-z][a-z0-9._-]{0,31}")
+_PSEUDONYM = "erased-"
 
 
 def check_text(what: str, text: str) -> None:
@@ -32,6 +35,17 @@ def is_meter_number(text: str) -> bool:
 def is_username(text: str) -> bool:
     """Tell whether this can be a user name."""
     return bool(_USERNAME.fullmatch(text))
+
+
+def is_pseudonym(username: str) -> bool:
+    """Tell whether this stands for somebody whose name was erased; nobody else can have such a name."""
+    return username.startswith(_PSEUDONYM)
+
+
+def new_pseudonym(taken: Iterable[str]) -> str:
+    """Return the next one, but for those that are taken."""
+    there = set(taken)
+    return next(name for number in count(1) if (name := f"{_PSEUDONYM}{number}") not in there)
 
 
 @lru_cache(maxsize=16)  # a file has a million jobs of one cycle

@@ -30,6 +30,8 @@ class Flag(StrEnum):
     NO_HISTORY = "no-history"
     LATE = "late"
     """It came when its job was missed, or estimated."""
+    EXCHANGED = "exchanged"
+    """A reader has told that another device hangs there since the last reading."""
 
 
 class Cause(StrEnum):

@@ -27,7 +27,7 @@ from metermt.store.postgres.store import PostgresStore
 from metermt.store.sqlite.store import SqliteStore
 
 # Fixtures for the tests of calls, of servers, of commands, and of programs in a terminal.
-pytest_plugins = ["readers", "server_fixtures", "commands", "terminals", "postgres", "postgres_faults"]
+pytest_plugins = ["readers", "billing_town", "server_fixtures", "commands", "terminals", "postgres", "postgres_faults"]
 
 DEADLINE = 20  # seconds; nothing here takes two, so only a deadlock gets there
 NOW = datetime(2026, 11, 20, 10, 0, tzinfo=UTC)

@@ -9,7 +9,9 @@ import psycopg
 from conftest import CYCLE, NOW, OTHER_CYCLE, T0, import_jobs, make_job, make_place, make_reading
 from databases import fill
 
+from metermt.audit import Entry, What
 from metermt.billing import BatchHead
+from metermt.calls.audit import seal
 from metermt.config import is_url
 from metermt.decisions import Decision, Setting, Verdict
 from metermt.fieldnotes import Found, Note, Reason
@@ -65,6 +67,7 @@ def foreign_keys(url):
 
 def fill_all_tables(place):
     """Put something into every table of a database, with ids that are not consecutive."""
+    at = NOW.isoformat()
     with open_store(place) as store:
         fill(store, 20)
         import_jobs(store, OTHER_CYCLE, [make_job("G1", OTHER_CYCLE, address='Größe 3, "left" \\N')])
@@ -90,10 +93,16 @@ def fill_all_tables(place):
             head = BatchHead(number=1, made_at=NOW, lines=1, sum_billed_use=Decimal("0.5"))
             tx.batches.begin(head, "csv", "name = 'csv'")
             tx.batches.add(1, [Line(1, job, read.reading_id, "reading", "{}")], T0 + 1 / 3)
-            tx.office.exchange(Exchange(NOW.date(), "G1", 9, 0, 5, Decimal("0.1")), make_place("G2").meter, "adam", NOW)
+            taken_down = Exchange(NOW.date(), "G1", 9, 0, 5, Decimal("0.1"), "G2", "adam", NOW)
+            tx.office.exchange(taken_down, make_place("G2").meter)
             tx.notes.add_found([Found("E9", "", None, None, "in the barn", "adam", NOW)])
+            tx.audit.add([Entry(at, "adam", "10.1.2.3", What.READING, "M00000", "", "", "5 \N{DOG}")])
 
         store.write(more)
+        seal(store)
+        store.write(
+            lambda tx: tx.audit.add([Entry(NOW.isoformat(), "", "", What.SETTING, "sensitivity", "adam", "1", "2")])
+        )
     return place
 
 

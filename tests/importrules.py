@@ -16,6 +16,7 @@ FLOORS = (
     (
         "floor 0",
         (
+            "audit",
             "billing",
             "decisions",
             "errors",
@@ -42,8 +43,8 @@ FLOORS = (
         (
             "store.base",
             "store.groups",
+            "store.audit",
             "store.office",
-            "store.billing",
             "store.billing",
             "store.people",
             "store.settings",

@@ -23,6 +23,7 @@ from metermt.store.postgres.store import THREADS, PostgresStore
 
 _PLACE = "METERMT_TEST_POSTGRES"  # where the folder of this run is, for those who run the tests side by side
 _TABLES = (
+    *("audit", "unsealed", "names"),
     *("batch_lines", "batches", "exchanges", "decisions"),
     *("readings", "leases", "limits", "looks", "jobs", "history", "notes", "places", "assignments", "settings"),
     *("reasons", "found"),

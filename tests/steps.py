@@ -6,6 +6,7 @@ from metermt.model import Lease, Walk
 from metermt.store.base import Tx
 
 READING = {
+    *("exchanges", "taken_down", "outdated", "in_cycle"),
     *("find", "disabled", "users", "of", "last_used", "failures", "failed_since", "unread", "of_routes", "on_routes"),
     *("cycles", "standings", "closed_hands", "free", "progress", "held", "holders", "left", "by_key", "tallies", "all"),
     *("active", "history", "days", "routes", "routes_left", "limits", "assignments", "now"),

@@ -5,54 +5,24 @@ from datetime import timedelta
 from decimal import Decimal
 
 import pytest
-from conftest import CYCLE, NOW
-from readers import Reader, as_office, open_with_past
+from billing_town import DECEMBER, NEXT_CYCLE, export, nothing_new, open_next
+from conftest import CYCLE
+from readers import Reader, as_office
 
 from metermt.billing import LineKind
-from metermt.calls import batches, cycles, opening, review
-from metermt.calls.batches import Batching, HeldBack, Lines, Scope
-from metermt.calls.desk import Desk
+from metermt.calls import batches, review
+from metermt.calls.batches import HeldBack, Lines, Scope
 from metermt.calls.review import Correction, Decisions, Reviewed, Said
 from metermt.decisions import Verdict
 from metermt.errors import ConfirmReading, DecisionError, RouteError
-from metermt.model import Role
 from metermt.quality import Quality
 
-NEXT_CYCLE = "2026-12"
 ODD, GOOD = 1_444, 1_150  # of meters that showed 1,132 last, in September, and use 12 a month
-DECEMBER = NOW + timedelta(days=25)
 
 
-@pytest.fixture(params=["sqlite_store", "shared_postgres_store"])
-def town(request, clock, demo_accounts, hasher):
-    """A desk with four meters that have a past, M3 with a multiplier, in an open cycle."""
-    store = request.getfixturevalue(request.param)
-    store.write(lambda tx: tx.accounts.put(demo_accounts))
-    desk = Desk(store, clock=clock)
-    south = {"route": "South"}
-    also = {"M2": south, "M3": {**south, "multiplier": Decimal(40)}}
-    open_with_past(desk, dict.fromkeys(("M0", "M1", "M2", "M3"), 1_000), also=also)
-    return desk
-
-
-def export(desk, cycle=None, route=None):
-    """Make a batch; return its lines as meter, cycle, kind, previous, value, use, billed use."""
-    head = as_office(desk, batches.make_batch, Batching("csv", "", cycle, route), Role.SUPERVISOR)
-    lines = as_office(desk, batches.batch_lines, Lines(head.number), Role.SUPERVISOR)
-    assert [line.number for line in lines] == list(range(1, head.lines + 1))
-    assert sum(line.billed_use or 0 for line in lines) == head.sum_billed_use
-    return [
-        (line.meter, line.cycle, line.kind.value, line.previous, line.value, line.registered_use, line.billed_use)
-        for line in lines
-    ]
-
-
-def nothing_new(desk):
-    try:
-        export(desk)
-    except DecisionError as error:
-        return "There is nothing new for billing" in str(error)
-    return False
+@pytest.fixture
+def town(billing_town):
+    return billing_town
 
 
 def verified(reader, meter, value):
@@ -70,12 +40,6 @@ def decide(desk, verdict, value=None, why=""):
 
 def correct(desk, meter, value, cycle=None):
     as_office(desk, review.correct_reading, Correction(meter, value, "photograph", cycle))
-
-
-def open_next(desk, clock):
-    as_office(desk, cycles.close_cycle, cycles.Closing(CYCLE, force=True))
-    clock.now = DECEMBER
-    as_office(desk, opening.open_cycle, opening.Opening(NEXT_CYCLE))
 
 
 def read_in_december(desk, meter, value):

@@ -46,6 +46,13 @@ def test_who_walks_a_route_from_its_end_sees_it_in_that_order(town, carol):
     assert [meter for meter, _ in ahead(eric)] == ["H4", "H3", "H2"]
 
 
+def test_who_logs_in_anew_sees_the_route_of_what_was_left_to_them(carol, town):
+    carol.hang_up()
+    again = Reader(town)
+    assert again.meter() == "H1"
+    assert [meter for meter, _ in ahead(again)] == ["H1", "H2", "H3", "H4"]
+
+
 def test_who_walks_nowhere_yet_has_nothing_ahead(town):
     assert ahead(Reader(town)) == []
 

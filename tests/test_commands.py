@@ -143,6 +143,8 @@ ARGUMENTS = {
     ("routes", "release"): ("North",),
     ("routes", "remove"): ("G1", "--cycle", CYCLE),
     ("readings", "export"): ("-",),
+    ("audit", "export"): ("audit.csv",),
+    ("people", "erase"): ("carol", "--yes"),
     ("backup",): ("copy.db",),
     ("restore",): ("copy.db",),
 }

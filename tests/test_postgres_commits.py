@@ -65,7 +65,7 @@ def test_a_reading_whose_commit_was_cut_off_is_not_acknowledged_and_counts_once_
         answer = Answer("M00000", 7, when=desk_time(desk), key="key")
 
         def submit():
-            return store.write(lambda tx: readings.accepted(desk.turn(tx), [("carol", answer)]))
+            return store.write(lambda tx: readings.accepted(desk.turn(tx), [("carol", answer, "")]))
 
         with commits_that_hang(own_cluster):
             submitting = start(submit)

@@ -1,6 +1,7 @@
 """From readings to periods of use."""
 
 from datetime import date, timedelta
+from decimal import Decimal
 
 import pytest
 from hypothesis import given, settings
@@ -47,6 +48,18 @@ def test_a_register_goes_over_its_top_by_less_than_a_tenth_of_it(before, after, 
 def test_of_two_readings_on_one_day_the_later_one_counts():
     assert periods(Read(day(0), 100), Read(day(30), 211), Read(day(30), 112)) == [(30, 12)]
     assert periods(Read(day(0), 900), Read(day(30), 0, exchanged=True), Read(day(30), 1)) == []
+
+
+def test_the_last_period_of_an_old_device_ends_on_the_day_on_which_a_new_one_was_put_up():
+    exchange = [Read(day(30), 912), Read(day(30), 0, exchanged=True)]
+    assert periods(Read(day(0), 900), *exchange, Read(day(60), 15)) == [(30, 12), (30, 15)]
+    assert periods(Read(day(0), 900), Read(day(30), 910), *exchange, Read(day(30), 1)) == [(30, 12)]
+    assert history_of([Read(day(0), 900), *exchange]).last == Read(day(30), 0, exchanged=True)
+
+
+def test_a_period_of_a_device_with_another_multiplier_is_told_in_units_of_the_one_that_hangs_there_now():
+    old = [Read(day(on), value, worth=Decimal(40)) for on, value in ((0, 900), (30, 903))]
+    assert periods(*old, Read(day(30), 0, exchanged=True), Read(day(60), 110)) == [(30, 120), (30, 110)]
 
 
 def test_an_estimate_begins_and_ends_no_period():

@@ -24,7 +24,9 @@ def test_standings_tell_all_that_an_answer_is_judged_by(crew):
     assert crew.standing("M00002") == Standing(
         ids["M00002"], "M00002", CYCLE, None, JobState.OPEN, None, "adam", LEASED_UNTIL + 0.5, "adam"
     )
-    assert crew.standing("M00003") == Standing(ids["M00003"], "M00003", CYCLE, 5, JobState.DONE, "adam", None, 0)
+    assert crew.standing("M00003") == Standing(
+        ids["M00003"], "M00003", CYCLE, 5, JobState.DONE, "adam", None, 0, value=100
+    )
 
 
 def test_who_was_handed_a_job_last_is_known_when_the_lease_has_ended(crew):

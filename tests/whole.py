@@ -22,7 +22,7 @@ WHERE (state = 'done') <> (reading IS NOT NULL)
 def record(store, username, answer):
     """Keep an answer, as the calls do, when it was made. Raises what the store raises, or what is wrong with it."""
     desk = Desk(store, clock=answer.when.timestamp)
-    (outcome,) = store.write(lambda tx: accepted(desk.turn(tx), [(username, answer)]))
+    (outcome,) = store.write(lambda tx: accepted(desk.turn(tx), [(username, answer, "")]))
     if isinstance(outcome, Error):
         raise outcome
 

@@ -3,16 +3,17 @@
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from metermt.audit import What
 from metermt.calls.credentials import hashed, is_right, verified
 from metermt.calls.desk import Desk
 from metermt.calls.sessions import end_sessions
 from metermt.calls.table import Ask, Turn, Weight, call
 from metermt.errors import AccountDisabled, LoginError, SessionError, TooManyFailures, UserError
 from metermt.model import Account, Role, User
+from metermt.names import is_pseudonym
 from metermt.passwords import warning_of
 from metermt.rules.clocks import can_have_been
 from metermt.rules.lockout import locked_until
-from metermt.store.base import Tx
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,8 +107,15 @@ def add_user(desk: Desk, ask: Ask[NewUser]) -> str | None:
     Raises `UserError` if the name is taken, or the password cannot be used.
     """
     user = ask.request.user
+    if is_pseudonym(user.username):
+        raise UserError(f"{user.username!r} is a name for somebody whose own was erased: choose another one")
     account = Account(user, hashed(ask.caller, ask.request.password))
-    desk.store.write(lambda tx: add_accounts(desk.turn(tx), [account]))
+
+    def work(turn: Turn) -> None:
+        add_accounts(turn, [account])
+        turn.record(ask, What.USER_ADDED, whom=user.username, after=user.role)
+
+    desk.write(work)
     return warning_of(ask.request.password)
 
 
@@ -120,14 +128,14 @@ def set_password(desk: Desk, ask: Ask[NewPassword]) -> str | None:
     """
     username, password_hash = ask.request.username, hashed(ask.caller, ask.request.password)
 
-    def work(tx: Tx) -> set[str]:
-        turn = desk.turn(tx)
+    def work(turn: Turn) -> set[str]:
         turn.tx.accounts.put([replace(_account(turn, username), password_hash=password_hash)])
         turn.tx.sessions.forget_failures([username])
         end_sessions(turn, turn.tx.sessions.of([username]), free_jobs=False)
+        turn.record(ask, What.PASSWORD, whom=username)
         return turn.ended
 
-    desk.sessions.forget(desk.store.write(work))
+    desk.sessions.forget(desk.write(work))
     return warning_of(ask.request.password)
 
 
@@ -150,8 +158,8 @@ def change_password(desk: Desk, ask: Ask[ChangedPassword]) -> str | None:
         raise LoginError("The old password is wrong") from None
     new_hash = hashed(ask.caller, new)
 
-    def work(tx: Tx) -> set[str] | None:
-        turn = desk.turn(tx)
+    def work(turn: Turn) -> set[str] | None:
+        tx = turn.tx
         account = _account(turn, own.username)
         if account.user.disabled:
             raise AccountDisabled
@@ -161,9 +169,10 @@ def change_password(desk: Desk, ask: Ask[ChangedPassword]) -> str | None:
             return None
         tx.accounts.put([replace(account, password_hash=new_hash)])
         end_sessions(turn, [key for key in tx.sessions.of([own.username]) if key != own.key], free_jobs=False)
+        turn.record(ask, What.PASSWORD, whom=own.username)
         return turn.ended
 
-    ended = desk.store.write(work)
+    ended = desk.write(work)
     if ended is None:  # it was changed meanwhile: look again
         return change_password.function(desk, ask)  # type: ignore[no-any-return]
     desk.sessions.forget(ended)
@@ -173,19 +182,23 @@ def change_password(desk: Desk, ask: Ask[ChangedPassword]) -> str | None:
 @call(Role.ADMIN, Weight.WRITE)
 def set_role(turn: Turn, ask: Ask[NewRole]) -> None:
     """Give a user another role, from their next call on. Raises `UserError`."""
-    _change(turn, ask.request.username, role=ask.request.role)
+    before = _change(turn, ask.request.username, role=ask.request.role)
+    turn.record(ask, What.ROLE, whom=before.username, before=before.role, after=ask.request.role)
 
 
 @call(Role.ADMIN, Weight.WRITE)
 def rename_user(turn: Turn, ask: Ask[NewName]) -> None:
     """Give a user another full name. Raises `UserError`."""
+    _check_not_erased(ask.request.username)
     _change(turn, ask.request.username, full_name=ask.request.full_name)
+    turn.record(ask, What.RENAMED, whom=ask.request.username)
 
 
 @call(Role.ADMIN, Weight.WRITE)
 def unlock_user(turn: Turn, ask: Ask[Username]) -> None:
     """Forget the failed logins of a user, so that they need not wait any longer. Raises `UserError`."""
     turn.tx.sessions.forget_failures([_account(turn, ask.request.username).user.username])
+    turn.record(ask, What.UNLOCKED, whom=ask.request.username)
 
 
 @call(Role.ADMIN, Weight.WRITE)
@@ -196,6 +209,7 @@ def disable_user(turn: Turn, ask: Ask[Username]) -> None:
     """
     _change(turn, ask.request.username, disabled=True)
     turn.tx.leases.end_of(turn.tx.sessions.of([ask.request.username]))
+    turn.record(ask, What.DISABLED, whom=ask.request.username)
 
 
 @call(Role.ADMIN, Weight.WRITE)
@@ -204,9 +218,11 @@ def enable_user(turn: Turn, ask: Ask[Username]) -> None:
 
     Who had logged in before has to do so again.
     """
+    _check_not_erased(ask.request.username)
     if _account(turn, ask.request.username).user.disabled:
         _change(turn, ask.request.username, disabled=False)
         end_sessions(turn, turn.tx.sessions.of([ask.request.username]), free_jobs=True)
+        turn.record(ask, What.ENABLED, whom=ask.request.username)
 
 
 def add_accounts(turn: Turn, accounts: list[Account]) -> None:
@@ -216,11 +232,17 @@ def add_accounts(turn: Turn, accounts: list[Account]) -> None:
     turn.tx.accounts.put(accounts)
 
 
-def _change(turn: Turn, username: str, **changes: Any) -> None:
-    """Change what is known of a user. Raises `UserError`."""
+def _change(turn: Turn, username: str, **changes: Any) -> User:
+    """Change what is known of a user; return what it was. Raises `UserError`."""
     account = _account(turn, username)
     turn.tx.accounts.put([replace(account, user=replace(account.user, **changes))])
     turn.ended.update(turn.tx.sessions.of([username]))  # to be read again
+    return account.user
+
+
+def _check_not_erased(username: str) -> None:
+    if is_pseudonym(username):
+        raise UserError(f"{username} was erased, which cannot be undone: add a new user")
 
 
 def _account(turn: Turn, username: str) -> Account:

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from metermt.audit import What
 from metermt.billing import BatchHead, BillingLine, Totals
 from metermt.calls.desk import Desk
 from metermt.calls.table import MAX_ITEMS, Ask, Turn, Weight, call
@@ -10,8 +11,8 @@ from metermt.decisions import Result
 from metermt.errors import DecisionError
 from metermt.model import Role
 from metermt.quality import Billing
-from metermt.rules.billing import correcting, later_jobs, line_of
-from metermt.rules.consumption import Chain, waits_for
+from metermt.rules.billing import correcting, line_of
+from metermt.rules.consumption import Chain, came_after, waits_for
 from metermt.rules.cycles import check_there_is
 from metermt.store.base import Tx
 from metermt.store.billing import Line
@@ -82,15 +83,15 @@ def make_batch(desk: Desk, ask: Ask[Batching]) -> BatchHead:
     if asked.cycle is not None:
         check_there_is(asked.cycle, desk.store.read(lambda tx: tx.jobs.cycles()))
     _take_back(desk)
-    head = desk.store.write(lambda tx: _begun(desk.turn(tx), asked, ask.username))
+    head = desk.write(lambda turn: _begun(turn, asked, ask.username))
     totals = Totals()
     ready = desk.store.read(lambda tx: tx.batches.ready(head.cycle, head.route))
     for start in range(0, len(ready), _A_PART):
 
-        def add(tx: Tx, start: int = start) -> list[BillingLine]:
-            return _add_part(desk.turn(tx), head, totals.lines, ready[start : start + _A_PART])
+        def add(turn: Turn, start: int = start) -> list[BillingLine]:
+            return _add_part(turn, head, totals.lines, ready[start : start + _A_PART])
 
-        for line in desk.store.write(add):
+        for line in desk.write(add):
             totals.add(line)
     if not totals.lines:
         _take_back(desk, head)
@@ -107,11 +108,13 @@ def make_batch(desk: Desk, ask: Ask[Batching]) -> BatchHead:
         sum_billed_use=totals.sum_billed_use,
     )
 
-    def finish(tx: Tx) -> None:
-        _check_ours(tx, head)
-        tx.batches.finish(whole)
+    def finish(turn: Turn) -> None:
+        _check_ours(turn.tx, head)
+        turn.tx.batches.finish(whole)
+        told = f"{whole.lines} lines, {whole.sum_billed_use} billed, {asked.cycle or 'all'}, {asked.route or 'all'}"
+        turn.record(ask, What.EXPORT, f"batch {whole.number}", after=told)
 
-    desk.store.write(finish)
+    desk.write(finish)
     return whole
 
 
@@ -164,7 +167,7 @@ def _add_part(turn: Turn, head: BatchHead, count: int, jobs: Sequence[int]) -> l
     ready = [result for result in tx.batches.results(jobs) if result.billing is Billing.READY]
     chains = tx.batches.chains([result.id for result in ready])
     settled = [result for result in ready if not waits_for(result, chains[result.id])]
-    later = {job for result in settled for job in later_jobs(result, chains[result.id])}
+    later = {job for result in settled for job in came_after(result, chains[result.id])}
     billed = [one for one in tx.batches.results(later) if one.billing is Billing.BILLED]
     chains |= tx.batches.chains([one.id for one in billed])
     told = tx.batches.last_lines([one.id for one in (*settled, *billed)])

@@ -3,6 +3,8 @@
 from dataclasses import dataclass
 from datetime import date
 
+from metermt.audit import What
+from metermt.calls.exchanges import bring_up_to_date
 from metermt.calls.table import Ask, Turn, Weight, call
 from metermt.errors import RouteError
 from metermt.model import Role
@@ -62,17 +64,23 @@ def close_cycle(turn: Turn, ask: Ask[Closing]) -> int:
     if left and not ask.request.force:
         meters = "meter is" if left == 1 else "meters are"
         raise RouteError(f"{left} {meters} not read in {cycle}: read them first, or have them missed with --force")
-    return turn.tx.jobs.close_cycle(cycle)
+    missed = turn.tx.jobs.close_cycle(cycle)
+    turn.record(ask, What.CYCLE_CLOSED, cycle, after=f"{missed} missed")
+    return missed
 
 
 @call(Role.ADMIN, Weight.WRITE, is_large=lambda _request: True)
 def reopen_cycle(turn: Turn, ask: Ask[Cycle]) -> int:
     """Open a closed cycle again: what was missed is to be read, and its readings count in the status.
 
-    Returns the number of jobs that are open again. Raises `RouteError` if there is no such cycle, or it is open.
+    Where another device hangs by now, it is that one that is read. Returns the number of jobs that are open again.
+    Raises `RouteError` if there is no such cycle, or it is open.
     """
     cycle, cycles = ask.request.cycle, turn.tx.jobs.cycles()
     check_there_is(cycle, cycles)
     if cycles[cycle]:
         raise RouteError(f"Cycle {cycle} is open already")
-    return turn.tx.jobs.reopen_cycle(cycle)
+    again = turn.tx.jobs.reopen_cycle(cycle)
+    bring_up_to_date(turn.tx, cycle)
+    turn.record(ask, What.CYCLE_REOPENED, cycle, after=f"{again} open again")
+    return again

@@ -20,6 +20,7 @@ from metermt.store.begun import Begun
 
 Q = TypeVar("Q")
 R = TypeVar("R")
+T = TypeVar("T")
 
 Outcome = Any
 """The result of a call, or the exception that came of it."""
@@ -104,6 +105,17 @@ class Desk:
         now = self.clock()
         return Turn(tx, now, datetime.fromtimestamp(now, UTC), self.policy, self.server)
 
+    def write(self, work: Callable[[Turn], T]) -> T:
+        """Return what `work` returned, in a transaction; what it has put on record is kept along."""
+
+        def whole(tx: Tx) -> T:
+            turn = self.turn(tx)
+            outcome = work(turn)
+            tx.audit.add(turn.entries)
+            return outcome
+
+        return self.store.write(whole)
+
     def check(self, ask: Ask[Any]) -> None:
         """Raise `SessionError` or `RoleError` unless the call is for who asks; its request is not looked at."""
         if ask.call.least:
@@ -163,6 +175,8 @@ class Work:
                 ask.session.key for ask in self.asks if ask.session and ask.session.username in disabled
             )
             raise AccountDisabled
+        if turn.entries:
+            tx.audit.add(turn.entries)
         self._changed, self._refused = turn.ended | turn.moved, turn.refused
         return outcomes
 

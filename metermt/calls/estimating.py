@@ -2,10 +2,11 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, date, datetime, time, timedelta
+from datetime import date, timedelta
 
 from metermt.calls.desk import Desk
 from metermt.calls.limits import towns_of
+from metermt.calls.review import record_decision
 from metermt.calls.table import MAX_ITEMS, Ask, Turn, Weight, call
 from metermt.decisions import Decision, Result, Verdict
 from metermt.errors import DecisionError, Error
@@ -15,7 +16,7 @@ from metermt.rules.consumption import read_at
 from metermt.rules.cycles import check_there_is
 from metermt.rules.estimates import estimate
 from metermt.rules.history import history_of
-from metermt.rules.review import check_undecided, check_unread, put_by_office
+from metermt.rules.review import check_undecided, check_unread, noon_of, put_by_office
 from metermt.rules.seasons import Season
 from metermt.store.base import Tx
 
@@ -76,18 +77,19 @@ def estimate_readings(desk: Desk, ask: Ask[Estimating]) -> list[Outcome]:
     outcomes: list[Outcome] = []
     for start in range(0, len(wanted), _A_PART):
 
-        def estimate_part(tx: Tx, part: list[int | str] = wanted[start : start + _A_PART]) -> list[Outcome]:
-            return _Estimates(desk.turn(tx), asked, ask.username, seasons).of(part)
+        def estimate_part(turn: Turn, part: list[int | str] = wanted[start : start + _A_PART]) -> list[Outcome]:
+            return _Estimates(turn, ask, seasons).of(part)
 
-        outcomes += desk.store.write(estimate_part)
+        outcomes += desk.write(estimate_part)
     return outcomes
 
 
 class _Estimates:
     """What is estimated in one transaction."""
 
-    def __init__(self, turn: Turn, asked: Estimating, username: str, seasons: Mapping[str, Mapping[str, Season]]):
-        self._turn, self._asked, self._username, self._seasons = turn, asked, username, seasons
+    def __init__(self, turn: Turn, ask: Ask[Estimating], seasons: Mapping[str, Mapping[str, Season]]):
+        self._turn, self._ask, self._seasons = turn, ask, seasons
+        self._asked, self._username = ask.request, ask.username
         self._days = turn.tx.jobs.days()
         self._made: list[tuple[Decision, Reading]] = []
 
@@ -114,7 +116,7 @@ class _Estimates:
         if any(decision.job == result.id for decision, _ in self._made):
             raise DecisionError(f"Meter {result.job.meter.number} is named twice: estimate it once")
         meter, cycle, now = result.job.meter, result.job.cycle, self._turn.moment
-        when = read_at(result) if result.reading else _noon(self._day_of(cycle))
+        when = read_at(result) if result.reading else noon_of(self._day_of(cycle), now)
         reads = self._turn.tx.places.history([meter.number], but_not=cycle).get(meter.number, ())
         season = self._seasons.get(cycle, {}).get(meter.kind, Season())
         history = history_of(reads, meter.dials)
@@ -122,6 +124,7 @@ class _Estimates:
         reading = put_by_office(result, made.value, Quality.ESTIMATED, self._username, now, when)
         how = f"{made.method}: {made.text}"
         self._made.append((Decision(result.id, result.reading_id, Verdict.ESTIMATE, how, self._username, now), reading))
+        record_decision(self._turn, self._ask, result, f"{Verdict.ESTIMATE}: {how}", made.value)
         return Estimated(meter.number, cycle, made.value, made.use, how)
 
     def _day_of(self, cycle: str) -> date:
@@ -153,7 +156,3 @@ def _seasons(desk: Desk, results: Iterable[Result]) -> dict[str, dict[str, Seaso
         cycle: {kind: town.season for kind, town in towns_of(desk, cycle, days[cycle][0] or today)[0].items()}
         for cycle in {result.job.cycle for result in results}
     }
-
-
-def _noon(day: date) -> datetime:
-    return datetime.combine(day, time(12)).astimezone(UTC)

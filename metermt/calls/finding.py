@@ -7,7 +7,7 @@ from typing import cast
 
 from metermt.calls.table import MAX_ITEMS, Ask, Turn, Weight, call
 from metermt.errors import CallError
-from metermt.model import Answer, Job, Role
+from metermt.model import Answer, Job, Role, Walk
 from metermt.progress import RouteCounts
 from metermt.rules.cycles import check_there_is
 from metermt.stops import Found, OwnReading, Stop
@@ -59,8 +59,9 @@ def list_ahead(turn: Turn, ask: Ask[Most]) -> list[Stop]:
     most, reader = _checked(ask.request.n), ask.reader
     ahead = turn.tx.leases.held({reader.key: most}).get(reader.key, [])
     ahead.sort(key=lambda known: known.job.place, reverse=bool(reader.walk and reader.walk.reverse))
-    if reader.walk and len(ahead) < most:
-        ahead += turn.tx.jobs.free({reader.walk: most - len(ahead)})[reader.walk]
+    walk = reader.walk or (Walk(ahead[0].job.route) if ahead else None)  # a new login may only hold what was left to it
+    if walk and len(ahead) < most:
+        ahead += turn.tx.jobs.free({walk: most - len(ahead)})[walk]
     return _as_they_stand(turn, ahead)
 
 

@@ -1,11 +1,17 @@
-"""Meters that readers find and that are on no list: they are kept for the office to decide."""
+"""Meters that readers find and that are on no list: they are kept until the office has decided of them."""
 
 from dataclasses import dataclass
+from decimal import Decimal
 
+from metermt.audit import What
+from metermt.calls.meters import put_up
 from metermt.calls.table import MAX_ITEMS, Ask, Turn, Weight, call
-from metermt.errors import InvalidReport
-from metermt.fieldnotes import Found, check_found
-from metermt.model import Role
+from metermt.errors import DecisionError, InvalidReport, RouteError
+from metermt.fieldnotes import ACCEPTED, DISMISSED, Found, check_found
+from metermt.model import ONE, Meter, Place, Role
+from metermt.rules.history import Read
+from metermt.rules.review import check_why
+from metermt.store.base import Tx
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,9 +30,33 @@ class FoundMeter:
 
 @dataclass(frozen=True, slots=True)
 class FoundMeters:
-    """Which of those that were found are asked for: those after the first so many."""
+    """Which of those that were found are asked for: those that nobody has decided of, from after a number."""
 
-    skip: int = 0
+    after: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Accepting:
+    """A report, by its number, is of a meter that is to be read from now on.
+
+    What is None is as the reader has said; so is the address, unless it is told.
+    """
+
+    id: int
+    route: str = ""
+    sequence: int = 0
+    kind: str | None = None
+    dials: int | None = None
+    address: str | None = None
+    multiplier: Decimal = ONE
+
+
+@dataclass(frozen=True, slots=True)
+class Dismissing:
+    """A report, by its number, is of no meter that is to be read, and why."""
+
+    id: int
+    why: str
 
 
 @call(Role.READER, Weight.WRITE)
@@ -45,9 +75,53 @@ def report_found(turn: Turn, ask: Ask[FoundMeter]) -> None:
         )
     found = Found(one.number, one.kind, one.dials, one.reading, where, ask.reader.username, turn.moment)
     turn.tx.notes.add_found([found])
+    turn.record(ask, What.FOUND, one.number, after=where)
 
 
 @call(Role.SUPERVISOR, Weight.READ)
 def list_found(turn: Turn, ask: Ask[FoundMeters]) -> list[Found]:
-    """Return up to 1,000 meters that were found, in the order of their arrival, but for the first so many."""
-    return turn.tx.notes.found(MAX_ITEMS, max(ask.request.skip, 0))
+    """Return up to 1,000 meters that were found and not decided of, in the order of their arrival."""
+    return turn.tx.notes.found(MAX_ITEMS, ask.request.after)
+
+
+@call(Role.SUPERVISOR, Weight.WRITE, is_large=lambda _request: True)
+def accept_found(turn: Turn, ask: Ask[Accepting]) -> Place:
+    """Have a meter that was found be read from the next cycle on; what it showed begins its history.
+
+    All reports of that number are decided by that. Returns its place. Raises `DecisionError` if there is no such
+    report, or it was decided already; `RouteError` if the meter is known already, or cannot be so.
+    """
+    tx, asked = turn.tx, ask.request
+    tx.office.alone()
+    found = _undecided(tx, asked.id)
+    kind = found.kind if asked.kind is None else asked.kind
+    dials = found.dials if asked.dials is None else asked.dials
+    address = found.where if asked.address is None else asked.address
+    place = Place(Meter(found.number, kind, dials, address, "", asked.multiplier), asked.route, asked.sequence)
+    if found.reading is not None and found.reading > place.meter.highest:
+        raise RouteError(f"Invalid dials {dials}: {found.number} showed {found.reading} when it was found")
+    put_up(tx, place)
+    if found.reading is not None:
+        tx.places.add_history([(found.number, Read(found.found_at.astimezone().date(), found.reading))])
+    tx.office.settle_found(found, ACCEPTED, "", ask.username, turn.moment)
+    turn.record(ask, What.FOUND_ACCEPTED, found.number, after=f"{place.route} {place.sequence}".strip())
+    return place
+
+
+@call(Role.SUPERVISOR, Weight.WRITE, is_large=lambda _request: True)
+def dismiss_found(turn: Turn, ask: Ask[Dismissing]) -> None:
+    """Leave a report of a meter at that; it stays on record. Raises `DecisionError`, also if nobody says why."""
+    why = check_why(ask.request.why, wanted=True)
+    found = _undecided(turn.tx, ask.request.id)
+    turn.tx.office.settle_found(found, DISMISSED, why, ask.username, turn.moment)
+    turn.record(ask, What.FOUND_DISMISSED, found.number, after=why)
+
+
+def _undecided(tx: Tx, number: int) -> Found:
+    there = tx.office.found(number)
+    if there is None:
+        raise DecisionError(f"There is no report {number} of a meter (see metermt meters found)")
+    found, verdict = there
+    if verdict:
+        raise DecisionError(f"Report {number}, of {found.number}, was {verdict} already")
+    return found

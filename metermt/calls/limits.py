@@ -8,6 +8,7 @@ from itertools import groupby
 
 from msgspec.structs import replace
 
+from metermt.audit import What
 from metermt.calls.desk import Desk
 from metermt.calls.settings import sensitivity_of
 from metermt.calls.table import Ask, Weight, call, in_parts
@@ -16,7 +17,7 @@ from metermt.model import Job, Meter, Role
 from metermt.rules.cycles import check_there_is
 from metermt.rules.history import History, Read, history_of
 from metermt.rules.limits import Limits, limits_of, with_neighbours
-from metermt.rules.looks import JobLimits
+from metermt.rules.looks import JobLimits, is_reported
 from metermt.rules.seasons import season_of
 from metermt.rules.town import Town, town_of
 from metermt.store.base import Tx
@@ -91,6 +92,7 @@ def renew_limits(desk: Desk, ask: Ask[Renewal]) -> Renewed:
             return _keep(tx, cycle, part)
 
         kept += desk.store.write(keep)
+    desk.write(lambda turn: turn.record(ask, What.LIMITS, cycle, after=f"{len(kept)} jobs"))
     different = [
         Disagreement(before.meter.number, before.previous, now.job.previous, now.job.previous_date)
         for before, now in kept
@@ -138,7 +140,12 @@ def _keep(tx: Tx, cycle: str, part: list[Judged]) -> list[tuple[Job, Judged]]:
     numbers = [one.job.meter.number for one in part]
     ids = {one.meter: one.job for one in tx.jobs.standings(numbers) if one.cycle == cycle and not one.is_done}
     there = tx.jobs.find(cycle, ids)
-    kept = [(there[one.job.meter.number], one) for one in part if one.job.meter.number in there]
+    reported = {number for number, text in tx.jobs.limits(cycle, there).items() if is_reported(text)}
+    kept = [
+        (there[number], Judged(one.job, replace(one.limits, reported=True)) if number in reported else one)
+        for one in part
+        if (number := one.job.meter.number) in there
+    ]
     changed = ((job, replace(job, previous=now.job.previous, previous_date=now.job.previous_date)) for job, now in kept)
     tx.jobs.change(after for before, after in changed if before != after)
     tx.jobs.set_limits({ids[job.meter.number]: now.limits.as_text() for job, now in kept})

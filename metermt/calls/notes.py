@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+from metermt.audit import What
 from metermt.calls.table import MAX_ITEMS, Ask, Turn, Weight, call
 from metermt.errors import UnknownMeter
 from metermt.fieldnotes import Note, check_note
@@ -35,6 +36,7 @@ def leave_note(turn: Turn, ask: Ask[Noted]) -> None:
         raise UnknownMeter(f"Unknown meter {shown(meter)}: check the number on the meter")
     if turn.tx.notes.latest([meter]).get(meter) != text:
         turn.tx.notes.add([Note(meter, text, ask.reader.username, turn.moment)])
+        turn.record(ask, What.NOTE, meter, after=text)
 
 
 @call(Role.SUPERVISOR, Weight.READ)

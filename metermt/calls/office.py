@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 
 from msgspec.structs import replace
 
+from metermt.audit import What
 from metermt.calls.places import put_places
 from metermt.calls.table import MAX_PARTS, Ask, Turn, Weight, call
 from metermt.errors import RouteError
@@ -100,6 +101,7 @@ def import_jobs(turn: Turn, ask: Ask[Import]) -> ImportCount:
         turn.tx.jobs.open_cycle(cycle, first_day_of(cycle))
         turn.tx.jobs.add(new.values())
         turn.tx.jobs.change([job for number, job in changed.items() if job != there[number]])
+        turn.record(ask, What.IMPORT, cycle, after=", ".join(f"{number} {what}" for what, number in count.items()))
     elsewhere = Counter(standing.cycle for standing in standings if standing.cycle != cycle)
     return ImportCount(**count, elsewhere=dict(elsewhere))
 
@@ -133,6 +135,8 @@ def remove_jobs(turn: Turn, ask: Ask[Removal]) -> None:
             f"Meter {jobs[min(sent_again)]} was read in {cycle} before it was sent to be read again: it stays"
         )
     turn.tx.jobs.remove(jobs)
+    for meter in jobs.values():
+        turn.record(ask, What.REMOVED, meter, before=cycle)
 
 
 @call(Role.SUPERVISOR, Weight.READ)

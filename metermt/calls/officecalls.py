@@ -1,15 +1,21 @@
 """The calls of the office as methods, for whatever makes calls: a client of a server, or a command on a database."""
 
 from collections.abc import Iterable, Iterator
-from datetime import date
+from datetime import date, datetime
 
+from metermt.audit import Shown, Verified
 from metermt.billing import BatchHead, BillingLine
 from metermt.calls import (
+    accounts,
+    audit,
     batches,
     cycles,
+    erasing,
     estimating,
+    exchanges,
     found,
     limits,
+    meters,
     notes,
     office,
     opening,
@@ -24,8 +30,9 @@ from metermt.calls.table import MakesCalls, in_parts
 from metermt.decisions import Setting, Waiting
 from metermt.errors import Error
 from metermt.fieldnotes import Found, Note, Reason
-from metermt.model import Assignment
+from metermt.model import Assignment, Place
 from metermt.progress import RouteProgress, Unread
+from metermt.rules.consumption import Exchange
 
 
 class OfficeCalls(MakesCalls):
@@ -34,6 +41,14 @@ class OfficeCalls(MakesCalls):
     def list_reasons(self) -> list[Reason]:
         """Return the reasons in use, in order: the number of each is its place, from 1. Anybody may ask for them."""
         return self.call(reasons.list_reasons, None)
+
+    def exchange_meter(self, exchange: exchanges.MeterExchange) -> exchanges.Exchanged:
+        """Hang another device up at the place of a meter; return which of its jobs are to be read there.
+
+        A reader may while they hold a job of the old one. Raises `UnknownMeter`, `MeterExchanged`, `InvalidReport` or
+        `RouteError`.
+        """
+        return self.call(exchanges.exchange_meter, exchange)
 
     # --- for supervisors
 
@@ -94,11 +109,51 @@ class OfficeCalls(MakesCalls):
         return left
 
     def list_found(self) -> list[Found]:
-        """Return the meters that readers have found and that are on no list, in the order of their arrival."""
+        """Return the reports of meters that are on no list, and not decided of yet, in the order of their arrival."""
         there: list[Found] = []
-        while part := self.call(found.list_found, found.FoundMeters(len(there))):
+        while part := self.call(found.list_found, found.FoundMeters(there[-1].id if there else 0)):
             there += part
         return there
+
+    def accept_found(self, accepting: found.Accepting) -> Place:
+        """Have a meter that was found be read from the next cycle on; return its place.
+
+        Raises `DecisionError` if there is no such report or it was decided, `RouteError` if the meter cannot be so.
+        """
+        return self.call(found.accept_found, accepting)
+
+    def dismiss_found(self, number: int, why: str) -> None:
+        """Leave a report of a meter at that. Raises `DecisionError`."""
+        self.call(found.dismiss_found, found.Dismissing(number, why))
+
+    def list_exchanges(self) -> list[Exchange]:
+        """Return all exchanges in the order in which they were told."""
+        there: list[Exchange] = []
+        while part := self.call(exchanges.list_exchanges, exchanges.Exchanges(len(there))):
+            there += part
+        return there
+
+    def add_meter(self, place: Place) -> None:
+        """Put a meter up at a new place. Raises `RouteError` if it is known already."""
+        self.call(meters.add_meter, place)
+
+    def show_meter(self, meter: str) -> meters.MeterShown:
+        """Return all that is known of the place of a meter. Raises `UnknownMeter` or `MeterExchanged`."""
+        return self.call(meters.show_meter, meters.Named(meter))
+
+    def switch_meter(self, meter: str, *, active: bool) -> meters.Unread:
+        """Take a meter out of use, or into use again; return what became of its unread jobs.
+
+        Raises `UnknownMeter` or `MeterExchanged`.
+        """
+        return self.call(meters.switch_meter, meters.Switching(meter, active))
+
+    def move_meter(self, meter: str, route: str, sequence: int) -> meters.Unread:
+        """Give a meter another stop on a route, along with its unread jobs, whose cycles are returned.
+
+        Raises `RouteError`, `UnknownMeter` or `MeterExchanged`.
+        """
+        return self.call(meters.move_meter, meters.Moving(meter, route, sequence))
 
     def replay_limits(self, sensitivity: float, cycles: Iterable[str] = ()) -> list[replay.Replayed]:
         """Tell how many readings another sensitivity would have asked about, in the last three cycles or in these.
@@ -228,3 +283,22 @@ class OfficeCalls(MakesCalls):
         Raises `RouteError`, and removes nothing, if the cycle is closed, or one of them was read or is not in it.
         """
         self.call(office.remove_jobs, office.Removal(cycle, list(meters)))
+
+    def audit_entries(self, subject: str | None = None, since: datetime | None = None) -> Iterator[Shown]:
+        """Yield the entries of the record in the order of their chain, those from a moment on.
+
+        All of them, or those about a meter, cycle, route or batch, or by or about a user. What was done in the last
+        seconds is not among them yet.
+        """
+        after = 0
+        while part := self.call(audit.list_entries, audit.Entries(after, subject, since)):
+            yield from part
+            after = part[-1].place
+
+    def verify_audit(self, noted: str | None = None) -> Verified:
+        """Tell whether the record is as it was written, and has the entry whose hash was noted, if any was."""
+        return self.call(audit.verify_audit, audit.Verifying(noted))
+
+    def erase_user(self, username: str) -> str:
+        """Replace the name of somebody who is disabled by a pseudonym, for ever; return that. Raises `UserError`."""
+        return self.call(erasing.erase_user, accounts.Username(username))

@@ -5,9 +5,10 @@ from datetime import date
 
 from msgspec.structs import replace
 
+from metermt.audit import What
 from metermt.calls.desk import Desk
 from metermt.calls.limits import Judged, judged_by
-from metermt.calls.table import Ask, Weight, call, in_parts
+from metermt.calls.table import Ask, Turn, Weight, call, in_parts
 from metermt.errors import RouteError
 from metermt.model import Job, Role
 from metermt.names import check_cycle
@@ -53,12 +54,17 @@ def open_cycle(desk: Desk, ask: Ask[Opening]) -> Opened:
     if not desk.store.read(lambda tx: tx.jobs.cycles()).get(cycle, True):
         raise RouteError(f"Cycle {cycle} is closed: open a new one, or reopen it (metermt cycles reopen {cycle})")
     wanted = _jobs(desk, cycle, ask.request.routes)
-    there = desk.store.read(lambda tx: tx.jobs.find(cycle, [job.meter.number for job in wanted]))
+    there = desk.store.read(lambda tx: tx.places.in_cycle(cycle, [job.meter.number for job in wanted]))
     new = [job for job in wanted if job.meter.number not in there]
     walks = {job.route for job in new}
     whole = judged_by(desk, cycle, first_day, [job for job in wanted if job.route in walks])
     judged = [one for one in whole if one.job.meter.number not in there]
-    desk.store.write(lambda tx: tx.jobs.open_cycle(cycle, first_day, due))
+
+    def begin(turn: Turn) -> None:
+        turn.tx.jobs.open_cycle(cycle, first_day, due)
+        turn.record(ask, What.CYCLE_OPENED, cycle, after=f"{len(new)} jobs to add, due {due or 'any time'}")
+
+    desk.write(begin)
     for part in in_parts(judged):
 
         def keep(tx: Tx, part: list[Judged] = part) -> None:
@@ -82,7 +88,7 @@ def _jobs(desk: Desk, cycle: str, routes: list[str]) -> list[Job]:
 
 def _keep(tx: Tx, cycle: str, part: list[Judged]) -> None:
     """Keep some jobs with their limits, but for those that somebody else has added meanwhile."""
-    there = tx.jobs.find(cycle, [one.job.meter.number for one in part])
+    there = tx.places.in_cycle(cycle, [one.job.meter.number for one in part])
     new = {one.job.meter.number: one for one in part if one.job.meter.number not in there}
     notes = tx.notes.latest(new)
     tx.jobs.add(replace(one.job, note=notes.get(number, "")) for number, one in new.items())

@@ -4,6 +4,7 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import date
 
+from metermt.audit import What
 from metermt.calls.table import MAX_PARTS, Ask, Turn, Weight, call
 from metermt.errors import Error, RouteError
 from metermt.model import Place, Role
@@ -44,7 +45,10 @@ class Past:
 @call(Role.ADMIN, Weight.WRITE, is_large=lambda _request: True, most_parts=MAX_PARTS)
 def import_places(turn: Turn, ask: Ask[Places]) -> int:
     """Add places, or bring them up to date; return how many are new or were changed."""
-    return put_places(turn.tx, ask.request.places, dry_run=ask.request.dry_run)
+    new = put_places(turn.tx, ask.request.places, dry_run=ask.request.dry_run)
+    if not ask.request.dry_run:
+        turn.record(ask, What.IMPORT, "places", after=f"{new} new or changed")
+    return new
 
 
 @call(Role.ADMIN, Weight.WRITE, is_large=lambda _request: True, most_parts=MAX_PARTS)
@@ -56,23 +60,32 @@ def import_history(turn: Turn, ask: Ask[Past]) -> list[Error | None]:
     shown = ask.request.shown
     places = turn.tx.places.find({one.meter for one in shown})
     today = turn.moment.astimezone().date()
-    outcomes: list[Error | None] = [_wrong(one, places.get(one.meter), today) for one in shown]
+    exchanges = turn.tx.places.exchanges(places)
+    days = {(meter, one.on) for meter, made in exchanges.items() for one in made}
+    outcomes: list[Error | None] = [_wrong(one, places.get(one.meter), today, days) for one in shown]
     good = [one for one, error in zip(shown, outcomes, strict=True) if error is None]
     turn.tx.places.add_history([(one.meter, Read(one.on, one.value, one.exchanged, one.estimated)) for one in good])
+    turn.record(ask, What.IMPORT, "history", after=f"{len(good)} readings")
     return outcomes
 
 
 def put_places(tx: Tx, places: Collection[Place], *, dry_run: bool = False) -> int:
-    """Keep what is new of places; return how many these are."""
+    """Keep what is new of places; return how many these are. Raises `RouteError` for a device that was taken down."""
     there = tx.places.find({place.meter.number for place in places})
     new = {place.meter.number: place for place in places if there.get(place.meter.number) != place}
+    if gone := tx.places.taken_down(new.keys() - there.keys()):
+        one = gone[min(gone)]
+        raise RouteError(
+            f"Meter {one.old_meter} was exchanged for {one.new_meter} on {one.on}: bring the file up to date, or, if it"
+            f" hangs at another place by now, say so first (metermt meters add {one.old_meter})"
+        )
     if not dry_run:
         tx.places.put(new.values())
     return len(new)
 
 
-def _wrong(one: Shown, place: Place | None, today: date) -> RouteError | None:
-    """Return what is wrong with a reading of the past."""
+def _wrong(one: Shown, place: Place | None, today: date, exchanges: Collection[tuple[str, date]]) -> RouteError | None:
+    """Return what is wrong with a reading of the past; `exchanges` are the meters and days of exchanges."""
     if place is None:
         return RouteError(f"There is no meter {one.meter!r}: import its route first")
     if not 0 <= one.value <= place.meter.highest:
@@ -81,4 +94,6 @@ def _wrong(one: Shown, place: Place | None, today: date) -> RouteError | None:
         )
     if one.on > today:
         return RouteError(f"Invalid date {one.on}: it lies in the future")
+    if (one.meter, one.on) in exchanges:
+        return RouteError(f"On {one.on} the device of {one.meter} was exchanged: what was shown then is known")
     return None

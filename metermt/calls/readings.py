@@ -12,12 +12,14 @@ from typing import Any, cast
 from msgspec import Struct
 from msgspec.structs import replace
 
+from metermt.audit import Entry, What, said
 from metermt.calls.rounds import handed_out
 from metermt.calls.table import MAX_ITEMS, Ask, Refused, Turn, Weight, call, call_of_many
 from metermt.errors import CallError, ConfirmReading, Error
 from metermt.model import Answer, Job, JobState, Lease, Reading, Role, Standing, Status
 from metermt.quality import Flag, Look
 from metermt.rules.answers import judged
+from metermt.rules.exchanges import exchanged_for
 from metermt.rules.handout import Wish
 from metermt.rules.looks import judged_at, quality_of
 from metermt.rules.reasons import by_name, coded, in_use
@@ -57,15 +59,15 @@ class Next(Struct, frozen=True):
 )
 def submit_reading(turn: Turn, asks: Sequence[Ask[Answer]]) -> Sequence[Error | None]:
     """Accept a reading, or a reason why there is none. A key that was used before counts once."""
-    outcomes = accepted(turn, [(ask.reader.username, ask.request) for ask in asks])
+    outcomes = accepted(turn, [(ask.reader.username, ask.request, ask.caller.address) for ask in asks])
     return [outcome if isinstance(outcome, Error) else None for outcome in outcomes]
 
 
 def _in_parts(request: Answers) -> Sequence[Answers]:
-    said = request.answers
-    if len(said) > MAX_ITEMS:  # it will be refused
+    answers = request.answers
+    if len(answers) > MAX_ITEMS:  # it will be refused
         return [request]
-    return [Answers(said[start : start + _A_PART]) for start in range(0, len(said), _A_PART)]
+    return [Answers(answers[start : start + _A_PART]) for start in range(0, len(answers), _A_PART)]
 
 
 @call_of_many(Role.READER, Weight.WRITE, is_large=lambda request: len(request.answers) > _FEW, parts=_in_parts)
@@ -75,7 +77,11 @@ def submit_readings(turn: Turn, asks: Sequence[Ask[Answers]]) -> Sequence[list[E
     outcomes = iter(
         accepted(
             turn,
-            [(ask.reader.username, said) for ask, answers in zip(asks, taken, strict=True) for said in answers or ()],
+            [
+                (ask.reader.username, one, ask.caller.address)
+                for ask, answers in zip(asks, taken, strict=True)
+                for one in answers or ()
+            ],
         )
     )
     return [
@@ -90,9 +96,8 @@ def submit_readings(turn: Turn, asks: Sequence[Ask[Answers]]) -> Sequence[list[E
 def submit_and_next(turn: Turn, asks: Sequence[Ask[Answer]]) -> Sequence[Next | Error]:
     """Accept an answer as `submit_reading` does; return the status and the job to do next, all in one step."""
     all_wishes = [ask.wish(1) for ask in asks]
-    decisions = Decisions(
-        turn, [(wish.username, ask.request) for wish, ask in zip(all_wishes, asks, strict=True)], all_wishes
-    )
+    answers = [(wish.username, ask.request, ask.caller.address) for wish, ask in zip(all_wishes, asks, strict=True)]
+    decisions = Decisions(turn, answers, all_wishes)
     outcomes: list[Any] = list(decisions.outcomes)
     going_on = [place for place, outcome in enumerate(outcomes) if not isinstance(outcome, Error)]
     wishes = [all_wishes[place] for place in going_on]
@@ -111,8 +116,8 @@ def get_status(turn: Turn, ask: Ask[None]) -> Status:
     return turn.tx.readings.tallies([username])[username]
 
 
-def accepted(turn: Turn, answers: Sequence[tuple[str, Answer]]) -> list[Reading | Error]:
-    """Accept answers, each of a reader, one after the other; return the reading that came of each, or its error.
+def accepted(turn: Turn, answers: Sequence[tuple[str, Answer, str]]) -> list[Reading | Error]:
+    """Accept answers, each of a reader at an address; return the reading that came of each, or its error.
 
     A reading by the same reader for a job that is done is a correction: both stay on record, the newer counts. A key
     that this reader has used returns the reading of then and changes nothing.
@@ -128,7 +133,7 @@ class Decisions:
     `outcomes` are the reading of each answer, or its error. What is to be known for `wishes` is gathered along.
     """
 
-    def __init__(self, turn: Turn, answers: Sequence[tuple[str, Answer]], wishes: Sequence[Wish] = ()) -> None:
+    def __init__(self, turn: Turn, answers: Sequence[tuple[str, Answer, str]], wishes: Sequence[Wish] = ()) -> None:
         self.outcomes: list[Reading | Error] = []
         self._turn = turn
         self._new: list[tuple[int, Reading]] = []  # by the job's id
@@ -138,7 +143,7 @@ class Decisions:
         self._were_free = False  # whether somebody has answered what nobody was handed
         self._looks: dict[int, Look | None] = {}  # by the job's id; None is one that has ended
         sound: dict[int, tuple[str, Answer]] = {}
-        for place, (username, answer) in enumerate(answers):
+        for place, (username, answer, _) in enumerate(answers):
             try:
                 sound[place] = username, judged(answer, turn.moment)
                 self.outcomes.append(_NOT_YET)
@@ -148,15 +153,15 @@ class Decisions:
         meters = {answer.meter for _, answer in sound.values()}
         give_reasons = any(answer.reason or answer.code for _, answer in sound.values())
         facts = turn.tx.gather(turn.now, keys, meters, wishes, reasons=give_reasons)
-        self._by_key, standings, self._offer, self._tallies, said = facts
-        self._reasons = by_name(in_use(said)) if give_reasons else {}
+        self._by_key, standings, self._offer, self._tallies, listed = facts
+        self._reasons = by_name(in_use(listed)) if give_reasons else {}
         self._standings: dict[str, list[Standing]] = {}  # by meter, oldest cycle first
         for standing in standings:
             self._standings.setdefault(standing.meter, []).append(standing)
         self._look_back(sound.values())
         for place, (username, answer) in sound.items():
             try:
-                self.outcomes[place] = self._decide(username, answer)
+                self.outcomes[place] = self._decide(username, answer, answers[place][2])
             except Error as error:
                 self.outcomes[place] = self._refused(username, error)
 
@@ -195,6 +200,9 @@ class Decisions:
             if not job_at_hand(self._standings.get(answer.meter, ()), answer, username, now)
         ]
         unnamed = {answer.meter for answer in lost if answer.cycle is None}
+        corrected = {meter for meter, there in self._standings.items() if there[-1].state is JobState.DONE}
+        doubtful = corrected | {answer.meter for answer in lost}
+        self._taken_down = self._turn.tx.places.taken_down(doubtful) if doubtful else {}
         self._closed_hands = jobs.closed_hands(unnamed) if unnamed else {}
         named = any(answer.cycle is not None for answer in lost)
         self._cycles = jobs.cycles() if named else {}
@@ -209,7 +217,7 @@ class Decisions:
         mine = self._closed_hands.get((answer.meter, username))
         return mine if mine or answer.meter in self._standings else self._closed_hands.get((answer.meter, ""))
 
-    def _decide(self, username: str, answer: Answer) -> Reading:
+    def _decide(self, username: str, answer: Answer, address: str) -> Reading:
         """Return the reading that an answer becomes.
 
         Raises `SubmissionError`, and then nothing was decided, but that the reader is asked to look again
@@ -220,6 +228,8 @@ class Decisions:
             check_same_answer(first, answer)
             return first
         closed = self._closed_cycle_of(username, answer)
+        if closed is None and (exchange := self._taken_down.get(answer.meter)):
+            raise exchanged_for(exchange)
         standing = job_meant(
             self._standings.get(answer.meter, ()), answer, username, self._turn.now, closed, self._cycles
         )
@@ -242,6 +252,7 @@ class Decisions:
         odd = (quality, flags, judgement.cause)
         reading = Reading(answer, username, standing.cycle, self._turn.moment, True, *odd)
         self._new.append((standing.job, reading))
+        self._record(standing, reading, address)
         self._were_free |= standing.leased_to is None
         if standing.read_by is None:
             tally = standing.cycle, username
@@ -249,9 +260,18 @@ class Decisions:
             self._done_by[username] = self._done_by.get(username, 0) + 1
         standing.state, standing.read_by = JobState.DONE, username
         standing.leased_to, standing.leased_until = None, 0.0
+        standing.value, standing.reason = answer.value, answer.reason
         if key:
             self._by_key[key] = reading
         return reading
+
+    def _record(self, standing: Standing, reading: Reading, address: str) -> None:
+        what, before, answer = What.READING, "", reading.answer
+        if standing.state is JobState.DONE:
+            what, before = What.CORRECTION, said(standing.cycle, standing.value, standing.reason)
+        after = said(standing.cycle, answer.value, answer.reason)
+        turn = self._turn
+        turn.entries.append(Entry(turn.at, reading.username, address, what, standing.meter, "", before, after))
 
     def _look(self, standing: Standing, look: Look | None) -> None:
         standing.look = self._looks[standing.job] = look

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+from metermt.audit import What
 from metermt.calls.table import Ask, Turn, Weight, call
 from metermt.fieldnotes import Reason
 from metermt.model import Role
@@ -29,9 +30,11 @@ def add_reason(turn: Turn, ask: Ask[Reason]) -> None:
     """
     check_new(ask.request, by_name(in_use(turn.tx.notes.reasons())))
     turn.tx.notes.put_reasons([ask.request])
+    turn.record(ask, What.REASON_ADDED, ask.request.code, after=ask.request.text)
 
 
 @call(Role.ADMIN, Weight.WRITE)
 def retire_reason(turn: Turn, ask: Ask[Retiring]) -> None:
     """Take a reason off the list. Readings that have it keep it. Raises `ReasonError` if there is none in use."""
     turn.tx.notes.put_reasons([retired(ask.request.code, by_name(in_use(turn.tx.notes.reasons())))])
+    turn.record(ask, What.REASON_RETIRED, ask.request.code)

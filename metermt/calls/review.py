@@ -3,9 +3,10 @@
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from datetime import UTC, date, datetime, time
-from typing import cast
+from datetime import date, datetime
+from typing import Any, cast
 
+from metermt.audit import What, said
 from metermt.calls.cycles import Cycle
 from metermt.calls.table import MAX_ITEMS, Ask, Turn, Weight, call
 from metermt.decisions import Decision, Past, Result, Verdict, Waiting
@@ -13,10 +14,11 @@ from metermt.errors import DecisionError, Error, UnknownMeter
 from metermt.model import Reading, Role
 from metermt.quality import Billing, Quality
 from metermt.rules.answers import shown
+from metermt.rules.consumption import check_device
 from metermt.rules.history import Read
 from metermt.rules.limits import Limits
 from metermt.rules.looks import JobLimits
-from metermt.rules.review import check_undecided, check_when, check_why, expected_on, put_by_office
+from metermt.rules.review import check_undecided, check_when, check_why, expected_on, noon_of, put_by_office
 from metermt.wire import from_text
 
 _PAGE = 200  # results that are told at once, each with its past
@@ -97,13 +99,13 @@ def decide(turn: Turn, ask: Ask[Decisions]) -> list[Error | None]:
 
     `DecisionError` says that one was decided already, has changed meanwhile, or cannot be decided so.
     """
-    said = ask.request.decisions
-    if len(said) > MAX_ITEMS:
+    wanted = ask.request.decisions
+    if len(wanted) > MAX_ITEMS:
         raise DecisionError(f"Decide of at most {MAX_ITEMS} results at once")
     office = turn.tx.office
-    waiting = _Waiting(turn, office.results({one.reading for one in said}), ask.username)
+    waiting = _Waiting(turn, ask, office.results({one.reading for one in wanted}))
     outcomes: list[Error | None] = []
-    for one in said:
+    for one in wanted:
         try:
             waiting.decide(one)
             outcomes.append(None)
@@ -131,19 +133,21 @@ def correct_reading(turn: Turn, ask: Ask[Correction]) -> Cycle:
         cycles = ", ".join(one.job.cycle for one in there)
         raise DecisionError(f"Meter {asked.meter} has no job in cycle {shown(asked.cycle)}; it has one in {cycles}")
     result = meant[-1]
-    when = datetime.combine(asked.on, time(12)).astimezone(UTC) if asked.on else None
-    check_when(result, when, turn.moment, turn.tx.batches.chains([result.id])[result.id])
+    check_when(result, asked.on, turn.moment, turn.tx.batches.chains([result.id])[result.id])
+    when = noon_of(asked.on, turn.moment) if asked.on else None
     reading = put_by_office(result, asked.value, Quality.EDITED, ask.username, turn.moment, when)
+    _check_device(turn, result, reading)
     turn.tx.office.add([_decision(result, Verdict.EDIT, why, ask.username, turn.moment)])
     turn.tx.readings.add([(result.id, reading)])
+    record_decision(turn, ask, result, f"{Verdict.EDIT}: {why}", asked.value)
     return Cycle(result.job.cycle)
 
 
 class _Waiting:
     """Some results, and what is decided of them."""
 
-    def __init__(self, turn: Turn, results: Mapping[int, Result], username: str) -> None:
-        self._turn, self._results, self._username = turn, results, username
+    def __init__(self, turn: Turn, ask: Ask[Decisions], results: Mapping[int, Result]) -> None:
+        self._turn, self._ask, self._results, self._username = turn, ask, results, ask.username
         self._cycles = turn.tx.jobs.cycles()
         self._before = turn.tx.office.decisions({result.id for result in results.values()})
         self._made: dict[int, Decision] = {}  # by the reading's id, as the next ones by the job's
@@ -151,22 +155,22 @@ class _Waiting:
         self._again: dict[int, str] = {}
         self._put: list[tuple[int, Reading]] = []
 
-    def decide(self, said: Said) -> None:
+    def decide(self, one: Said) -> None:
         """Decide of one. Raises `DecisionError`, and then nothing is decided of it."""
-        if said.reading in self._made:
-            raise DecisionError(f"Result {said.reading} is named twice: decide of it once")
-        found = self._results.get(said.reading)
-        result = check_undecided(found, said.reading, [one for one in self._before if found and one.job == found.id])
-        why = check_why(said.why, wanted=said.verdict is Verdict.EDIT)
-        match said.verdict:
+        if one.reading in self._made:
+            raise DecisionError(f"Result {one.reading} is named twice: decide of it once")
+        found = self._results.get(one.reading)
+        result = check_undecided(found, one.reading, [made for made in self._before if found and made.job == found.id])
+        why = check_why(one.why, wanted=one.verdict is Verdict.EDIT)
+        match one.verdict:
             case Verdict.APPROVE:
                 self._approved[result.id] = Billing.READY
             case Verdict.EDIT:
-                if said.value is None:
+                if one.value is None:
                     raise DecisionError("An edit wants the value that counts")
-                self._put.append(
-                    (result.id, put_by_office(result, said.value, Quality.EDITED, self._username, self._turn.moment))
-                )
+                reading = put_by_office(result, one.value, Quality.EDITED, self._username, self._turn.moment)
+                _check_device(self._turn, result, reading)
+                self._put.append((result.id, reading))
             case Verdict.ESTIMATE:
                 raise DecisionError("Estimates are made by estimate_readings")
             case Verdict.REREAD:
@@ -176,7 +180,8 @@ class _Waiting:
                         f" estimate it, or reopen the cycle (metermt cycles reopen {result.job.cycle})"
                     )
                 self._again[result.id] = why or result.job.note
-        self._made[said.reading] = _decision(result, said.verdict, why, self._username, self._turn.moment)
+        self._made[one.reading] = _decision(result, one.verdict, why, self._username, self._turn.moment)
+        record_decision(self._turn, self._ask, result, f"{one.verdict}: {why}".removesuffix(": "), one.value)
 
     def keep(self) -> None:
         """Keep what was decided."""
@@ -191,22 +196,37 @@ class _Waiting:
         tx.office.send_again(self._again)
 
 
+def record_decision(turn: Turn, ask: Ask[Any], result: Result, what: str, value: int | None) -> None:
+    """Have on record what was decided of a result, and another value if it has one from now on."""
+    cycle, reading = result.job.cycle, result.reading
+    before = said(cycle, reading.answer.value, reading.answer.reason) if reading else ""
+    after = what if value is None else f"{said(cycle, value)} ({what})"
+    whom = reading.username if reading else ""
+    turn.record(ask, What.DECISION, result.job.meter.number, whom=whom, before=before, after=after)
+
+
+def _check_device(turn: Turn, result: Result, reading: Reading) -> None:
+    said, chain = reading.answer, turn.tx.batches.chains([result.id])[result.id]
+    on = cast(datetime, said.when).astimezone().date()
+    check_device(result.job.meter, cast(int, said.value), on, chain.exchanges)
+
+
 def _decision(result: Result, verdict: Verdict, why: str, username: str, now: datetime) -> Decision:
     return Decision(result.id, result.reading_id, verdict, why, username, now)
 
 
 def _waiting(result: Result, before: Iterable[Read], limits: str | None) -> Waiting:
     reading = cast(Reading, result.reading)
-    said = reading.answer
+    answer = reading.answer
     by = cast(JobLimits, from_text(JobLimits, limits)).limits if limits else Limits()
-    when = cast(datetime, said.when)  # as in every answer that was accepted
+    when = cast(datetime, answer.when)  # as in every answer that was accepted
     past = sorted(before, key=lambda read: read.on)[-_PAST:]
     return Waiting(
         reading=cast(int, result.reading_id),
         job=result.job,
-        value=said.value,
-        reason=said.reason,
-        code=said.code,
+        value=answer.value,
+        reason=answer.reason,
+        code=answer.code,
         flags=reading.flags,
         cause=reading.cause,
         quality=reading.quality,

@@ -2,10 +2,11 @@
 
 import logging
 import secrets
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from functools import partial
 
+from metermt.audit import What
 from metermt.calls.clocks import set_right
 from metermt.calls.credentials import verified
 from metermt.calls.desk import Desk
@@ -14,7 +15,6 @@ from metermt.calls.table import Ask, Turn, Weight, call
 from metermt.errors import AccountDisabled, LoginError
 from metermt.model import Account, Role, Session
 from metermt.names import is_username
-from metermt.store.base import Tx
 from metermt.version import PROTOCOL, VERSION
 
 _log = logging.getLogger("metermt.server")
@@ -84,7 +84,7 @@ def login(desk: Desk, ask: Ask[Login]) -> LoggedIn:
     session = None
     while session is None:  # nearly always once: again if the password was changed meanwhile
         account = verified(desk, name, ask.caller, password)
-        session = desk.store.write(partial(_opened, desk, key_of(session_id), account))
+        session = desk.write(partial(_opened, ask, key_of(session_id), account))
     desk.sessions.learn([session], desk.clock())
     desk.sessions.shown(ask.caller, session)
     desk.regulars.logged_in(name, ask.caller.address)
@@ -108,6 +108,7 @@ def _check_certificate(desk: Desk, certified: str | None, name: str) -> None:
 def logout(turn: Turn, ask: Ask[None]) -> None:
     """End a session. What it holds is free for everybody."""
     end_sessions(turn, [ask.reader.key], free_jobs=True)
+    turn.record(ask, What.LOGOUT)
 
 
 def end_sessions(turn: Turn, keys: list[str], *, free_jobs: bool) -> None:
@@ -118,12 +119,12 @@ def end_sessions(turn: Turn, keys: list[str], *, free_jobs: bool) -> None:
     turn.ended.update(keys)
 
 
-def _opened(desk: Desk, key: str, verified_as: Account, tx: Tx) -> Session | None:
+def _opened(ask: Ask[Login], key: str, verified_as: Account, turn: Turn) -> Session | None:
     """Return a new session; None if the password that was verified is not the one of the account any more.
 
     Raises `LoginError` if the user is gone by now, or `AccountDisabled`.
     """
-    turn, username = desk.turn(tx), verified_as.user.username
+    tx, username = turn.tx, verified_as.user.username
     account = tx.accounts.find([username]).get(username)
     if account is None:
         raise LoginError
@@ -132,7 +133,8 @@ def _opened(desk: Desk, key: str, verified_as: Account, tx: Tx) -> Session | Non
     if account.password_hash != verified_as.password_hash:
         return None
     set_right(turn)
-    turn.tx.sessions.forget(turn.idle_since)
+    tx.sessions.forget(turn.idle_since)
     session = Session(key, account.user, turn.now, turn.server)
-    turn.tx.sessions.add([session])
+    tx.sessions.add([session])
+    turn.record(replace(ask, session=session), What.LOGIN)
     return session

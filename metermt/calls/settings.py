@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+from metermt.audit import What
 from metermt.calls.table import Ask, Turn, Weight, call
 from metermt.decisions import Setting
 from metermt.model import Role
@@ -25,6 +26,7 @@ def set_sensitivity(turn: Turn, ask: Ask[Sensitivity]) -> None:
     Who has set it and when stays on record. Raises `SettingError`.
     """
     value = check_sensitivity(ask.request.sensitivity)
+    turn.record(ask, What.SETTING, _NAME, before=sensitivity_of(turn.tx), after=float(value))
     turn.tx.settings.add(Setting(_NAME, repr(float(value)), ask.username, turn.moment))
 
 

@@ -17,6 +17,7 @@ from itertools import islice
 from types import NoneType
 from typing import Any, Generic, NamedTuple, TypeVar, cast
 
+from metermt.audit import Entry, What
 from metermt.errors import CallError, Error, StoreError
 from metermt.model import Role, Session
 from metermt.policy import Policy
@@ -119,6 +120,23 @@ class Turn:
     """The keys of sessions whose readers walk another route from now on."""
     refused: list[Refused] = field(default_factory=list)
     """Answers that were refused in it, for the log."""
+    entries: list[Entry] = field(default_factory=list)
+    """What was done in it, for the record."""
+    at: str = field(init=False)
+    """The moment as the record has it."""
+
+    def __post_init__(self) -> None:
+        self.at = self.moment.isoformat()
+
+    def record(
+        self, ask: Ask[Any], what: What, about: str = "", *, whom: str = "", before: object = "", after: object = ""
+    ) -> None:
+        """Have it on record that whoever asks did something: along with what was done, or not at all.
+
+        See `Entry` for what goes in; before and after are told as texts.
+        """
+        by = (ask.username, ask.caller.address)
+        self.entries.append(Entry(self.at, *by, what, about, whom, str(before), str(after)))
 
     @property
     def idle_since(self) -> float:

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass, replace
 
+from metermt.audit import What
 from metermt.calls.table import MAX_ITEMS, Ask, Turn, Weight, call
 from metermt.errors import CallError, RouteError, UserError
 from metermt.model import Role
@@ -71,6 +72,8 @@ def release_jobs(turn: Turn, ask: Ask[Release]) -> int:
     """
     jobs = _held(turn, ask.request)
     turn.tx.leases.end(jobs)
+    about, whom = ask.request.route or ask.request.meter or "", ask.request.username or ""
+    turn.record(ask, What.RELEASED, about, whom=whom, after=f"{len(jobs)} jobs")
     return len(jobs)
 
 

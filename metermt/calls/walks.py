@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from metermt.audit import What
 from metermt.calls.table import Ask, Turn, Weight, call
 from metermt.errors import RouteError, UserError
 from metermt.model import Assignment, Role
@@ -30,6 +31,8 @@ def assign_route(turn: Turn, ask: Ask[Assigning]) -> None:
     _check_users(turn.tx, asked.usernames)
     turn.tx.walks.assign([Assignment(asked.route, username, asked.reverse) for username in asked.usernames])
     turn.tx.walks.stop_all()
+    for username in asked.usernames:
+        turn.record(ask, What.ROUTE_ASSIGNED, asked.route, whom=username, after="reverse" if asked.reverse else "")
 
 
 @call(Role.SUPERVISOR, Weight.WRITE)
@@ -45,6 +48,8 @@ def unassign_route(turn: Turn, ask: Ask[Assigning]) -> None:
         raise RouteError(f"Route {asked.route!r} is not given to {other}")
     turn.tx.walks.unassign([(asked.route, username) for username in asked.usernames])
     turn.tx.walks.stop_all()
+    for username in asked.usernames:
+        turn.record(ask, What.ROUTE_UNASSIGNED, asked.route, whom=username)
 
 
 @call(Role.SUPERVISOR, Weight.READ)

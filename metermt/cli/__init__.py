@@ -27,6 +27,8 @@ _COMMANDS = {
     "reasons": "metermt.cli.reasons",
     "notes": "metermt.cli.notes",
     "meters": "metermt.cli.meters",
+    "audit": "metermt.cli.audit",
+    "people": "metermt.cli.people",
     "services": "metermt.cli.services",
     "tls": "metermt.cli.tls",
     "ping": "metermt.cli.ping",

@@ -12,12 +12,13 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 from click.core import ParameterSource
 
+from metermt.calls.audit import seal
 from metermt.calls.desk import Desk
 from metermt.calls.officecalls import OfficeCalls
 from metermt.calls.table import Call, Caller
 from metermt.cli.common import database_option, login_name, servers_option, tls_options
 from metermt.config import DatabasePlace
-from metermt.errors import Error
+from metermt.errors import Error, StoreError
 from metermt.model import Role
 from metermt.store.base import Store
 from metermt.store.opening import open_store
@@ -62,6 +63,8 @@ def office(database: DatabasePlace, *, create: bool = True) -> Iterator[Office]:
     """Open a database until the block ends; one that is not there is made, unless told not to. Raises `StoreError`."""
     with open_store(database, create=create) as store:
         yield Office(store)
+        with suppress(StoreError):  # what was done is done, and on record; it gets its place in the chain later then
+            seal(store)
 
 
 def office_options(command: Callable[..., Any]) -> Callable[..., Any]:

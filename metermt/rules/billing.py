@@ -1,6 +1,5 @@
 """What billing is told of a result. Pure functions over facts."""
 
-from collections.abc import Sequence
 from dataclasses import replace
 from typing import cast
 
@@ -55,9 +54,3 @@ def correcting(line: BillingLine, told: BillingLine) -> BillingLine | None:
         corrected_value=told.value,
         corrected_use=told.billed_use,
     )
-
-
-def later_jobs(result: Result, chain: Chain) -> Sequence[int]:
-    """Return the jobs of the place that were read after this one, by id: the next use begins where this one ends."""
-    when = read_at(result)
-    return [link.job for link in chain.links if link.read_at and link.read_at > when]

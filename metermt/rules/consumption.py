@@ -1,12 +1,14 @@
 """What was used between two readings of a place, over rollovers and exchanges. Pure functions over values."""
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, datetime
 from decimal import Decimal
 from typing import NamedTuple
 
 from metermt.decisions import Result
+from metermt.errors import DecisionError
+from metermt.model import Meter
 from metermt.quality import Billing
 from metermt.rules.history import Read, register_step
 
@@ -15,7 +17,8 @@ from metermt.rules.history import Read, register_step
 class Exchange:
     """On a day one device was taken down at `final`, and another put up at `initial`.
 
-    `dials` and `multiplier` are those of the device that was taken down, `old_meter` is its number.
+    `dials` and `multiplier` are those of the device that was taken down, `old_meter` is its number; `new_meter` is that
+    of the other one. `username` has said so (empty: somebody who worked on the database itself), at `made_at` in UTC.
     """
 
     on: date
@@ -24,6 +27,9 @@ class Exchange:
     initial: int
     dials: int | None
     multiplier: Decimal
+    new_meter: str
+    username: str
+    made_at: datetime
 
 
 class Link(NamedTuple):
@@ -78,10 +84,12 @@ def waits_for(result: Result, chain: Chain) -> Link | None:
 
     What is waiting for a decision, or is to be read again, would be the previous reading of this one.
     """
-    when = read_at(result)
+    end = _moment_at(result, chain.exchanges)
     for link in chain.links:
-        if link.billing is Billing.WAITING and link.job != result.id and link.read_at and link.read_at < when:
-            return link
+        if link.billing is Billing.WAITING and link.job != result.id:
+            at = _moment_of(link, chain.exchanges)
+            if at and at < end:
+                return link
         if link.billing is Billing.AGAIN and link.cycle < result.job.cycle:
             return link
     return None
@@ -93,26 +101,80 @@ def before(result: Result, chain: Chain) -> Before | None:
     It is the latest value of an earlier job of the place, else the latest that was shown before there were jobs, else
     the one that came with the job.
     """
-    when, job = read_at(result), result.job
-    end = _place_of(job.meter.number, _day(when), chain.exchanges)
+    job = result.job
+    now = _moment_at(result, chain.exchanges)
+    end, on = now[0], now[1]
     earlier = [
-        (link.read_at, link)
+        (at, link)
         for link in chain.links
-        if link.job != result.id and link.value is not None and link.read_at and link.read_at < when
+        if link.job != result.id and link.value is not None and (at := _moment_of(link, chain.exchanges)) and at < now
     ]
     if earlier:
-        at, last = max(earlier, key=lambda pair: pair[0])
-        start = _place_of(last.meter, _day(at), chain.exchanges)
+        (start, day, *_), last = max(earlier, key=lambda pair: pair[0])
         assert last.value is not None
-        return Before(last.value, _day(at), chain.exchanges[start:end])
-    days = {one.on for one in chain.exchanges}
-    shown = [read for read in chain.shown if not read.exchanged and read.on not in days and read.on <= _day(when)]
+        return Before(last.value, day, chain.exchanges[start:end])
+    shown = [read for read in chain.shown if not read.exchanged and read.on <= on]
     if shown:
         read = max(shown, key=lambda read: read.on)
-        return Before(read.value, read.on, [one for one in chain.exchanges[:end] if one.on > read.on])
+        return Before(read.value, read.on, [one for one in chain.exchanges[:end] if one.on >= read.on])
     if job.previous is None or job.previous_date is None:
         return None
     return Before(job.previous, job.previous_date, [one for one in chain.exchanges[:end] if one.on > job.previous_date])
+
+
+def came_after(result: Result, chain: Chain) -> list[int]:
+    """Return the jobs of the place that were read after this one, by id."""
+    now = _moment_at(result, chain.exchanges)
+    return [link.job for link in chain.links if (at := _moment_of(link, chain.exchanges)) and at > now]
+
+
+def over_exchanges(
+    shown: Iterable[Read], read: Iterable[tuple[str, Read]], exchanges: Sequence[Exchange], multiplier: Decimal
+) -> list[Read]:
+    """Return all that was seen at a place as it was shown, with what its devices showed when they were exchanged.
+
+    `shown` is what was seen before there were jobs, `read` what was read for jobs, by the number of the device;
+    `multiplier` is that of the device that hangs there now.
+    """
+    imported = sorted(shown, key=lambda one: one.exchanged)
+    if not exchanges:
+        return [*imported, *(one for _, one in read)]
+    devices: list[list[Read]] = [[Read(one.on, one.initial, exchanged=True)] for one in exchanges]
+    devices.insert(0, [])
+    for one in imported:
+        devices[sum(exchange.on < one.on for exchange in exchanges)].append(one)
+    for meter, one in read:
+        devices[_place_of(meter, one.on, exchanges)].append(one)
+    for reads, exchange in zip(devices, exchanges, strict=False):
+        reads.sort(key=lambda one: one.on)
+        reads.append(Read(exchange.on, exchange.final))
+        if exchange.multiplier != multiplier:
+            reads[:] = [replace(one, worth=exchange.multiplier / multiplier) for one in reads]
+    return [one for reads in devices for one in reads]
+
+
+def check_device(meter: Meter, value: int, on: date, exchanges: Sequence[Exchange]) -> None:
+    """Raise `DecisionError` if a device cannot have shown a value on a day: it did not hang there, or showed another.
+
+    No use can be below zero because of an exchange.
+    """
+    place = _place_of(meter.number, on, exchanges)
+    if not exchanges:
+        return
+    if (exchanges[place].old_meter if place < len(exchanges) else exchanges[-1].new_meter) != meter.number:
+        raise DecisionError(f"On {on} another device hung there than {meter.number}")
+    if place < len(exchanges):
+        after = exchanges[place]
+        if register_step(value, after.final, after.dials) is None:
+            raise DecisionError(
+                f"Meter {meter.number} showed {after.final} when it was taken down on {after.on}: it cannot have shown"
+                f" {value} before"
+            )
+    if place and register_step(exchanges[place - 1].initial, value, meter.dials) is None:
+        first = exchanges[place - 1]
+        raise DecisionError(
+            f"Meter {meter.number} showed {first.initial} when it was put up on {first.on}: it cannot show {value} now"
+        )
 
 
 def use_between(
@@ -140,10 +202,27 @@ def _place_of(meter: str, day: date, exchanges: Sequence[Exchange]) -> int:
     return sum(one.on <= day for one in exchanges)
 
 
+_Moment = tuple[int, date, str, datetime]
+"""What puts the results of a place in order: devices, of one device days, on one day cycles, in one cycle times.
+
+So on the day of an exchange those of the old device come first; and as clocks of devices tell seconds, and the office
+gives a day only, of two cycles on one day the first one comes first.
+"""
+
+
+def _moment(meter: str, when: datetime, cycle: str, exchanges: Sequence[Exchange]) -> _Moment:
+    day = when.astimezone().date()
+    return _place_of(meter, day, exchanges), day, cycle, when
+
+
+def _moment_at(result: Result, exchanges: Sequence[Exchange]) -> _Moment:
+    return _moment(result.job.meter.number, read_at(result), result.job.cycle, exchanges)
+
+
+def _moment_of(link: Link, exchanges: Sequence[Exchange]) -> _Moment | None:
+    return _moment(link.meter, link.read_at, link.cycle, exchanges) if link.read_at else None
+
+
 def _step(earlier: int, later: int, dials: int | None) -> int:
     over = register_step(earlier, later, dials)
     return later - earlier if over is None else over
-
-
-def _day(when: datetime) -> date:
-    return when.astimezone().date()

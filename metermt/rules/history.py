@@ -1,11 +1,12 @@
 """What a meter has used in the past: from its readings to periods of use. Pure functions over readings."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, timedelta
+from decimal import Decimal
 from statistics import median
 
-from metermt.model import highest
+from metermt.model import ONE, highest
 
 MISSING = 3.5
 """For how many of its usual periods the history of a meter is good: with three missed cycles and the one at hand it is
@@ -16,13 +17,15 @@ four since the last reading, with two it is three, give or take some days."""
 class Read:
     """What the register showed on a day.
 
-    `exchanged` says that it is the first one of a new device, `estimated` that nobody has read it.
+    `exchanged` says that it is the first one of a new device, `estimated` that nobody has read it. `worth` is how many
+    units of the device that hangs there now one of its units is: another than 1 where the multiplier has changed.
     """
 
     on: date
     value: int
     exchanged: bool = False
     estimated: bool = False
+    worth: Decimal = ONE
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,28 +62,34 @@ class History:
 
 
 def history_of(reads: Iterable[Read], dials: int | None = None) -> History:
-    """Make periods of readings, in any order.
+    """Make periods of readings: in any order of their days, and those of one day as they were shown.
 
-    Of two readings on one day the later one in order counts. A register that falls was exchanged although nobody said
-    so, unless it has gone over the top of its `dials` digits: then it went on by less than a tenth of what it can show.
-    No period reaches over an exchange, and a reading that is missing makes a longer period. So does an estimate: no
-    period begins or ends with one, and one of the day of an actual reading is none.
+    Of two readings on one day the later one in order counts. Where a device was exchanged on that day, these are two:
+    the last one before that is of the old device, the last one from there on of the new one. A register that falls was
+    exchanged although nobody said so, unless it has gone over the top of its `dials` digits: then it went on by less
+    than a tenth of what it can show. No period reaches over an exchange, and a reading that is missing makes a longer
+    period. So does an estimate: no period begins or ends with one, and one of the day of an actual reading is none.
     """
-    by_day: dict[date, Read] = {}
+    by_day: dict[date, list[Read]] = {}
     estimate: Read | None = None
     for read in sorted(reads, key=lambda read: read.on):
         if read.estimated and not read.exchanged:
             estimate = read
             continue
-        before = by_day.get(read.on)
-        again = before is not None and before.exchanged
-        by_day[read.on] = Read(read.on, read.value, exchanged=True) if again else read
+        that_day = by_day.setdefault(read.on, [])
+        if that_day and that_day[-1].exchanged:
+            that_day[-1] = read if read.exchanged else replace(read, exchanged=True)
+        elif read.exchanged:
+            that_day.append(read)
+        else:
+            that_day[:] = [read]
     last: Read | None = None
     periods = []
-    for read in by_day.values():
+    for read in (read for that_day in by_day.values() for read in that_day):
         use = None if last is None or read.exchanged else register_step(last.value, read.value, dials)
         if last is not None and use is not None:
-            periods.append(Period(read.on, (read.on - last.on).days, use))
+            in_todays = use if read.worth == ONE else round(use * read.worth)
+            periods.append(Period(read.on, (read.on - last.on).days, in_todays))
         last = read
     is_later = estimate is not None and (last is None or estimate.on > last.on)
     return History(last, tuple(periods), estimate if is_later else None)

@@ -4,17 +4,22 @@ A value that the checks doubt is not stored: its reader looks again, and sends i
 verified; another one is judged afresh. The same key again is no second look, but the same submission sent again.
 """
 
+import dataclasses
 from collections.abc import Iterable
 from datetime import UTC, date, datetime, time
+from decimal import Decimal
 from functools import lru_cache
+from math import log
 from typing import cast
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from metermt.errors import ConfirmReading
 from metermt.model import Answer, Standing
 from metermt.quality import Cause, Flag, Judgement, Look, Quality
 from metermt.rules.checks import judge
+from metermt.rules.consumption import Exchange
 from metermt.rules.limits import SENSITIVITY, Limits
 from metermt.rules.times import check_time, day_of
 from metermt.wire import from_text, to_text
@@ -42,7 +47,8 @@ class JobLimits(Struct, frozen=True, array_like=True):
 
     `first_day` is that of its cycle. An inactive meter is expected to use nothing. `sensitivity` is the office's
     setting (see `metermt.rules.limits`). `estimated_on` is the day of the last estimate since the last actual reading,
-    None without one: no value is judged by it, but none was read before it.
+    None without one: no value is judged by it, but none was read before it. `reported` says that a reader has told of
+    an exchange since: the office has to look at the value that comes next.
     """
 
     limits: Limits
@@ -50,6 +56,7 @@ class JobLimits(Struct, frozen=True, array_like=True):
     active: bool = True
     sensitivity: float = SENSITIVITY
     estimated_on: date | None = None
+    reported: bool = False
 
     def as_text(self) -> str:
         """Return it as it is stored."""
@@ -71,7 +78,29 @@ def judged_at(standing: Standing, answer: Answer, now: datetime) -> Judgement:
     if answer.value is None:
         return Judgement()
     on = day_of(when)
-    return judge(answer.value, on, by.limits, standing.dials, active=by.active, sensitivity=by.sensitivity)
+    found = judge(answer.value, on, by.limits, standing.dials, active=by.active, sensitivity=by.sensitivity)
+    return dataclasses.replace(found, flags=(*found.flags, Flag.EXCHANGED)) if by.reported else found
+
+
+def exchanged(limits: str | None, exchange: Exchange, multiplier: Decimal, *, reported: bool) -> str:
+    """Return by what a job is judged after an exchange, as it is stored: `limits` is by what it was judged before.
+
+    It goes on from what the new device showed first, and the place goes on as it did, in units of the new device.
+    """
+    by = cast(JobLimits, from_text(JobLimits, limits)) if limits else _NO_LIMITS
+    old = by.limits
+    habit, known_until = old.habit, old.known_until
+    if habit and exchange.multiplier != multiplier:
+        habit = replace(habit, rate=round(habit.rate + log(exchange.multiplier / multiplier), 4))
+    if known_until and old.previous_on:
+        known_until += exchange.on - old.previous_on
+    now = replace(old, previous=exchange.initial, previous_on=exchange.on, habit=habit, known_until=known_until)
+    return replace(by, limits=now, estimated_on=None, reported=by.reported or reported).as_text()
+
+
+def is_reported(limits: str) -> bool:
+    """Tell whether a job is judged by limits of a place where a reader has told of an exchange."""
+    return cast(JobLimits, from_text(JobLimits, limits)).reported
 
 
 def is_asked_about(answer: Answer, limits: str, dials: int | None, sensitivity: float | None = None) -> bool:

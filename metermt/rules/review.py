@@ -1,7 +1,7 @@
 """What the office may decide of a result, and which results wait for that. Pure functions over facts."""
 
 from collections.abc import Iterable, Sequence
-from datetime import date, datetime
+from datetime import UTC, date, datetime, time
 from math import exp
 
 from msgspec.structs import replace
@@ -98,23 +98,29 @@ def check_why(why: str, *, wanted: bool) -> str:
     return why
 
 
-def check_when(result: Result, when: datetime | None, now: datetime, chain: Chain) -> None:
-    """Raise `DecisionError` if a meter cannot have been read at a time, in UTC, or the time is wanted and not told.
+def noon_of(day: date, now: datetime) -> datetime:
+    """Return the middle of a day, in UTC, for what is of no certain hour; now, if that is still to come."""
+    return min(datetime.combine(day, time(12)).astimezone(UTC), now)
 
-    The results of a place come in the order of their cycles.
+
+def check_when(result: Result, on: date | None, now: datetime, chain: Chain) -> None:
+    """Raise `DecisionError` if a meter cannot have been read on a day, or the day is wanted and not told.
+
+    Days are of the calendar of this machine. The results of a place come in the order of their cycles.
     """
-    if when is None and result.state is JobState.MISSED:
-        raise DecisionError(
-            f"Meter {result.job.meter.number} was missed in {result.job.cycle}: say with --on on which day it was read"
-        )
-    if when and when.date() > now.date():
-        raise DecisionError(f"{when.date()} lies in the future: say on which day it was read")
+    if on is None:
+        if result.state is JobState.MISSED:
+            meter, cycle = result.job.meter.number, result.job.cycle
+            raise DecisionError(f"Meter {meter} was missed in {cycle}: say with --on on which day it was read")
+        return
+    if on > now.astimezone().date():
+        raise DecisionError(f"{on} lies in the future: say on which day it was read")
     since = result.job.previous_date
-    if when and since and when.date() < since:
-        raise DecisionError(f"{when.date()} is before {since}, when the meter was read last")
+    if since and on < since:
+        raise DecisionError(f"{on} is before {since}, when the meter was read last")
     for link in chain.links:
-        if when and link.read_at and link.cycle > result.job.cycle and link.read_at < when:
-            raise DecisionError(f"{when.date()} is too late for {result.job.cycle}: {link.cycle} was read before")
+        if link.read_at and link.cycle > result.job.cycle and link.read_at < noon_of(on, now):
+            raise DecisionError(f"{on} is too late for {result.job.cycle}: {link.cycle} was read before")
 
 
 def put_by_office(

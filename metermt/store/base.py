@@ -11,6 +11,7 @@ from typing import Self, TypeVar
 from metermt.model import Lease, Reading, Walk
 from metermt.quality import Look
 from metermt.rules.handout import Wish
+from metermt.store.audit import Audit
 from metermt.store.begun import Begun
 from metermt.store.billing import Batches
 from metermt.store.gathered import Facts, Key, Offer
@@ -39,6 +40,7 @@ class Tx:
     settings: Settings
     office: Office
     batches: Batches
+    audit: Audit
 
     def foresee(self, steps: Callable[[], object]) -> None:
         """Say which steps will be asked again for what they find, so that a store that is far away may find it along.

@@ -13,6 +13,7 @@ from metermt.errors import StoreError
 from metermt.model import Account, Job, Lease, Reading, Server, Status, User
 from metermt.quality import Look
 from metermt.safedict import ThreadSafeDict
+from metermt.store.audit import Audit, Unsealed
 from metermt.store.base import Store, Tx
 from metermt.store.begun import Begun, Over
 from metermt.store.billing import Batches
@@ -190,6 +191,16 @@ class _NoOffice:
         raise StoreError("The office needs a database: a server without one has readers' rounds only")
 
 
+class _NoAudit(_NoOffice):
+    """What it has instead of `Audit`: readers' rounds leave no record."""
+
+    def add(self, entries: object) -> None:
+        pass
+
+    def unsealed(self, _most: int) -> list[Unsealed]:
+        return []
+
+
 class MemoryStore(Store):
     """A store in memory. One lock makes a transaction one step."""
 
@@ -210,6 +221,7 @@ class MemoryStore(Store):
             MemorySettings(facts),
             cast(Office, _NoOffice()),
             cast(Batches, _NoOffice()),
+            cast(Audit, _NoAudit()),
         )
 
     def read(self, work: Callable[[Tx], T]) -> T:

@@ -225,4 +225,6 @@ class MemoryJobs(Jobs):
             handed_to=self._facts.handed_to.get(job_id),
             limits=self._facts.limits.get(job_id),
             look=self._facts.looks.get(job_id),
+            value=reading.answer.value if reading else None,
+            reason=reading.answer.reason if reading else "",
         )

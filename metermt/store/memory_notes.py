@@ -45,5 +45,6 @@ class MemoryNotes(Notes):
             if not any(replace(other, found_at=one.found_at) == one for other in there):
                 self._facts.undo.append(there, one)
 
-    def found(self, most: int, skip: int = 0) -> list[Found]:
-        return self._facts.found[skip : skip + most]
+    def found(self, most: int, after: int = 0) -> list[Found]:
+        there = self._facts.found[after : after + most]
+        return [replace(one, id=number) for number, one in enumerate(there, after + 1)]

@@ -5,6 +5,7 @@ from datetime import datetime
 
 from metermt.model import Place
 from metermt.quality import Quality
+from metermt.rules.consumption import Exchange
 from metermt.rules.history import Read
 from metermt.store.facts import Facts, found_in
 from metermt.store.sites import Places
@@ -34,7 +35,7 @@ class MemoryPlaces(Places):
     def history(self, meters: Iterable[str], but_not: str = "") -> dict[str, list[Read]]:
         facts, asked = self._facts, set(meters) & set(self._facts.places)
         found: dict[str, list[Read]] = {}
-        for (meter, _, _), read in facts.shown.items():
+        for (meter, _, _), read in sorted(facts.shown.items(), key=lambda pair: pair[1].exchanged):
             if meter in asked:
                 found.setdefault(meter, []).append(read)
         for name, cycle in facts.cycles.items():
@@ -45,3 +46,16 @@ class MemoryPlaces(Places):
                     estimated = reading.quality is Quality.ESTIMATED
                     found.setdefault(meter, []).append(Read(day, reading.answer.value, estimated=estimated))
         return found
+
+    def exchanges(self, meters: Iterable[str]) -> dict[str, list[Exchange]]:  # noqa: ARG002 - the office has a database
+        return {}
+
+    def taken_down(self, meters: Iterable[str]) -> dict[str, Exchange]:  # noqa: ARG002 - likewise
+        return {}
+
+    def outdated(self, cycle: str) -> dict[int, tuple[str, str]]:  # noqa: ARG002 - likewise
+        return {}
+
+    def in_cycle(self, cycle: str, meters: Iterable[str]) -> set[str]:
+        there = self._facts.cycles.get(cycle)
+        return set(meters) & there.ids.keys() if there else set()

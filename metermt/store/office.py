@@ -5,7 +5,8 @@ from collections.abc import Iterable, Mapping
 from datetime import datetime
 
 from metermt.decisions import Decision, Result
-from metermt.model import Meter
+from metermt.fieldnotes import Found, Note
+from metermt.model import Job, Meter
 from metermt.quality import Billing
 from metermt.rules.consumption import Exchange
 
@@ -46,8 +47,39 @@ class Office(ABC):
         """Return by whom jobs were read since they were last sent again, by id; what the office put is nobody's."""
 
     @abstractmethod
-    def exchange(self, exchange: Exchange, new: Meter, username: str, made_at: datetime) -> None:
+    def alone(self) -> None:
+        """Wait until nobody else writes, and be the only one who does until the transaction ends.
+
+        It is the first step of what changes places and jobs whose facts others may have gathered.
+        """
+
+    @abstractmethod
+    def exchange(self, exchange: Exchange, new: Meter) -> None:
         """Hang another device up where `exchange.old_meter` is, which names a place; the new number names none.
 
-        The place keeps its history, to which this adds nothing.
+        The place keeps its history.
         """
+
+    @abstractmethod
+    def rehang(self, jobs: Mapping[int, Job]) -> None:
+        """Make jobs, by id, those of another device; who holds them, and their notes, stay."""
+
+    @abstractmethod
+    def exchanges(self, most: int, skip: int = 0) -> list[Exchange]:
+        """Return so many exchanges in the order in which they were told, but for the first ones."""
+
+    @abstractmethod
+    def at_place(self, meter: str) -> list[Result]:
+        """Return how all jobs at the place of a meter stand, also those of earlier devices, in the order of cycles."""
+
+    @abstractmethod
+    def notes(self, meter: str) -> list[Note]:
+        """Return all notes about the place of a meter, oldest first."""
+
+    @abstractmethod
+    def found(self, number: int) -> tuple[Found, str] | None:
+        """Return a report of a meter that was found, by its id, and what was decided of it, empty for nothing yet."""
+
+    @abstractmethod
+    def settle_found(self, found: Found, verdict: str, why: str, username: str, now: datetime) -> None:
+        """Say what was decided of a report of a meter; of accepted ones it is decided of all of that number."""

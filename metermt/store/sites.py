@@ -5,6 +5,7 @@ from collections.abc import Iterable
 
 from metermt.fieldnotes import Found, Note, Reason
 from metermt.model import Place
+from metermt.rules.consumption import Exchange
 from metermt.rules.history import Read
 
 
@@ -29,10 +30,27 @@ class Places(ABC):
 
     @abstractmethod
     def history(self, meters: Iterable[str], but_not: str = "") -> dict[str, list[Read]]:
-        """Return what is known to have been shown at the places of these meters, in any order, by their numbers.
+        """Return what is known to have been shown at the places of these meters, by their numbers.
 
-        What was read in the cycle `but_not` is left out. Days are those of this machine's time zone.
+        The days are in any order, and are those of this machine's time zone; what was shown on one day is in the order
+        in which it was shown. What was read in the cycle `but_not` is left out.
         """
+
+    @abstractmethod
+    def exchanges(self, meters: Iterable[str]) -> dict[str, list[Exchange]]:
+        """Return the exchanges at the places of these meters that had any, by their numbers, oldest first."""
+
+    @abstractmethod
+    def taken_down(self, meters: Iterable[str]) -> dict[str, Exchange]:
+        """Return the last exchange that took a meter down, by its number, for those of them that hang nowhere now."""
+
+    @abstractmethod
+    def outdated(self, cycle: str) -> dict[int, tuple[str, str]]:
+        """Return the unread jobs of a cycle whose device hangs at their place no more, by id, and that which does."""
+
+    @abstractmethod
+    def in_cycle(self, cycle: str, meters: Iterable[str]) -> set[str]:
+        """Return those of these meters whose places have a job in a cycle, perhaps of an earlier device."""
 
 
 class Notes(ABC):
@@ -63,5 +81,5 @@ class Notes(ABC):
         """Add meters that were found, but for what the same reader has said in the same words before."""
 
     @abstractmethod
-    def found(self, most: int, skip: int = 0) -> list[Found]:
-        """Return so many of these in the order of their arrival, but for the first ones."""
+    def found(self, most: int, after: int = 0) -> list[Found]:
+        """Return so many of these that nobody has decided of, in the order of their arrival, from after a number."""

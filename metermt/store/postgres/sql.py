@@ -13,6 +13,8 @@ from metermt.store.sql.dialect import Row, Sql
 
 CLOSING: Final = 0x4D544331
 """The advisory lock that all who write share, and who closes or reopens a cycle, or removes jobs, has alone."""
+SEALING: Final = 0x4D545345
+"""The advisory lock of whoever gives entries of the record their places."""
 
 
 class PostgresSql(Sql):

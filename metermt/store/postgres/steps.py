@@ -9,16 +9,18 @@ from types import MappingProxyType
 
 from psycopg import errors
 
+from metermt.audit import Link
 from metermt.model import Account, Job, Lease, Reading, Standing, Walk
 from metermt.quality import Look
 from metermt.rules.handout import Wish
 from metermt.store.base import Tx
 from metermt.store.gathered import Facts, Key, KnownJob
 from metermt.store.postgres.keeping import Keeping
-from metermt.store.postgres.sql import CLOSING, PostgresSql, as_json
+from metermt.store.postgres.sql import CLOSING, SEALING, PostgresSql, as_json
 from metermt.store.sql import accounts as in_accounts
 from metermt.store.sql import jobs as in_sql
 from metermt.store.sql.accounts import SqlAccounts
+from metermt.store.sql.audit import SqlAudit
 from metermt.store.sql.batches import SqlBatches
 from metermt.store.sql.jobs import JOB, SqlJobs, job_of, known_of
 from metermt.store.sql.leases import SqlLeases
@@ -54,8 +56,9 @@ class PostgresTx(Tx):
         self.notes = SqlNotes(sql)
         self.settings = SqlSettings(sql)
         lock = " FOR NO KEY UPDATE OF jobs" if sql.writes else ""
-        self.office = SqlOffice(sql, lock)
+        self.office = PostgresOffice(sql, lock)
         self.batches = SqlBatches(sql, lock)
+        self.audit = PostgresAudit(sql)
 
     def foresee(self, steps: Callable[[], object]) -> None:
         with self._sql.ahead():
@@ -183,7 +186,7 @@ class PostgresJobs(SqlJobs):
 
     def _wait_for_all_who_write(self) -> None:
         """Be the only one who writes, until the transaction ends; what others have kept is seen from here on."""
-        self._sql.rows("SELECT pg_advisory_xact_lock(?)", CLOSING)
+        self._sql.rows(_ALONE, CLOSING)
 
 
 # One after the other, as an import asks for thousands, of a cycle that was empty when this was planned. OFFSET 0, or it
@@ -192,6 +195,7 @@ _FIND = f"""
     SELECT found.* FROM unnest(?::text[]) AS wanted(meter)
     CROSS JOIN LATERAL (SELECT {JOB} FROM jobs WHERE cycle = ? AND meter = wanted.meter OFFSET 0) AS found
 """
+_ALONE = "SELECT pg_advisory_xact_lock(?)"
 _STILL_UNREAD = "SELECT id FROM jobs WHERE id {among} AND reading IS NULL"
 _FREE = {
     (state, reverse): f"""
@@ -204,6 +208,13 @@ _FREE = {
     for reverse in (False, True)
 }
 _STANDINGS = in_sql.STANDINGS.replace("SELECT ", "SELECT jobs.reading, jobs.leased, ", 1)
+
+
+class PostgresOffice(SqlOffice):
+    """Places and jobs that others look at."""
+
+    def alone(self) -> None:
+        self._sql.rows(_ALONE, CLOSING)
 
 
 class PostgresLeases(SqlLeases):
@@ -273,3 +284,31 @@ class PostgresReadings(SqlReadings):
 
     def count(self, more: Mapping[tuple[str, str], int]) -> None:
         self._keeping.keep(done=more)
+
+
+class PostgresAudit(SqlAudit):
+    """The record, to which other servers add, too, and that one of them seals."""
+
+    def __init__(self, sql: PostgresSql) -> None:
+        super().__init__(sql)
+        self._postgres = sql
+
+    def may_seal(self) -> bool:
+        [(may,)] = self._sql.rows("SELECT pg_try_advisory_xact_lock(?)", SEALING)
+        return bool(may)
+
+    def seal(self, links: Sequence[Link], waited: Sequence[int]) -> None:
+        # What is there already does not cross again. One with a lower number may have been kept since, and waits on.
+        places = [(id_, link.place, link.who, link.whom, link.hash) for id_, link in zip(waited, links, strict=True)]
+        self._postgres.keep(_SEAL, as_json(("id", "place", "who", "whom", "hash"), places))
+
+
+_SEAL = """
+    WITH moved AS (
+        DELETE FROM unsealed
+        USING json_to_recordset(?) AS sealed(id BIGINT, place BIGINT, who BIGINT, whom BIGINT, hash TEXT)
+        WHERE unsealed.id = sealed.id
+        RETURNING place, at, sealed.who, address, what, about, sealed.whom, before, after, hash
+    )
+    INSERT INTO audit (place, at, who, address, what, about, whom, before, after, hash) SELECT * FROM moved
+"""

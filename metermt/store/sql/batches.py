@@ -13,6 +13,7 @@ from metermt.rules.history import Read
 from metermt.store.billing import Batches, Held, Line
 from metermt.store.sql.dialect import Sql, Steps
 from metermt.store.sql.office import RESULT, result_of
+from metermt.store.sql.places import EXCHANGE, exchange_of
 
 # MATERIALIZED, or a database might walk through all jobs in the order that is wanted, to find the few that are ready.
 _READY = """
@@ -37,8 +38,7 @@ _SHOWN = (
     " WHERE history.place = asked.place AND asked.id {among} ORDER BY history.read_on, history.exchanged"
 )
 _EXCHANGES = (
-    "SELECT asked.id, exchanges.read_on, exchanges.old_meter, exchanges.final, exchanges.initial, exchanges.dials,"
-    " exchanges.multiplier"
+    f"SELECT asked.id, {', '.join(f'exchanges.{column}' for column in EXCHANGE)}"
     " FROM jobs AS asked CROSS JOIN exchanges WHERE exchanges.place = asked.place AND asked.id {among}"
     " ORDER BY exchanges.read_on, exchanges.id"
 )
@@ -74,9 +74,8 @@ class SqlBatches(Steps, Batches):
             chains[job][0].append(Link(other, meter, cycle, Billing(billing), value, when))
         for job, read_on, value, exchanged in self._sql.rows_among(_SHOWN, asked):
             chains[job][1].append(Read(date.fromisoformat(read_on), value, bool(exchanged)))
-        for job, read_on, old, final, initial, dials, multiplier in self._sql.rows_among(_EXCHANGES, asked):
-            day = date.fromisoformat(read_on)
-            chains[job][2].append(Exchange(day, old, final, initial, dials, Decimal(multiplier)))
+        for job, *made in self._sql.rows_among(_EXCHANGES, asked):
+            chains[job][2].append(exchange_of(*made))
         return {job: Chain(*chain) for job, chain in chains.items()}
 
     def begin(self, head: BatchHead, layout: str, text: str) -> None:

@@ -29,7 +29,8 @@ _OPEN_CYCLES = "FROM cycles CROSS JOIN jobs"
 STANDINGS = (
     "SELECT jobs.id, jobs.meter, jobs.cycle, jobs.dials, jobs.state,"
     " CASE WHEN readings.quality <> 'E' THEN coalesce(readings.username, '') END, leases.username, leases.until,"
-    " jobs.handed_to, limits.limits, looks.username, looks.value, looks.key"
+    " jobs.handed_to, limits.limits, looks.username, looks.value, looks.key,"
+    " readings.value, readings.reason"
     f" {_OPEN_CYCLES} LEFT JOIN readings ON readings.id = jobs.reading LEFT JOIN leases ON leases.job = jobs.id"
     " LEFT JOIN limits ON limits.job = jobs.id LEFT JOIN looks ON looks.job = jobs.id"
     " WHERE cycles.closed = 0 AND jobs.cycle = cycles.cycle AND jobs.meter {among} ORDER BY cycles.cycle"
@@ -235,9 +236,11 @@ class SqlJobs(Steps, Jobs):
 
 def standing_of(*columns: Any) -> Standing:
     """Make a standing of the columns of `STANDINGS`."""
-    job, meter, cycle, dials, state, read_by, leased_to, until, handed_to, limits, asked, value, key = columns
-    look = Look(asked, value, key) if asked else None
-    return Standing(job, meter, cycle, dials, _STATES[state], read_by, leased_to, until or 0.0, handed_to, limits, look)
+    job, meter, cycle, dials, state, read_by, leased_to, until, handed_to, limits, asked, *rest = columns
+    doubted, key, value, reason = rest
+    look = Look(asked, doubted, key) if asked else None
+    held = (leased_to, until or 0.0, handed_to)
+    return Standing(job, meter, cycle, dials, _STATES[state], read_by, *held, limits, look, value, reason or "")
 
 
 def job_of(*columns: Any) -> Job:

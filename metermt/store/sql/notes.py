@@ -12,6 +12,9 @@ _REASON = ("code", "text", "wants_reread", "allows_reading", "retired")
 _REPLACE = "ON CONFLICT (code) DO UPDATE SET " + ", ".join(f"{name} = excluded.{name}" for name in _REASON[1:])
 _NOTE = ("place", "text", "username", "left_at")
 _FOUND = ("number", "kind", "dials", "reading", "location", "username", "found_at")
+FOUND = f"{', '.join(_FOUND)}, id"
+"""The columns that `found_of` makes a report of."""
+_UNDECIDED = f"SELECT {FOUND} FROM found WHERE verdict = '' AND id > ? ORDER BY id LIMIT ?"
 _UNREAD = ("open", "skipped", "missed")
 _IDS = "SELECT meter, id FROM places WHERE meter {among}"
 _LATEST = (
@@ -50,7 +53,7 @@ class SqlNotes(Steps, Notes):
 
     def all(self, most: int, skip: int = 0) -> list[Note]:
         rows = self._sql.rows(_ALL, most, skip)
-        return [Note(meter, text, username, _utc(left_at)) for meter, text, username, left_at in rows]
+        return [note_of(*row) for row in rows]
 
     def add_found(self, found: Iterable[Found]) -> None:
         rows = [
@@ -59,18 +62,24 @@ class SqlNotes(Steps, Notes):
         ]
         self._sql.insert("found", _FOUND, rows, "ON CONFLICT DO NOTHING")
 
-    def found(self, most: int, skip: int = 0) -> list[Found]:
-        rows = self._sql.rows(f"SELECT {', '.join(_FOUND)} FROM found ORDER BY id LIMIT ? OFFSET ?", most, skip)
-        return [_found_of(*row) for row in rows]
+    def found(self, most: int, after: int = 0) -> list[Found]:
+        return [found_of(*row) for row in self._sql.rows(_UNDECIDED, after, most)]
 
 
 def _reason_of(code: str, text: str, *switches: Any) -> Reason:
     return Reason(code, text, *map(bool, switches))
 
 
-def _found_of(*columns: Any) -> Found:
-    number, kind, dials, reading, where, username, found_at = columns
-    return Found(number, kind, dials, reading, where, username, _utc(found_at))
+def found_of(*columns: Any) -> Found:
+    """Make a report of the columns `FOUND`."""
+    number, kind, dials, reading, where, username, found_at, id_ = columns
+    return Found(number, kind, dials, reading, where, username, _utc(found_at), id_)
+
+
+def note_of(*columns: Any) -> Note:
+    """Make a note of its meter, text, user and time."""
+    meter, text, username, left_at = columns
+    return Note(meter, text, username, _utc(left_at))
 
 
 def _utc(text: str) -> datetime:

@@ -5,13 +5,15 @@ from datetime import datetime
 from typing import Any
 
 from metermt.decisions import Decision, Result, Verdict
-from metermt.model import JobState, Meter
+from metermt.fieldnotes import ACCEPTED, Found, Note
+from metermt.model import Job, JobState, Meter
 from metermt.quality import Billing
 from metermt.rules.consumption import Exchange
 from metermt.store.office import Office
 from metermt.store.sql.dialect import Sql, Steps
 from metermt.store.sql.jobs import JOB, WIDE, job_of
-from metermt.store.sql.places import METER, row_of
+from metermt.store.sql.notes import FOUND, found_of, note_of
+from metermt.store.sql.places import EXCHANGE, METER, exchange_of, row_of
 from metermt.store.sql.readings import READING, reading_of
 
 RESULT = f"jobs.id, jobs.state, jobs.billing, jobs.reading, {JOB}, {READING}"
@@ -30,10 +32,15 @@ _OF_METERS = (
     f"SELECT {RESULT} FROM cycles CROSS JOIN jobs LEFT JOIN readings ON readings.id = jobs.reading"
     " WHERE jobs.cycle = cycles.cycle AND jobs.meter {among} ORDER BY jobs.cycle, jobs.id"
 )
-_EXCHANGE = (
-    *("place", "old_meter", "new_meter", "read_on", "final", "initial", "dials", "multiplier"),
-    *("username", "made_at"),
+_AT_PLACE = (
+    f"SELECT {RESULT} FROM places CROSS JOIN jobs LEFT JOIN readings ON readings.id = jobs.reading"
+    " WHERE places.meter = ? AND jobs.place = places.id ORDER BY jobs.cycle, jobs.id"
 )
+_NOTES = (
+    "SELECT places.meter, notes.text, notes.username, notes.left_at FROM places CROSS JOIN notes"
+    " WHERE places.meter = ? AND notes.place = places.id ORDER BY notes.id"
+)
+_DECIDED = ("verdict", "why", "decided_by", "decided_at")
 _COLUMNS = ("job", "reading", "verdict", "why", "username", "decided_at")
 _DECISIONS = f"SELECT {', '.join(_COLUMNS)} FROM decisions WHERE job {{among}} ORDER BY id"
 _COUNTED_FOR = (
@@ -80,12 +87,44 @@ class SqlOffice(Steps, Office):
     def counted_for(self, jobs: Iterable[int]) -> dict[int, str]:
         return dict(self._sql.rows_among(_COUNTED_FOR, jobs))  # the last one of each job
 
-    def exchange(self, exchange: Exchange, new: Meter, username: str, made_at: datetime) -> None:
+    def alone(self) -> None:
+        """Nobody else writes to a SQLite file anyway."""
+
+    def exchange(self, exchange: Exchange, new: Meter) -> None:
         [(place,)] = self._sql.rows("SELECT id FROM places WHERE meter = ?", exchange.old_meter)
-        showed = (exchange.on.isoformat(), exchange.final, exchange.initial, exchange.dials, str(exchange.multiplier))
-        row = (place, exchange.old_meter, new.number, *showed, username, made_at.isoformat())
-        self._sql.insert("exchanges", _EXCHANGE, [row])
+        one = exchange
+        showed = (one.on.isoformat(), one.old_meter, one.final, one.initial, one.dials, str(one.multiplier))
+        row = (place, *showed, one.new_meter, one.username, one.made_at.isoformat())
+        self._sql.insert("exchanges", ("place", *EXCHANGE), [row])
         self._sql.update("places", METER, ("id",), [(*row_of(new), place)])
+
+    def rehang(self, jobs: Mapping[int, Job]) -> None:
+        rows = [
+            (*row_of(job.meter), job.previous, job.previous_date and job.previous_date.isoformat(), id_)
+            for id_, job in jobs.items()
+        ]
+        self._sql.update("jobs", (*METER, "previous", "previous_date"), ("id",), rows)
+
+    def exchanges(self, most: int, skip: int = 0) -> list[Exchange]:
+        rows = self._sql.rows(f"SELECT {', '.join(EXCHANGE)} FROM exchanges ORDER BY id LIMIT ? OFFSET ?", most, skip)
+        return [exchange_of(*row) for row in rows]
+
+    def at_place(self, meter: str) -> list[Result]:
+        return [result_of(*row) for row in self._sql.rows(_AT_PLACE, meter)]
+
+    def notes(self, meter: str) -> list[Note]:
+        return [note_of(*row) for row in self._sql.rows(_NOTES, meter)]
+
+    def found(self, number: int) -> tuple[Found, str] | None:
+        rows = self._sql.rows(f"SELECT {FOUND}, verdict FROM found WHERE id = ?", number)
+        return (found_of(*rows[0][:-1]), rows[0][-1]) if rows else None
+
+    def settle_found(self, found: Found, verdict: str, why: str, username: str, now: datetime) -> None:
+        ids = [(found.id,)]
+        if verdict == ACCEPTED:
+            ids = self._sql.rows("SELECT id FROM found WHERE number = ? AND verdict = ''", found.number)
+        rows = [(verdict, why, username, now.isoformat(), id_) for (id_,) in ids]
+        self._sql.update("found", _DECIDED, ("id",), rows)
 
 
 def result_of(*columns: Any) -> Result:

@@ -7,6 +7,7 @@ from typing import Any
 
 from metermt.model import ONE, Meter, Place
 from metermt.quality import Quality
+from metermt.rules.consumption import Exchange, over_exchanges
 from metermt.rules.history import Read
 from metermt.store.sites import Places
 from metermt.store.sql.dialect import Row, Steps
@@ -28,9 +29,29 @@ _SHOWN = (
     " CROSS JOIN history WHERE history.place = places.id AND places.meter {among}"
 )
 _READ = (
-    "SELECT places.meter, readings.read_at, readings.value, readings.quality"
+    "SELECT places.meter, jobs.meter, readings.read_at, readings.value, readings.quality"
     " FROM places CROSS JOIN jobs CROSS JOIN readings WHERE jobs.place = places.id AND readings.id = jobs.reading"
     " AND places.meter {among} AND jobs.cycle <> ? AND readings.value IS NOT NULL"
+)
+EXCHANGE = (
+    *("read_on", "old_meter", "final", "initial", "dials", "multiplier"),
+    *("new_meter", "username", "made_at"),
+)
+"""The columns that `exchange_of` makes an exchange of."""
+_MADE = ", ".join(f"exchanges.{column}" for column in EXCHANGE)
+_HUNG = "SELECT id, meter, multiplier FROM places WHERE meter {among}"
+_EXCHANGES = f"SELECT exchanges.place, {_MADE} FROM exchanges WHERE exchanges.place {{among}}"
+_TAKEN_DOWN = (
+    f"SELECT {_MADE} FROM exchanges WHERE exchanges.old_meter {{among}}"
+    " AND NOT EXISTS (SELECT 1 FROM places WHERE places.meter = exchanges.old_meter)"
+)
+_OUTDATED = (
+    "SELECT jobs.id, jobs.meter, places.meter FROM jobs CROSS JOIN places WHERE jobs.cycle = ?"
+    " AND jobs.state IN ('open', 'skipped') AND places.id = jobs.place AND places.meter <> jobs.meter"
+)
+_IN_CYCLE = (
+    "SELECT DISTINCT places.meter FROM places CROSS JOIN jobs"
+    " WHERE jobs.place = places.id AND places.meter {among} AND jobs.cycle = ?"
 )
 
 
@@ -56,12 +77,44 @@ class SqlPlaces(Steps, Places):
 
     def history(self, meters: Iterable[str], but_not: str = "") -> dict[str, list[Read]]:
         asked = list(meters)
-        found: dict[str, list[Read]] = {}
-        for meter, read_on, value, *how in self._sql.rows_among(_SHOWN, asked):
-            found.setdefault(meter, []).append(Read(date.fromisoformat(read_on), value, *map(bool, how)))
-        for meter, read_at, value, quality in self._sql.rows_among(_READ, asked, but_not):
+        shown: dict[str, list[Read]] = {}
+        read: dict[str, list[tuple[str, Read]]] = {}
+        for meter, read_on, value, exchanged, estimated in self._sql.rows_among(_SHOWN, asked):
+            seen = Read(date.fromisoformat(read_on), value, bool(exchanged), bool(estimated))
+            shown.setdefault(meter, []).append(seen)
+        for meter, device, read_at, value, quality in self._sql.rows_among(_READ, asked, but_not):
             day = datetime.fromisoformat(read_at).astimezone().date()
-            found.setdefault(meter, []).append(Read(day, value, estimated=quality == Quality.ESTIMATED))
+            read.setdefault(meter, []).append((device, Read(day, value, estimated=quality == Quality.ESTIMATED)))
+        exchanged = self._exchanges(asked)
+        nothing: tuple[Decimal, list[Exchange]] = (ONE, [])
+        found: dict[str, list[Read]] = {}
+        for meter in shown.keys() | read.keys() | exchanged.keys():
+            multiplier, exchanges = exchanged.get(meter, nothing)
+            found[meter] = over_exchanges(shown.get(meter, ()), read.get(meter, ()), exchanges, multiplier)
+        return found
+
+    def exchanges(self, meters: Iterable[str]) -> dict[str, list[Exchange]]:
+        return {meter: made for meter, (_, made) in self._exchanges(meters).items()}
+
+    def taken_down(self, meters: Iterable[str]) -> dict[str, Exchange]:
+        made = (exchange_of(*row) for row in self._sql.rows_among(_TAKEN_DOWN, meters))
+        return {one.old_meter: one for one in sorted(made, key=_on)}  # the last one of each
+
+    def outdated(self, cycle: str) -> dict[int, tuple[str, str]]:
+        return {job: (was, now) for job, was, now in self._sql.rows(_OUTDATED, cycle)}
+
+    def in_cycle(self, cycle: str, meters: Iterable[str]) -> set[str]:
+        return {meter for (meter,) in self._sql.rows_among(_IN_CYCLE, meters, cycle)}
+
+    def _exchanges(self, meters: Iterable[str]) -> dict[str, tuple[Decimal, list[Exchange]]]:
+        """Return the multiplier of each meter at whose place devices were exchanged, and these exchanges, in order."""
+        hung = {place: (meter, multiplier) for place, meter, multiplier in self._sql.rows_among(_HUNG, meters)}
+        found: dict[str, tuple[Decimal, list[Exchange]]] = {}
+        for place, *made in self._sql.rows_among(_EXCHANGES, hung):
+            meter, multiplier = hung[place]
+            found.setdefault(meter, (Decimal(multiplier), []))[1].append(exchange_of(*made))
+        for _, exchanges in found.values():
+            exchanges.sort(key=_on)
         return found
 
 
@@ -78,6 +131,17 @@ def row_of(meter: Meter) -> Row:
         *(meter.number, meter.kind, meter.dials, meter.address, meter.instructions),
         *(str(meter.multiplier), int(meter.active)),
     )
+
+
+def _on(exchange: Exchange) -> date:
+    return exchange.on
+
+
+def exchange_of(*columns: Any) -> Exchange:
+    """Make an exchange of the columns `EXCHANGE`."""
+    read_on, old_meter, final, initial, dials, multiplier, new_meter, username, made_at = columns
+    how = (old_meter, final, initial, dials, Decimal(multiplier), new_meter, username)
+    return Exchange(date.fromisoformat(read_on), *how, datetime.fromisoformat(made_at))
 
 
 def _place_of(*row: Any) -> Place:

@@ -2,6 +2,7 @@
 
 from metermt.store.base import Tx
 from metermt.store.sql.accounts import SqlAccounts
+from metermt.store.sql.audit import SqlAudit
 from metermt.store.sql.batches import SqlBatches
 from metermt.store.sql.dialect import Sql
 from metermt.store.sql.jobs import SqlJobs
@@ -31,4 +32,5 @@ def transaction_on(sql: Sql) -> Tx:
         SqlSettings(sql),
         SqlOffice(sql),
         SqlBatches(sql),
+        SqlAudit(sql),
     )

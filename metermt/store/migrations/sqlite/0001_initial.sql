@@ -173,6 +173,7 @@ CREATE TABLE exchanges (
     made_at    TEXT NOT NULL
 ) STRICT;
 CREATE INDEX exchanges_at ON exchanges (place);
+CREATE INDEX exchanges_of ON exchanges (old_meter);
 
 -- What billing was given at once.
 CREATE TABLE batches (
@@ -246,7 +247,11 @@ CREATE TABLE found (
     reading  INTEGER,
     location TEXT NOT NULL,
     username TEXT NOT NULL REFERENCES users,
-    found_at TEXT NOT NULL
+    found_at TEXT NOT NULL,
+    verdict    TEXT NOT NULL DEFAULT '', -- empty: nobody has decided of it
+    why        TEXT NOT NULL DEFAULT '',
+    decided_by TEXT,                     -- empty: somebody who worked on the database itself
+    decided_at TEXT
 ) STRICT;
 -- Who is told nothing, as the link has broken, says it again.
 CREATE UNIQUE INDEX found_once
@@ -259,4 +264,40 @@ CREATE TABLE settings (
     value    TEXT NOT NULL,
     username TEXT NOT NULL,              -- empty: somebody who worked on the database itself
     set_at   TEXT NOT NULL
+) STRICT;
+
+-- Who did what, as far as it has its place in the chain: each entry has a hash of itself and of the one before it. What
+-- is looked for in it is found by going through all of it, as each index would cost every reading.
+CREATE TABLE audit (
+    place   INTEGER PRIMARY KEY,         -- from 1, without gaps
+    at      TEXT NOT NULL,
+    who     INTEGER,                     -- of names, as whom; NULL: somebody who worked on the database itself
+    address TEXT NOT NULL,
+    what    TEXT NOT NULL,
+    about   TEXT NOT NULL,               -- a meter, a cycle, a route, a batch
+    whom    INTEGER,
+    before  TEXT NOT NULL,
+    after   TEXT NOT NULL,
+    hash    TEXT NOT NULL
+) STRICT;
+
+-- What waits for its place there; people by their user names.
+CREATE TABLE unsealed (
+    id      INTEGER PRIMARY KEY,
+    at      TEXT NOT NULL,
+    who     TEXT NOT NULL,
+    address TEXT NOT NULL,
+    what    TEXT NOT NULL,
+    about   TEXT NOT NULL,
+    whom    TEXT NOT NULL,
+    before  TEXT NOT NULL,
+    after   TEXT NOT NULL
+) STRICT;
+
+-- The names of people in the chain, beside it, so that one can be replaced.
+CREATE TABLE names (
+    id       INTEGER PRIMARY KEY,
+    mark     TEXT NOT NULL,              -- what the chain has for the name
+    salt     TEXT,                       -- that the mark was made with; NULL: the name was erased
+    username TEXT NOT NULL UNIQUE
 ) STRICT;

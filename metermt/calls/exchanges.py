@@ -1,0 +1,174 @@
+"""Devices are exchanged: another one hangs at a place, and both count."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import date
+from decimal import Decimal
+
+from msgspec.structs import replace
+
+from metermt.audit import What
+from metermt.calls.table import MAX_ITEMS, Ask, Turn, Weight, call
+from metermt.errors import InvalidReport, UnknownMeter
+from metermt.model import Job, JobState, Meter, Place, Role, Standing
+from metermt.rules.answers import shown
+from metermt.rules.consumption import Exchange
+from metermt.rules.exchanges import check_exchange, exchanged_for
+from metermt.rules.history import Read, history_of
+from metermt.rules.looks import exchanged
+from metermt.store.base import Tx
+
+
+@dataclass(frozen=True, slots=True)
+class MeterExchange:
+    """One device was taken down at `final`, and another one put up at `initial`, on a day of the server's calendar.
+
+    `dials` and `multiplier` are those of the new one, None where they are those of the old one.
+    """
+
+    old: str
+    new: str
+    final: int
+    initial: int
+    on: date
+    dials: int | None = None
+    multiplier: Decimal | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Exchanged:
+    """What became of the jobs in the open cycles, by their cycles."""
+
+    to_read: list[str] = field(default_factory=list)
+    """There the new device is to be read."""
+    read: list[str] = field(default_factory=list)
+    """There the old one was read already, and that stays."""
+
+
+@dataclass(frozen=True, slots=True)
+class Exchanges:
+    """Which exchanges are asked for: those after the first so many."""
+
+    skip: int = 0
+
+
+@call(Role.READER, Weight.WRITE, is_large=lambda _request: True)
+def exchange_meter(turn: Turn, ask: Ask[MeterExchange]) -> Exchanged:
+    """Hang another device up at a place, which keeps its history. The same again counts once.
+
+    It takes effect at once: unread jobs of the old device in the open cycles become jobs of the new one, whoever holds
+    them. Supervisors may; a reader may while they hold a job of the old device, and the next reading of the new one
+    then waits for a decision. Raises `UnknownMeter`, `MeterExchanged` if the old one hangs nowhere any more, or
+    `InvalidReport` or `RouteError` if it cannot be so.
+    """
+    asked, tx = ask.request, turn.tx
+    tx.office.alone()
+    place = tx.places.find([asked.old]).get(asked.old)
+    if place is None:
+        _check_is_again(tx, asked)
+        return Exchanged()
+    new = _new_device(place, asked)
+    standings = tx.jobs.standings([asked.old, asked.new])
+    by_reader = _is_reader(ask)
+    if by_reader:
+        _check_is_there(ask, standings, turn.now)
+    old = place.meter
+    showed = (asked.final, asked.initial, old.dials, old.multiplier)
+    exchange = Exchange(asked.on, asked.old, *showed, asked.new, ask.username, turn.moment)
+    mine = [one for one in standings if one.meter == asked.old]
+    unread = {one.job: one.cycle for one in mine if one.state in (JobState.OPEN, JobState.SKIPPED)}
+    jobs = {id_: tx.jobs.find(cycle, [asked.old])[asked.old] for id_, cycle in unread.items()}
+    reads = tx.places.history([asked.old]).get(asked.old, [])
+    accepted = history_of(reads, old.dials).accepted
+    unknown = None if accepted else _given(tx, asked.old, asked.on)
+    before = tx.places.exchanges([asked.old]).get(asked.old, [])
+    check_exchange(exchange, new, turn.moment.astimezone().date(), accepted or unknown, before)
+    _check_is_free(tx, new.number, {one.cycle for one in standings if one.meter == asked.new} & {*unread.values()})
+    tx.office.exchange(exchange, new)
+    if unknown:
+        tx.places.add_history([(new.number, unknown)])
+    _rehang(tx, jobs, new, exchange, reported=by_reader)
+    turn.record(ask, What.EXCHANGE, asked.old, before=str(asked.final), after=f"{asked.new} {asked.initial}")
+    return Exchanged(sorted(unread.values()), sorted({one.cycle for one in mine} - {*unread.values()}))
+
+
+def bring_up_to_date(tx: Tx, cycle: str) -> None:
+    """Make jobs of a cycle that was reopened those of the devices that hang there by now."""
+    for id_, (was, now) in tx.places.outdated(cycle).items():
+        if not tx.jobs.find(cycle, [now]):
+            last = tx.places.exchanges([now])[now][-1]
+            new = tx.places.find([now])[now].meter
+            _rehang(tx, {id_: tx.jobs.find(cycle, [was])[was]}, new, last, reported=False)
+
+
+@call(Role.SUPERVISOR, Weight.READ)
+def list_exchanges(turn: Turn, ask: Ask[Exchanges]) -> list[Exchange]:
+    """Return up to 1,000 exchanges in the order in which they were told, but for the first so many."""
+    return turn.tx.office.exchanges(MAX_ITEMS, max(ask.request.skip, 0))
+
+
+def _new_device(place: Place, asked: MeterExchange) -> Meter:
+    old = place.meter
+    dials = old.dials if asked.dials is None else asked.dials
+    multiplier = old.multiplier if asked.multiplier is None else asked.multiplier
+    return replace(old, number=asked.new, dials=dials, multiplier=multiplier)
+
+
+def _is_reader(ask: Ask[MeterExchange]) -> bool:
+    return not (ask.caller.role or ask.reader.user.role).may_act_as(Role.SUPERVISOR)
+
+
+def _check_is_again(tx: Tx, asked: MeterExchange) -> None:
+    """Raise unless the very exchange of a device that hangs nowhere was told before, as after a broken link."""
+    last = tx.places.taken_down([asked.old]).get(asked.old)
+    if last is None:
+        raise UnknownMeter(f"Unknown meter {shown(asked.old)}: check the number on the meter")
+    if (last.new_meter, last.final, last.initial, last.on) != (asked.new, asked.final, asked.initial, asked.on):
+        raise exchanged_for(last)
+
+
+def _check_is_there(ask: Ask[MeterExchange], standings: list[Standing], now: float) -> None:
+    mine = [one for one in standings if one.leased_to == ask.username and one.leased_until > now]
+    if not any(one.meter == ask.request.old for one in mine):
+        raise InvalidReport(
+            f"You do not hold the job of {ask.request.old}: ask for it first, or leave a note for the office"
+        )
+
+
+def _check_is_free(tx: Tx, new: str, cycles: set[str]) -> None:
+    """Raise `InvalidReport` if a device hangs somewhere, or was read elsewhere in one of these cycles."""
+    if there := tx.places.find([new]).get(new):
+        where = " ".join(
+            filter(None, (there.meter.address and f"at {there.meter.address}", f"on route {there.route!r}"))
+        )
+        raise InvalidReport(f"Meter {new} hangs {where}: check the number of the new device")
+    if cycles:
+        raise InvalidReport(
+            f"Meter {new} has a job of another place in {min(cycles)}: it cannot be put up here before that is closed"
+        )
+
+
+def _given(tx: Tx, meter: str, on: date) -> Read | None:
+    """Return what came last with a job of a place that nothing else is known of; of this day if it came without one."""
+    for result in reversed(tx.office.at_place(meter)):
+        if result.job.previous is not None:
+            return Read(result.job.previous_date or on, result.job.previous)
+    return None
+
+
+def _rehang(tx: Tx, jobs: Mapping[int, Job], new: Meter, exchange: Exchange, *, reported: bool) -> None:
+    """Make unread jobs, by id, those of a new device, and have it judged from what it showed first."""
+    limits = {id_: tx.jobs.limits(job.cycle, [job.meter.number]) for id_, job in jobs.items()}
+    tx.office.rehang(
+        {
+            id_: replace(job, meter=new, previous=exchange.initial, previous_date=exchange.on)
+            for id_, job in jobs.items()
+        }
+    )
+    tx.jobs.set_limits(
+        {
+            id_: exchanged(limits[id_].get(job.meter.number), exchange, new.multiplier, reported=reported)
+            for id_, job in jobs.items()
+        }
+    )
+    tx.readings.ask_again(dict.fromkeys(jobs))

@@ -1,0 +1,216 @@
+"""Single meters: one is put up, looked at, moved, taken out of use."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import date
+
+from msgspec import structs
+
+from metermt.audit import What
+from metermt.calls.table import Ask, Turn, Weight, call
+from metermt.decisions import Result
+from metermt.errors import RouteError, UnknownMeter
+from metermt.fieldnotes import Note
+from metermt.model import JobState, Place, Role, Standing
+from metermt.quality import Flag
+from metermt.rules.answers import shown
+from metermt.rules.consumption import Exchange, read_at
+from metermt.rules.exchanges import exchanged_for
+from metermt.rules.history import Period, Read, history_of, register_step
+from metermt.store.base import Tx
+
+_UNREAD = (JobState.OPEN, JobState.SKIPPED)
+
+
+@dataclass(frozen=True, slots=True)
+class Named:
+    """The meter of this number."""
+
+    meter: str
+
+
+@dataclass(frozen=True, slots=True)
+class Switching:
+    """Whether a meter is in use from now on."""
+
+    meter: str
+    active: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Moving:
+    """Where a meter stands from now on."""
+
+    meter: str
+    route: str
+    sequence: int
+
+
+@dataclass(frozen=True, slots=True)
+class Unread:
+    """What became of the unread jobs of a meter, by their cycles."""
+
+    changed: list[str] = field(default_factory=list)
+    kept: list[str] = field(default_factory=list)
+    """There it was read once, and is to be read again: that job stays."""
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """What was seen of a place on a day of the server's calendar.
+
+    `value` is None when there is only a `reason`. `use` is what was used since the one before, in units of the
+    register, None where that cannot be told; `exchanged` says that it is the first reading of a new device. `quality`
+    is empty for what was imported. `reader` is empty for the office.
+    """
+
+    on: date
+    value: int | None
+    use: int | None = None
+    exchanged: bool = False
+    quality: str = ""
+    flags: tuple[Flag, ...] = ()
+    reason: str = ""
+    reader: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class MeterShown:
+    """All that is known of a place: what hangs there and hung there, and what was seen and said of it, oldest first."""
+
+    place: Place
+    exchanges: list[Exchange]
+    notes: list[Note]
+    jobs: dict[str, JobState]
+    """How its job stands, by cycle."""
+    periods: list[Period]
+    seen: list[Seen]
+
+
+@call(Role.SUPERVISOR, Weight.WRITE, is_large=lambda _request: True)
+def add_meter(turn: Turn, ask: Ask[Place]) -> None:
+    """Put a meter up at a new place. It gets a job in the next cycle that is opened, or when an open one is anew.
+
+    The same again counts once. Raises `RouteError` if it hangs somewhere else or otherwise already.
+    """
+    place = ask.request
+    turn.tx.office.alone()
+    put_up(turn.tx, place)
+    turn.record(ask, What.METER_ADDED, place.meter.number, after=_stop(place))
+
+
+@call(Role.SUPERVISOR, Weight.WRITE, is_large=lambda _request: True)
+def switch_meter(turn: Turn, ask: Ask[Switching]) -> Unread:
+    """Take a meter out of use, or into use again; that it is so already is no error.
+
+    Out of use it has no jobs: its unread ones in the open cycles are removed, whoever holds them, and a reading that is
+    sent later is refused; but a job that was sent to be read again stays. In use again it gets a job in the next cycle
+    that is opened. What was read stays. Raises `UnknownMeter` or `MeterExchanged`.
+    """
+    tx, asked = turn.tx, ask.request
+    tx.office.alone()
+    place = _place(tx, asked.meter)
+    tx.places.put([replace(place, meter=structs.replace(place.meter, active=asked.active))])
+    turn.record(ask, What.METER_ACTIVE if asked.active else What.METER_INACTIVE, asked.meter)
+    if asked.active:
+        return Unread()
+    unread = _unread(tx, asked.meter)
+    again = tx.readings.on_record(one.job for one in unread)
+    tx.jobs.remove(one.job for one in unread if one.job not in again)
+    return Unread(
+        [one.cycle for one in unread if one.job not in again], [one.cycle for one in unread if one.job in again]
+    )
+
+
+@call(Role.SUPERVISOR, Weight.WRITE, is_large=lambda _request: True)
+def move_meter(turn: Turn, ask: Ask[Moving]) -> Unread:
+    """Give a meter another stop on a route; its unread jobs in the open cycles go along, and stay with who holds them.
+
+    What was read stays where it was read. Raises `RouteError`, `UnknownMeter` or `MeterExchanged`.
+    """
+    tx, asked = turn.tx, ask.request
+    tx.office.alone()
+    was = _place(tx, asked.meter)
+    place = replace(was, route=asked.route, sequence=asked.sequence)
+    tx.places.put([place])
+    turn.record(ask, What.METER_MOVED, asked.meter, before=_stop(was), after=_stop(place))
+    cycles = [one.cycle for one in _unread(tx, asked.meter)]
+    jobs = [tx.jobs.find(cycle, [asked.meter])[asked.meter] for cycle in cycles]
+    tx.jobs.change([structs.replace(job, route=asked.route, sequence=asked.sequence) for job in jobs])
+    return Unread(cycles)
+
+
+@call(Role.SUPERVISOR, Weight.READ, is_large=lambda _request: True)
+def show_meter(turn: Turn, ask: Ask[Named]) -> MeterShown:
+    """Return all that is known of the place of a meter. Raises `UnknownMeter` or `MeterExchanged`."""
+    tx, number = turn.tx, ask.request.meter
+    place = _place(tx, number)
+    reads = sorted(tx.places.history([number]).get(number, []), key=lambda read: read.on)
+    results = tx.office.at_place(number)
+    return MeterShown(
+        place,
+        tx.places.exchanges([number]).get(number, []),
+        tx.office.notes(number),
+        {one.job.cycle: one.state for one in results},
+        list(history_of(reads, place.meter.dials).periods),
+        list(_seen(reads, results, place.meter.dials)),
+    )
+
+
+def put_up(tx: Tx, place: Place) -> None:
+    """Keep a new place. Raises `RouteError` if its meter hangs somewhere else or otherwise already."""
+    number = place.meter.number
+    there = tx.places.find([number]).get(number)
+    if there and there != place:
+        where = f"on route {there.route!r} at {there.sequence}" if there.route else "on no route"
+        raise RouteError(f"Meter {number} is known already, {where}: see metermt meters show {number}")
+    if not there:
+        tx.places.put([place])
+
+
+def _place(tx: Tx, number: str) -> Place:
+    if place := tx.places.find([number]).get(number):
+        return place
+    if exchange := tx.places.taken_down([number]).get(number):
+        raise exchanged_for(exchange)
+    raise UnknownMeter(f"Unknown meter {shown(number)}: check the number on the meter")
+
+
+def _stop(place: Place) -> str:
+    return f"{place.route} {place.sequence}".strip()
+
+
+def _unread(tx: Tx, number: str) -> list[Standing]:
+    return [one for one in tx.jobs.standings([number]) if one.state in _UNREAD]
+
+
+def _seen(reads: Sequence[Read], results: Iterable[Result], dials: int | None) -> Iterable[Seen]:
+    """Yield what was seen in order, with what is on record of what was read for jobs."""
+    of_jobs: dict[tuple[date, int | None], Result] = {}
+    for result in results:
+        if result.reading:
+            of_jobs[read_at(result).astimezone().date(), result.reading.answer.value] = result
+    without = [
+        _as_read(Seen(on, None), result) for (on, value), result in sorted(of_jobs.items(), key=_day) if value is None
+    ]
+    last: Read | None = None
+    for read in reads:
+        while without and without[0].on <= read.on:
+            yield without.pop(0)
+        use = None if last is None or read.exchanged else register_step(last.value, read.value, dials)
+        seen = Seen(read.on, read.value, use, read.exchanged, "E" if read.estimated else "")
+        yield _as_read(seen, of_jobs.get((read.on, read.value)) if not read.exchanged else None)
+        last = read
+    yield from without
+
+
+def _day(pair: tuple[tuple[date, int | None], Result]) -> date:
+    return pair[0][0]
+
+
+def _as_read(seen: Seen, result: Result | None) -> Seen:
+    if result is None or result.reading is None:
+        return seen
+    reading = result.reading
+    said = reading.answer.reason
+    return replace(seen, quality=reading.quality.value, flags=reading.flags, reason=said, reader=reading.username)

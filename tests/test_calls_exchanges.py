@@ -1,0 +1,237 @@
+"""Devices are exchanged, and each unit that either of them has counted is billed once."""
+
+from datetime import date, timedelta
+from decimal import Decimal
+
+import pytest
+from billing_town import DECEMBER, NEXT_CYCLE, export, nothing_new, open_next
+from conftest import CYCLE, make_place
+from readers import Reader, as_office
+
+from metermt.calls import cycles, exchanges, limits, notes, opening, places, review, rounds
+from metermt.calls.exchanges import Exchanged, MeterExchange
+from metermt.calls.review import Correction, Decisions, Reviewed, Said
+from metermt.decisions import Verdict
+from metermt.errors import (
+    ConfirmReading,
+    DecisionError,
+    InvalidReport,
+    InvalidTime,
+    MeterExchanged,
+    RouteError,
+    UnknownMeter,
+)
+from metermt.model import Role
+from metermt.quality import Flag
+from metermt.rules.history import history_of
+
+SHOWN = 1_132  # in September, as 12 a month are used
+BEFORE, TODAY = date(2026, 11, 10), date(2026, 11, 20)
+
+
+@pytest.fixture
+def town(billing_town):
+    return billing_town
+
+
+def exchange(desk, old, new, final, initial, on=BEFORE, dials=None, multiplier=None):
+    told = MeterExchange(old, new, final, initial, on, dials, multiplier)
+    return as_office(desk, exchanges.exchange_meter, told, Role.SUPERVISOR)
+
+
+def uses(desk):
+    """Make a batch; return meter, cycle, previous, value and use of its lines, and what the use is billed as."""
+    return [(line[0], line[1], *line[3:]) for line in export(desk)]
+
+
+def approve_all(desk):
+    waiting = as_office(desk, review.list_waiting, Reviewed()).waiting
+    as_office(desk, review.decide, Decisions([Said(one.reading, Verdict.APPROVE) for one in waiting]))
+
+
+def test_what_both_devices_have_counted_is_billed_once_each_by_its_own_multiplier(town):
+    assert exchange(town, "M3", "N3", 1_140, 7, multiplier=Decimal(2), dials=6) == Exchanged([CYCLE], [])
+    Reader(town).submit("N3", 87)
+    assert uses(town) == [("N3", CYCLE, SHOWN, 87, 8 + 80, Decimal(8 * 40 + 80 * 2))]
+    assert nothing_new(town)
+
+
+def test_a_job_goes_on_with_its_holder_its_note_and_limits_of_the_new_device(town):
+    carol = Reader(town)
+    assert carol.meters(1) == ["M0"]
+    carol.ask(notes.leave_note, notes.Noted("M0", "two dogs"))
+    exchange(town, "M0", "N0", 1_150, 500)
+    with pytest.raises(MeterExchanged, match="M0 was exchanged for N0 on 2026-11-10: read that one") as refused:
+        carol.submit("M0", 1_150, cycle=CYCLE)
+    assert refused.value.details == {"new": "N0", "on": "2026-11-10"}
+    (job,) = carol.ask(rounds.get_jobs, rounds.JobsWanted(1))
+    assert (job.meter.number, job.previous, job.previous_date, job.note) == ("N0", 500, BEFORE, "two dogs")
+    with pytest.raises(ConfirmReading) as odd:
+        carol.submit("N0", 1_150)
+    assert odd.value.details["flags"] == "high neighbour"
+    with pytest.raises(InvalidTime, match="before the last reading of N0"):
+        carol.submit("N0", 504, when="2026-11-09T12:00:00Z")
+    carol.submit("N0", 504)
+    assert nothing_new(town) is False
+
+
+def test_what_was_read_stays_and_its_reader_corrects_it_no_more(town, clock):
+    carol = Reader(town)
+    carol.submit("M0", 1_150)
+    assert exchange(town, "M0", "N0", 1_155, 0, TODAY) == Exchanged([], [CYCLE])
+    with pytest.raises(MeterExchanged):
+        carol.submit("M0", 1_149)
+    assert uses(town) == [("M0", CYCLE, SHOWN, 1_150, 18, Decimal(18))]
+    opened = as_office(town, opening.open_cycle, opening.Opening(CYCLE))
+    assert (opened.added, opened.there) == (0, 4), "the place is read in this cycle"
+    open_next(town, clock)
+    Reader(town).submit("N0", 9, when=DECEMBER)
+    assert uses(town) == [("N0", NEXT_CYCLE, 1_150, 9, 5 + 9, Decimal(14))]
+    as_office(town, review.correct_reading, Correction("M0", 1_152, "photograph", CYCLE))
+    assert [line[-2] for line in uses(town)] == [20, 12]
+
+
+def test_an_exchange_on_the_day_of_both_readings_takes_them_in_turn_whatever_their_clocks(town, clock):
+    clock.move(hours=8)
+    Reader(town).submit("M0", 1_150, when="2026-11-20T17:00:00Z")
+    exchange(town, "M0", "N0", 1_150, 900, TODAY)
+    as_office(town, opening.open_cycle, opening.Opening(NEXT_CYCLE))
+    as_office(town, review.correct_reading, Correction("N0", 903, "at noon", NEXT_CYCLE, TODAY))
+    assert [(line[0], line[4]) for line in uses(town)] == [("M0", 18), ("N0", 3)]
+
+
+def test_a_place_is_exchanged_twice_in_a_cycle_and_back(town):
+    exchange(town, "M0", "N0", 1_140, 0)
+    exchange(town, "N0", "P0", 3, 50, BEFORE + timedelta(days=1))
+    exchange(town, "P0", "M0", 52, 1_140, BEFORE + timedelta(days=2))
+    with pytest.raises(MeterExchanged, match="N0 was exchanged for P0"):
+        Reader(town).submit("N0", 3)
+    Reader(town).submit("M0", 1_144)
+    assert uses(town) == [("M0", CYCLE, SHOWN, 1_144, 8 + 3 + 2 + 4, Decimal(17))]
+
+
+def test_a_place_without_a_history_loses_nothing_of_what_came_with_its_job(town):
+    from conftest import make_job  # noqa: PLC0415
+
+    from metermt.calls import office  # noqa: PLC0415
+
+    known = make_job("Z1", previous=100, previous_date=date(2026, 10, 20), sequence=9)
+    dayless = make_job("Z2", previous=200, sequence=10)
+    as_office(town, office.import_jobs, office.Import(CYCLE, [known, dayless]))
+    exchange(town, "Z1", "Y1", 130, 0)
+    exchange(town, "Z2", "Y2", 230, 0)
+    carol = Reader(town)
+    carol.submit("Y1", 4)
+    carol.submit("Y2", 5)
+    approve_all(town)
+    assert [(line[0], line[2], line[4]) for line in uses(town)] == [("Y1", 100, 34), ("Y2", 200, 35)]
+
+
+def test_a_reader_at_the_meter_tells_of_an_exchange_and_the_office_looks_at_the_next_reading(town):
+    carol, adam = Reader(town), Reader(town, "adam")
+    assert carol.meters(1) == ["M0"]
+    told = MeterExchange("M0", "N0", 1_140, 0, TODAY)
+    with pytest.raises(InvalidReport, match="You do not hold the job of M0"):
+        adam.ask(exchanges.exchange_meter, told)
+    assert carol.ask(exchanges.exchange_meter, told) == Exchanged([CYCLE], [])
+    assert carol.ask(exchanges.exchange_meter, told) == Exchanged(), "the same again counts once"
+    with pytest.raises(MeterExchanged):
+        carol.ask(exchanges.exchange_meter, MeterExchange("M0", "N0", 1_141, 0, TODAY))
+    as_office(town, limits.renew_limits, limits.Renewal(CYCLE))
+    carol.submit("N0", 1)
+    (waiting,) = as_office(town, review.list_waiting, Reviewed()).waiting
+    assert Flag.EXCHANGED in waiting.flags
+    assert nothing_new(town)
+    (listed,) = as_office(town, exchanges.list_exchanges, exchanges.Exchanges(), Role.SUPERVISOR)
+    assert (listed.old_meter, listed.new_meter, listed.username) == ("M0", "N0", "carol")
+    approve_all(town)
+    assert uses(town) == [("N0", CYCLE, SHOWN, 1, 9, Decimal(9))]
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "final", "initial", "on", "error", "words"),
+    [
+        ("X9", "N0", 1_140, 0, BEFORE, UnknownMeter, "Unknown meter 'X9'"),
+        ("M0", "n 0", 1_140, 0, BEFORE, RouteError, "Invalid meter number 'n 0'"),
+        ("M0", "M0", 1_140, 0, BEFORE, InvalidReport, "cannot be exchanged for itself"),
+        ("M0", "M1", 1_140, 0, BEFORE, InvalidReport, "Meter M1 hangs on route 'North'"),
+        ("M0", "N0", 1_131, 0, BEFORE, InvalidReport, "M0 had 1132 on 2026-09-27 already; if that reading is wrong"),
+        ("M0", "N0", 100_000, 0, BEFORE, InvalidReport, "Invalid final reading 100000: the register of M0 goes from"),
+        ("M0", "N0", 1_140, -1, BEFORE, InvalidReport, "Invalid initial reading -1: the register of N0 goes from 0"),
+        ("M0", "N0", 1_140, 0, date(2026, 11, 21), InvalidReport, "2026-11-21: it lies in the future"),
+        ("M0", "N0", 1_140, 0, date(2026, 9, 26), InvalidReport, "the last reading of M0 is of 2026-09-27"),
+        ("M0", "N0", 1_140, 0, date(2025, 11, 18), InvalidReport, "it is more than a year ago"),
+    ],
+)
+def test_what_cannot_be_an_exchange_changes_nothing(town, old, new, final, initial, on, error, words):
+    with pytest.raises(error, match=words):
+        exchange(town, old, new, final, initial, on)
+    assert as_office(town, exchanges.list_exchanges, exchanges.Exchanges()) == []
+    assert list(town.store.read(lambda tx: tx.jobs.find(CYCLE, ["M0", "N0"]))) == ["M0"]
+
+
+def test_there_is_one_exchange_a_day_and_what_was_shown_on_it_is_known(town):
+    exchange(town, "M0", "N0", 1_140, 0)
+    with pytest.raises(InvalidReport, match="M0 was exchanged for N0 there on 2026-11-10"):
+        exchange(town, "N0", "P0", 1, 0)
+    (refused,) = as_office(town, places.import_history, places.Past([places.Shown("N0", BEFORE, 3)]))
+    assert "On 2026-11-10 the device of N0 was exchanged" in str(refused)
+
+
+def test_the_office_makes_no_use_negative_by_what_it_corrects_around_an_exchange(town):
+    Reader(town).submit("M0", 1_150)
+    exchange(town, "M0", "N0", 1_155, 700, TODAY)
+    as_office(town, opening.open_cycle, opening.Opening(NEXT_CYCLE))
+    for meter, value, cycle, on, words in (
+        ("M0", 1_156, CYCLE, None, "showed 1155 when it was taken down on 2026-11-20"),
+        ("N0", 699, NEXT_CYCLE, TODAY, "showed 700 when it was put up"),
+    ):
+        with pytest.raises(DecisionError, match=words):
+            as_office(town, review.correct_reading, Correction(meter, value, "why", cycle, on))
+    as_office(town, review.correct_reading, Correction("N0", 701, "why", NEXT_CYCLE, TODAY))
+    assert [line[4] for line in uses(town)] == [18, 5 + 1]
+
+
+def test_a_device_that_was_taken_down_is_put_up_elsewhere_once_its_cycle_is_closed(town, clock):
+    carol = Reader(town)
+    carol.submit("M0", 1_150)
+    exchange(town, "M0", "N0", 1_155, 0, TODAY)
+    with pytest.raises(InvalidReport, match="M0 has a job of another place in 2026-11"):
+        exchange(town, "M1", "M0", 1_140, 1_155, TODAY)
+    carol.submit("M1", 1_149)
+    open_next(town, clock)
+    exchange(town, "M1", "M0", 1_160, 1_155, TODAY + timedelta(days=1))
+    carol = Reader(town)
+    carol.submit("M0", 1_165, when=DECEMBER)
+    carol.submit("N0", 10, when=DECEMBER)
+    assert {line[0]: line[4] for line in uses(town) if line[1] == NEXT_CYCLE} == {"M0": 11 + 10, "N0": 5 + 10}
+
+
+def test_the_history_of_a_place_goes_on_over_an_exchange_in_units_of_what_hangs_there(town):
+    exchange(town, "M3", "N3", 1_140, 7, multiplier=Decimal(4))
+    history = history_of(town.store.read(lambda tx: tx.places.history(["N3"]))["N3"])
+    assert [(period.days, period.use) for period in history.periods[-2:]] == [(30, 120), (44, 80)]
+    assert (history.last.value, history.last.on, history.last.exchanged) == (7, BEFORE, True)
+
+
+def test_a_cycle_that_is_reopened_has_the_devices_of_now_read(town):
+    as_office(town, cycles.close_cycle, cycles.Closing(CYCLE, force=True))
+    exchange(town, "M0", "N0", 1_140, 0)
+    as_office(town, cycles.reopen_cycle, cycles.Cycle(CYCLE))
+    with pytest.raises(MeterExchanged):
+        Reader(town).submit("M0", 1_150)
+    Reader(town).submit("N0", 3)
+    assert uses(town) == [("N0", CYCLE, SHOWN, 3, 11, Decimal(11))]
+
+
+def test_a_route_file_with_the_number_of_a_device_that_was_taken_down_is_refused(town):
+    exchange(town, "M0", "N0", 1_140, 0)
+    old = places.Places([make_place("M1", route="South"), make_place("M0", route="North")])
+    with pytest.raises(RouteError, match="M0 was exchanged for N0 on 2026-11-10: bring the file up to date"):
+        as_office(town, places.import_places, old)
+    assert sorted(town.store.read(lambda tx: tx.places.find(["M0", "N0"]))) == ["N0"]
+
+
+def test_a_place_without_a_job_is_exchanged_as_well(town):
+    as_office(town, places.import_places, places.Places([make_place("Q1", route="North", sequence=7)]))
+    assert exchange(town, "Q1", "Q2", 5, 0) == Exchanged([], [])
