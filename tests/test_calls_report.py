@@ -1,10 +1,10 @@
 """A report says what became of a cycle, and what is worth a look."""
 
-from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 
 import pytest
 from conftest import CYCLE, Clock, make_account, make_place
+from msgspec import structs
 from readers import as_office
 
 from metermt.calls import cycles, opening, places, report
@@ -59,7 +59,7 @@ def town(request, hasher):
         desk,
         [
             read(CYCLE, "M0", 312),
-            replace(read(CYCLE, "M0", 313, minutes=1), quality=Quality.VERIFIED, flags=(Flag.HIGH,)),
+            structs.replace(read(CYCLE, "M0", 313, minutes=1), quality=Quality.VERIFIED, flags=(Flag.HIGH,)),
             read(CYCLE, "M1", 900, "adam", 2),
             read(CYCLE, "M1", 305, "", 3, quality=Quality.EDITED),
             read(CYCLE, "M2", None, minutes=4, reason="Dog", code="dog"),

@@ -3,10 +3,11 @@
 import sys
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import replace
 from pathlib import Path
 from threading import RLock
 from typing import TypeVar, cast
+
+from msgspec.structs import replace
 
 from metermt.errors import StoreError
 from metermt.model import Account, Job, Lease, Reading, Server, Status, User

@@ -2,9 +2,10 @@
 
 from collections import Counter
 from collections.abc import Iterable, Mapping
-from dataclasses import replace
 from datetime import date
 from itertools import count
+
+from msgspec.structs import replace
 
 from metermt.model import Job, JobState, Standing, Walk
 from metermt.progress import ClosedCounts, RouteCounts, RouteProgress, Unread
