@@ -8,10 +8,11 @@ With TLS: `python examples/read_route.py --host meter.example.org --tls-ca ca.pe
 """
 
 import argparse
-import dataclasses
 import getpass
 import random
 import sys
+
+from msgspec.structs import replace
 
 import metermt
 
@@ -41,7 +42,7 @@ def submitted(client: metermt.MeterClient, answer: metermt.Answer) -> metermt.Ne
         return client.submit_and_next(answer)
     except metermt.ConfirmReading as error:  # a real program reads the register once more now
         print(error)
-        return client.submit_and_next(dataclasses.replace(answer, key=metermt.new_key()))
+        return client.submit_and_next(replace(answer, key=metermt.new_key()))
 
 
 def read(client: metermt.MeterClient, most: int) -> None:

@@ -117,10 +117,7 @@ class InvalidReading(SubmissionError):
 
 
 class ConfirmReading(SubmissionError):
-    """The reading is odd, and not stored yet: look again, and send it again; the same value is taken then.
-
-    `details["flags"]` says what is odd, with blanks between; `details["cause"]` what may lie behind it, or nothing.
-    """
+    """The reading is odd, and not stored yet: look, and send it again; `details` has `flags`, and `cause` if any."""
 
     code = "confirm-reading"
 

@@ -6,6 +6,8 @@ from decimal import Decimal
 from enum import StrEnum
 from typing import Any, NamedTuple, cast
 
+from msgspec import Struct
+
 from metermt.errors import RouteError, UserError
 from metermt.names import MAX_TEXT, check_cycle, check_text, is_meter_number, is_username
 from metermt.printable import has_control_characters
@@ -38,8 +40,7 @@ def _check_multiplier(multiplier: Decimal) -> None:
         )
 
 
-@dataclass(frozen=True, slots=True)
-class Meter:
+class Meter(Struct, frozen=True):
     """A device with a number.
 
     `kind` is one of E (electricity), G (gas), W (water) or empty when unknown. `dials` is the number of
@@ -103,8 +104,7 @@ class Role(StrEnum):
 _ROLES = tuple(Role)
 
 
-@dataclass(frozen=True, slots=True)
-class Job:
+class Job(Struct, frozen=True):
     """One meter to be read in one cycle, as it was imported.
 
     `sequence` is the place in the walk of the `route`, from 0. `previous` is the register at `previous_date`, None when
@@ -146,8 +146,7 @@ class Place:
         _check_stop(self.route, self.sequence)
 
 
-@dataclass(frozen=True, slots=True)
-class Answer:
+class Answer(Struct, frozen=True):
     """What a reader says of a meter: a value, or a reason why there is none, or both.
 
     `meter` is its number. `value` is the register, None (or, by the convention of the original calls, -1) when there is
@@ -184,8 +183,7 @@ class Answer:
         return self.code is not None and self.code == other.code and "" in (self.reason, other.reason)
 
 
-@dataclass(frozen=True, slots=True)
-class Reading:
+class Reading(Struct, frozen=True):
     """One accepted answer to a job of a `cycle`, which the answer itself does not repeat.
 
     `recorded_at` is when the server accepted it, in UTC. `counts` is False for a reading that its reader has corrected
@@ -207,8 +205,7 @@ class Reading:
         return cast("str | None", self.answer.code)
 
 
-@dataclass(frozen=True, slots=True)
-class Status:
+class Status(Struct, frozen=True):
     """How far the open cycles are: meters read by this user, and by all."""
 
     count: int
@@ -284,8 +281,7 @@ class Session:
         return self.user.username
 
 
-@dataclass(frozen=True, slots=True)
-class Lease:
+class Lease(Struct, frozen=True):
     """A job handed to a session of a reader until a time, in seconds since 1970, UTC."""
 
     job: int

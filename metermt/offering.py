@@ -2,8 +2,9 @@
 
 from collections.abc import Sequence
 from contextlib import suppress
-from dataclasses import replace
 from datetime import datetime
+
+from msgspec.structs import replace
 
 from metermt.client import MeterClient
 from metermt.errors import ConfirmReading, ConnectionFailed, InternalError, OutboxError, StoreError

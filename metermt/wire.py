@@ -6,6 +6,7 @@ server and the other way round. Reading what the other side sent raises `CallErr
 
 import sys
 from collections.abc import Mapping
+from dataclasses import fields, is_dataclass
 from functools import cache
 from threading import Lock
 from typing import Any
@@ -42,6 +43,14 @@ def from_text(kind: Any, text: object, most: int = sys.maxsize) -> Any:
         return _decoder_of(kind).decode(text)
     except (ValueError, RecursionError, Error) as error:
         raise _refusal(kind, error) from error
+
+
+@cache
+def fields_of(kind: Any) -> Mapping[str, object]:
+    """Return the names of what a class of values is made of, in order, each with its default; none if it is no such."""
+    if isinstance(kind, type) and issubclass(kind, msgspec.Struct):
+        return {one.name: one.default for one in msgspec.structs.fields(kind)}
+    return {one.name: one.default for one in fields(kind)} if is_dataclass(kind) else {}
 
 
 def check_kind(kind: Any, value: object) -> Any:

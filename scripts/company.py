@@ -10,7 +10,10 @@ from pathlib import Path
 from typing import Self
 
 import apsw
-from crowd import CYCLE, OTHER_ROUTE, Crowd, Sent, exit_with, faults_in, integrity_of
+from crowd import CYCLE, OTHER_ROUTE, ROOT, Crowd, Sent, exit_with, faults_in, integrity_of
+
+sys.path.insert(0, str(ROOT / "tests"))
+import warm
 
 METERMT = Path(sys.executable).with_name("metermt")
 SECONDS = 60  # that a command may take; it waits for ten when the database is locked
@@ -73,7 +76,7 @@ class Company:
 
     def _metermt(self, *arguments: object) -> subprocess.CompletedProcess[str]:
         command = [*map(str, (METERMT, *arguments)), "--database", str(self._database)]
-        done = subprocess.run(command, capture_output=True, text=True, timeout=SECONDS, check=False)
+        done = warm.run(command, capture_output=True, text=True, timeout=SECONDS)
         if done.returncode:
             sys.exit(f"{' '.join(command)} ended with {done.returncode}: {done.stdout}{done.stderr}")
         return done

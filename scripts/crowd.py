@@ -20,6 +20,7 @@ from metermt.store.sqlite.store import SqliteStore
 
 ROOT = Path(__file__).parents[1]
 sys.path.insert(0, str(ROOT / "tests"))
+import warm  # noqa: E402
 from whole import integrity_of  # noqa: E402
 
 USERNAMES = ("adam", "carol", "eric", "gwenda")
@@ -137,7 +138,7 @@ def start_server(database: Path, port: int, *options: str) -> tuple[subprocess.P
     notify.unlink(missing_ok=True)
     settings = ["--port", str(port), "--database", database, "--notify", notify, "--log-level", "warning"]
     command = [sys.executable, SERVER, *settings, *options]
-    server = subprocess.Popen(command, stdout=subprocess.DEVNULL)
+    server = warm.Popen(command, stdout=subprocess.DEVNULL)
     deadline = time.monotonic() + 30
     while not notify.exists():
         if server.poll() is not None or time.monotonic() > deadline:

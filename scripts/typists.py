@@ -8,10 +8,12 @@ whatever becomes of the program.
 import json
 import os
 import random
-import subprocess
 import sys
 import time
 from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
+import warm
 
 from metermt import Answer, Error, MeterClient, new_key
 from metermt.errors import ConnectionFailed
@@ -58,7 +60,7 @@ class Typist:
 
     def start(self) -> None:
         command = [sys.executable, __file__, self._port, self.username, self._outbox, self._diary]
-        self._program = subprocess.Popen(list(map(str, command)))
+        self._program = warm.Popen(list(map(str, command)))
 
     def kill(self) -> None:
         """End the program at once."""

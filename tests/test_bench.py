@@ -25,7 +25,7 @@ def results(tmp_path_factory):
 
 
 def test_every_system_is_measured_with_every_number_of_clients(results):
-    assert [(row["system"], row["clients"]) for row in results["rows"]] == [(s, n) for n in (1, 2) for s in SYSTEMS]
+    assert [(row["system"], row["clients"]) for row in results["rows"]] == [(s, n) for n in (2,) for s in SYSTEMS]
 
 
 def test_the_figures_of_rounds_can_be_true(results):
@@ -39,7 +39,7 @@ def test_the_figures_of_rounds_can_be_true(results):
 def test_single_calls_are_timed_by_readings_stored(results):
     growth = {(row["system"], row["stored"]): row for row in results["growth"]}
 
-    assert set(growth) == {(system, stored) for system in ("metermt", "plain") for stored in (0, 1_000)}
+    assert set(growth) == {(system, stored) for system in ("metermt", "plain") for stored in (0, 100)}
     assert all(row[f"{kind}_ms"] > 0 for row in growth.values() for kind in ("status", "job", "submission"))
 
 

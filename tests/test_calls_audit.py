@@ -55,6 +55,7 @@ NOT_ON_RECORD = {
     **dict.fromkeys(("get_job", "next_job", "get_jobs"), "who is handed what until when changes nothing that was said"),
     "skip_job": "the job comes again, and its reading is on record then",
     "replay_limits": "it keeps nothing",
+    "make_report": "likewise",
     "verify_audit": "it gives entries their places, and adds none",
 }
 

@@ -1,10 +1,10 @@
 """Cycles are opened from what is known of meters, and closed."""
 
-from dataclasses import replace
 from datetime import date
 
 import pytest
 from conftest import CYCLE, NOW, OTHER_CYCLE, make_job, make_place
+from msgspec.structs import replace
 from readers import Reader, as_office, readings_in
 
 from metermt.calls import cycles, limits, office, opening, places, rounds

@@ -1,5 +1,6 @@
 """The commands of the office at a server: what they do there is what they do on its database."""
 
+import json
 import time
 from dataclasses import replace
 
@@ -51,6 +52,19 @@ def test_a_supervisor_sees_at_a_server_what_its_database_shows(invoke, at_server
 
     assert "North" in here.stdout
     assert at_server(*arguments) == here
+
+
+@pytest.mark.parametrize(("group", "arguments"), [("progress", ()), ("report", (CYCLE,))])
+def test_a_supervisor_sees_at_a_server_how_far_a_cycle_is_and_what_became_of_it(invoke, at_server, group, arguments):
+    def told(finished):
+        return {name: part for name, part in json.loads(finished.stdout).items() if name not in ("moment", "made_at")}
+
+    there = told(at_server(*arguments, "--json", group=group))
+    here = told(invoke(group, *arguments, "--json"))
+    for one in (*there.get("readers", ()), *here.get("readers", ())):
+        one.pop("last_seen"), one.pop("is_connected")
+    assert there == here
+    assert "Error: " in at_server(*arguments, group=group, login="carol").stderr
 
 
 @pytest.mark.parametrize("what", [("Old Town",), ("w1",), ("--user", "carol")], ids=" ".join)

@@ -24,15 +24,15 @@ def test_a_cycle_is_opened_listed_and_closed(invoke, town):
     assert finished.stderr == "2 meters have no history to judge a reading by.\n"
     assert_done(invoke("cycles", "open", CYCLE), f"Cycle {CYCLE} is open: 0 jobs added; 2 had one already.\n")
     assert invoke("cycles", "list").stdout == (
-        "cycle    state  due         route  read  no access  skipped  left\n"
-        "2026-11  open   2026-11-15  North     0          0        0     2\n"
+        "cycle    state  due         route  read  estimated  no access  skipped  left\n"
+        "2026-11  open   2026-11-15  North     0          0          0        0     2\n"
     )
     assert_refused(
         invoke("cycles", "close", CYCLE),
         "2 meters are not read in 2026-11: read them first, or have them missed with --force",
     )
     assert_done(invoke("cycles", "close", CYCLE, "--force"), f"Closed cycle {CYCLE}; 2 meters were not read.\n")
-    assert invoke("cycles", "list").stdout.splitlines()[1] == "2026-11  closed  2026-11-15"
+    assert invoke("cycles", "list").stdout.splitlines()[1].split() == [CYCLE, "closed", "2026-11-15", *"0002"]
 
 
 def test_a_cycle_that_is_opened_again_is_due_on_another_day(invoke, town):
@@ -80,7 +80,7 @@ def test_a_past_tells_by_its_quality_what_nobody_has_read(invoke, town):
         "W2,2026-08-31,1,,,X\nW2,2026-09-30,1,,,\nW2,2026-10-31,9,,,A\n"
     )
     finished = invoke("history", "import", "past.csv")
-    assert (finished.returncode, finished.stdout) == (3, "5 readings imported.\n")
+    assert (finished.returncode, finished.stdout) == (3, "4 rows imported.\n")
     assert finished.stderr.endswith("  line 4: Invalid quality 'X': use A, V, E, F, or nothing for A\n")
     # What went before the reading of W1 is no reading either, though its row does not say so.
     assert invoke("cycles", "open", CYCLE).stderr == "1 meter has no history to judge a reading by.\n"

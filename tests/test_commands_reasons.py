@@ -74,6 +74,6 @@ def test_notes_and_meters_that_were_found_are_listed(invoke, database):
     when = local_time(NOW)
     assert_done(
         invoke("meters", "found"),
-        f"{'when':{len(when)}}  who    meter  kind  dials  reading  where\n"
-        f"{when}  carol  E9/2   E         5           in the barn\n",
+        f"no  {'when':{len(when)}}  who    meter  kind  dials  reading  where\n"
+        f" 1  {when}  carol  E9/2   E         5           in the barn\n",
     )

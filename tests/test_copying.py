@@ -1,7 +1,9 @@
 """A copy of a whole database in a new one, of the same kind or the other."""
 
 import itertools
+import os
 import re
+from functools import cache
 
 import psycopg
 import pytest
@@ -25,6 +27,20 @@ def place(tmp_path, new_database):
     """Returns where there is no database yet, of a kind."""
     numbers = itertools.count()
     return lambda kind: new_database() if kind == "postgres" else tmp_path / f"{next(numbers)}.db"
+
+
+@pytest.fixture(scope="module")
+def large(tmp_path_factory, cluster):
+    """Returns where there is a database of a kind with 3,000 readings, which is only read: it is filled once."""
+    name = f"large_{os.getpid()}"
+
+    @cache
+    def large(kind):
+        place = cluster.create(name) if kind == "postgres" else tmp_path_factory.mktemp("large") / "large.db"
+        return fill_with(place, 3000)
+
+    yield large
+    cluster.ask(f"DROP DATABASE IF EXISTS {name} WITH (FORCE)")
 
 
 def copy(source, target):
@@ -117,8 +133,8 @@ def test_a_copy_is_of_the_moment_when_it_began(kind, place):
     assert len(contents(source)["users"]) > len(before["users"])
 
 
-def test_progress_is_told_from_the_first_thousand_rows_to_the_last_row(place):
-    source = fill_with(place("sqlite"), 3000)
+def test_progress_is_told_from_the_first_thousand_rows_to_the_last_row(large, place):
+    source = large("sqlite")
     told = []
 
     counts = copy_database(source, place("sqlite"), lambda *progress: told.append(progress))
@@ -232,8 +248,8 @@ class Interruption(BaseException):
 
 @pytest.mark.parametrize(("kind", "other"), [("sqlite", "postgres"), ("postgres", "sqlite")])
 @pytest.mark.parametrize("share", [0.2, 0.8], ids=["while rows are written", "while rows are read back"])
-def test_a_copy_that_is_interrupted_leaves_nothing(kind, other, share, place):
-    source, target = fill_with(place(kind), 3000), place(other)
+def test_a_copy_that_is_interrupted_leaves_nothing(kind, other, share, large, place):
+    source, target = large(kind), place(other)
 
     def interrupt():
         raise Interruption
@@ -247,8 +263,8 @@ def test_a_copy_that_is_interrupted_leaves_nothing(kind, other, share, place):
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_a_copy_that_finds_the_disk_full_leaves_nothing(kind, place):
-    source, target = fill_with(place(kind), 3000), place("sqlite")
+def test_a_copy_that_finds_the_disk_full_leaves_nothing(kind, large, place):
+    source, target = large(kind), place("sqlite")
 
     with limited_file_size(300_000), pytest.raises(StoreError) as caught:
         copy(source, target)
@@ -297,8 +313,8 @@ def test_a_copy_that_refers_to_what_is_missing_is_given_up(place):
     ("kind", "other", "side"),
     [("postgres", "sqlite", "source"), ("sqlite", "postgres", "target"), ("postgres", "postgres", "source")],
 )
-def test_a_copy_whose_connection_is_cut_leaves_nothing(kind, other, side, place, cluster):
-    source, target = fill_with(place(kind), 3000), place(other)
+def test_a_copy_whose_connection_is_cut_leaves_nothing(kind, other, side, large, place, cluster):
+    source, target = large(kind), place(other)
     cut = source if side == "source" else target
 
     def terminate():
@@ -316,8 +332,8 @@ def test_a_copy_whose_connection_is_cut_leaves_nothing(kind, other, side, place,
 # --- several at once
 
 
-def test_of_two_copies_to_one_file_at_once_one_is_made_and_it_is_whole(place, tmp_path):
-    source, other = fill_with(place("sqlite"), 3000), fill_with(place("sqlite"), 100)
+def test_of_two_copies_to_one_file_at_once_one_is_made_and_it_is_whole(large, place, tmp_path):
+    source, other = large("sqlite"), fill_with(place("sqlite"), 100)
     target = tmp_path / "copy.db"
 
     with pytest.raises(StoreError, match=r"Another program has begun to write|exists already"):
@@ -327,8 +343,8 @@ def test_of_two_copies_to_one_file_at_once_one_is_made_and_it_is_whole(place, tm
     assert sorted(path.name for path in tmp_path.glob("copy.db*")) == ["copy.db"]
 
 
-def test_a_copy_to_a_database_that_somebody_else_is_filling_waits_and_gives_up(place):
-    source, target = fill_with(place("sqlite"), 3000), place("postgres")
+def test_a_copy_to_a_database_that_somebody_else_is_filling_waits_and_gives_up(large, place):
+    source, target = large("sqlite"), place("postgres")
 
     def copy_again():
         with pytest.raises(StoreLocked, match="is locked by another program: try again later"):
@@ -339,8 +355,8 @@ def test_a_copy_to_a_database_that_somebody_else_is_filling_waits_and_gives_up(p
     assert contents(target) == without_servers(contents(source))
 
 
-def test_a_server_that_starts_meanwhile_finds_the_copy(place):
-    source, target = fill_with(place("sqlite"), 3000), place("postgres")
+def test_a_server_that_starts_meanwhile_finds_the_copy(large, place):
+    source, target = large("sqlite"), place("postgres")
     opened = []
 
     copy_database(source, target, once(lambda: opened.append(start(lambda: dump_of(target))), 0.3))

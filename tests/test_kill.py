@@ -1,15 +1,16 @@
 """Nothing is lost when server and clients are killed: the script runs in full, with shorter pauses."""
 
-import subprocess
 import sys
 from pathlib import Path
+
+import warm
 
 SCRIPT = Path(__file__).parents[1] / "scripts" / "kill-test"
 
 
 def run(*options):
     """Run the script to its end; return what it has printed."""
-    done = subprocess.run([sys.executable, SCRIPT, *options], capture_output=True, text=True, timeout=300, check=False)
+    done = warm.run([sys.executable, SCRIPT, *options], capture_output=True, text=True, timeout=300)
     assert done.returncode == 0, done.stdout + done.stderr
     return done.stdout
 

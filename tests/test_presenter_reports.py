@@ -51,7 +51,7 @@ def report(presenter, **typed):
 
 def lose_the_server(presenter, monkeypatch):
     monkeypatch.setattr(presenter._connected, "_try", lambda *_: (_ for _ in ()).throw(ServerLost("It is gone")))
-    presenter._connected.timeout = 0.1
+    monkeypatch.setattr(presenter._connected, "timeout", 0.1)  # it would try again for as long as that
 
 
 def test_a_note_is_left_and_seen_at_once_beside_a_reading_that_is_begun(reading, desk):

@@ -1,6 +1,5 @@
 """What programs import from `metermt`, how it shows itself, and the example that uses it."""
 
-import dataclasses
 import inspect
 import runpy
 import subprocess
@@ -23,6 +22,7 @@ from metermt.model import Account, User
 from metermt.serving import RunningServer, ServerSettings
 from metermt.store.memory import MemoryStore
 from metermt.transport.tls import ServerTls
+from metermt.wire import fields_of
 
 
 def test_what_a_client_can_raise_is_exported():
@@ -69,7 +69,7 @@ tell()
 def test_an_answer_has_the_order_of_submit_reading():
     parameters = list(inspect.signature(metermt.MeterClient.submit_reading).parameters)[1:-1]  # but for the code
 
-    fields = [name.name for name in dataclasses.fields(metermt.Answer)]
+    fields = list(fields_of(metermt.Answer))
     assert fields[: len(parameters)] == ["value" if name == "reading" else name for name in parameters]
     assert fields[len(parameters) :] == ["verified", "code"]  # the first for those who send many, without a network
 

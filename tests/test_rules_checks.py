@@ -1,12 +1,13 @@
 """The checks at the meter, each at its boundary, just below and just above."""
 
-from dataclasses import replace
 from datetime import timedelta
+from math import exp, inf
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from meterfacts import FIRST, limits_for, next_day, read_monthly
+from msgspec.structs import replace
 
 from metermt.errors import SettingError
 from metermt.quality import Cause, Flag, Judgement
@@ -99,6 +100,26 @@ def test_a_setting_beyond_its_bounds_is_refused(setting):
 def test_what_is_asked_about_is_what_is_doubtful(value, sensitivity):
     asked = judged(value, sensitivity=sensitivity).confirm
     assert asked == (doubt(value, DUE, LIMITS, 5) * sensitivity > 1)
+
+
+@settings(max_examples=300)
+@given(
+    st.builds(Habit, st.floats(-4, 6), st.floats(0.02, 1.1), st.floats(0, 0.5)),
+    st.integers(0, 10**6),
+    st.floats(0.2, 4),
+    st.sampled_from([None, 6, 12]),
+    st.booleans(),
+)
+def test_whatever_is_usual_a_value_is_asked_about_from_the_point_on_where_it_is_doubtful(
+    habit, last, times, dials, alone
+):
+    """The plain formula is the judge of those ways that save looking at every value a slip may come from."""
+    limits = replace(LIMITS, previous=last, habit=habit, beside=() if alone else LIMITS.beside)
+    value = last + round(times * exp(habit.rate) * (DUE - limits.previous_on).days)
+    odds = doubt(value, DUE, limits, dials)
+    assume(0 < odds < inf)
+    below, above = (judge(value, DUE, limits, dials, sensitivity=near / odds).confirm for near in (0.999, 1.001))
+    assert (below, above) == (False, True)
 
 
 # --- zero, negative, rollover

@@ -1,12 +1,12 @@
 """Whether an answer fits the job it is meant for."""
 
 import re
-from dataclasses import replace
 
 import pytest
 from conftest import CYCLE, HUGE, NOW, make_reading, refusal_of
 from hypothesis import example, given
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from metermt.errors import AlreadyRead, CycleClosed, InvalidKey, InvalidReading, MeterLeased, UnknownCycle, UnknownMeter
 from metermt.model import MAX_DIALS, Answer, JobState, Standing

@@ -234,6 +234,19 @@ def test_what_a_reader_looks_for_is_found_by_indexes(sqlite_store, database_path
     assert not [step for plan in plans[:3] for step in plan if "TEMP B-TREE" in step]
 
 
+def test_what_is_ready_for_billing_is_found_by_its_index_however_many_jobs_there_are(sqlite_store, database_path):
+    """Only what is ready is put in order."""
+    fill(sqlite_store, 3)
+    seen = []
+    with hooked(watch(seen)), SqliteStore(database_path) as store:
+        seen.clear()
+        assert len(store.read(lambda tx: tx.batches.ready())) == 3
+    (sql,) = {sql for sql, _ in seen if "jobs" in sql}
+    with raw(database_path) as database:
+        plan = plan_of(database, sql)
+    assert any("jobs USING INDEX jobs_ready (reading>?)" in step for step in plan), plan
+
+
 def test_a_readers_day_costs_the_same_however_many_readings_there_are(statements):
     """Steps of SQLite's virtual machine, which do not depend on the machine."""
     few, many = ([(sql, cost["SQLITE_STMTSTATUS_VM_STEP"]) for sql, cost in noted] for _, noted in statements.values())

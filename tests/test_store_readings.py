@@ -1,7 +1,6 @@
 """What every store promises: what was read."""
 
 import random
-from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -17,6 +16,7 @@ from conftest import (
     make_jobs,
     make_reading,
 )
+from msgspec.structs import replace
 from steps import record
 
 from metermt.model import JobState, Status

@@ -1,10 +1,10 @@
 """Strangers that send anything at all: the script runs as it does for hours, with smaller numbers."""
 
-import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+import warm
 from rpyc.core import brine
 
 from metermt.discovery import SIGNED, WRONG_TIME
@@ -16,9 +16,7 @@ SCRIPTS = Path(__file__).parents[1] / "scripts"
 
 def run(script, *options):
     """Run a script to its end; return its last line."""
-    done = subprocess.run(
-        [sys.executable, SCRIPTS / script, *map(str, options)], capture_output=True, text=True, timeout=300
-    )
+    done = warm.run([sys.executable, SCRIPTS / script, *map(str, options)], capture_output=True, text=True, timeout=300)
     assert done.returncode == 0, done.stdout + done.stderr[-2000:]
     return done.stdout.splitlines()[-1]
 
@@ -36,7 +34,7 @@ def test_a_server_at_which_readers_come_and_go_stays_as_it_is():
 
 
 def test_a_script_says_what_it_does():
-    done = subprocess.run([sys.executable, SCRIPTS / "fuzz", "--help"], capture_output=True, text=True, timeout=60)
+    done = warm.run([sys.executable, SCRIPTS / "fuzz", "--help"], capture_output=True, text=True, timeout=60)
 
     assert done.returncode == 0
     assert "this machine" in done.stdout

@@ -26,6 +26,11 @@ BEFORE = {meter: 200_000 + 1_000 * number for meter, number in METERS.items()}
 """What each showed a month ago."""
 TRUE = {meter: value + A_MONTH for meter, value in BEFORE.items()} | {"W7": BEFORE["W7"] + 4 * A_MONTH}  # W7 leaks
 MULTIPLIER = {"W12": 40}
+FINAL, INITIAL = TRUE["W4"] - A_DAY, 17  # W4 is exchanged for N4 a day before it would have been read
+USED_BEFORE = {"N4": FINAL - INITIAL}
+TRUE = {meter: value for meter, value in TRUE.items() if meter != "W4"} | {"N4": INITIAL + A_DAY}
+BEFORE["N4"] = BEFORE.pop("W4")
+"""From here on the places are called by the meters that hang there at the end."""
 
 
 @pytest.fixture
@@ -41,7 +46,7 @@ def town(database_path, demo_accounts, metermt, tmp_path):
         rows = csv.writer(file)
         rows.writerow(["meter", "date", "value"])
         for meter, number in METERS.items():
-            value = BEFORE[meter]
+            value = BEFORE["N4" if meter == "W4" else meter]
             for back in range(12):
                 rows.writerow([meter, TODAY - timedelta(days=30 * (back + 1)), value])
                 value -= A_MONTH + (-1) ** back * 20 * number  # never quite the same
@@ -50,7 +55,14 @@ def town(database_path, demo_accounts, metermt, tmp_path):
     for route, (username, _) in ROUTES.items():
         done(metermt("routes", "assign", route, username))
     done(metermt("cycles", "open", FIRST))
+    showed = ("--final", str(FINAL), "--initial", str(INITIAL), "--date", str(TODAY))
+    done(metermt("meters", "exchange", "W4", "N4", *showed))
     return database_path
+
+
+def hanging_at(number):
+    """Return the number of the meter that hangs at a place after the exchange."""
+    return "N4" if number == 4 else f"W{number}"
 
 
 def done(finished):
@@ -159,7 +171,7 @@ def test_two_months_are_read_decided_and_billed(town, servers, open_window, mete
     shown = TRUE | estimated
     assert {meter: int(line["value"]) for meter, line in first.items()} == shown
     assert {meter: int(line["registered_use"]) for meter, line in first.items()} == {
-        meter: shown[meter] - BEFORE[meter] for meter in METERS
+        meter: shown[meter] - BEFORE[meter] + USED_BEFORE.get(meter, 0) for meter in TRUE
     }
     assert {meter: line["quality"] for meter, line in first.items() if line["quality"] != "A"} == {
         **{"W1": "F", "W5": "E", "W7": "V", "W10": "E"}
@@ -175,16 +187,19 @@ def test_two_months_are_read_decided_and_billed(town, servers, open_window, mete
     done(metermt("cycles", "open", SECOND))
     now = {meter: value + A_DAY for meter, value in (TRUE | {"W11": TRUE["W11"] + 50}).items()}
     for username, numbers in ROUTES.values():
-        by_program(server.port, username, {f"W{number}": now[f"W{number}"] for number in numbers}, SECOND)
+        by_program(server.port, username, {meter: now[meter] for meter in map(hanging_at, numbers)}, SECOND)
     if "0 results" not in metermt("review", "list").stderr:
         done(metermt("review", "approve", "--cycle", SECOND, "--yes"))
     done(metermt("export", "--to", "second.csv", "--cycle", SECOND))
     second = {line["meter"]: line for line in lines_in(tmp_path / "second.csv")}
     assert {meter: int(line["previous"]) for meter, line in second.items()} == {**shown, "W11": TRUE["W11"] + 50}
-    billed = {meter: Decimal(first[meter]["billed_use"]) + Decimal(second[meter]["billed_use"]) for meter in METERS}
+    billed = {meter: Decimal(first[meter]["billed_use"]) + Decimal(second[meter]["billed_use"]) for meter in TRUE}
     billed["W11"] += Decimal(correction["billed_use"]) - Decimal(correction["corrected_use"])
-    assert billed == {meter: (now[meter] - BEFORE[meter]) * MULTIPLIER.get(meter, 1) for meter in METERS}
+    assert billed == {
+        meter: (now[meter] - BEFORE[meter] + USED_BEFORE.get(meter, 0)) * MULTIPLIER.get(meter, 1) for meter in TRUE
+    }
     done(metermt("cycles", "close", SECOND))
+    assert "entries" in done(metermt("audit", "verify"))
 
     done(metermt("batches", "show", "1", "--to", "again.csv"))
     assert (tmp_path / "again.csv").read_bytes() == (tmp_path / "first.csv").read_bytes()

@@ -40,6 +40,8 @@ _INTERPRETERS = {(sys.executable,): False, (sys.executable, "-W", "error"): True
 _SETTINGS = {"stdin", "stdout", "stderr", "cwd", "env", "bufsize", "text", "encoding", "errors"}
 """Of `Popen`, as far as they are known here: with others a program is started as ever."""
 _CONSOLE_SCRIPT = str(Path(sys.executable).with_name("metermt"))
+_SCRIPTS = Path(__file__).parents[1] / "scripts"
+"""Programs there start others, by this module too; each gets a warm process of its own, forked as it is itself."""
 _PR_SET_CHILD_SUBREAPER = 36
 
 _asking = Lock()
@@ -138,6 +140,7 @@ def _fork(command, env, cwd, descriptors):
         "strict": strict,
         "environment": dict(os.environ if env is None else env),
         "folder": os.fspath(cwd or Path.cwd()),
+        "starts_others": Path(program[0]).parent == _SCRIPTS and not Path(program[0]).suffix,
     }
     with _asking, _adopting():
         socket.send_fds(_warm_process(), [json.dumps(request).encode()], descriptors)
@@ -159,7 +162,11 @@ def _adopting():
 
 @cache
 def _warm_process():
-    """Start it, once; return the socket that it listens to. It ends with us."""
+    """Start it, once, unless we have one; return the socket that it listens to. It ends with us."""
+    if process := os.environ.pop(warmprocess.WARM, None):
+        inherited = socket.socket(fileno=warmprocess.SOCKET)
+        atexit.register(lambda: (inherited.close(), os.waitpid(int(process), 0)))
+        return inherited
     ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
     command = [sys.executable, warmprocess.__file__, str(theirs.fileno())]
     with theirs:

@@ -14,6 +14,8 @@ import types
 import warnings
 from pathlib import Path
 
+WARM, SOCKET = "METERMT_TEST_WARM", 3
+"""The variable with the id of a program's own warm process, and the descriptor of the socket to ask it by."""
 _MAX_REQUEST = 100_000  # bytes, environment included
 _imported = []
 """The names of the modules that a program finds there."""
@@ -55,14 +57,30 @@ def _serve(connection):
             if child == 0:
                 while os.getppid() == between:
                     time.sleep(0.0002)  # seconds; the other has nothing to do but to end
-                connection.detach()
-                return json.loads(request), descriptors
+                connection.close()
+                return _with_a_warm_process_of_its_own(json.loads(request), descriptors)
             connection.send(str(child).encode())
             os._exit(0)
         for descriptor in descriptors:
             os.close(descriptor)
         os.waitpid(between, 0)
         connection.send(b"adopt it")
+
+
+def _with_a_warm_process_of_its_own(request, descriptors):
+    """Let a program that starts others have a child that forks for it; another child of that one returns as well."""
+    if request["starts_others"]:
+        ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        child = os.fork()
+        if child == 0:
+            ours.close()
+            for descriptor in descriptors:
+                os.close(descriptor)
+            return _serve(theirs)
+        theirs.close()
+        descriptors.append(ours.detach())
+        request["environment"][WARM] = str(child)
+    return request, descriptors
 
 
 def _become(request, descriptors):
@@ -84,13 +102,13 @@ def _become(request, descriptors):
 
 
 def _take(descriptors):
-    """Have these, and no others, for standard input, output and errors."""
+    """Have these, and no others, for standard input, output and errors; a fourth is the socket of a warm process."""
     if len(descriptors) == 1:
         os.login_tty(descriptors[0])
     else:
         for number, descriptor in enumerate(descriptors):
-            os.dup2(descriptor, number)
-    os.closerange(3, os.sysconf("SC_OPEN_MAX"))
+            os.dup2(descriptor, number, inheritable=number < SOCKET)
+    os.closerange(max(len(descriptors), SOCKET), os.sysconf("SC_OPEN_MAX"))
     for number, name in enumerate(("stdin", "stdout", "stderr")):
         before = getattr(sys, name)
         stream = open(  # noqa: SIM115 - it stays open as long as the program runs

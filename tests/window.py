@@ -55,14 +55,20 @@ class Person:
         """Press keys, by the names that X has for them, for example Return or Alt-s."""
         for key in keys:
             self.root.update()
-            *modifiers, name = key.split("-")
-            pattern = "-".join([*modifiers, "KeyPress", name])
-            self.root.tk.call("event", "generate", self.root.tk.call("focus"), f"<{pattern}>")
+            self._strike(key)
         self.root.update()
 
     def type(self, text):
         """Type a text into whatever has the keyboard."""
-        self.press(*({" ": "space", ".": "period", "-": "minus"}.get(character, character) for character in text))
+        self.root.update()
+        for character in text:  # which moves the keyboard nowhere, so the window need not be drawn for each
+            self._strike({" ": "space", ".": "period", "-": "minus"}.get(character, character))
+        self.root.update()
+
+    def _strike(self, key):
+        *modifiers, name = key.split("-")
+        pattern = "-".join([*modifiers, "KeyPress", name])
+        self.root.tk.call("event", "generate", self.root.tk.call("focus"), f"<{pattern}>")
 
     def wait_until(self, condition, what):
         """Use the window's own loop until the condition holds; fail after the deadline."""

@@ -1,7 +1,7 @@
 """Billing is given what the office has settled: each result in one batch, and corrections in a later one."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
 
 from metermt.audit import What
 from metermt.billing import BatchHead, BillingLine, Totals
@@ -20,8 +20,6 @@ from metermt.wire import from_text, to_text
 
 _A_PART = 200  # results that are billed in one transaction, for which readers wait
 _GIVEN_UP = 15.0  # seconds after which whoever was making a batch, part by part, has died
-Place = tuple[str, str, int, str]
-_FIRST: Place = ("", "", -1, "")
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,18 +84,15 @@ def make_batch(desk: Desk, ask: Ask[Batching]) -> BatchHead:
         check_there_is(asked.cycle, desk.store.read(lambda tx: tx.jobs.cycles()))
     _take_back(desk)
     head = desk.write(lambda turn: _begun(turn, asked, ask.username))
-    totals, after = Totals(), _FIRST
-    while True:
+    totals = Totals()
+    ready = desk.store.read(lambda tx: tx.batches.ready(head.cycle, head.route))
+    for start in range(0, len(ready), _A_PART):
 
-        def add(turn: Turn, after: Place = after) -> _Part:
-            return _add_part(turn, head, totals.lines, after)
+        def add(turn: Turn, start: int = start) -> list[BillingLine]:
+            return _add_part(turn, head, totals.lines, ready[start : start + _A_PART])
 
-        part = desk.write(add)
-        for line in part.lines:
+        for line in desk.write(add):
             totals.add(line)
-        if part.last is None:
-            break
-        after = part.last.job.place
     if not totals.lines:
         _take_back(desk, head)
         raise DecisionError("There is nothing new for billing")
@@ -154,13 +149,6 @@ def held_back(turn: Turn, ask: Ask[Scope]) -> list[HeldBack]:
     return [HeldBack(*held) for held in turn.tx.batches.held(wanted, asked.route)]
 
 
-class _Part(NamedTuple):
-    """What came of some results: their lines, and the last one that was looked at, None when there are no more."""
-
-    lines: list[BillingLine]
-    last: Result | None
-
-
 def _begun(turn: Turn, asked: Batching, username: str) -> BatchHead:
     _check_nobody_else(turn)
     number = max((head.number for head, _ in turn.tx.batches.all()), default=0) + 1
@@ -169,11 +157,14 @@ def _begun(turn: Turn, asked: Batching, username: str) -> BatchHead:
     return head
 
 
-def _add_part(turn: Turn, head: BatchHead, count: int, after: Place) -> _Part:
-    """Add the lines of the next results to a batch that has so many."""
+def _add_part(turn: Turn, head: BatchHead, count: int, jobs: Sequence[int]) -> list[BillingLine]:
+    """Add the lines of the results of jobs to a batch that has so many, and return them.
+
+    What is ready no longer is left out.
+    """
     tx = turn.tx
     _check_ours(tx, head)
-    ready = tx.batches.ready(_A_PART, after, head.cycle, head.route)
+    ready = [result for result in tx.batches.results(jobs) if result.billing is Billing.READY]
     chains = tx.batches.chains([result.id for result in ready])
     settled = [result for result in ready if not waits_for(result, chains[result.id])]
     later = {job for result in settled for job in came_after(result, chains[result.id])}
@@ -193,7 +184,7 @@ def _add_part(turn: Turn, head: BatchHead, count: int, after: Place) -> _Part:
         stored.append(Line(line.number, result.id, result.reading_id, line.kind, to_text(line)))
     tx.batches.add(head.number, stored, turn.now)
     tx.office.move(unchanged)
-    return _Part(lines, ready[-1] if len(ready) == _A_PART else None)
+    return lines
 
 
 def _new_line(result: Result, chain: Chain, batch: int, number: int, told: Line | None) -> BillingLine | None:

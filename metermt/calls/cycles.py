@@ -8,7 +8,7 @@ from metermt.calls.exchanges import bring_up_to_date
 from metermt.calls.table import Ask, Turn, Weight, call
 from metermt.errors import RouteError
 from metermt.model import Role
-from metermt.progress import RouteCounts
+from metermt.progress import ClosedCounts, RouteCounts
 from metermt.rules.cycles import check_there_is
 
 
@@ -37,15 +37,19 @@ class CycleProgress:
     due: date | None
     """The day by which it is to be read."""
     routes: list[RouteCounts]
+    """Those of an open one."""
+    closed: ClosedCounts | None = None
+    """What became of a closed one."""
 
 
 @call(Role.SUPERVISOR, Weight.READ, is_large=lambda _request: True)
 def list_cycles(turn: Turn, ask: Ask[None]) -> list[CycleProgress]:  # noqa: ARG001 - it is told nothing
-    """Return all cycles in order, with their routes as far as they are open."""
-    days = turn.tx.jobs.days()
+    """Return all cycles in order: the open ones with their routes, the closed ones with what became of them."""
+    days, cycles = turn.tx.jobs.days(), turn.tx.jobs.cycles()
+    closed = turn.tx.jobs.closed(cycle for cycle, is_open in cycles.items() if not is_open)
     return [
-        CycleProgress(cycle, is_open, *days[cycle], turn.tx.jobs.routes(cycle) if is_open else [])
-        for cycle, is_open in turn.tx.jobs.cycles().items()
+        CycleProgress(cycle, is_open, *days[cycle], turn.tx.jobs.routes(cycle) if is_open else [], closed.get(cycle))
+        for cycle, is_open in cycles.items()
     ]
 
 

@@ -1,9 +1,11 @@
 """Devices are exchanged: another one hangs at a place, and both count."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import date
 from decimal import Decimal
+
+from msgspec.structs import replace
 
 from metermt.audit import What
 from metermt.calls.table import MAX_ITEMS, Ask, Turn, Weight, call

@@ -1,10 +1,12 @@
 """By what values are judged: computed from the history of all meters, and stored with the jobs of a cycle."""
 
 from collections.abc import Collection, Iterable, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import date
 from functools import partial
 from itertools import groupby
+
+from msgspec.structs import replace
 
 from metermt.audit import What
 from metermt.calls.desk import Desk
@@ -140,7 +142,7 @@ def _keep(tx: Tx, cycle: str, part: list[Judged]) -> list[tuple[Job, Judged]]:
     there = tx.jobs.find(cycle, ids)
     reported = {number for number, text in tx.jobs.limits(cycle, there).items() if is_reported(text)}
     kept = [
-        (there[number], replace(one, limits=replace(one.limits, reported=True)) if number in reported else one)
+        (there[number], Judged(one.job, replace(one.limits, reported=True)) if number in reported else one)
         for one in part
         if (number := one.job.meter.number) in there
     ]

@@ -4,6 +4,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date
 
+from msgspec import structs
+
 from metermt.audit import What
 from metermt.calls.table import Ask, Turn, Weight, call
 from metermt.decisions import Result
@@ -108,7 +110,7 @@ def switch_meter(turn: Turn, ask: Ask[Switching]) -> Unread:
     tx, asked = turn.tx, ask.request
     tx.office.alone()
     place = _place(tx, asked.meter)
-    tx.places.put([replace(place, meter=replace(place.meter, active=asked.active))])
+    tx.places.put([replace(place, meter=structs.replace(place.meter, active=asked.active))])
     turn.record(ask, What.METER_ACTIVE if asked.active else What.METER_INACTIVE, asked.meter)
     if asked.active:
         return Unread()
@@ -134,7 +136,7 @@ def move_meter(turn: Turn, ask: Ask[Moving]) -> Unread:
     turn.record(ask, What.METER_MOVED, asked.meter, before=_stop(was), after=_stop(place))
     cycles = [one.cycle for one in _unread(tx, asked.meter)]
     jobs = [tx.jobs.find(cycle, [asked.meter])[asked.meter] for cycle in cycles]
-    tx.jobs.change([replace(job, route=asked.route, sequence=asked.sequence) for job in jobs])
+    tx.jobs.change([structs.replace(job, route=asked.route, sequence=asked.sequence) for job in jobs])
     return Unread(cycles)
 
 

@@ -1,7 +1,9 @@
 """What is to be read, and how far it is: for the office."""
 
 from collections import Counter
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
+
+from msgspec.structs import replace
 
 from metermt.audit import What
 from metermt.calls.places import put_places

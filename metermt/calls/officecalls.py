@@ -19,8 +19,10 @@ from metermt.calls import (
     notes,
     office,
     opening,
+    progress,
     reasons,
     replay,
+    report,
     review,
     settings,
     unread,
@@ -31,7 +33,8 @@ from metermt.decisions import Setting, Waiting
 from metermt.errors import Error
 from metermt.fieldnotes import Found, Note, Reason
 from metermt.model import Assignment, Place
-from metermt.progress import RouteProgress, Unread
+from metermt.progress import RouteProgress, Unread, Work
+from metermt.report import Report
 from metermt.rules.consumption import Exchange
 
 
@@ -83,8 +86,19 @@ class OfficeCalls(MakesCalls):
         return self.call(unread.release_jobs, unread.Release(route, meter, username, cycle))
 
     def list_cycles(self) -> list[cycles.CycleProgress]:
-        """Return all cycles in order, with how far the routes of the open ones are."""
+        """Return all cycles in order, with how far the routes of the open ones are, and what became of the others."""
         return self.call(cycles.list_cycles, None)
+
+    def show_progress(self, cycle: str | None = None) -> Work:
+        """Return how far the routes of the open cycles are, or of one, and what readers have done today.
+
+        Ask every few seconds at most: it counts the jobs. Raises `RouteError` if there is no such open cycle.
+        """
+        return self.call(progress.show_progress, progress.ProgressOf(cycle))
+
+    def make_report(self, cycle: str) -> Report:
+        """Return what became of a cycle, open or closed. Raises `RouteError` if there is no such cycle."""
+        return self.call(report.make_report, cycles.Cycle(cycle))
 
     def assign_route(self, route: str, usernames: Iterable[str], *, reverse: bool = False) -> None:
         """Give a route to readers, with `reverse` from its end: they get its jobs, nobody else does, and no others.

@@ -1,7 +1,9 @@
 """A cycle is opened: one job of every active meter, with what its reading is judged by."""
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import date
+
+from msgspec.structs import replace
 
 from metermt.audit import What
 from metermt.calls.desk import Desk

@@ -10,7 +10,7 @@ import operator
 import typing
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import astuple, dataclass, field, fields, is_dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from enum import Enum, auto
 from itertools import islice
@@ -23,7 +23,7 @@ from metermt.model import Role, Session
 from metermt.policy import Policy
 from metermt.rules.handout import Wish
 from metermt.store.base import Tx
-from metermt.wire import check_kind, from_text, to_text
+from metermt.wire import check_kind, fields_of, from_text, to_text
 
 Q = TypeVar("Q")
 R = TypeVar("R")
@@ -190,7 +190,7 @@ class Call(Generic[Q, R]):
     # --- how it crosses
     #
     # A call with `parameters`, as the four original ones, is told plain values one by one, and what it returns crosses
-    # as it is, or as a tuple if it is a dataclass. Any other is told one text, of `metermt.wire`, and returns one.
+    # as it is, or as a tuple if it has several parts. Any other is told one text, of `metermt.wire`, and returns one.
 
     def told(self, session_id: str, request: Q) -> tuple[Any, ...]:
         """Return what a client sends. Raises `CallError` for what cannot be sent."""
@@ -200,7 +200,7 @@ class Call(Generic[Q, R]):
         if self.parameters is None:
             return (*session, to_text(request))
         names = list(self.parameters.values())
-        known = {name.name: name.default for name in fields(self.request)}
+        known = fields_of(self.request)
         while names and known[names[-1]] is getattr(request, names[-1]) is None:  # an older server may not know it
             names.pop()
         return (*session, *[getattr(request, name) for name in names])
@@ -237,14 +237,16 @@ class Call(Generic[Q, R]):
         """Return what a client is sent."""
         if self.parameters is None:
             return to_text(result)
-        return astuple(result) if is_dataclass(result) and not isinstance(result, type) else result
+        kind: Any = type(result)
+        names = fields_of(kind)
+        return tuple([getattr(result, name) for name in names]) if names else result
 
     def result_of(self, answer: Any) -> R:
         """Return the result that a server has sent. Raises `CallError` if it makes no sense."""
         if self.parameters is None:
             return from_text(self.result, answer)  # type: ignore[no-any-return]
-        if is_dataclass(self.result) and isinstance(answer, tuple):
-            answer = dict(zip([name.name for name in fields(self.result)], answer, strict=False))
+        if (names := fields_of(self.result)) and isinstance(answer, tuple):
+            answer = dict(zip(names, answer, strict=False))
         return check_kind(self.result, answer)  # type: ignore[no-any-return]
 
 
@@ -338,7 +340,7 @@ def _is_error(kind: Any) -> bool:
 
 
 def _has_time(request: Any) -> bool:
-    hints = typing.get_type_hints(request) if is_dataclass(request) else {}
+    hints = typing.get_type_hints(request) if fields_of(request) else {}
     return any(datetime in (hint, *typing.get_args(hint)) for hint in hints.values())
 
 

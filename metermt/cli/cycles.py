@@ -56,7 +56,9 @@ def open_(cycle: str, routes: tuple[str, ...], due: date | None, open_office: Op
 @cycles.command(name="list", short_help="List the cycles and how far they are.")
 @office_options
 def list_(open_office: Opening) -> None:
-    """List all cycles; of the open ones each route: read, without access, skipped, left.
+    """List all cycles: read, estimated among these, without access, skipped, left; of open ones each route.
+
+    Of a closed one, left is what was missed. Sums of its routes and readers are in 'metermt report'.
 
     \b
     Example:
@@ -67,8 +69,8 @@ def list_(open_office: Opening) -> None:
     if not found:
         click.echo("No cycles: open one with 'metermt cycles open', or import a route file for one.", err=True)
         return
-    headings = ("cycle", "state", "due", "route", "read", "no access", "skipped", "left")
-    print_columns([headings, *(row for cycle in found for row in _rows(cycle))], numbers=[4, 5, 6, 7])
+    headings = ("cycle", "state", "due", "route", "read", "estimated", "no access", "skipped", "left")
+    print_columns([headings, *(row for cycle in found for row in _rows(cycle))], numbers=[4, 5, 6, 7, 8])
 
 
 @cycles.command(short_help="Close a cycle at its end.")
@@ -119,10 +121,12 @@ def _warn(cycle: str, before: Sequence[CycleProgress]) -> None:
 
 def _rows(cycle: CycleProgress) -> list[tuple[str, ...]]:
     said = (cycle.cycle, "open" if cycle.is_open else "closed", _shown(cycle.due))
+    if closed := cycle.closed:
+        return [(*said, "", *map(str, (closed.read, closed.estimated, closed.no_access)), "", str(closed.missed))]
     if not cycle.routes:
-        return [(*said, *[""] * 5)]
+        return [(*said, *[""] * 6)]
     return [
-        (*said, route.route, *map(str, (route.read, route.no_access, route.skipped, route.left)))
+        (*said, route.route, *map(str, (route.read, route.estimated, route.no_access, route.skipped, route.left)))
         for route in cycle.routes
     ]
 

@@ -6,7 +6,7 @@ from metermt.cli.columns import print_columns
 from metermt.cli.common import Database, MeterGroup
 from metermt.cli.office import office
 from metermt.cli.places import check_place
-from metermt.cli.progress import ProgressBar
+from metermt.cli.progressbar import ProgressBar
 from metermt.cli.seen import servers_of
 from metermt.config import DatabasePlace
 from metermt.errors import StoreError

@@ -73,7 +73,8 @@ def exchange(
 
     \b
     Example:
-        metermt meters exchange G72168 G90417 --final 4731 --initial 0 --date 2026-11-20
+        metermt meters exchange G72168 G90417 --final 4731 --initial 0 \\
+            --date 2026-11-20
     """
     with open_office() as office:
         done = office.exchange_meter(MeterExchange(old, new, final, initial, on, dials, multiplier))
@@ -138,7 +139,7 @@ def add(
 
     \b
     Example:
-        metermt meters add W5248 --route Harbour --sequence 45 --kind W --dials 5 --address "7 Quay Street"
+        metermt meters add W5248 --route Harbour --sequence 45 --kind W
     """
     meter = Meter(number, kind or "", dials, address, multiplier=ONE if multiplier is None else multiplier)
     with open_office() as office:

@@ -12,7 +12,7 @@ from metermt.calls.places import Places, import_places
 from metermt.cli.common import MeterCommand, database_option
 from metermt.cli.cycles import warn_of_its_name
 from metermt.cli.office import Office, office
-from metermt.cli.progress import ProgressBar
+from metermt.cli.progressbar import ProgressBar
 from metermt.cli.rejects import Rejects
 from metermt.config import DatabasePlace, is_url
 from metermt.errors import LayoutError, RouteError

@@ -6,6 +6,8 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from functools import partial
 
+from msgspec import structs
+
 from metermt.client import MeterClient
 from metermt.errors import (
     AccountDisabled,
@@ -243,7 +245,7 @@ class Presenter(Stage):
         self._put_off |= {str(answer.key) for answer in refused}
         if any(self._connected.outbox.keeps(answer) for answer in refused):
             question = questions.it_was_refused(refused)
-            again = partial(self._send_kept, [replace(answer, key=new_key()) for answer in refused])
+            again = partial(self._send_kept, [structs.replace(answer, key=new_key()) for answer in refused])
             send_again = [again] if question.asking is questions.Asking.ODD else []
             self._put_question(question, then, *send_again, throw_away)
         else:

@@ -4,6 +4,8 @@ from collections.abc import Mapping
 from dataclasses import replace
 from functools import partial
 
+from msgspec import structs
+
 from metermt.errors import AccountDisabled, Error, InvalidReport, SessionError, SubmissionError
 from metermt.gui.rounds import RoundPresenter
 from metermt.gui.state import ANYWHERE, Dialog
@@ -63,7 +65,7 @@ class ReportPresenter(RoundPresenter):
         self.come_back()
         self._show(notice=f"Noted for {job.meter.number}", typed=replace(self.state.typed, note=""))
         if self.state.job and self._is_here(job):
-            self._show(job=replace(self.state.job, note=text))
+            self._show(job=structs.replace(self.state.job, note=text))
 
     def _reported(self, number: str, _nothing: None) -> None:
         self.come_back()

@@ -26,6 +26,7 @@ from metermt.rules.slips import KINDS, SLIPS
 _FAR = 8.0  # scales of the habit above its middle: a use beyond has less than 1 chance in 2,900, and explains no slip
 _COPIED = 0.2  # the share of neighbours' readings that are their previous one, copied from a sheet
 _EXCHANGED = 0.02  # the share of devices exchanged between two readings
+_ROUNDED = 1 + 1e-6  # more than sums of floats are off by
 
 
 _GOOD = Judgement()
@@ -116,6 +117,8 @@ class _Meter:
         slip = self._not_typed()
         if likely < sensitivity * slip:
             return True
+        if likely >= sensitivity * (slip + self._typed_at_most()):
+            return False
         for cause in (Cause.SWAPPED, Cause.DOUBLED, Cause.DROPPED):
             slip += self._typed(cause)
         if likely >= sensitivity * (slip + 1 / (9 * len(self._text) * KINDS)):  # more it cannot be: Σ P(t) is 1
@@ -168,6 +171,25 @@ class _Meter:
             if 0 <= use <= top:
                 total += part * chance(self._habit, use, self._days, self._away)
         return total / KINDS
+
+    def _typed_at_most(self) -> float:
+        """Return more than the chance that the value is a slip of fingers or eyes, told without looking at each value
+        that it may have been made of; infinite where that is not to be had.
+
+        At most one of these values is the previous reading. Each other one is no likelier than (1 + 3 s²) / (4 s u), s
+        the habit's scale below 1 and u its usual use: a bound of the density of a log-logistic distribution, whose
+        highest point is (1 - s²) exp(2 s artanh s) / (4 s u); and what households that are away add, `away` / u.
+        """
+        digits, spread, top = len(self._text), self._habit.spread, self._top
+        other_digits = 10 ** (digits - 1) > self._previous or 10**digits <= self._previous + top
+        if self._over or other_digits or spread >= 1:
+            return inf
+        each = ((1 + 3 * spread * spread) / (4 * spread) + self._away) / self._usual
+        idle, reach = self._habit.idle, max(self.use, top - self.use)
+        places = min(len(str(int(reach))), digits)
+        swapped = min(len(str(int(reach / 9))) * each + idle, 1) / max(digits - 1, 1)
+        misread = min(9 * places * each + idle, 1) / (9 * digits)
+        return (swapped + misread) / KINDS * _ROUNDED
 
     def _repeated(self) -> float:
         """Return the chance that this is the last reading once more, although something was used."""

@@ -4,6 +4,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from math import exp, inf, log, pi, sqrt
 
+from msgspec import Struct
+
 from metermt.rules.history import Period
 from metermt.rules.seasons import YEAR, Season
 
@@ -47,8 +49,7 @@ EXPERIENCE = Experience()
 """Round numbers; 55 water meters gave no reason to move any of them (`python -m bench.limits --learn`)."""
 
 
-@dataclass(frozen=True, slots=True)
-class Habit:
+class Habit(Struct, frozen=True, array_like=True):
     """What a meter uses.
 
     `rate` is the natural logarithm of the units a day, the middle of a logistic distribution; `spread` is its scale.

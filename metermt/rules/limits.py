@@ -2,9 +2,11 @@
 
 from bisect import bisect_left
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
 from datetime import date
 from math import exp, log
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from metermt.errors import SettingError
 from metermt.model import MAX_DIALS
@@ -37,8 +39,7 @@ def check_sensitivity(sensitivity: float) -> float:
     return sensitivity
 
 
-@dataclass(frozen=True, slots=True)
-class Beside:
+class Beside(Struct, frozen=True, array_like=True):
     """The stop before or after: its previous reading, and what it is likely to use."""
 
     previous: int
@@ -46,13 +47,13 @@ class Beside:
     habit: Habit
 
 
-@dataclass(frozen=True, slots=True)
-class Limits:
+class Limits(Struct, frozen=True, array_like=True):
     """All that a reading of a job is judged by.
 
     `previous` is the last accepted reading and `previous_on` its day, None without one. `habit` is what the meter is
     likely to use a day; None when not even the town is known. Up to the day `known_until` its own past is enough to
-    judge by; None if it is not. As JSON all this takes some 350 bytes, 150 without neighbours.
+    judge by; None if it is not. As JSON all this takes some 150 bytes: its parts stand in this order, without
+    their names, so that a new one comes last and has a default.
     """
 
     previous: int | None = None

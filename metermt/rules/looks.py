@@ -4,13 +4,16 @@ A value that the checks doubt is not stored: its reader looks again, and sends i
 verified; another one is judged afresh. The same key again is no second look, but the same submission sent again.
 """
 
+import dataclasses
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, time
 from decimal import Decimal
 from functools import lru_cache
 from math import log
 from typing import cast
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from metermt.errors import ConfirmReading
 from metermt.model import Answer, Standing
@@ -39,9 +42,8 @@ _CAUSES = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class JobLimits:
-    """All that an answer for a job is judged by: stored with the job as a text, some 400 bytes.
+class JobLimits(Struct, frozen=True, array_like=True):
+    """All that an answer for a job is judged by: stored with the job as a text (see `Limits`), some 200 bytes.
 
     `first_day` is that of its cycle. An inactive meter is expected to use nothing. `sensitivity` is the office's
     setting (see `metermt.rules.limits`). `estimated_on` is the day of the last estimate since the last actual reading,
@@ -77,7 +79,7 @@ def judged_at(standing: Standing, answer: Answer, now: datetime) -> Judgement:
         return Judgement()
     on = day_of(when)
     found = judge(answer.value, on, by.limits, standing.dials, active=by.active, sensitivity=by.sensitivity)
-    return replace(found, flags=(*found.flags, Flag.EXCHANGED)) if by.reported else found
+    return dataclasses.replace(found, flags=(*found.flags, Flag.EXCHANGED)) if by.reported else found
 
 
 def exchanged(limits: str | None, exchange: Exchange, multiplier: Decimal, *, reported: bool) -> str:

@@ -3,6 +3,8 @@
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 
+from msgspec import structs
+
 from metermt.errors import InvalidReason, ReasonError
 from metermt.fieldnotes import Reason
 from metermt.model import Answer
@@ -76,7 +78,7 @@ def coded(answer: Answer, names: Mapping[str, Reason]) -> Answer:
             f"The reason {quoted(reason.text)} says that meter {answer.meter} was not read, and there is a reading,"
             f" {answer.value}: send one of the two"
         )
-    return replace(answer, code=reason.code, reason=answer.reason or reason.text)
+    return structs.replace(answer, code=reason.code, reason=answer.reason or reason.text)
 
 
 def check_new(new: Reason, names: Mapping[str, Reason]) -> None:

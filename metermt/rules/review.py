@@ -1,9 +1,10 @@
 """What the office may decide of a result, and which results wait for that. Pure functions over facts."""
 
 from collections.abc import Iterable, Sequence
-from dataclasses import replace
 from datetime import UTC, date, datetime, time
 from math import exp
+
+from msgspec.structs import replace
 
 from metermt.decisions import Decision, Result, Verdict
 from metermt.errors import DecisionError

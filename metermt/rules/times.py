@@ -1,6 +1,6 @@
 """Whether a meter can have been read when its reader's clock says. Pure functions over times."""
 
-from datetime import date, datetime, time, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 from functools import lru_cache
 
 from metermt.errors import InvalidTime
@@ -9,6 +9,8 @@ EARLY = timedelta(days=10)
 """How long before the first day of its cycle a meter may be read."""
 OLD = timedelta(days=366)
 """What was read longer ago was read by a clock that is off."""
+
+_QUARTER = 900  # seconds
 
 
 def check_time(meter: str, when: datetime, now: datetime, last: datetime | None, opened: datetime | None) -> None:
@@ -36,13 +38,15 @@ def check_time(meter: str, when: datetime, now: datetime, last: datetime | None,
 
 def day_of(when: datetime) -> date:
     """Return what day it is at a time in UTC, by the time zone of this machine."""
-    return _day_of_quarter(when.replace(minute=when.minute // 15 * 15, second=0, microsecond=0))
+    return _day_of_quarter(when.timestamp() // _QUARTER)
 
 
 @lru_cache(maxsize=4096)  # a turn is read within few quarters of an hour, and asking the system takes microseconds
-def _day_of_quarter(when: datetime) -> date:
-    """Return the day of a quarter of an hour. No zone has its midnight, or changes its clocks, within one."""
-    return when.astimezone().date()
+def _day_of_quarter(quarters: float) -> date:
+    """Return the day so many quarters of an hour after 1970, UTC. No zone has its midnight, or changes its clocks,
+    within one.
+    """
+    return datetime.fromtimestamp(quarters * _QUARTER, UTC).astimezone().date()
 
 
 def end_of_day(now: datetime, ends: time) -> datetime:

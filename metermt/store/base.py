@@ -17,6 +17,7 @@ from metermt.store.billing import Batches
 from metermt.store.gathered import Facts, Key, Offer
 from metermt.store.groups import Jobs, Leases, Readings, Walks
 from metermt.store.office import Office
+from metermt.store.overview import Overview
 from metermt.store.people import Accounts, Servers, Sessions
 from metermt.store.settings import Settings
 from metermt.store.sites import Notes, Places
@@ -41,6 +42,7 @@ class Tx:
     office: Office
     batches: Batches
     audit: Audit
+    overview: Overview
 
     def foresee(self, steps: Callable[[], object]) -> None:
         """Say which steps will be asked again for what they find, so that a store that is far away may find it along.

@@ -35,10 +35,10 @@ class Batches(ABC):
     """What billing was given. In a transaction that keeps something, what was looked up stays so."""
 
     @abstractmethod
-    def ready(
-        self, most: int, after: tuple[str, str, int, str], cycle: str | None = None, route: str | None = None
-    ) -> list[Result]:
-        """Return the first results that billing may be given, in the order of `Job.place`, from after such a place."""
+    def ready(self, cycle: str | None = None, route: str | None = None) -> list[int]:
+        """Return the jobs whose results billing may be given, of a cycle or route or of all, in the order of
+        `Job.place`, by id.
+        """
 
     @abstractmethod
     def chains(self, jobs: Iterable[int]) -> dict[int, Chain]:
@@ -46,7 +46,7 @@ class Batches(ABC):
 
     @abstractmethod
     def results(self, jobs: Iterable[int]) -> list[Result]:
-        """Return how jobs stand, by id."""
+        """Return how jobs stand, by id, in the order of `Job.place`."""
 
     @abstractmethod
     def begin(self, head: BatchHead, layout: str, text: str) -> None:

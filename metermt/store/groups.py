@@ -12,7 +12,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import date
 
 from metermt.model import Assignment, Job, Lease, Reading, Standing, Status, Walk
-from metermt.progress import RouteCounts, RouteProgress, Unread
+from metermt.progress import ClosedCounts, RouteCounts, RouteProgress, Unread
 from metermt.quality import Look
 from metermt.store.gathered import Key, KnownJob
 
@@ -121,6 +121,10 @@ class Jobs(ABC):
     @abstractmethod
     def routes(self, cycle: str, only: str | None = None) -> list[RouteCounts]:
         """Return how far each route of a cycle is, and the jobs on no route, sorted; or only one of these."""
+
+    @abstractmethod
+    def closed(self, cycles: Iterable[str]) -> dict[str, ClosedCounts]:
+        """Return what became of the jobs of these cycles, which are closed."""
 
     @abstractmethod
     def progress(self) -> list[RouteProgress]:

@@ -3,10 +3,11 @@
 import sys
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import replace
 from pathlib import Path
 from threading import RLock
 from typing import TypeVar, cast
+
+from msgspec.structs import replace
 
 from metermt.errors import StoreError
 from metermt.model import Account, Job, Lease, Reading, Server, Status, User
@@ -26,6 +27,7 @@ from metermt.store.memory_places import MemoryPlaces
 from metermt.store.memory_settings import MemorySettings
 from metermt.store.memory_walks import MemoryWalks
 from metermt.store.office import Office
+from metermt.store.overview import Overview
 from metermt.store.people import Accounts, Servers
 
 T = TypeVar("T")
@@ -221,6 +223,7 @@ class MemoryStore(Store):
             cast(Office, _NoOffice()),
             cast(Batches, _NoOffice()),
             cast(Audit, _NoAudit()),
+            cast(Overview, _NoOffice()),
         )
 
     def read(self, work: Callable[[Tx], T]) -> T:

@@ -2,12 +2,13 @@
 
 from collections import Counter
 from collections.abc import Iterable, Mapping
-from dataclasses import replace
 from datetime import date
 from itertools import count
 
+from msgspec.structs import replace
+
 from metermt.model import Job, JobState, Standing, Walk
-from metermt.progress import RouteCounts, RouteProgress, Unread
+from metermt.progress import ClosedCounts, RouteCounts, RouteProgress, Unread
 from metermt.rules.finding import is_meant
 from metermt.safedict import ThreadSafeDict, _MeterDict
 from metermt.store.facts import Cycle, Facts, found_in
@@ -190,6 +191,14 @@ class MemoryJobs(Jobs):
             else:
                 of_route[reading.answer.value is None] += 1
         return [RouteCounts(route, *counts[route]) for route in sorted(counts) if only in (None, route)]
+
+    def closed(self, cycles: Iterable[str]) -> dict[str, ClosedCounts]:
+        found = {}
+        for cycle in cycles:
+            routes = self.routes(cycle)
+            read, no_access = sum(one.read for one in routes), sum(one.no_access for one in routes)
+            found[cycle] = ClosedCounts(read, no_access, sum(one.left + one.skipped for one in routes), 0)
+        return found
 
     def progress(self) -> list[RouteProgress]:
         tallies: dict[tuple[str, str], list[int]] = {}

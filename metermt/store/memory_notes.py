@@ -3,6 +3,8 @@
 from collections.abc import Iterable
 from dataclasses import replace
 
+from msgspec import structs
+
 from metermt.fieldnotes import Found, Note, Reason
 from metermt.store.facts import Facts, found_in
 from metermt.store.sites import Notes
@@ -29,7 +31,7 @@ class MemoryNotes(Notes):
             for cycle in facts.cycles.values():
                 if note.meter in cycle.ids and cycle.readings[note.meter] is None:
                     job_id = cycle.ids[note.meter]
-                    facts.undo.put(facts.jobs, job_id, replace(facts.jobs[job_id], note=note.text))
+                    facts.undo.put(facts.jobs, job_id, structs.replace(facts.jobs[job_id], note=note.text))
 
     def latest(self, meters: Iterable[str]) -> dict[str, str]:
         return found_in(self._facts.latest_notes, meters)

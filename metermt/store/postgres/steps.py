@@ -26,6 +26,7 @@ from metermt.store.sql.jobs import JOB, SqlJobs, job_of, known_of
 from metermt.store.sql.leases import SqlLeases
 from metermt.store.sql.notes import SqlNotes
 from metermt.store.sql.office import SqlOffice
+from metermt.store.sql.overview import SqlOverview
 from metermt.store.sql.places import SqlPlaces
 from metermt.store.sql.readings import SqlReadings
 from metermt.store.sql.servers import SqlServers
@@ -59,6 +60,7 @@ class PostgresTx(Tx):
         self.office = PostgresOffice(sql, lock)
         self.batches = SqlBatches(sql, lock)
         self.audit = PostgresAudit(sql)
+        self.overview = SqlOverview(sql)
 
     def foresee(self, steps: Callable[[], object]) -> None:
         with self._sql.ahead():

@@ -15,12 +15,14 @@ from metermt.store.sql.dialect import Sql, Steps
 from metermt.store.sql.office import RESULT, result_of
 from metermt.store.sql.places import EXCHANGE, exchange_of
 
-_READY = (
-    f"SELECT {RESULT} FROM jobs LEFT JOIN readings ON readings.id = jobs.reading WHERE jobs.billing = 'ready'"
-    " AND (jobs.cycle, jobs.route, jobs.sequence, jobs.meter) > (?, ?, ?, ?)"
-    " AND (CAST(? AS TEXT) IS NULL OR jobs.cycle = ?) AND (CAST(? AS TEXT) IS NULL OR jobs.route = ?)"
-    " ORDER BY jobs.cycle, jobs.route, jobs.sequence, jobs.meter LIMIT ?"
-)
+# MATERIALIZED, or a database might walk through all jobs in the order that is wanted, to find the few that are ready.
+_READY = """
+    WITH ready AS MATERIALIZED (
+        SELECT id, cycle, route, sequence, meter FROM jobs WHERE billing = 'ready' AND reading > 0
+    )
+    SELECT id FROM ready WHERE (CAST(? AS TEXT) IS NULL OR cycle = ?) AND (CAST(? AS TEXT) IS NULL OR route = ?)
+    ORDER BY cycle, route, sequence, meter
+"""
 _RESULTS = (
     f"SELECT {RESULT} FROM jobs LEFT JOIN readings ON readings.id = jobs.reading WHERE jobs.id {{among}}"
     " ORDER BY jobs.cycle, jobs.route, jobs.sequence, jobs.meter"
@@ -56,13 +58,10 @@ class SqlBatches(Steps, Batches):
 
     def __init__(self, sql: Sql, lock: str = "") -> None:
         super().__init__(sql)
-        self._ready, self._results = _READY + lock, _RESULTS + lock
+        self._results = _RESULTS + lock
 
-    def ready(
-        self, most: int, after: tuple[str, str, int, str], cycle: str | None = None, route: str | None = None
-    ) -> list[Result]:
-        rows = self._sql.rows(self._ready, *after, cycle, cycle, route, route, most)
-        return [result_of(*row) for row in rows]
+    def ready(self, cycle: str | None = None, route: str | None = None) -> list[int]:
+        return [job for (job,) in self._sql.rows(_READY, cycle, cycle, route, route)]
 
     def results(self, jobs: Iterable[int]) -> list[Result]:
         return [result_of(*row) for row in self._sql.rows_among(self._results, jobs)]

@@ -9,6 +9,7 @@ from metermt.store.sql.jobs import SqlJobs
 from metermt.store.sql.leases import SqlLeases
 from metermt.store.sql.notes import SqlNotes
 from metermt.store.sql.office import SqlOffice
+from metermt.store.sql.overview import SqlOverview
 from metermt.store.sql.places import SqlPlaces
 from metermt.store.sql.readings import SqlReadings
 from metermt.store.sql.servers import SqlServers
@@ -33,4 +34,5 @@ def transaction_on(sql: Sql) -> Tx:
         SqlOffice(sql),
         SqlBatches(sql),
         SqlAudit(sql),
+        SqlOverview(sql),
     )

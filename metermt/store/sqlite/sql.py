@@ -6,8 +6,11 @@ from functools import cache
 from typing import Any
 
 import apsw
+from msgspec.json import Encoder
 
 from metermt.store.sql.dialect import Row, Sql
+
+_encode = Encoder().encode  # in a tenth of the time that json.dumps takes
 
 
 class SqliteSql(Sql):
@@ -35,7 +38,7 @@ class SqliteSql(Sql):
         if not asked:
             return []
         one = len(asked) == 1
-        return self._execute(_among(sql, one), (asked[0] if one else json.dumps(asked), *values)).fetchall()
+        return self._execute(_among(sql, one), (asked[0] if one else _as_json(asked), *values)).fetchall()
 
     def rows_for_each(self, sql: str, each: Iterable[Row]) -> list[Row]:
         return self._executemany(sql, each).fetchall()
@@ -54,6 +57,13 @@ class SqliteSql(Sql):
 
     def delete(self, table: str, column: str, values: Iterable[Any]) -> None:
         self._executemany(_delete(table, column), ((value,) for value in values))
+
+
+def _as_json(values: list[object]) -> str:
+    try:
+        return _encode(values).decode()
+    except UnicodeEncodeError:  # a text with half a character in it, which is nowhere in a database
+        return json.dumps(values)
 
 
 # --- texts, each made once: SQLite finds the plan of a statement by its text

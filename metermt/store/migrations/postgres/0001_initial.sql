@@ -105,7 +105,9 @@ CREATE TABLE jobs (
 );
 CREATE INDEX jobs_at ON jobs (place);
 CREATE INDEX jobs_free ON jobs (route, cycle, sequence, meter) WHERE state = 'open' AND leased = 0;
-CREATE INDEX jobs_ready ON jobs (cycle, route, sequence, meter) WHERE billing = 'ready';
+-- By the reading: so new ones are written side by side, wherever their readers walk.
+CREATE INDEX jobs_ready ON jobs (reading) WHERE billing = 'ready';
+CREATE INDEX jobs_missed ON jobs (cycle) WHERE state = 'missed';
 CREATE INDEX jobs_waiting ON jobs (id) WHERE billing = 'waiting';
 CREATE INDEX jobs_skipped ON jobs (route, cycle, sequence, meter) WHERE state = 'skipped' AND leased = 0;
 -- For exports. Only of what was read, so that handing a job out does not write to it.
@@ -146,6 +148,8 @@ CREATE TABLE readings (
 );
 CREATE UNIQUE INDEX readings_key ON readings (key, username) WHERE key IS NOT NULL;
 CREATE INDEX readings_of ON readings (job);
+-- For the sums of closed cycles.
+CREATE INDEX readings_unusual ON readings (job) WHERE value IS NULL OR quality = 'E';
 -- For what a reader has sent last.
 CREATE INDEX readings_by ON readings (username, id);
 

@@ -101,7 +101,9 @@ CREATE TABLE jobs (
 ) STRICT;
 CREATE INDEX jobs_at ON jobs (place);
 CREATE INDEX jobs_free ON jobs (route, cycle, sequence, meter) WHERE state = 'open' AND leased = 0;
-CREATE INDEX jobs_ready ON jobs (cycle, route, sequence, meter) WHERE billing = 'ready';
+-- By the reading: so new ones are written side by side, wherever their readers walk.
+CREATE INDEX jobs_ready ON jobs (reading) WHERE billing = 'ready';
+CREATE INDEX jobs_missed ON jobs (cycle) WHERE state = 'missed';
 CREATE INDEX jobs_waiting ON jobs (id) WHERE billing = 'waiting';
 CREATE INDEX jobs_skipped ON jobs (route, cycle, sequence, meter) WHERE state = 'skipped' AND leased = 0;
 -- For exports. Of all jobs, so that neither handing one out nor a reading writes to it. UNIQUE, as (cycle, meter) is: so
@@ -142,6 +144,8 @@ CREATE TABLE readings (
 -- The key first: clients make keys that begin with the time, so that new ones are written side by side.
 CREATE UNIQUE INDEX readings_key ON readings (key, username) WHERE key IS NOT NULL;
 CREATE INDEX readings_of ON readings (job);
+-- For the sums of closed cycles.
+CREATE INDEX readings_unusual ON readings (job) WHERE value IS NULL OR quality = 'E';
 -- For what a reader has sent last.
 CREATE INDEX readings_by ON readings (username, id);
 

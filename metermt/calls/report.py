@@ -1,0 +1,110 @@
+"""What became of a cycle: its report for the office."""
+
+from collections.abc import Iterable, Iterator
+from datetime import UTC, datetime
+from itertools import groupby
+from typing import cast
+
+from metermt.calls.cycles import Cycle
+from metermt.calls.desk import Desk
+from metermt.calls.table import Ask, Weight, call, in_parts
+from metermt.model import Job, Reading, Role
+from metermt.quality import Quality
+from metermt.report import Estimated, Report
+from metermt.rules.cycles import check_there_is
+from metermt.rules.invented import hints
+from metermt.rules.limits import Limits
+from metermt.rules.looks import JobLimits
+from metermt.rules.reporting import CycleSums, Deviations, year_before
+from metermt.store.base import Tx
+from metermt.wire import from_text
+
+CYCLES_BEFORE = 3
+"""How many cycles before it a report looks at for hints: a quarter of a year has enough readings of everybody."""
+_NAMED = 1000  # meters that a report names
+_OfJob = tuple[Job, list[Reading]]
+
+
+@call(Role.SUPERVISOR, Weight.LONG)
+def make_report(desk: Desk, ask: Ask[Cycle]) -> Report:
+    """Return what became of a cycle, open or closed.
+
+    It reads all readings of the cycle, of the three before it, and of the same one last year, page by page, each page
+    as it stands then: nobody who writes waits for it. Raises `RouteError` if there is no such cycle.
+    """
+    cycle = ask.request.cycle
+    cycles = desk.store.read(lambda tx: tx.jobs.cycles())
+    check_there_is(cycle, cycles)
+    first_day, due = desk.store.read(lambda tx: tx.jobs.days())[cycle]
+    before = [name for name in cycles if name < cycle][-CYCLES_BEFORE:]
+    last_year = year_before(cycle, cycles)
+    deviations, sums = Deviations(), {}
+    for name in dict.fromkeys([*([last_year] if last_year else []), *before, cycle]):
+        sums[name] = desk.store.read(_Reader(name, deviations if name in (*before, cycle) else None))
+    has_estimates = sums[cycle].qualities[Quality.ESTIMATED] > 0
+    estimated = desk.store.read(lambda tx: _estimated_twice(tx, cycle)) if has_estimates else []
+    jobs = desk.store.read(lambda tx: sum(one.total for one in tx.jobs.routes(cycle)))
+    return Report(
+        cycle=cycle,
+        is_open=cycles[cycle],
+        first_day=first_day,
+        due=due,
+        made_at=datetime.fromtimestamp(desk.clock(), UTC),
+        shares=sums[cycle].shares(jobs=jobs, is_open=cycles[cycle]),
+        readers=sums[cycle].readers(),
+        routes=sums[cycle].uses(sums[last_year] if last_year else None),
+        last_year=last_year,
+        before=before,
+        estimated_twice=estimated[:_NAMED],
+        estimated_twice_in_all=len(estimated),
+        hints=hints(deviations.before, deviations.latest()),
+        same_reader=sums[cycle].same_readers(sums[before[-1]]) if before else [],
+    )
+
+
+class _Reader:
+    """Adds up a cycle, and adds its deviations if it is told to."""
+
+    def __init__(self, cycle: str, deviations: Deviations | None) -> None:
+        self._cycle, self._deviations = cycle, deviations
+
+    def __call__(self, tx: Tx) -> CycleSums:
+        sums = CycleSums()
+        for part in in_parts(_by_job(tx, self._cycle)):
+            for job, readings in part:
+                sums.add(job, readings)
+            if self._deviations:
+                self._add(tx, part, self._deviations)
+        if self._deviations:
+            self._deviations.end_cycle()
+        return sums
+
+    def _add(self, tx: Tx, part: Iterable[_OfJob], deviations: Deviations) -> None:
+        counting = [(job, one) for job, readings in part for one in readings if one.counts]
+        limits = tx.jobs.limits(self._cycle, [job.meter.number for job, _ in counting])
+        for job, one in counting:
+            text = limits.get(job.meter.number)
+            deviations.add(job, one, cast(JobLimits, from_text(JobLimits, text)).limits if text else Limits())
+
+
+def _by_job(tx: Tx, cycle: str) -> Iterator[_OfJob]:
+    for _, pairs in groupby(tx.readings.all(cycle), key=lambda pair: pair[0].place):
+        of_job = list(pairs)
+        yield of_job[0][0], [reading for _, reading in of_job]
+
+
+def _estimated_twice(tx: Tx, cycle: str) -> list[Estimated]:
+    """Return the meters that were estimated in a cycle, and whose last value before that was estimated, too."""
+    found = []
+    estimated = (
+        (job, cast(datetime, one.answer.when).astimezone().date())
+        for job, one in tx.readings.all(cycle)
+        if one.counts and one.quality is Quality.ESTIMATED
+    )
+    for part in in_parts(estimated):
+        past = tx.places.history([job.meter.number for job, _ in part], but_not=cycle)
+        for job, on in part:
+            earlier = [read for read in past.get(job.meter.number, ()) if read.on < on]
+            if earlier and max(earlier, key=lambda read: (read.on, not read.estimated)).estimated:
+                found.append(Estimated(job.meter.number, job.route, job.sequence, job.meter.address))
+    return found
