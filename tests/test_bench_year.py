@@ -51,6 +51,8 @@ def test_a_quick_year_tells_what_became_of_mistakes_and_estimates(played):
         assert counts["planted"] > 0
         assert counts["planted"] == sum(number for name, number in counts.items() if name != "planted")
     assert played["mistakes"]["at_the_meter"] > 0
+    assert set(played["inventor"]) == {"stood_out_in", "others_named"}
+    assert played["exchanges"] > 0
     assert 0 < played["true_readings_bothered"] < 0.2 * played["true_readings"]
     assert 0 < played["estimates"]["share"] < 0.4
     assert set(played["sums"]) == {"E", "G", "W"}

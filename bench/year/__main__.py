@@ -20,7 +20,7 @@ from bench.year.clock import Clock
 from bench.year.crew import Crew
 from bench.year.figures import QUICK, Size
 from bench.year.month import Month, Utility
-from bench.year.office import KNOWS_EXCHANGES, NAME
+from bench.year.office import NAME
 from bench.year.readers import Habits
 from bench.year.servers import Servers
 from bench.year.table import outcome, show
@@ -54,7 +54,7 @@ def main() -> None:
 def _year(size: Size, folder: Path, url: str | None) -> dict[str, Any]:
     """Play it; return what is to be told of it."""
     database = url or str(folder / "year.db")
-    town = Town(size, exchanges=KNOWS_EXCHANGES)
+    town = Town(size)
     habits = Habits(town)
     _add_accounts(database, habits)
     clock = Clock(folder / "clock")

@@ -31,7 +31,7 @@ class Month:
     rereads: int = 0
     missing: int = 0
     held_back: int = 0
-    hinted_at: set[str] | None = None
+    hinted_at: set[str] = field(default_factory=set)
     seconds: float = 0.0
 
 

@@ -12,6 +12,7 @@ from bench.year.figures import PHOTOGRAPHED
 from bench.year.readers import Habits
 from bench.year.town import YEAR, Place, Swap, cycle_of
 from metermt.billing import BatchHead, BillingLine
+from metermt.calls.exchanges import MeterExchange
 from metermt.calls.review import Said
 from metermt.client import MeterClient
 from metermt.decisions import Verdict, Waiting
@@ -25,10 +26,6 @@ _FAR, _QUITE = 3.0, 2.0
 """A use is not believed when it is so many times the expected one, or one so many'th: the second when a slip explains
 it."""
 _LAYOUT = "csv"
-
-
-KNOWS_EXCHANGES = hasattr(MeterClient, "exchange_meter")
-"""Whether this version knows of exchanges; else there are none in the town."""
 
 
 @dataclass(slots=True)
@@ -76,8 +73,6 @@ class Office:
         self.tell_swaps(self._late(month))
 
     def _tell_swap(self, swap: Swap) -> None:
-        from metermt.calls.exchanges import MeterExchange  # noqa: PLC0415 - not in every version
-
         exchange = MeterExchange(swap.old, swap.new, swap.final, swap.initial, swap.when.date())
         self.client.exchange_meter(exchange)
         self.done.verdicts["exchange"] += 1
@@ -210,7 +205,6 @@ class Office:
         """Return how many results billing is told nothing of yet."""
         return sum(held.undecided + held.again + held.missing for held in self.client.held_back())
 
-    def hinted_at(self, month: int) -> set[str] | None:
-        """Return at whom the report of a month hints as somebody who may invent readings; None without such reports."""
-        make = getattr(self.client, "make_report", None)
-        return {hint.username for hint in make(cycle_of(month)).hints} if make else None
+    def hinted_at(self, month: int) -> set[str]:
+        """Return at whom the report of a month hints as somebody who may invent readings."""
+        return {hint.username for hint in self.client.make_report(cycle_of(month)).hints}

@@ -62,12 +62,10 @@ def outcome(months: Sequence[Month], utility: Utility, servers: Servers, databas
 
 def _stood_out(months: Sequence[Month], utility: Utility) -> dict[str, Any]:
     """Tell in which cycles the report hinted at who invents readings, and how often at others."""
-    if any(month.hinted_at is None for month in months):
-        return {"told": False}
     inventor = utility.habits.inventor
-    named = [month.cycle for month in months if inventor in (month.hinted_at or ())]
-    others = sum(len((month.hinted_at or set()) - {inventor}) for month in months)
-    return {"told": True, "stood_out_in": named, "others_named": others}
+    named = [month.cycle for month in months if inventor in month.hinted_at]
+    others = sum(len(month.hinted_at - {inventor}) for month in months)
+    return {"stood_out_in": named, "others_named": others}
 
 
 def _sums(told: Billed, utility: Utility) -> dict[str, dict[str, float]]:
@@ -124,6 +122,4 @@ def _share(some: int, of: int) -> str:
 
 
 def _inventor(found: dict[str, Any]) -> str:
-    if not found["told"]:
-        return "not told: there is no report yet"
     return f"in {', '.join(found['stood_out_in']) or 'no cycle'}; others were named {found['others_named']} times"

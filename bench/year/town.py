@@ -103,10 +103,10 @@ class Place:
 class Town:
     """All places, in the order of the walks: as many routes as there are readers."""
 
-    def __init__(self, size: Size, *, exchanges: bool = True) -> None:
+    def __init__(self, size: Size) -> None:
         self.size = size
         self.places = [self._place(number) for number in range(size.meters)]
-        for place in self.places if exchanges else ():
+        for place in self.places:
             self._plan_swaps(place)
 
     def of(self, meter: str) -> Place:
