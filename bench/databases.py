@@ -6,7 +6,7 @@ from pathlib import Path
 import apsw
 from argon2 import PasswordHasher
 
-from metermt.model import Account, User
+from metermt.model import Account, Role, User
 from metermt.store.sqlite.store import SqliteStore
 
 CYCLE = "2026-11"
@@ -42,7 +42,12 @@ _TALLIES = f"INSERT INTO tallies SELECT '{CYCLE}', username, count(*) FROM readi
 
 def accounts() -> list[Account]:
     """Return the accounts of `READERS`."""
-    return [Account(User(reader, reader.title()), _cheap.hash(reader)) for reader in READERS]
+    return [cheap_account(reader) for reader in READERS]
+
+
+def cheap_account(username: str, role: Role = Role.READER) -> Account:
+    """Return the account of somebody whose password is their name."""
+    return Account(User(username, username.title(), role=role), _cheap.hash(username))
 
 
 def make_database(path: Path, *, unread: int, stored: int = 0) -> Path:

@@ -152,7 +152,10 @@ def _seasons(desk: Desk, results: Iterable[Result]) -> dict[str, dict[str, Seaso
     """Return how the meters of each kind move through the year, by the cycles of some results."""
     days = desk.store.read(lambda tx: tx.jobs.days())
     today = desk.store.read(desk.turn).moment.astimezone().date()
+    kinds: dict[str, set[str]] = {}
+    for result in results:
+        kinds.setdefault(result.job.cycle, set()).add(result.job.meter.kind)
     return {
-        cycle: {kind: town.season for kind, town in towns_of(desk, cycle, days[cycle][0] or today)[0].items()}
-        for cycle in {result.job.cycle for result in results}
+        cycle: {kind: town.season for kind, town in towns_of(desk, cycle, days[cycle][0] or today, some)[0].items()}
+        for cycle, some in kinds.items()
     }

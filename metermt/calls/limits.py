@@ -1,6 +1,6 @@
 """By what values are judged: computed from the history of all meters, and stored with the jobs of a cycle."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import date
 from functools import partial
@@ -112,7 +112,7 @@ def judged_by(desk: Desk, cycle: str, first_day: date | None, jobs: Sequence[Job
     """
     sensitivity = desk.store.read(sensitivity_of)
     opened = first_day or desk.store.read(desk.turn).moment.astimezone().date()
-    towns, known = towns_of(desk, cycle, opened)
+    towns, known = towns_of(desk, cycle, opened, {job.meter.kind for job in jobs})
     nowhere = Town()
     own: list[tuple[Job, Limits, date | None]] = []
     for part in in_parts(jobs):
@@ -152,11 +152,14 @@ def _keep(tx: Tx, cycle: str, part: list[Judged]) -> list[tuple[Job, Judged]]:
     return kept
 
 
-def towns_of(desk: Desk, cycle: str, opened: date) -> tuple[dict[str, Town], dict[str, History]]:
-    """Return what the meters of each kind have in common, and the histories that it was learned from, by number."""
+def towns_of(
+    desk: Desk, cycle: str, opened: date, wanted: Collection[str]
+) -> tuple[dict[str, Town], dict[str, History]]:
+    """Return what the meters of some kinds have in common, and the histories that it was learned from, by number."""
     kinds: dict[str, list[Meter]] = {}
     for place in desk.store.read(lambda tx: tx.places.active()):
-        kinds.setdefault(place.meter.kind, []).append(place.meter)
+        if place.meter.kind in wanted:
+            kinds.setdefault(place.meter.kind, []).append(place.meter)
     towns: dict[str, Town] = {}
     known: dict[str, History] = {}
     for kind, meters in kinds.items():
