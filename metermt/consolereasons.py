@@ -13,6 +13,7 @@ _LISTING = ("?", "/reasons")
 class Reasons:
     """The known reasons. Once they were listed one is chosen by its number or first letters; free text is taken too.
 
+    A number is never free text: whoever types one before they were listed is shown them, and asked again.
     `known` asks for those in use.
     """
 
@@ -35,7 +36,7 @@ class Reasons:
         """Return the reason that is typed, empty for none. `ask` asks for it."""
         while True:
             typed = ask()
-            if typed in _LISTING:
+            if typed in _LISTING or (typed.isdecimal() and not self._listed):
                 self.list()
                 continue
             try:

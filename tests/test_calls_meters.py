@@ -97,6 +97,13 @@ def test_all_that_is_known_of_a_place_is_shown_over_an_exchange(town):
         supervise(town, meters.show_meter, Named("X9"))
 
 
+def test_a_device_that_was_taken_down_at_its_last_reading_was_read_once(town):
+    Reader(town).submit("M0", 1_150)
+    as_office(town, exchanges.exchange_meter, MeterExchange("M0", "N0", 1_150, 10, TODAY))
+    shown = supervise(town, meters.show_meter, Named("N0"))
+    assert [(one.value, one.reader) for one in shown.seen[-3:]] == [(1_150, "carol"), (1_150, ""), (10, "")]
+
+
 def test_a_found_meter_is_accepted_once_with_what_it_showed_and_leaves_the_list(town):
     for username in ("carol", "adam"):
         Reader(town, username).ask(found.report_found, FoundMeter("F1", "W", 5, 120, "in the shed"))

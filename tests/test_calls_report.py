@@ -7,9 +7,10 @@ from conftest import CYCLE, Clock, make_account, make_place
 from msgspec import structs
 from readers import as_office
 
-from metermt.calls import cycles, opening, places, report
+from metermt.calls import cycles, exchanges, opening, places, report
 from metermt.calls.cycles import Closing, Cycle
 from metermt.calls.desk import Desk
+from metermt.calls.exchanges import MeterExchange
 from metermt.errors import RouteError
 from metermt.model import Answer, Reading, Role
 from metermt.quality import Flag, Quality
@@ -94,6 +95,12 @@ def test_a_report_compares_what_was_used_with_the_year_before(town):
     north, south = report_on(town).routes
     assert north == RouteUse("North", "G", 113 + 104, 2, 0, 10.0, 1)
     assert south == RouteUse("South", "G", 100, 1, 0, None, 0)  # nothing had been shown before
+
+
+def test_a_device_that_was_hung_up_in_the_cycle_is_left_out_of_the_use(town):
+    as_office(town, exchanges.exchange_meter, MeterExchange("M4", "N4", 250, 7, date(2026, 11, 2)))
+    keep(town, [read(CYCLE, "N4", 12)])
+    assert report_on(town).routes[1] == RouteUse("South", "G", 100, 1, 1, None, 0)
 
 
 def test_a_report_names_meters_estimated_twice_running_and_who_read_a_route_twice(town):

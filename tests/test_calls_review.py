@@ -277,7 +277,7 @@ def test_a_meter_without_a_past_is_not_estimated(town):
     as_office(town, places.import_places, places.Places([make_place("M4")]))
     as_office(town, opening.open_cycle, opening.Opening(CYCLE))
     (error,) = estimate(town, "M4")
-    assert error.startswith("It cannot be estimated: there is no reading of it to go on from")
+    assert error.startswith("Meter M4: It cannot be estimated: there is no reading of it to go on from")
     assert result_of(town, "M4").state is JobState.OPEN
 
 

@@ -56,6 +56,7 @@ def test_a_meter_is_exchanged_and_its_page_fits_a_terminal(invoke, town):
     assert "2026-09-27    30      0.40  █████████" in page
     assert "2026-11-20     1150        18  A        by carol\n" in page
     assert f"{TODAY}       10            " in page
+    assert "taken down" in page
     assert "a new device" in page
 
 

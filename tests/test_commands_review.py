@@ -9,6 +9,8 @@ from metermt.calls.desk import Desk
 from metermt.errors import ConfirmReading
 from metermt.store.sqlite.store import SqliteStore
 
+UNDECIDABLE = "Meter M1 waits for no decision: to change it say metermt readings correct"
+
 
 @pytest.fixture
 def town(database_path, demo_accounts, hasher):
@@ -41,6 +43,13 @@ def test_what_waits_is_listed_the_gravest_first(invoke, town):
     assert invoke("review", "list", "--flag", "dog", "--route", "South").stderr == "0 results to decide of.\n"
 
 
+def test_a_flag_that_there_is_not_is_no_empty_selection(invoke, town):
+    refused = invoke("review", "estimate", "--flag", "no-acess", "--yes")
+    assert refused.returncode == 1
+    assert "There is no flag and no code of a reason 'no-acess'; there are rollover, " in refused.stderr
+    assert invoke("review", "estimate", "--flag", "no-access", "--yes").returncode == 0
+
+
 def test_results_are_decided_of_by_meter_and_by_flag(invoke, town):
     assert_done(invoke("review", "edit", "m0", "1144", "--why", "photograph"), f"1144 counts for M0 in {CYCLE}.\n")
     finished = invoke("review", "approve", "--flag", "high", stdin="n\n")
@@ -48,7 +57,7 @@ def test_results_are_decided_of_by_meter_and_by_flag(invoke, town):
     assert_done(invoke("review", "approve", "--flag", "high", "--yes"), "Approve: 1 result.\n")
     assert_done(invoke("review", "reread", "M1", "--note", "chained now"), "Read again: 1 result.\n")
     assert invoke("review", "list").stderr == "0 results to decide of.\n"
-    assert_refused(invoke("review", "approve", "M1"), "Meter M1 waits for no decision (see metermt review list)")
+    assert_refused(invoke("review", "approve", "M1"), UNDECIDABLE)
     assert invoke("review", "approve").returncode == 2
 
 
@@ -70,7 +79,7 @@ def test_what_could_not_be_read_is_estimated(invoke, town):
     assert heading.split() == ["meter", "cycle", "value", "use", "how"]
     assert line.startswith(f"M1     {CYCLE}   1154   22  same-month: 0.4 a day for 54 days")
     assert finished.stderr == "1 meter estimated.\n"
-    assert_refused(invoke("review", "estimate", "M1"), "Meter M1 waits for no decision (see metermt review list)")
+    assert_refused(invoke("review", "estimate", "M1"), UNDECIDABLE)
     said = invoke("review", "each", stdin="t\nq\n").stdout
     assert "1154 counts: same-month: " in said
 
@@ -82,13 +91,15 @@ def test_meters_that_nobody_has_read_are_estimated(invoke, town):
     assert invoke("cycles", "open", "2026-12").returncode == 0
     refused = invoke("review", "estimate-unread", "2026-12", "M9", "M8")
     assert refused.returncode == 1
-    assert "It cannot be estimated: there is no reading of it to go on from" in refused.stderr
+    assert "Meter M9: It cannot be estimated: there is no reading of it to go on from" in refused.stderr
     assert "There is no meter 'M8' in cycle 2026-12" in refused.stderr
     assert invoke("review", "estimate-unread", "2026-12", stdin="n\n").stderr.startswith("Estimate 5 meters? [y/N]")
 
 
 def test_whoever_has_enough_goes_on_another_time(invoke, town):
     assert invoke("review", "each", stdin="s\nq\n").stdout.endswith("\n0 results decided, 3 left.\n")
+    typo = invoke("review", "each", stdin="e\n59x83\nphotograph\n").stdout
+    assert "Error: '59x83' is not a valid whole number." in typo
     refused = invoke("review", "each", stdin="e\n9999999\nphotograph\nq\n")
     assert refused.stderr == "Not decided: Invalid value 9999999: the register of M0 goes from 0 to 99999\n"
     assert refused.stdout.endswith("\n0 results decided, 3 left.\n")

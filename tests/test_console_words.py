@@ -142,7 +142,8 @@ def reason(*typed, texts=("Refused entry", "No access", "Failed to find meter"))
 @pytest.mark.parametrize(
     ("typed", "taken"),
     [
-        (("2",), "2"),
+        (("2", "2"), "No access"),
+        (("2", "dog bites"), "dog bites"),
         (("no",), "no"),
         (("",), ""),
         (("?", "2"), "No access"),

@@ -9,7 +9,7 @@ from metermt.calls.limits import towns_of
 from metermt.calls.review import record_decision
 from metermt.calls.table import MAX_ITEMS, Ask, Turn, Weight, call
 from metermt.decisions import Decision, Result, Verdict
-from metermt.errors import DecisionError, Error
+from metermt.errors import CannotEstimate, DecisionError, Error
 from metermt.model import Reading, Role
 from metermt.quality import Quality
 from metermt.rules.consumption import read_at
@@ -120,7 +120,10 @@ class _Estimates:
         reads = self._turn.tx.places.history([meter.number], but_not=cycle).get(meter.number, ())
         season = self._seasons.get(cycle, {}).get(meter.kind, Season())
         history = history_of(reads, meter.dials)
-        made = estimate(history, when.astimezone().date(), meter.dials, season, active=meter.active)
+        try:
+            made = estimate(history, when.astimezone().date(), meter.dials, season, active=meter.active)
+        except CannotEstimate as error:
+            raise CannotEstimate(f"Meter {meter.number}: {error}") from None
         reading = put_by_office(result, made.value, Quality.ESTIMATED, self._username, now, when)
         how = f"{made.method}: {made.text}"
         self._made.append((Decision(result.id, result.reading_id, Verdict.ESTIMATE, how, self._username, now), reading))

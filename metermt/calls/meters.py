@@ -199,7 +199,7 @@ def _seen(reads: Sequence[Read], results: Iterable[Result], dials: int | None) -
             yield without.pop(0)
         use = None if last is None or read.exchanged else register_step(last.value, read.value, dials)
         seen = Seen(read.on, read.value, use, read.exchanged, "E" if read.estimated else "")
-        yield _as_read(seen, of_jobs.get((read.on, read.value)) if not read.exchanged else None)
+        yield _as_read(seen, of_jobs.pop((read.on, read.value), None) if not read.exchanged else None)
         last = read
     yield from without
 

@@ -71,8 +71,10 @@ class _Reader:
     def __call__(self, tx: Tx) -> CycleSums:
         sums = CycleSums()
         for part in in_parts(_by_job(tx, self._cycle)):
+            exchanges = tx.places.exchanges([job.meter.number for job, _ in part])
             for job, readings in part:
-                sums.add(job, readings)
+                hung_up = [one.on for one in exchanges.get(job.meter.number, ()) if one.new_meter == job.meter.number]
+                sums.add(job, readings, is_first_of_device=job.previous_date in hung_up)
             if self._deviations:
                 self._add(tx, part, self._deviations)
         if self._deviations:

@@ -26,8 +26,11 @@ def assign_route(turn: Turn, ask: Ask[Assigning]) -> None:
     Raises `RouteError` if no meter is on such a route, `UserError` if there is no such user.
     """
     asked = ask.request
-    if not any(place.route == asked.route for place in turn.tx.places.active()):
-        raise RouteError(f"There is no route {asked.route!r} with an active meter")
+    there = {place.route for place in turn.tx.places.active()}
+    if asked.route not in there:
+        raise RouteError(
+            f"There is no route {asked.route!r} with an active meter; there are {', '.join(sorted(there))}"
+        )
     _check_users(turn.tx, asked.usernames)
     turn.tx.walks.assign([Assignment(asked.route, username, asked.reverse) for username in asked.usernames])
     turn.tx.walks.stop_all()

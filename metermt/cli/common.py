@@ -18,6 +18,15 @@ _FILE = click.Path(path_type=Path)
 F = TypeVar("F", bound=Callable[..., Any])
 
 
+class Register(click.IntRange):
+    """A value of a register."""
+
+    name = "whole number"  # what an error says of it
+
+    def __init__(self) -> None:
+        super().__init__(min=0)
+
+
 class MeterCommand(click.Command):
     """A command that ends with one line, `Error: …`, and exit status 1 when MeterMT raises an error."""
 

@@ -1,6 +1,7 @@
 """All that is known of a meter, on a page of 80 columns."""
 
 from collections.abc import Iterator
+from itertools import zip_longest
 
 from metermt.calls.meters import MeterShown, Seen
 from metermt.model import KINDS
@@ -57,8 +58,9 @@ def _table(seen: list[Seen]) -> Iterator[str]:
         return
     width = max(len("reading"), *(len(str(one.value or "")) for one in seen))
     yield f"date        {'reading':>{width}}  {'use':>8}  quality  remarks"
-    for one in seen:
+    for one, following in zip_longest(seen, seen[1:]):
         value = "-" if one.value is None else str(one.value)
         use = "" if one.use is None else str(one.use)
-        said = [*(["a new device"] if one.exchanged else []), *one.flags, one.reason, one.reader and f"by {one.reader}"]
+        device = "a new device" if one.exchanged else "taken down" if following and following.exchanged else ""
+        said = [device, *one.flags, one.reason, one.reader and f"by {one.reader}"]
         yield f"{one.on}  {value:>{width}}  {use:>8}  {one.quality:7}  {', '.join(filter(None, said))}".rstrip()

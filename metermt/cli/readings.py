@@ -8,7 +8,7 @@ from typing import IO
 
 import click
 
-from metermt.cli.common import MeterGroup, database_option
+from metermt.cli.common import MeterGroup, Register, database_option
 from metermt.cli.office import Opening, office, office_options
 from metermt.cli.places import check_apart
 from metermt.cli.spreadsheet import Spreadsheet
@@ -106,7 +106,7 @@ def export(
 
 @readings.command(short_help="Have another value count.")
 @click.argument("meter")
-@click.argument("value", type=click.IntRange(min=0))
+@click.argument("value", type=Register())
 @click.option("--why", required=True, help="Stays on record beside the value.")
 @click.option("--cycle", help="Of this reading period.  [default: the latest in which the meter has a job]")
 @click.option(

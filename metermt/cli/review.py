@@ -11,13 +11,15 @@ from metermt.calls.estimating import Outcome
 from metermt.calls.officecalls import OfficeCalls
 from metermt.calls.review import Said
 from metermt.cli.columns import print_columns
-from metermt.cli.common import MeterGroup
+from metermt.cli.common import MeterGroup, Register
 from metermt.cli.office import Opening, office_options
 from metermt.cli.reviewing import review_each
 from metermt.cli.sparkline import sparkline, use_a_day
 from metermt.decisions import Verdict, Waiting
 from metermt.errors import DecisionError
 from metermt.printable import counted, local_time
+from metermt.quality import Flag
+from metermt.rules.answers import shown
 from metermt.rules.review import severity
 
 _ORDERS: dict[str, Callable[[Waiting], Any]] = {
@@ -50,9 +52,11 @@ def _selection(command: Callable[..., Any]) -> Callable[..., Any]:
         *, cycle: str | None, route: str | None, flags: tuple[str, ...], order: str, **options: Any
     ) -> Any:
         def chosen(office: OfficeCalls) -> list[Waiting]:
+            waiting = office.list_waiting()
+            _check_flags(office, flags, waiting)
             found = [
                 one
-                for one in office.list_waiting()
+                for one in waiting
                 if cycle in (None, one.job.cycle)
                 and route in (None, one.job.route)
                 and (not flags or {*one.flags, one.code} & set(flags))
@@ -62,6 +66,15 @@ def _selection(command: Callable[..., Any]) -> Callable[..., Any]:
         return command(chosen=chosen, selects=bool(cycle or route or flags), **options)
 
     return with_selection
+
+
+def _check_flags(office: OfficeCalls, flags: Iterable[str], waiting: Iterable[Waiting]) -> None:
+    """Raise `DecisionError` for what is neither a flag nor the code of a reason, in use or given meanwhile."""
+    codes = {one.code for one in waiting}
+    for flag in flags:
+        if flag not in [*Flag, *codes] and flag not in (known := [reason.code for reason in office.list_reasons()]):
+            there_are = ", ".join([*Flag, *known])
+            raise DecisionError(f"There is no flag and no code of a reason {shown(flag)}; there are {there_are}")
 
 
 @review.command(name="list", short_help="List what waits for a decision.")
@@ -219,7 +232,7 @@ def estimate_unread(
 
 @review.command(short_help="Another value counts.")
 @click.argument("meter")
-@click.argument("value", type=click.IntRange(min=0))
+@click.argument("value", type=Register())
 @click.option("--why", required=True, help="Stays on record beside the value.")
 @click.option("--cycle", help="Of this reading period, if the meter waits in several.")
 @office_options
@@ -244,7 +257,7 @@ def _named(waiting: Iterable[Waiting], meters: Sequence[str]) -> list[Waiting]:
         there.setdefault(one.job.meter.number, []).append(one)
     for meter in meters:
         if meter not in there:
-            raise DecisionError(f"Meter {meter} waits for no decision (see metermt review list)")
+            raise DecisionError(f"Meter {meter} waits for no decision: to change it say metermt readings correct")
         if len(there[meter]) > 1:
             cycles = " and ".join(one.job.cycle for one in there[meter])
             raise DecisionError(f"Meter {meter} waits in {cycles}: say which with --cycle")

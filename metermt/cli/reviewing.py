@@ -6,6 +6,7 @@ import click
 
 from metermt.calls.officecalls import OfficeCalls
 from metermt.calls.review import Said
+from metermt.cli.common import Register
 from metermt.cli.sparkline import sparkline, use_a_day
 from metermt.decisions import Verdict, Waiting
 from metermt.errors import Error
@@ -33,7 +34,7 @@ def _decide(office: OfficeCalls, one: Waiting, verdict: Verdict) -> bool:
     """Ask for what is wanted besides, and decide; tell whether that was taken, and say why if it was not."""
     value, why = None, ""
     if verdict is Verdict.EDIT:
-        value = click.prompt("The value that counts", type=click.IntRange(min=0))
+        value = click.prompt("The value that counts", type=Register())
         why = click.prompt("Why")
     elif verdict is Verdict.REREAD:
         why = click.prompt("A note for whoever goes there", default="", show_default=False)

@@ -53,8 +53,8 @@ class CycleSums:
         self._used: dict[tuple[str, str], _Used] = defaultdict(_Used)
         self._routes: dict[str, Counter[str]] = defaultdict(Counter)
 
-    def add(self, job: Job, readings: Sequence[Reading]) -> None:
-        """Add all readings of a job."""
+    def add(self, job: Job, readings: Sequence[Reading], *, is_first_of_device: bool = False) -> None:
+        """Add all readings of a job; those of a device that was hung up since the last one do not tell the use."""
         for place, one in enumerate(readings):
             if one.quality not in _OFFICE:
                 self._add_sent(one, readings[place + 1 :])
@@ -63,7 +63,7 @@ class CycleSums:
             self._add_last(last)
         counting = next((one for one in readings if one.counts), None)
         if counting:
-            self._add_counting(job, counting)
+            self._add_counting(job, counting, is_first_of_device)
 
     def shares(self, *, jobs: int, is_open: bool) -> Shares:
         """Return what counts of so many jobs."""
@@ -139,7 +139,7 @@ class CycleSums:
         sent.flags.update(last.flags)
         sent.overrides += last.quality is Quality.VERIFIED
 
-    def _add_counting(self, job: Job, one: Reading) -> None:
+    def _add_counting(self, job: Job, one: Reading, is_first_of_device: bool) -> None:
         value = one.answer.value
         self.qualities[None if value is None else one.quality] += 1
         if one.quality not in _OFFICE:
@@ -147,7 +147,9 @@ class CycleSums:
         if value is None:
             return
         used = self._used[job.route, job.meter.kind]
-        use = None if job.previous is None else register_step(job.previous, value, job.meter.dials)
+        use = (
+            None if job.previous is None or is_first_of_device else register_step(job.previous, value, job.meter.dials)
+        )
         if use is None:
             used.left_out += 1
         else:
