@@ -2,9 +2,10 @@
 
 import os
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
-from metermt.billing import BatchHead
+from metermt.billing import BatchHead, BillingLine
 from metermt.calls.officecalls import OfficeCalls
 from metermt.cli.places import check_apart
 from metermt.config import DatabasePlace
@@ -28,26 +29,35 @@ def check_free(file: Path, database: DatabasePlace | None, *, force: bool) -> No
         raise SettingError(f"There is no folder {file.absolute().parent}: make it, or choose another name")
 
 
-def write_file(office: OfficeCalls, head: BatchHead, layout: Layout, file: Path) -> None:
+def write_file(office: OfficeCalls, head: BatchHead, layout: Layout, file: Path) -> list[BillingLine]:
     """Write a batch to a file that its owner can read, whole or not at all; - is standard output.
 
+    Returns the lines whose use is below zero: after an estimate that was too high that is right, after a slip it is not.
     Raises `LayoutError` if a line does not fit into the layout, `StoreError` if the file cannot be written.
     """
-    lines = office.batch_lines(head.number)
+    below: list[BillingLine] = []
+
+    def lines() -> Iterator[BillingLine]:
+        for line in office.batch_lines(head.number):
+            if line.registered_use is not None and line.registered_use < 0:
+                below.append(line)
+            yield line
+
     try:
         if str(file) == "-":
             out = sys.stdout.buffer
-            write_batch(layout, head, lines, out)
+            write_batch(layout, head, lines(), out)
             out.flush()
         else:
             with whole_file(file, _OWNER_ONLY) as text:
-                write_batch(layout, head, lines, text.buffer)
+                write_batch(layout, head, lines(), text.buffer)
     except BrokenPipeError:
         raise  # whoever read has had enough, which click knows how to end
     except OSError as error:
         if str(file) == "-":  # what could not be written is not tried again at exit
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         raise StoreError(f"Cannot write {file}: {error.strerror}") from error
+    return below
 
 
 def written_again(error: Error, head: BatchHead, file: Path) -> Error:

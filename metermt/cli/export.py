@@ -12,6 +12,8 @@ from metermt.errors import Error
 from metermt.layouts.finding import SHIPPED, checked_layout, layout_text
 from metermt.printable import counted
 
+_NAMED = 5  # meters; more are many
+
 
 @click.command(cls=MeterCommand, short_help="Give billing what is settled.")
 @click.option(
@@ -55,12 +57,16 @@ def export(file: Path, name: str, cycle: str | None, route: str | None, force: b
             _tell_what_is_held_back(office, cycle, route)
             raise
         try:
-            write_file(office, head, layout, file)
+            below = write_file(office, head, layout, file)
         except Error as error:
             raise written_again(error, head, file) from error
         where = "standard output" if str(file) == "-" else str(file)
         said = f"Batch {head.number}: {counted(head.lines, 'line')}, {head.sum_billed_use} units billed"
         click.echo(f"{said}, written to {where}.", err=True)
+        if below:
+            named = ", ".join(f"{line.meter} {line.registered_use}" for line in below[:_NAMED])
+            more = f" and {len(below) - _NAMED} more" if len(below) > _NAMED else ""
+            click.echo(f"A use is below zero: {named}{more}. After an estimate that may be right.", err=True)
         _tell_what_is_held_back(office, cycle, route)
 
 

@@ -247,7 +247,8 @@ def edit(meter: str, value: int, why: str, cycle: str | None, open_office: Openi
         waiting = [one for one in office.list_waiting() if cycle in (None, one.job.cycle)]
         (one,) = _named(waiting, [meter.upper()])
         _check(office.decide([Said(one.reading, Verdict.EDIT, value, why)]))
-    click.echo(f"{value} counts for {one.job.meter.number} in {one.job.cycle}.")
+    use = "" if one.job.previous is None else f": a use of {value - one.job.previous}"
+    click.echo(f"{value} counts for {one.job.meter.number} in {one.job.cycle}{use}.")
 
 
 def _named(waiting: Iterable[Waiting], meters: Sequence[str]) -> list[Waiting]:
