@@ -51,10 +51,8 @@ def test_a_flag_that_there_is_not_is_no_empty_selection(invoke, town):
 
 
 def test_results_are_decided_of_by_meter_and_by_flag(invoke, town):
-    assert_done(
-        invoke("review", "edit", "m0", "1144", "--why", "photograph"),
-        f"1144 counts for M0 in {CYCLE}, 12 more than before.\n",
-    )
+    edited = invoke("review", "edit", "m0", "1144", "--why", "photograph")
+    assert_done(edited, f"1144 counts for M0 in {CYCLE}: a use of 12.\n")
     finished = invoke("review", "approve", "--flag", "high", stdin="n\n")
     assert (finished.returncode, finished.stderr) == (1, "Approve 1 result? [y/N]: n\nAborted!\n")
     assert_done(invoke("review", "approve", "--flag", "high", "--yes"), "Approve: 1 result.\n")

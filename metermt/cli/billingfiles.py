@@ -32,7 +32,7 @@ def check_free(file: Path, database: DatabasePlace | None, *, force: bool) -> No
 def write_file(office: OfficeCalls, head: BatchHead, layout: Layout, file: Path) -> list[BillingLine]:
     """Write a batch to a file that its owner can read, whole or not at all; - is standard output.
 
-    Returns the lines whose use is below zero: after an estimate that was too high that is right, after a slip it is not.
+    Returns the lines whose use is below zero: right after an estimate that was too high, and wrong after a slip.
     Raises `LayoutError` if a line does not fit into the layout, `StoreError` if the file cannot be written.
     """
     below: list[BillingLine] = []
