@@ -138,7 +138,7 @@ make_venv() {
 # No cache: it would be kept outside the checkout.
 install_project() {
     cd "$checkout" &&
-        "$venv/bin/python" -m pip install --quiet --no-input --no-cache-dir --disable-pip-version-check -e "$1"
+        "$venv/bin/python" -m pip install --quiet --no-input --no-cache-dir --no-compile --disable-pip-version-check -e "$1"
 }
 
 # set_up PROJECT: makes .venv and installs PROJECT, "." or ".[dev]", with what it needs, unless the stamp says
