@@ -68,6 +68,10 @@ def test_the_record_is_written_to_a_file_that_is_never_replaced_unasked(invoke, 
     assert_refused(
         invoke("audit", "export", "a.csv"), "a.csv is there already: choose another name, or replace it with --force"
     )
+    assert_refused(
+        invoke("audit", "export", "metermt.db", "--force"),
+        f"metermt.db belongs to the database {tmp_path / 'metermt.db'}: choose another name",
+    )
     assert invoke("audit", "export", "a.jsonl").returncode == 0
     told = [json.loads(line) for line in (tmp_path / "a.jsonl").read_text().splitlines()]
     assert [one["who"] for one in told] == ["carol"] * 3

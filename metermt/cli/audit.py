@@ -11,11 +11,12 @@ from typing import IO
 import click
 
 from metermt.audit import Shown
+from metermt.cli.billingfiles import check_free
 from metermt.cli.columns import print_columns
 from metermt.cli.common import MeterGroup
 from metermt.cli.office import Opening, office_options
 from metermt.cli.spreadsheet import Spreadsheet
-from metermt.errors import SettingError, StoreError
+from metermt.errors import StoreError
 from metermt.names import is_username
 from metermt.printable import local_time
 from metermt.wholefile import whole_file
@@ -101,8 +102,7 @@ def export(file: Path, since: datetime | None, force: bool, open_office: Opening
     Example:
         metermt audit export audit-2026.jsonl --since 2026-01-01
     """
-    if file.exists() and not force:
-        raise SettingError(f"{file} is there already: choose another name, or replace it with --force")
+    check_free(file, open_office.database, force=force)
     with open_office() as office:
         try:
             with whole_file(file, _OWNER_ONLY) as out:
