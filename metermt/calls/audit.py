@@ -86,10 +86,10 @@ def _seal_part(tx: Tx) -> bool:
     if not audit.may_seal():
         return False
     waiting = audit.unsealed(_A_PART)
-    people = _named(tx, waiting)
-    marks = marks_of(people.values())
     if not waiting:
         return False
+    people = _named(tx, waiting)
+    marks = marks_of(people.values())
     place, last = audit.last() or (0, START)
     ids = {"": None, **{name: person.id for name, person in people.items()}}
     links = []

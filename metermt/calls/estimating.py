@@ -110,7 +110,7 @@ class _Estimates:
 
     def _estimate(self, wanted: int | str, found: Result | None, decided: Sequence[Decision]) -> Estimated:
         if isinstance(wanted, int):
-            result = check_undecided(found, wanted, [one for one in decided if found and one.job == found.id])
+            result = check_undecided(found, wanted, decided)
         else:
             result = check_unread(found, wanted, self._asked.cycle or "")
         if any(decision.job == result.id for decision, _ in self._made):

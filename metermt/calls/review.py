@@ -159,8 +159,7 @@ class _Waiting:
         """Decide of one. Raises `DecisionError`, and then nothing is decided of it."""
         if one.reading in self._made:
             raise DecisionError(f"Result {one.reading} is named twice: decide of it once")
-        found = self._results.get(one.reading)
-        result = check_undecided(found, one.reading, [made for made in self._before if found and made.job == found.id])
+        result = check_undecided(self._results.get(one.reading), one.reading, self._before)
         why = check_why(one.why, wanted=one.verdict is Verdict.EDIT)
         match one.verdict:
             case Verdict.APPROVE:

@@ -61,15 +61,15 @@ def expected_on(day: date, limits: Limits) -> int | None:
 def check_undecided(result: Result | None, reading: int, decided: Sequence[Decision]) -> Result:
     """Return a result that still waits, and is the one that was looked at. Raises `DecisionError`.
 
-    `decided` is what was decided of its job, oldest first.
+    `decided` is what was decided of its job, and of any others, oldest first.
     """
     if result is None:
         raise DecisionError(f"There is no result {reading}")
     about = f"Meter {result.job.meter.number} in {result.job.cycle}"
     if result.reading_id == reading and result.billing is Billing.WAITING:
         return result
-    if decided and decided[-1].reading == reading:
-        last = decided[-1]
+    last = next((one for one in reversed(decided) if one.job == result.id), None)
+    if last and last.reading == reading:
         by = f" by {last.username}" if last.username else ""
         raise DecisionError(f"{about} was {_DID[last.verdict]} already{by}: look at what waits now")
     if result.reading_id == reading:
