@@ -109,10 +109,13 @@ def at_the_console(port, plan):
         for prompt in ("Username", "Password: "):
             child.expect_exact(prompt)
             child.sendline("adam")
-        questions = [r"Reading for meter (\w+): ", r"Reason for meter (\w+): ", r"All jobs are done|are left|is left"]
+        # Who has said a word is asked for another one when nothing is left; until then others may have left something.
+        questions = [r"Reading for meter (\w+): ", r"Reason for meter (\w+): ", r"Enter leaves", pexpect.EOF]
         skipped = False
-        while (asked := child.expect(questions)) != 2:
-            if asked == 1:
+        while (asked := child.expect(questions)) != 3:
+            if asked == 2:
+                child.sendline("")
+            elif asked == 1:
                 child.sendline(NOBODY)
             elif not skipped:
                 skipped = True
@@ -121,8 +124,6 @@ def at_the_console(port, plan):
             else:
                 value = plan.next(child.match[1])
                 child.sendline("" if value is None else str(value))
-        child.sendline("")  # who has said a word is asked for another one
-        child.expect(pexpect.EOF)
     finally:
         child.close(force=True)
 
