@@ -1,6 +1,8 @@
 """What the SQLite store's statements cost: they are found by indexes, and cost the same however much there is."""
 
 import shutil
+from contextlib import closing
+from dataclasses import replace
 from datetime import date
 
 import apsw
@@ -13,16 +15,23 @@ from conftest import (
     T0,
     add_readers,
     import_jobs,
+    make_account,
     make_job,
     make_jobs,
     make_lease,
     make_place,
     make_reading,
+    make_session,
 )
 from databases import fill, hooked, raw
 from steps import free_jobs, meters_of
 
-from metermt.model import Assignment, Walk
+from metermt.calls.desk import Desk
+from metermt.calls.known import key_of
+from metermt.calls.readings import submit_and_next
+from metermt.calls.rounds import next_job
+from metermt.calls.table import Ask, Caller
+from metermt.model import Answer, Assignment, Walk
 from metermt.quality import Look
 from metermt.rules.history import Read
 from metermt.store.sqlite.store import SqliteStore
@@ -295,3 +304,29 @@ def test_what_many_readers_send_at_once_lets_no_statement_be_planned_anew(tmp_pa
         store.write(turn)
         store.write(turn)
         assert connections[0].cache_stats()["misses"] == planned
+
+
+def test_what_a_turn_of_64_readings_asks_once_is_not_made_ready_anew(tmp_path):
+    """APSW looks for a statement among the last 512 runs, and making one ready takes as long as running it for many."""
+    turn, turns = 64, 4
+    with closing(SqliteStore(tmp_path / "a.db")) as store:
+        desk, callers = Desk(store), [Caller() for _ in range(turn)]
+        accounts = [make_account(f"reader{one}") for one in range(turn)]
+        sessions = [make_session(key_of(f"s{one}"), account.user.username) for one, account in enumerate(accounts)]
+        jobs = [make_job(f"M{one:02}{stop}", route=f"R{one:02}") for one in range(turn) for stop in range(turns + 1)]
+        now = desk.clock()
+        store.write(lambda tx: tx.accounts.put(accounts))
+        store.write(lambda tx: tx.sessions.add(replace(session, used_at=now) for session in sessions))
+        import_jobs(store, CYCLE, jobs)
+
+        def ask(call, *requests):
+            asks = [Ask(call, callers[one], f"s{one}", request) for one, request in enumerate(requests)]
+            return desk.answer(asks)
+
+        given, misses = ask(next_job, *[None] * turn), []
+        for _ in range(turns):
+            given = [outcome.job for outcome in ask(submit_and_next, *(Answer(job.meter.number, 5) for job in given))]
+            misses.append(store._connection.cache_stats()["misses"])
+
+    assert len({job.route for job in given}) == turn
+    assert misses[-1] == misses[-2]

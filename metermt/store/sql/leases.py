@@ -17,6 +17,7 @@ _REPLACE = (
 _HAND = "UPDATE jobs SET leased = 1, handed_to = ? WHERE id = ? AND (leased = 0 OR handed_to IS DISTINCT FROM ?)"
 # Only open jobs are leased: this need not ask how a job or its cycle is.
 _HELD = "SELECT session, job FROM leases WHERE session = ? ORDER BY job LIMIT ?"
+_HELD_BY = "SELECT session, job FROM leases WHERE session {among} ORDER BY session, job LIMIT ?"
 _JOB = f"SELECT {JOB} FROM jobs WHERE id = ?"
 _OF_ROUTES = (
     "SELECT leases.job FROM leases JOIN jobs ON jobs.id = leases.job WHERE jobs.route {among} ORDER BY leases.job"
@@ -41,9 +42,15 @@ class SqlLeases(Steps, Leases):
         self.end(job for (job,) in self._sql.rows("SELECT job FROM leases WHERE until <= ?", now))
 
     def held(self, most: Mapping[str, int]) -> dict[str, list[KnownJob]]:
+        enough = sum(most.values()) + 1
+        rows = self._sql.rows_among(_HELD_BY, most, enough)
+        if len(rows) == enough:  # one of them has many jobs ahead, and the others were not reached
+            rows = self._sql.rows_for_each(_HELD, most.items())
         held: dict[str, list[KnownJob]] = {}
-        for session, job in self._sql.rows_for_each(_HELD, most.items()):
-            held.setdefault(session, []).append(KnownJob(job, partial(self._job, job)))
+        for session, job in rows:
+            jobs = held.setdefault(session, [])
+            if len(jobs) < most[session]:
+                jobs.append(KnownJob(job, partial(self._job, job)))
         return held
 
     def _job(self, job_id: int) -> Job:

@@ -17,9 +17,10 @@ from metermt.errors import NotAStore, StoreError, StoreLocked, StoreRefused, Sto
 APPLICATION_ID = 0x4D54524D
 """Stands in the header of every MeterMT database."""
 _making = Lock()  # nobody connects to a new file before it was closed; held while it is made
-# Places for statements that a connection keeps ready. Each run of one takes the next place, in turn, and drops what was
-# there: so there are more than the statements that a turn of 64 readers runs.
-_PLANS = 1000
+# Places for statements that a connection keeps ready: as many as APSW has. Each run of one takes the next place, in
+# turn, and drops what was there. So a turn of 64 readings must not run more statements than there are places, or
+# those that it runs once are made ready anew in each turn.
+_PLANS = 512
 
 
 def connect(path: Path, busy_seconds: float) -> apsw.Connection:

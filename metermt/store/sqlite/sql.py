@@ -56,7 +56,7 @@ class SqliteSql(Sql):
         self._executemany(_update(table, columns, keys), rows)
 
     def delete(self, table: str, column: str, values: Iterable[Any]) -> None:
-        self._executemany(_delete(table, column), ((value,) for value in values))
+        self.rows_among(_delete(table, column), values)
 
 
 def _as_json(values: list[object]) -> str:
@@ -88,4 +88,4 @@ def _update(table: str, columns: tuple[str, ...], keys: tuple[str, ...]) -> str:
 
 @cache
 def _delete(table: str, column: str) -> str:
-    return f"DELETE FROM {table} WHERE {column} = ?"
+    return f"DELETE FROM {table} WHERE {column} {{among}}"
