@@ -168,8 +168,9 @@ def _add_part(turn: Turn, head: BatchHead, count: int, jobs: Sequence[int]) -> l
     chains = tx.batches.chains([result.id for result in ready])
     settled = [result for result in ready if not waits_for(result, chains[result.id])]
     later = {job for result in settled for job in came_after(result, chains[result.id])}
-    billed = [one for one in tx.batches.results(later) if one.billing is Billing.BILLED]
-    chains |= tx.batches.chains([one.id for one in billed])
+    touched = [result for result in tx.batches.results(later) if result.billing is Billing.BILLED]
+    chains |= tx.batches.chains([result.id for result in touched])
+    billed = [result for result in touched if not waits_for(result, chains[result.id])]  # told when that is settled
     told = tx.batches.last_lines([one.id for one in (*settled, *billed)])
     lines: list[BillingLine] = []
     stored: list[Line] = []
