@@ -167,11 +167,12 @@ def _add_part(turn: Turn, head: BatchHead, count: int, jobs: Sequence[int]) -> l
     ready = [result for result in tx.batches.results(jobs) if result.billing is Billing.READY]
     chains = tx.batches.chains([result.id for result in ready])
     settled = [result for result in ready if not waits_for(result, chains[result.id])]
-    later = {job for result in settled for job in came_after(result, chains[result.id])}
+    told = {job: _line_in(line) for job, line in tx.batches.last_lines([result.id for result in settled]).items()}
+    later = {job for result in settled for job in _came_after(result, chains[result.id], told.get(result.id))}
     touched = [result for result in tx.batches.results(later) if result.billing is Billing.BILLED]
     chains |= tx.batches.chains([result.id for result in touched])
     billed = [result for result in touched if not waits_for(result, chains[result.id])]  # told when that is settled
-    told = tx.batches.last_lines([one.id for one in (*settled, *billed)])
+    told |= {job: _line_in(line) for job, line in tx.batches.last_lines([result.id for result in billed]).items()}
     lines: list[BillingLine] = []
     stored: list[Line] = []
     unchanged: dict[int, Billing] = {}
@@ -188,9 +189,13 @@ def _add_part(turn: Turn, head: BatchHead, count: int, jobs: Sequence[int]) -> l
     return lines
 
 
-def _new_line(result: Result, chain: Chain, batch: int, number: int, told: Line | None) -> BillingLine | None:
+def _came_after(result: Result, chain: Chain, told: BillingLine | None) -> list[int]:
+    return came_after(result, chain, (told.meter, told.read_at) if told and told.read_at else None)
+
+
+def _new_line(result: Result, chain: Chain, batch: int, number: int, told: BillingLine | None) -> BillingLine | None:
     line = line_of(result, chain, batch, number)
-    return correcting(line, _line_in(told)) if told else line
+    return correcting(line, told) if told else line
 
 
 def _take_back(desk: Desk, mine: BatchHead | None = None) -> None:

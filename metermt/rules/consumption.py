@@ -122,10 +122,20 @@ def before(result: Result, chain: Chain) -> Before | None:
     return Before(job.previous, job.previous_date, [one for one in chain.exchanges[:end] if one.on > job.previous_date])
 
 
-def came_after(result: Result, chain: Chain) -> list[int]:
-    """Return the jobs of the place that were read after this one, by id."""
-    now = _moment_at(result, chain.exchanges)
-    return [link.job for link in chain.links if (at := _moment_of(link, chain.exchanges)) and at > now]
+def came_after(result: Result, chain: Chain, was: tuple[str, datetime] | None = None) -> list[int]:
+    """Return the jobs of the place that were read after this one, by id.
+
+    `was` is of which device billing was told for it, and of what time, in UTC: what was read after that counts, too, as
+    it was told from what this one showed then.
+    """
+    since = _moment_at(result, chain.exchanges)
+    if was:
+        since = min(since, _moment(*was, result.job.cycle, chain.exchanges))
+    return [
+        link.job
+        for link in chain.links
+        if link.job != result.id and (at := _moment_of(link, chain.exchanges)) and at > since
+    ]
 
 
 def over_exchanges(
