@@ -122,6 +122,15 @@ def before(result: Result, chain: Chain) -> Before | None:
     return Before(job.previous, job.previous_date, [one for one in chain.exchanges[:end] if one.on > job.previous_date])
 
 
+def use_since(earlier: Before | None, result: Result) -> Use | None:
+    """Return what was used since what was shown `before` a result that has a value; None where that is not known."""
+    assert result.reading
+    value, meter = result.reading.answer.value, result.job.meter
+    if earlier is None or value is None:
+        return None
+    return use_between(earlier.value, value, earlier.exchanges, meter.dials, meter.multiplier)
+
+
 def came_after(result: Result, chain: Chain, was: tuple[str, datetime] | None = None) -> list[int]:
     """Return the jobs of the place that were read after this one, by id.
 
