@@ -8,7 +8,8 @@ from typing import cast
 from metermt.calls.cycles import Cycle
 from metermt.calls.desk import Desk
 from metermt.calls.table import Ask, Weight, call, in_parts
-from metermt.model import Job, Reading, Role
+from metermt.decisions import Result
+from metermt.model import Job, JobState, Reading, Role
 from metermt.quality import Quality
 from metermt.report import Estimated, Report
 from metermt.rules.consumption import Use, before, use_since
@@ -17,6 +18,7 @@ from metermt.rules.invented import hints
 from metermt.rules.limits import Limits
 from metermt.rules.looks import JobLimits
 from metermt.rules.reporting import CycleSums, Deviations, year_before
+from metermt.rules.review import billing_of
 from metermt.store.base import Tx
 from metermt.wire import from_text
 
@@ -84,13 +86,20 @@ class _Reader:
 
     def _uses(self, tx: Tx, part: Iterable[_OfJob]) -> dict[str, Use | None]:
         """Return what the meters of a part have used, by the rule that it is billed by."""
-        ids = tx.jobs.ids(self._cycle, [job.meter.number for job, _ in part])
-        chains = tx.batches.chains(ids.values())
-        return {
-            result.job.meter.number: use_since(before(result, chains[result.id]), result)
-            for result in tx.batches.results(ids.values())
-            if result.reading and result.reading.answer.value is not None
+        read = {
+            job.meter.number: (job, one)
+            for job, readings in part
+            for one in readings
+            if one.counts and one.answer.value is not None
         }
+        ids = tx.jobs.ids(self._cycle, read)
+        chains = tx.batches.chains(ids.values())
+        uses: dict[str, Use | None] = {}
+        for number, id_ in ids.items():
+            job, one = read[number]
+            result = Result(id_, job, JobState.DONE, billing_of(one), None, one)
+            uses[number] = use_since(before(result, chains[id_]), result)
+        return uses
 
     def _add(self, tx: Tx, part: Iterable[_OfJob], deviations: Deviations) -> None:
         counting = [(job, one) for job, readings in part for one in readings if one.counts]
