@@ -81,7 +81,7 @@ class Hint:
 
 @dataclass(frozen=True, slots=True)
 class RouteUse:
-    """What was used on a route by meters of a kind, times their multipliers, in one cycle and in another one."""
+    """What was used on a route by meters of a kind, as it is billed, in one cycle and in another one."""
 
     route: str
     kind: str
@@ -89,7 +89,7 @@ class RouteUse:
     use: float
     meters: int
     left_out: int
-    """Meters with a value whose use is not known: nothing was shown before, or the register fell."""
+    """Meters with a value whose use is not known: nothing was shown before."""
     last_year: float | None = None
     """None where that cycle has no such readings."""
     meters_last_year: int = 0

@@ -1,8 +1,6 @@
 """What was done is on record along with it, and what is on record cannot be changed without being found out."""
 
-import contextlib
 import hashlib
-import itertools
 import json
 import re
 from datetime import date
@@ -11,9 +9,6 @@ import psycopg
 import pytest
 from conftest import CYCLE, NOW, make_jobs, make_place
 from databases import raw
-from hypothesis import given
-from hypothesis import settings as settings_of_hypothesis
-from hypothesis import strategies as st
 from readers import Reader, as_office, fail_to_log_in, log_in
 from servers import fill
 
@@ -45,7 +40,7 @@ from metermt.calls import (
 from metermt.calls.desk import Desk
 from metermt.calls.table import CALLS, Ask, Caller, Weight
 from metermt.decisions import Verdict
-from metermt.errors import Error, StoreError, SubmissionError, UserError
+from metermt.errors import StoreError, SubmissionError, UserError
 from metermt.fieldnotes import Reason
 from metermt.model import Answer, Role, User
 from metermt.store.postgres.store import PostgresStore
@@ -351,49 +346,3 @@ def test_a_person_who_is_erased_is_found_nowhere_and_the_chain_still_verifies(to
             as_office(town, call, request)
     as_office(town, accounts.add_user, accounts.NewUser(User("carol", "Another Carol"), "p"))
     assert verified(town, after.hash).fault is None, "a new carol is somebody else"
-
-
-STEPS = st.lists(st.sampled_from(["read", "read again", "correct", "decide", "export", "seal", "erase"]), max_size=12)
-
-
-def test_no_order_of_readings_corrections_decisions_exports_and_erasures_breaks_the_chain(
-    sqlite_store, clock, demo_accounts, hasher
-):
-    desk = Desk(fill(sqlite_store, demo_accounts, []), clock=clock)
-    names, noted = itertools.count(), [None]
-
-    @settings_of_hypothesis(max_examples=8)
-    @given(steps=STEPS)
-    def in_any_order(steps):
-        name = f"c{next(names)}"
-        as_office(desk, office.import_jobs, office.Import(name, make_jobs(2, name)))
-        as_office(desk, accounts.add_user, accounts.NewUser(User(name, name), name))
-        reader = Reader(desk, name)
-        for step in steps:
-            _take(desk, step, reader, name)
-        found = verified(desk, noted[0])
-        assert found.fault is None
-        noted[0] = found.hash
-
-    in_any_order()
-
-
-def _take(desk, step, reader, cycle):
-    """Take a step, which may be refused."""
-    with contextlib.suppress(Error):
-        match step:
-            case "read":
-                reader.submit("M00000", 5, cycle=cycle)
-            case "read again":
-                reader.submit("M00000", 7, cycle=cycle)
-            case "correct":
-                as_office(desk, review.correct_reading, review.Correction("M00000", 9, "seen", cycle))
-            case "decide":
-                approve_all(desk)
-            case "export":
-                as_office(desk, batches.make_batch, batches.Batching("csv", "name = 'csv'"))
-            case "seal":
-                audit.seal(desk.store)
-            case "erase":
-                as_office(desk, accounts.disable_user, accounts.Username(cycle))
-                as_office(desk, erasing.erase_user, accounts.Username(cycle))

@@ -10,7 +10,7 @@ from conftest import CYCLE
 from readers import Reader, as_office
 
 from metermt.billing import LineKind
-from metermt.calls import batches, review
+from metermt.calls import batches, estimating, opening, review
 from metermt.calls.batches import HeldBack, Lines, Scope
 from metermt.calls.review import Correction, Decisions, Reviewed, Said
 from metermt.decisions import Verdict
@@ -189,3 +189,44 @@ def test_there_is_no_other_batch_than_those_that_there_are(town):
     with pytest.raises(DecisionError, match="There is no batch 2: there are 1 to 1"):
         as_office(town, batches.batch_layout, Lines(2))
     assert as_office(town, batches.batch_layout, Lines(1)) == ""
+
+
+def test_a_correction_tells_nothing_of_a_later_result_that_is_not_decided(town, clock):
+    carol = Reader(town)
+    carol.submit("M0", GOOD)
+    open_next(town, clock)
+    carol = Reader(town)
+    carol.submit("M0", 1_162, when=DECEMBER)
+    clock.move(days=30)
+    as_office(town, opening.open_cycle, opening.Opening("2027-01"))
+    carol = Reader(town)
+    carol.submit("M0", 1_174, cycle="2027-01", when=clock.now)
+    assert len(export(town)) == 3
+    with pytest.raises(ConfirmReading):
+        carol.submit("M0", ODD, cycle=NEXT_CYCLE, when=DECEMBER)
+    carol.submit("M0", ODD, cycle=NEXT_CYCLE, when=DECEMBER)
+    correct(town, "M0", GOOD + 2, CYCLE)
+    assert export(town) == [("M0", CYCLE, "correction", 1_132, GOOD + 2, 20, Decimal(20))]
+    decide(town, Verdict.EDIT, 1_160, "photograph")
+    assert export(town) == [
+        ("M0", NEXT_CYCLE, "correction", GOOD + 2, 1_160, 8, Decimal(8)),
+        ("M0", "2027-01", "correction", 1_160, 1_174, 14, Decimal(14)),
+    ]
+
+
+def test_a_late_reading_that_comes_after_the_next_month_was_billed_leaves_no_use_out(town, clock):
+    as_office(town, estimating.estimate_readings, estimating.Estimating([], CYCLE, ["M0"]))
+    as_office(town, opening.open_cycle, opening.Opening(NEXT_CYCLE))
+    clock.now = DECEMBER
+    carol = Reader(town)
+    carol.submit("M0", 1_170, cycle=NEXT_CYCLE, when=clock.now)
+    before = export(town)
+    assert [line[1] for line in before] == [CYCLE, NEXT_CYCLE]
+    clock.move(days=1)
+    carol = Reader(town)
+    carol.submit("M0", 1_171, cycle=CYCLE, when=clock.now)
+    decide(town, Verdict.APPROVE)
+    assert export(town) == [
+        ("M0", CYCLE, "correction", 1_170, 1_171, 1, Decimal(1)),
+        ("M0", NEXT_CYCLE, "correction", 1_132, 1_170, 38, Decimal(38)),
+    ]

@@ -8,7 +8,7 @@ from billing_town import DECEMBER, NEXT_CYCLE, export, nothing_new, open_next
 from conftest import CYCLE, make_place
 from readers import Reader, as_office
 
-from metermt.calls import cycles, exchanges, limits, notes, opening, places, review, rounds
+from metermt.calls import cycles, estimating, exchanges, limits, notes, opening, places, review, rounds
 from metermt.calls.exchanges import Exchanged, MeterExchange
 from metermt.calls.review import Correction, Decisions, Reviewed, Said
 from metermt.decisions import Verdict
@@ -222,6 +222,22 @@ def test_a_cycle_that_is_reopened_has_the_devices_of_now_read(town):
         Reader(town).submit("M0", 1_150)
     Reader(town).submit("N0", 3)
     assert uses(town) == [("N0", CYCLE, SHOWN, 3, 11, Decimal(11))]
+
+
+def test_what_is_to_be_read_again_after_an_exchange_is_the_device_that_hangs_there(town):
+    carol = Reader(town)
+    carol.submit("M0", None, "dog")
+    exchange(town, "M0", "N0", 1_140, 7)
+    (one,) = as_office(town, review.list_waiting, Reviewed()).waiting
+    (made,) = as_office(town, estimating.estimate_readings, estimating.Estimating([one.reading]))
+    assert "Meter M0 is not estimated: N0 hangs there since 2026-11-10; have that one read again" in str(made.error)
+    (refused,) = as_office(town, review.decide, Decisions([Said(one.reading, Verdict.EDIT, 9, "why")]))
+    assert "On 2026-11-20 another device hung there than M0: name another day, or have it read again" in str(refused)
+    assert as_office(town, review.decide, Decisions([Said(one.reading, Verdict.REREAD, why="ring")])) == [None]
+    job = carol.ask(rounds.next_job)
+    assert (job.meter.number, job.previous, job.previous_date, job.note) == ("N0", 7, BEFORE, "ring")
+    carol.submit("N0", 11)
+    assert uses(town) == [("N0", CYCLE, SHOWN, 11, 8 + 4, Decimal(12))]
 
 
 def test_a_route_file_with_the_number_of_a_device_that_was_taken_down_is_refused(town):

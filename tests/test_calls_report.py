@@ -1,16 +1,18 @@
 """A report says what became of a cycle, and what is worth a look."""
 
 from datetime import UTC, date, datetime, timedelta
+from decimal import Decimal
 
 import pytest
 from conftest import CYCLE, Clock, make_account, make_place
 from msgspec import structs
 from readers import as_office
 
-from metermt.calls import cycles, exchanges, opening, places, report
+from metermt.calls import batches, cycles, exchanges, opening, places, report, review
 from metermt.calls.cycles import Closing, Cycle
 from metermt.calls.desk import Desk
 from metermt.calls.exchanges import MeterExchange
+from metermt.decisions import Verdict
 from metermt.errors import RouteError
 from metermt.model import Answer, Reading, Role
 from metermt.quality import Flag, Quality
@@ -97,10 +99,24 @@ def test_a_report_compares_what_was_used_with_the_year_before(town):
     assert south == RouteUse("South", "G", 100, 1, 0, None, 0)  # nothing had been shown before
 
 
-def test_a_device_that_was_hung_up_in_the_cycle_is_left_out_of_the_use(town):
-    as_office(town, exchanges.exchange_meter, MeterExchange("M4", "N4", 250, 7, date(2026, 11, 2)))
-    keep(town, [read(CYCLE, "N4", 12)])
-    assert report_on(town).routes[1] == RouteUse("South", "G", 100, 1, 1, None, 0)
+def test_uses_are_those_that_are_billed_over_corrections_estimates_and_exchanges(town):
+    as_office(town, review.correct_reading, review.Correction("M0", 190, "photograph", BEFORE))
+    as_office(town, exchanges.exchange_meter, MeterExchange("M2", "N2", 250, 7, date(2026, 11, 2), None, Decimal(10)))
+    decide(town, Verdict.REREAD, {"M2"})
+    keep(town, [read(CYCLE, "N2", 12)])
+    decide(town, Verdict.APPROVE, {"M0", "N2"})
+    batch = as_office(town, batches.make_batch, batches.Batching("csv", "")).number
+    lines = [one for one in as_office(town, batches.batch_lines, batches.Lines(batch)) if one.cycle == CYCLE]
+    north, south = report_on(town).routes
+    assert (north.use, north.meters) == ((313 - 190) + (305 - 201) + (250 - 202) + (12 - 7) * 10, 3)
+    for route in (north, south):
+        assert route.use == sum(one.billed_use for one in lines if one.route == route.route)
+
+
+def decide(desk, verdict, meters):
+    waiting = as_office(desk, review.list_waiting, review.Reviewed()).waiting
+    said = [review.Said(one.reading, verdict) for one in waiting if one.job.meter.number in meters]
+    as_office(desk, review.decide, review.Decisions(said))
 
 
 def test_a_report_names_meters_estimated_twice_running_and_who_read_a_route_twice(town):

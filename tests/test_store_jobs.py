@@ -56,6 +56,8 @@ def test_jobs_are_found_by_cycle_and_meter(crew):
         "M00001": make_job("M00001", OTHER_CYCLE, address="New Road")
     }
     assert crew.jobs.find("2020-01", ["M00001"]) == {}
+    ids = {one.meter: one.job for one in crew.jobs.standings(["M00001", "M00002"]) if one.cycle == CYCLE}
+    assert crew.jobs.ids(CYCLE, ["M00002", "M00001", "M9"]) == ids
 
 
 def test_a_new_job_is_open_and_in_nobodys_hands(crew):

@@ -7,6 +7,7 @@ from metermt.audit import What
 from metermt.billing import BatchHead, BillingLine, Totals
 from metermt.calls.desk import Desk
 from metermt.calls.table import MAX_ITEMS, Ask, Turn, Weight, call
+from metermt.calls.unread import check_there_is_route
 from metermt.decisions import Result
 from metermt.errors import DecisionError
 from metermt.model import Role
@@ -77,11 +78,10 @@ def make_batch(desk: Desk, ask: Ask[Batching]) -> BatchHead:
     A result whose previous reading is not settled waits for that. Readers work on meanwhile: it is done in parts of
     200, and the batch is there when the last one is; what was cut off is taken back by the next one. Raises
     `DecisionError` if there is nothing to give, or somebody else is making a batch; `RouteError` if there is no such
-    cycle.
+    cycle or route.
     """
     asked = ask.request
-    if asked.cycle is not None:
-        check_there_is(asked.cycle, desk.store.read(lambda tx: tx.jobs.cycles()))
+    desk.store.read(lambda tx: _check_scope(tx, asked.cycle, asked.route))
     _take_back(desk)
     head = desk.write(lambda turn: _begun(turn, asked, ask.username))
     totals = Totals()
@@ -140,13 +140,24 @@ def batch_layout(turn: Turn, ask: Ask[Lines]) -> str:
 
 @call(Role.SUPERVISOR, Weight.READ, is_large=lambda _request: True)
 def held_back(turn: Turn, ask: Ask[Scope]) -> list[HeldBack]:
-    """Return what billing is told nothing of yet: of one cycle, or of the open ones and the last that was closed."""
+    """Return what billing is told nothing of yet: of one cycle, or of the open ones and the last that was closed.
+
+    Raises `RouteError` if there is no such cycle or route.
+    """
     cycles, asked = turn.tx.jobs.cycles(), ask.request
-    if asked.cycle is not None:
-        check_there_is(asked.cycle, cycles)
+    _check_scope(turn.tx, asked.cycle, asked.route)
     closed = [cycle for cycle, is_open in cycles.items() if not is_open]
     wanted = [asked.cycle] if asked.cycle else sorted({*closed[-1:], *(cycles.keys() - set(closed))})
     return [HeldBack(*held) for held in turn.tx.batches.held(wanted, asked.route)]
+
+
+def _check_scope(tx: Tx, cycle: str | None, route: str | None) -> None:
+    """Raise `RouteError` if there is no such cycle, or no such route in it."""
+    cycles = tx.jobs.cycles()
+    if cycle is not None:
+        check_there_is(cycle, cycles)
+    if route is not None:
+        check_there_is_route(tx, route, [*cycles] if cycle is None else [cycle])
 
 
 def _begun(turn: Turn, asked: Batching, username: str) -> BatchHead:
@@ -167,10 +178,12 @@ def _add_part(turn: Turn, head: BatchHead, count: int, jobs: Sequence[int]) -> l
     ready = [result for result in tx.batches.results(jobs) if result.billing is Billing.READY]
     chains = tx.batches.chains([result.id for result in ready])
     settled = [result for result in ready if not waits_for(result, chains[result.id])]
-    later = {job for result in settled for job in came_after(result, chains[result.id])}
-    billed = [one for one in tx.batches.results(later) if one.billing is Billing.BILLED]
-    chains |= tx.batches.chains([one.id for one in billed])
-    told = tx.batches.last_lines([one.id for one in (*settled, *billed)])
+    told = {job: _line_in(line) for job, line in tx.batches.last_lines([result.id for result in settled]).items()}
+    later = {job for result in settled for job in _came_after(result, chains[result.id], told.get(result.id))}
+    touched = [result for result in tx.batches.results(later) if result.billing is Billing.BILLED]
+    chains |= tx.batches.chains([result.id for result in touched])
+    billed = [result for result in touched if not waits_for(result, chains[result.id])]  # told when that is settled
+    told |= {job: _line_in(line) for job, line in tx.batches.last_lines([result.id for result in billed]).items()}
     lines: list[BillingLine] = []
     stored: list[Line] = []
     unchanged: dict[int, Billing] = {}
@@ -187,9 +200,13 @@ def _add_part(turn: Turn, head: BatchHead, count: int, jobs: Sequence[int]) -> l
     return lines
 
 
-def _new_line(result: Result, chain: Chain, batch: int, number: int, told: Line | None) -> BillingLine | None:
+def _came_after(result: Result, chain: Chain, told: BillingLine | None) -> list[int]:
+    return came_after(result, chain, (told.meter, told.read_at) if told and told.read_at else None)
+
+
+def _new_line(result: Result, chain: Chain, batch: int, number: int, told: BillingLine | None) -> BillingLine | None:
     line = line_of(result, chain, batch, number)
-    return correcting(line, _line_in(told)) if told else line
+    return correcting(line, told) if told else line
 
 
 def _take_back(desk: Desk, mine: BatchHead | None = None) -> None:

@@ -12,7 +12,7 @@ from metermt.decisions import Decision, Result, Verdict
 from metermt.errors import CannotEstimate, DecisionError, Error
 from metermt.model import Reading, Role
 from metermt.quality import Quality
-from metermt.rules.consumption import read_at
+from metermt.rules.consumption import check_hangs, read_at
 from metermt.rules.cycles import check_there_is
 from metermt.rules.estimates import estimate
 from metermt.rules.history import history_of
@@ -97,7 +97,8 @@ class _Estimates:
         """Estimate what is wanted, and keep it; return what came of each."""
         tx = self._turn.tx
         results = _results(tx, self._asked, wanted)
-        decided = tx.office.decisions({result.id for result in results.values()})
+        jobs = {result.id for result in results.values()}
+        decided, self._chains = tx.office.decisions(jobs), tx.batches.chains(jobs)
         outcomes: list[Outcome] = []
         for one in wanted:
             try:
@@ -116,6 +117,7 @@ class _Estimates:
         if any(decision.job == result.id for decision, _ in self._made):
             raise DecisionError(f"Meter {result.job.meter.number} is named twice: estimate it once")
         meter, cycle, now = result.job.meter, result.job.cycle, self._turn.moment
+        check_hangs(meter, self._chains[result.id].exchanges)
         when = read_at(result) if result.reading else noon_of(self._day_of(cycle), now)
         reads = self._turn.tx.places.history([meter.number], but_not=cycle).get(meter.number, ())
         season = self._seasons.get(cycle, {}).get(meter.kind, Season())

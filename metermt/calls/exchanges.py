@@ -93,7 +93,7 @@ def exchange_meter(turn: Turn, ask: Ask[MeterExchange]) -> Exchanged:
 
 
 def bring_up_to_date(tx: Tx, cycle: str) -> None:
-    """Make jobs of a cycle that was reopened those of the devices that hang there by now."""
+    """Make unread jobs of a cycle those of the devices that hang there by now, as when they are open again."""
     for id_, (was, now) in tx.places.outdated(cycle).items():
         if not tx.jobs.find(cycle, [now]):
             last = tx.places.exchanges([now])[now][-1]

@@ -226,7 +226,7 @@ class OfficeCalls(MakesCalls):
         """Give billing what is settled and was in no batch, of one cycle or route, or of all.
 
         The name and the TOML text of its layout are kept with the batch. Raises `DecisionError` if there is nothing to
-        give, or somebody else is making one; `RouteError` if there is no such cycle.
+        give, or somebody else is making one; `RouteError` if there is no such cycle or route.
         """
         return self.call(batches.make_batch, batches.Batching(layout, text, cycle, route))
 
@@ -246,7 +246,10 @@ class OfficeCalls(MakesCalls):
         return self.call(batches.batch_layout, batches.Lines(batch))
 
     def held_back(self, cycle: str | None = None, route: str | None = None) -> list[batches.HeldBack]:
-        """Return what billing is told nothing of yet, of one cycle, or of the open ones and the last closed one."""
+        """Return what billing is told nothing of yet, of one cycle, or of the open ones and the last closed one.
+
+        Raises `RouteError` if there is no such cycle or route.
+        """
         return self.call(batches.held_back, batches.Scope(cycle, route))
 
     # --- for admins

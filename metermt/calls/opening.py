@@ -92,5 +92,5 @@ def _keep(tx: Tx, cycle: str, part: list[Judged]) -> None:
     new = {one.job.meter.number: one for one in part if one.job.meter.number not in there}
     notes = tx.notes.latest(new)
     tx.jobs.add(replace(one.job, note=notes.get(number, "")) for number, one in new.items())
-    ids = {standing.meter: standing.job for standing in tx.jobs.standings(new) if standing.cycle == cycle}
+    ids = tx.jobs.ids(cycle, new)
     tx.jobs.set_limits({ids[number]: one.limits.as_text() for number, one in new.items()})

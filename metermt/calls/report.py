@@ -8,14 +8,17 @@ from typing import cast
 from metermt.calls.cycles import Cycle
 from metermt.calls.desk import Desk
 from metermt.calls.table import Ask, Weight, call, in_parts
-from metermt.model import Job, Reading, Role
+from metermt.decisions import Result
+from metermt.model import Job, JobState, Reading, Role
 from metermt.quality import Quality
 from metermt.report import Estimated, Report
+from metermt.rules.consumption import Use, before, use_since
 from metermt.rules.cycles import check_there_is
 from metermt.rules.invented import hints
 from metermt.rules.limits import Limits
 from metermt.rules.looks import JobLimits
 from metermt.rules.reporting import CycleSums, Deviations, year_before
+from metermt.rules.review import billing_of
 from metermt.store.base import Tx
 from metermt.wire import from_text
 
@@ -36,11 +39,12 @@ def make_report(desk: Desk, ask: Ask[Cycle]) -> Report:
     cycles = desk.store.read(lambda tx: tx.jobs.cycles())
     check_there_is(cycle, cycles)
     first_day, due = desk.store.read(lambda tx: tx.jobs.days())[cycle]
-    before = [name for name in cycles if name < cycle][-CYCLES_BEFORE:]
+    earlier = [name for name in cycles if name < cycle][-CYCLES_BEFORE:]
     last_year = year_before(cycle, cycles)
     deviations, sums = Deviations(), {}
-    for name in dict.fromkeys([*([last_year] if last_year else []), *before, cycle]):
-        sums[name] = desk.store.read(_Reader(name, deviations if name in (*before, cycle) else None))
+    for name in dict.fromkeys([*([last_year] if last_year else []), *earlier, cycle]):
+        watched = deviations if name in (*earlier, cycle) else None
+        sums[name] = desk.store.read(_Reader(name, watched, with_uses=name in (cycle, last_year)))
     has_estimates = sums[cycle].qualities[Quality.ESTIMATED] > 0
     estimated = desk.store.read(lambda tx: _estimated_twice(tx, cycle)) if has_estimates else []
     jobs = desk.store.read(lambda tx: sum(one.total for one in tx.jobs.routes(cycle)))
@@ -54,32 +58,48 @@ def make_report(desk: Desk, ask: Ask[Cycle]) -> Report:
         readers=sums[cycle].readers(),
         routes=sums[cycle].uses(sums[last_year] if last_year else None),
         last_year=last_year,
-        before=before,
+        before=earlier,
         estimated_twice=estimated[:_NAMED],
         estimated_twice_in_all=len(estimated),
         hints=hints(deviations.before, deviations.latest()),
-        same_reader=sums[cycle].same_readers(sums[before[-1]]) if before else [],
+        same_reader=sums[cycle].same_readers(sums[earlier[-1]]) if earlier else [],
     )
 
 
 class _Reader:
-    """Adds up a cycle, and adds its deviations if it is told to."""
+    """Adds up a cycle, and adds its deviations, and what was used, if it is told to."""
 
-    def __init__(self, cycle: str, deviations: Deviations | None) -> None:
-        self._cycle, self._deviations = cycle, deviations
+    def __init__(self, cycle: str, deviations: Deviations | None, *, with_uses: bool) -> None:
+        self._cycle, self._deviations, self._with_uses = cycle, deviations, with_uses
 
     def __call__(self, tx: Tx) -> CycleSums:
         sums = CycleSums()
         for part in in_parts(_by_job(tx, self._cycle)):
-            exchanges = tx.places.exchanges([job.meter.number for job, _ in part])
+            uses = self._uses(tx, part) if self._with_uses else {}
             for job, readings in part:
-                hung_up = [one.on for one in exchanges.get(job.meter.number, ()) if one.new_meter == job.meter.number]
-                sums.add(job, readings, is_first_of_device=job.previous_date in hung_up)
+                sums.add(job, readings, uses.get(job.meter.number))
             if self._deviations:
                 self._add(tx, part, self._deviations)
         if self._deviations:
             self._deviations.end_cycle()
         return sums
+
+    def _uses(self, tx: Tx, part: Iterable[_OfJob]) -> dict[str, Use | None]:
+        """Return what the meters of a part have used, by the rule that it is billed by."""
+        read = {
+            job.meter.number: (job, one)
+            for job, readings in part
+            for one in readings
+            if one.counts and one.answer.value is not None
+        }
+        ids = tx.jobs.ids(self._cycle, read)
+        chains = tx.batches.chains(ids.values())
+        uses: dict[str, Use | None] = {}
+        for number, id_ in ids.items():
+            job, one = read[number]
+            result = Result(id_, job, JobState.DONE, billing_of(one), None, one)
+            uses[number] = use_since(before(result, chains[id_]), result)
+        return uses
 
     def _add(self, tx: Tx, part: Iterable[_OfJob], deviations: Deviations) -> None:
         counting = [(job, one) for job, readings in part for one in readings if one.counts]

@@ -8,6 +8,7 @@ from typing import Any, cast
 
 from metermt.audit import What, said
 from metermt.calls.cycles import Cycle
+from metermt.calls.exchanges import bring_up_to_date
 from metermt.calls.table import MAX_ITEMS, Ask, Turn, Weight, call
 from metermt.decisions import Decision, Past, Result, Verdict, Waiting
 from metermt.errors import DecisionError, Error, UnknownMeter
@@ -103,6 +104,8 @@ def decide(turn: Turn, ask: Ask[Decisions]) -> list[Error | None]:
     if len(wanted) > MAX_ITEMS:
         raise DecisionError(f"Decide of at most {MAX_ITEMS} results at once")
     office = turn.tx.office
+    if any(one.verdict is Verdict.REREAD for one in wanted):
+        office.alone()
     waiting = _Waiting(turn, ask, office.results({one.reading for one in wanted}))
     outcomes: list[Error | None] = []
     for one in wanted:
@@ -133,10 +136,11 @@ def correct_reading(turn: Turn, ask: Ask[Correction]) -> Cycle:
         cycles = ", ".join(one.job.cycle for one in there)
         raise DecisionError(f"Meter {asked.meter} has no job in cycle {shown(asked.cycle)}; it has one in {cycles}")
     result = meant[-1]
-    check_when(result, asked.on, turn.moment, turn.tx.batches.chains([result.id])[result.id])
+    chain = turn.tx.batches.chains([result.id])[result.id]
+    check_when(result, asked.on, turn.moment, chain)
     when = noon_of(asked.on, turn.moment) if asked.on else None
     reading = put_by_office(result, asked.value, Quality.EDITED, ask.username, turn.moment, when)
-    _check_device(turn, result, reading)
+    check_device(result.job.meter, reading.answer, chain.exchanges)
     turn.tx.office.add([_decision(result, Verdict.EDIT, why, ask.username, turn.moment)])
     turn.tx.readings.add([(result.id, reading)])
     record_decision(turn, ask, result, f"{Verdict.EDIT}: {why}", asked.value)
@@ -150,6 +154,8 @@ class _Waiting:
         self._turn, self._ask, self._results, self._username = turn, ask, results, ask.username
         self._cycles = turn.tx.jobs.cycles()
         self._before = turn.tx.office.decisions({result.id for result in results.values()})
+        changed = {one.reading for one in ask.request.decisions if one.verdict in (Verdict.EDIT, Verdict.REREAD)}
+        self._chains = turn.tx.batches.chains({result.id for one, result in results.items() if one in changed})
         self._made: dict[int, Decision] = {}  # by the reading's id, as the next ones by the job's
         self._approved: dict[int, Billing] = {}
         self._again: dict[int, str] = {}
@@ -168,7 +174,7 @@ class _Waiting:
                 if one.value is None:
                     raise DecisionError("An edit wants the value that counts")
                 reading = put_by_office(result, one.value, Quality.EDITED, self._username, self._turn.moment)
-                _check_device(self._turn, result, reading)
+                check_device(result.job.meter, reading.answer, self._chains[result.id].exchanges)
                 self._put.append((result.id, reading))
             case Verdict.ESTIMATE:
                 raise DecisionError("Estimates are made by estimate_readings")
@@ -193,6 +199,8 @@ class _Waiting:
         less = Counter((cycles[job], username) for job, username in counted.items())
         tx.readings.count({one: -number for one, number in less.items()})
         tx.office.send_again(self._again)
+        for cycle in sorted({cycles[job] for job in self._again if self._chains[job].exchanges}):
+            bring_up_to_date(tx, cycle)
 
 
 def record_decision(turn: Turn, ask: Ask[Any], result: Result, what: str, value: int | None) -> None:
@@ -202,12 +210,6 @@ def record_decision(turn: Turn, ask: Ask[Any], result: Result, what: str, value:
     after = what if value is None else f"{said(cycle, value)} ({what})"
     whom = reading.username if reading else ""
     turn.record(ask, What.DECISION, result.job.meter.number, whom=whom, before=before, after=after)
-
-
-def _check_device(turn: Turn, result: Result, reading: Reading) -> None:
-    said, chain = reading.answer, turn.tx.batches.chains([result.id])[result.id]
-    on = cast(datetime, said.when).astimezone().date()
-    check_device(result.job.meter, cast(int, said.value), on, chain.exchanges)
 
 
 def _decision(result: Result, verdict: Verdict, why: str, username: str, now: datetime) -> Decision:

@@ -1,5 +1,6 @@
 """What is not read yet, and who holds it: for supervisors."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from metermt.audit import What
@@ -7,9 +8,12 @@ from metermt.calls.table import MAX_ITEMS, Ask, Turn, Weight, call
 from metermt.errors import CallError, RouteError, UserError
 from metermt.model import Role
 from metermt.progress import Unread
+from metermt.rules.answers import shown
 from metermt.rules.cycles import check_there_is, none_is_open
+from metermt.store.base import Tx
 
 _ALL = 10**9  # more jobs than anybody holds
+_NAMED = 12  # cycles that an error names
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +54,7 @@ def list_missing(turn: Turn, ask: Ask[Missing]) -> list[Unread]:
     wanted = [cycle for cycle, is_open in cycles.items() if is_open] if asked is None else [asked]
     route = ask.request.route
     if route is not None and after is None:
-        _check_there_is_route(turn, route, wanted)
+        check_there_is_route(turn.tx, route, wanted)
     found: list[Unread] = []
     for cycle in wanted:
         if after and cycle < after.cycle:
@@ -77,9 +81,11 @@ def release_jobs(turn: Turn, ask: Ask[Release]) -> int:
     return len(jobs)
 
 
-def _check_there_is_route(turn: Turn, route: str, cycles: list[str]) -> None:
-    if not any(turn.tx.jobs.on_routes(cycle, [route]) for cycle in cycles):
-        raise RouteError(f"There is no route {route!r} in {', '.join(cycles) or 'the open cycles'}")
+def check_there_is_route(tx: Tx, route: str, cycles: Sequence[str]) -> None:
+    """Raise `RouteError` unless some meter is on a route in one of these cycles."""
+    if not any(tx.jobs.on_routes(cycle, [route]) for cycle in reversed(cycles)):
+        where = f"any of {len(cycles)} cycles" if len(cycles) > _NAMED else ", ".join(cycles) or "the open cycles"
+        raise RouteError(f"There is no route {shown(route)} in {where}")
 
 
 def _held(turn: Turn, release: Release) -> list[int]:

@@ -6,16 +6,14 @@ from typing import cast
 from metermt.billing import BillingLine, LineKind
 from metermt.decisions import Result
 from metermt.model import Reading
-from metermt.rules.consumption import Chain, before, read_at, use_between
+from metermt.rules.consumption import Chain, before, read_at, use_since
 
 
 def line_of(result: Result, chain: Chain, batch: int, number: int) -> BillingLine:
     """Return the line of a result that is settled, as one that billing is told for the first time."""
     reading, job, meter = cast(Reading, result.reading), result.job, result.job.meter
     said, earlier = reading.answer, before(result, chain)
-    use = None
-    if earlier and said.value is not None:
-        use = use_between(earlier.value, said.value, earlier.exchanges, meter.dials, meter.multiplier)
+    use = use_since(earlier, result)
     return BillingLine(
         batch=batch,
         number=number,

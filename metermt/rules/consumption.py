@@ -4,11 +4,11 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime
 from decimal import Decimal
-from typing import NamedTuple
+from typing import NamedTuple, cast
 
 from metermt.decisions import Result
-from metermt.errors import DecisionError
-from metermt.model import Meter
+from metermt.errors import CannotEstimate, DecisionError
+from metermt.model import Answer, Meter
 from metermt.quality import Billing
 from metermt.rules.history import Read, register_step
 
@@ -122,10 +122,29 @@ def before(result: Result, chain: Chain) -> Before | None:
     return Before(job.previous, job.previous_date, [one for one in chain.exchanges[:end] if one.on > job.previous_date])
 
 
-def came_after(result: Result, chain: Chain) -> list[int]:
-    """Return the jobs of the place that were read after this one, by id."""
-    now = _moment_at(result, chain.exchanges)
-    return [link.job for link in chain.links if (at := _moment_of(link, chain.exchanges)) and at > now]
+def use_since(earlier: Before | None, result: Result) -> Use | None:
+    """Return what was used since what was shown `before` a result that has a value; None where that is not known."""
+    assert result.reading
+    value, meter = result.reading.answer.value, result.job.meter
+    if earlier is None or value is None:
+        return None
+    return use_between(earlier.value, value, earlier.exchanges, meter.dials, meter.multiplier)
+
+
+def came_after(result: Result, chain: Chain, was: tuple[str, datetime] | None = None) -> list[int]:
+    """Return the jobs of the place that were read after this one, by id.
+
+    `was` is of which device billing was told for it, and of what time, in UTC: what was read after that counts, too, as
+    it was told from what this one showed then.
+    """
+    since = _moment_at(result, chain.exchanges)
+    if was:
+        since = min(since, _moment(*was, result.job.cycle, chain.exchanges))
+    return [
+        link.job
+        for link in chain.links
+        if link.job != result.id and (at := _moment_of(link, chain.exchanges)) and at > since
+    ]
 
 
 def over_exchanges(
@@ -153,16 +172,19 @@ def over_exchanges(
     return [one for reads in devices for one in reads]
 
 
-def check_device(meter: Meter, value: int, on: date, exchanges: Sequence[Exchange]) -> None:
-    """Raise `DecisionError` if a device cannot have shown a value on a day: it did not hang there, or showed another.
+def check_device(meter: Meter, said: Answer, exchanges: Sequence[Exchange]) -> None:
+    """Raise `DecisionError` if a device cannot have shown a value on its day: it did not hang there, or showed another.
 
     No use can be below zero because of an exchange.
     """
-    place = _place_of(meter.number, on, exchanges)
     if not exchanges:
         return
+    value, on = cast(int, said.value), cast(datetime, said.when).astimezone().date()
+    place = _place_of(meter.number, on, exchanges)
     if (exchanges[place].old_meter if place < len(exchanges) else exchanges[-1].new_meter) != meter.number:
-        raise DecisionError(f"On {on} another device hung there than {meter.number}")
+        raise DecisionError(
+            f"On {on} another device hung there than {meter.number}: name another day, or have it read again"
+        )
     if place < len(exchanges):
         after = exchanges[place]
         if register_step(value, after.final, after.dials) is None:
@@ -174,6 +196,15 @@ def check_device(meter: Meter, value: int, on: date, exchanges: Sequence[Exchang
         first = exchanges[place - 1]
         raise DecisionError(
             f"Meter {meter.number} showed {first.initial} when it was put up on {first.on}: it cannot show {value} now"
+        )
+
+
+def check_hangs(meter: Meter, exchanges: Sequence[Exchange]) -> None:
+    """Raise `CannotEstimate` if a device hangs at its place no more: what is known of that goes on with another one."""
+    if exchanges and (last := exchanges[-1]).new_meter != meter.number:
+        raise CannotEstimate(
+            f"Meter {meter.number} is not estimated: {last.new_meter} hangs there since {last.on}; have that one read"
+            f" again, or put what {meter.number} showed"
         )
 
 

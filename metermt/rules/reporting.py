@@ -10,6 +10,7 @@ from typing import NamedTuple, cast
 from metermt.model import Job, Reading
 from metermt.quality import Quality
 from metermt.report import ReaderReport, RouteUse, SameReader, Shares
+from metermt.rules.consumption import Use
 from metermt.rules.habits import Habit
 from metermt.rules.history import register_step
 from metermt.rules.invented import Observed, deviation
@@ -53,8 +54,8 @@ class CycleSums:
         self._used: dict[tuple[str, str], _Used] = defaultdict(_Used)
         self._routes: dict[str, Counter[str]] = defaultdict(Counter)
 
-    def add(self, job: Job, readings: Sequence[Reading], *, is_first_of_device: bool = False) -> None:
-        """Add all readings of a job; those of a device that was hung up since the last one do not tell the use."""
+    def add(self, job: Job, readings: Sequence[Reading], use: Use | None = None) -> None:
+        """Add all readings of a job, and the use that the one that counts tells; None where that is not known."""
         for place, one in enumerate(readings):
             if one.quality not in _OFFICE:
                 self._add_sent(one, readings[place + 1 :])
@@ -63,7 +64,7 @@ class CycleSums:
             self._add_last(last)
         counting = next((one for one in readings if one.counts), None)
         if counting:
-            self._add_counting(job, counting, is_first_of_device)
+            self._add_counting(job, counting, use)
 
     def shares(self, *, jobs: int, is_open: bool) -> Shares:
         """Return what counts of so many jobs."""
@@ -139,7 +140,7 @@ class CycleSums:
         sent.flags.update(last.flags)
         sent.overrides += last.quality is Quality.VERIFIED
 
-    def _add_counting(self, job: Job, one: Reading, is_first_of_device: bool) -> None:
+    def _add_counting(self, job: Job, one: Reading, use: Use | None) -> None:
         value = one.answer.value
         self.qualities[None if value is None else one.quality] += 1
         if one.quality not in _OFFICE:
@@ -147,14 +148,11 @@ class CycleSums:
         if value is None:
             return
         used = self._used[job.route, job.meter.kind]
-        use = (
-            None if job.previous is None or is_first_of_device else register_step(job.previous, value, job.meter.dials)
-        )
         if use is None:
             used.left_out += 1
         else:
             used.meters += 1
-            used.use += use * float(job.meter.multiplier)
+            used.use += float(use.billed)
 
 
 class _Seen(NamedTuple):

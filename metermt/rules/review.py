@@ -18,6 +18,7 @@ from metermt.rules.limits import Limits
 MAX_WHY = 200
 """Characters in what is said of a decision."""
 
+_EARLIEST = date(1970, 1, 1)
 _OFFICE = (Quality.ESTIMATED, Quality.EDITED)
 _GRAVE = frozenset({Flag.NEGATIVE, Flag.HIGH, Flag.LOW, Flag.NEIGHBOUR})
 _LIGHT = frozenset({Flag.ROLLOVER, Flag.NO_HISTORY, Flag.LATE})
@@ -99,7 +100,12 @@ def check_why(why: str, *, wanted: bool) -> str:
 
 
 def noon_of(day: date, now: datetime) -> datetime:
-    """Return the middle of a day, in UTC, for what is of no certain hour; now, if that is still to come."""
+    """Return the middle of a day, in UTC, for what is of no certain hour; now, if that is still to come.
+
+    Raises `DecisionError` for a day on which no meter was read that anybody still bills.
+    """
+    if day < _EARLIEST:
+        raise DecisionError(f"{day} is too long ago: look at the year")
     return min(datetime.combine(day, time(12)).astimezone(UTC), now)
 
 

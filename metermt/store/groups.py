@@ -50,6 +50,10 @@ class Jobs(ABC):
         """Return those jobs of a cycle that there are, by the number of the meter."""
 
     @abstractmethod
+    def ids(self, cycle: str, meters: Iterable[str]) -> dict[str, int]:
+        """Return the ids of those jobs of a cycle that there are, by the number of the meter."""
+
+    @abstractmethod
     def add(self, jobs: Iterable[Job]) -> None:
         """Add open jobs for meters that have none in that cycle, which there is; at their places, if there are any."""
 

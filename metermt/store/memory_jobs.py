@@ -62,9 +62,11 @@ class MemoryJobs(Jobs):
         return self._number_unread(there)
 
     def find(self, cycle: str, meters: Iterable[str]) -> dict[str, Job]:
+        return {meter: self._facts.jobs[job_id] for meter, job_id in self.ids(cycle, meters).items()}
+
+    def ids(self, cycle: str, meters: Iterable[str]) -> dict[str, int]:
         there = self._facts.cycles.get(cycle)
-        found = found_in(there.ids, meters) if there else {}
-        return {meter: self._facts.jobs[job_id] for meter, job_id in found.items()}
+        return found_in(there.ids, meters) if there else {}
 
     def add(self, jobs: Iterable[Job]) -> None:
         facts = self._facts
@@ -87,9 +89,8 @@ class MemoryJobs(Jobs):
                 cycle.free.add(job.place)
 
     def limits(self, cycle: str, meters: Iterable[str]) -> dict[str, str]:
-        there = self._facts.cycles.get(cycle)
-        ids = found_in(there.ids, meters) if there else {}
-        return {meter: self._facts.limits[job_id] for meter, job_id in ids.items() if job_id in self._facts.limits}
+        ids, limits = self.ids(cycle, meters), self._facts.limits
+        return {meter: limits[job_id] for meter, job_id in ids.items() if job_id in limits}
 
     def set_limits(self, limits: Mapping[int, str]) -> None:
         for job_id, text in limits.items():

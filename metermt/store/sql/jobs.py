@@ -171,6 +171,9 @@ class SqlJobs(Steps, Jobs):
     def limits(self, cycle: str, meters: Iterable[str]) -> dict[str, str]:
         return dict(self._sql.rows_among(_LIMITS, meters, cycle))
 
+    def ids(self, cycle: str, meters: Iterable[str]) -> dict[str, int]:
+        return dict(self._sql.rows_among("SELECT meter, id FROM jobs WHERE meter {among} AND cycle = ?", meters, cycle))
+
     def set_limits(self, limits: Mapping[int, str]) -> None:
         then = "ON CONFLICT (job) DO UPDATE SET limits = excluded.limits"
         self._sql.insert("limits", ("job", "limits"), limits.items(), then)

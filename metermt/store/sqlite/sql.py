@@ -8,8 +8,10 @@ from typing import Any
 import apsw
 from msgspec.json import Encoder
 
+from metermt.errors import StoreRefused
 from metermt.store.sql.dialect import Row, Sql
 
+_NO_VALUE = (OverflowError, UnicodeEncodeError)  # a number beyond 64 bits, a text with half a character in it
 _encode = Encoder().encode  # in a tenth of the time that json.dumps takes
 
 
@@ -26,7 +28,10 @@ class SqliteSql(Sql):
         self._execute, self._executemany = connection.cursor().execute, connection.cursor().executemany
 
     def rows(self, sql: str, *values: Any) -> list[Row]:
-        return self._execute(sql, values).fetchall()
+        try:
+            return self._execute(sql, values).fetchall()
+        except _NO_VALUE as error:
+            raise _refused(error) from error
 
     def let_go(self) -> None:
         if self._connection.txn_state() == apsw.SQLITE_TXN_READ:
@@ -38,7 +43,7 @@ class SqliteSql(Sql):
         if not asked:
             return []
         one = len(asked) == 1
-        return self._execute(_among(sql, one), (asked[0] if one else _as_json(asked), *values)).fetchall()
+        return self.rows(_among(sql, one), asked[0] if one else _as_json(asked), *values)
 
     def rows_for_each(self, sql: str, each: Iterable[Row]) -> list[Row]:
         return self._executemany(sql, each).fetchall()
@@ -57,6 +62,10 @@ class SqliteSql(Sql):
 
     def delete(self, table: str, column: str, values: Iterable[Any]) -> None:
         self.rows_among(_delete(table, column), values)
+
+
+def _refused(error: Exception) -> StoreRefused:
+    return StoreRefused(f"No database has such a number or text in it: {error}")
 
 
 def _as_json(values: list[object]) -> str:
