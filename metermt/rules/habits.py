@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from math import exp, inf, log, pi, sqrt
+from typing import NamedTuple
 
 from msgspec import Struct
 
@@ -61,8 +62,7 @@ class Habit(Struct, frozen=True, array_like=True):
     idle: float = 0.0
 
 
-@dataclass(frozen=True, slots=True)
-class Weighed:
+class Weighed(NamedTuple):
     """A period's natural logarithm of units a day as in the season that is asked about, what it weighs, and the
     variance that is usual for so many units.
     """
@@ -182,9 +182,10 @@ def _idle(periods: Sequence[Period], middle: float) -> float:
     """Return the chance of no use: the share of periods without any, the last ones first."""
     idle, total = _IDLE_USUAL * _IDLE_WEIGHT, _IDLE_WEIGHT
     for period in reversed(periods):
-        if middle - period.middle > _LASTS:
+        age = middle - period.middle
+        if age > _LASTS:
             break
-        weight = exp(-max(middle - period.middle, 0.0) / _IDLE_FADES)
+        weight = exp(-max(age, 0.0) / _IDLE_FADES)
         total += weight
         if not period.use:
             idle += weight
