@@ -1,7 +1,7 @@
 """What became of a cycle: its report for the office."""
 
-from collections.abc import Iterable, Iterator
-from datetime import UTC, datetime
+from collections.abc import Iterable, Iterator, Sequence
+from datetime import UTC, date, datetime
 from itertools import groupby
 from typing import cast
 
@@ -23,6 +23,7 @@ CYCLES_BEFORE = 3
 """How many cycles before it a report looks at for hints: a quarter of a year has enough readings of everybody."""
 _NAMED = 1000  # meters that a report names
 _OfJob = tuple[Job, list[Reading]]
+_OfDay = tuple[Job, date]
 
 
 @call(Role.SUPERVISOR, Weight.LONG)
@@ -39,10 +40,10 @@ def make_report(desk: Desk, ask: Ask[Cycle]) -> Report:
     before = [name for name in cycles if name < cycle][-CYCLES_BEFORE:]
     last_year = year_before(cycle, cycles)
     deviations, sums = Deviations(), {}
+    estimated: list[_OfDay] = []
     for name in dict.fromkeys([*([last_year] if last_year else []), *before, cycle]):
-        sums[name] = desk.store.read(_Reader(name, deviations if name in (*before, cycle) else None))
-    has_estimates = sums[cycle].qualities[Quality.ESTIMATED] > 0
-    estimated = desk.store.read(lambda tx: _estimated_twice(tx, cycle)) if has_estimates else []
+        sums[name], estimated = desk.store.read(_Reader(name, deviations if name in (*before, cycle) else None))
+    twice = desk.store.read(lambda tx: _estimated_twice(tx, cycle, estimated))
     jobs = desk.store.read(lambda tx: sum(one.total for one in tx.jobs.routes(cycle)))
     return Report(
         cycle=cycle,
@@ -55,31 +56,37 @@ def make_report(desk: Desk, ask: Ask[Cycle]) -> Report:
         routes=sums[cycle].uses(sums[last_year] if last_year else None),
         last_year=last_year,
         before=before,
-        estimated_twice=estimated[:_NAMED],
-        estimated_twice_in_all=len(estimated),
+        estimated_twice=twice[:_NAMED],
+        estimated_twice_in_all=len(twice),
         hints=hints(deviations.before, deviations.latest()),
         same_reader=sums[cycle].same_readers(sums[before[-1]]) if before else [],
     )
 
 
 class _Reader:
-    """Adds up a cycle, and adds its deviations if it is told to."""
+    """Adds up a cycle, and adds its deviations if it is told to; finds what was estimated in it."""
 
     def __init__(self, cycle: str, deviations: Deviations | None) -> None:
         self._cycle, self._deviations = cycle, deviations
 
-    def __call__(self, tx: Tx) -> CycleSums:
+    def __call__(self, tx: Tx) -> tuple[CycleSums, list[_OfDay]]:
         sums = CycleSums()
+        estimated: list[_OfDay] = []
         for part in in_parts(_by_job(tx, self._cycle)):
             exchanges = tx.places.exchanges([job.meter.number for job, _ in part])
             for job, readings in part:
                 hung_up = [one.on for one in exchanges.get(job.meter.number, ()) if one.new_meter == job.meter.number]
                 sums.add(job, readings, is_first_of_device=job.previous_date in hung_up)
+                estimated += [
+                    (job, cast(datetime, one.answer.when).astimezone().date())
+                    for one in readings
+                    if one.counts and one.quality is Quality.ESTIMATED
+                ]
             if self._deviations:
                 self._add(tx, part, self._deviations)
         if self._deviations:
             self._deviations.end_cycle()
-        return sums
+        return sums, estimated
 
     def _add(self, tx: Tx, part: Iterable[_OfJob], deviations: Deviations) -> None:
         counting = [(job, one) for job, readings in part for one in readings if one.counts]
@@ -95,14 +102,9 @@ def _by_job(tx: Tx, cycle: str) -> Iterator[_OfJob]:
         yield of_job[0][0], [reading for _, reading in of_job]
 
 
-def _estimated_twice(tx: Tx, cycle: str) -> list[Estimated]:
-    """Return the meters that were estimated in a cycle, and whose last value before that was estimated, too."""
+def _estimated_twice(tx: Tx, cycle: str, estimated: Sequence[_OfDay]) -> list[Estimated]:
+    """Return those of the meters that were estimated in a cycle whose last value before that was estimated, too."""
     found = []
-    estimated = (
-        (job, cast(datetime, one.answer.when).astimezone().date())
-        for job, one in tx.readings.all(cycle)
-        if one.counts and one.quality is Quality.ESTIMATED
-    )
     for part in in_parts(estimated):
         past = tx.places.history([job.meter.number for job, _ in part], but_not=cycle)
         for job, on in part:
