@@ -14,11 +14,12 @@ from metermt.errors import DecisionError, Error, UnknownMeter
 from metermt.model import Reading, Role
 from metermt.quality import Billing, Quality
 from metermt.rules.answers import shown
-from metermt.rules.consumption import check_device
+from metermt.rules.consumption import Chain, check_device
 from metermt.rules.history import Read
 from metermt.rules.limits import Limits
 from metermt.rules.looks import JobLimits
 from metermt.rules.review import check_undecided, check_when, check_why, expected_on, noon_of, put_by_office
+from metermt.store.base import Tx
 from metermt.wire import from_text
 
 _PAGE = 200  # results that are told at once, each with its past
@@ -77,15 +78,12 @@ class Correction:
 def list_waiting(turn: Turn, ask: Ask[Reviewed]) -> Page:
     """Return up to 200 results that wait for a decision, each with the past of its place."""
     found = turn.tx.office.waiting(_PAGE, ask.request.after)
-    numbers: dict[str, list[str]] = {}  # of meters, by cycle
-    for one in found:
-        numbers.setdefault(one.job.cycle, []).append(one.job.meter.number)
-    shown_before = {cycle: turn.tx.places.history(meters, but_not=cycle) for cycle, meters in numbers.items()}
-    limits = {cycle: turn.tx.jobs.limits(cycle, meters) for cycle, meters in numbers.items()}
+    before = shown_before(turn.tx, found)
+    limits = {cycle: turn.tx.jobs.limits(cycle, meters) for cycle, meters in _by_cycle(found).items()}
     waiting = [
         _waiting(
             one,
-            shown_before[one.job.cycle].get(one.job.meter.number, ()),
+            before[one.job.cycle].get(one.job.meter.number, ()),
             limits[one.job.cycle].get(one.job.meter.number),
         )
         for one in found
@@ -133,10 +131,11 @@ def correct_reading(turn: Turn, ask: Ask[Correction]) -> Cycle:
         cycles = ", ".join(one.job.cycle for one in there)
         raise DecisionError(f"Meter {asked.meter} has no job in cycle {shown(asked.cycle)}; it has one in {cycles}")
     result = meant[-1]
-    check_when(result, asked.on, turn.moment, turn.tx.batches.chains([result.id])[result.id])
+    chain = turn.tx.batches.chains([result.id])[result.id]
+    check_when(result, asked.on, turn.moment, chain)
     when = noon_of(asked.on, turn.moment) if asked.on else None
     reading = put_by_office(result, asked.value, Quality.EDITED, ask.username, turn.moment, when)
-    _check_device(turn, result, reading)
+    _check_device(result, reading, chain)
     turn.tx.office.add([_decision(result, Verdict.EDIT, why, ask.username, turn.moment)])
     turn.tx.readings.add([(result.id, reading)])
     record_decision(turn, ask, result, f"{Verdict.EDIT}: {why}", asked.value)
@@ -150,6 +149,8 @@ class _Waiting:
         self._turn, self._ask, self._results, self._username = turn, ask, results, ask.username
         self._cycles = turn.tx.jobs.cycles()
         self._before = turn.tx.office.decisions({result.id for result in results.values()})
+        edited = {one.reading for one in ask.request.decisions if one.verdict is Verdict.EDIT}
+        self._chains = turn.tx.batches.chains([one.id for reading, one in results.items() if reading in edited])
         self._made: dict[int, Decision] = {}  # by the reading's id, as the next ones by the job's
         self._approved: dict[int, Billing] = {}
         self._again: dict[int, str] = {}
@@ -168,7 +169,7 @@ class _Waiting:
                 if one.value is None:
                     raise DecisionError("An edit wants the value that counts")
                 reading = put_by_office(result, one.value, Quality.EDITED, self._username, self._turn.moment)
-                _check_device(self._turn, result, reading)
+                _check_device(result, reading, self._chains[result.id])
                 self._put.append((result.id, reading))
             case Verdict.ESTIMATE:
                 raise DecisionError("Estimates are made by estimate_readings")
@@ -195,6 +196,19 @@ class _Waiting:
         tx.office.send_again(self._again)
 
 
+def shown_before(tx: Tx, results: Iterable[Result]) -> dict[str, dict[str, list[Read]]]:
+    """Return by cycle what the meters of some results have shown, but for what was read in that cycle."""
+    return {cycle: tx.places.history(meters, but_not=cycle) for cycle, meters in _by_cycle(results).items()}
+
+
+def _by_cycle(results: Iterable[Result]) -> dict[str, list[str]]:
+    """Return the numbers of the meters of some results."""
+    meters: dict[str, list[str]] = {}
+    for one in results:
+        meters.setdefault(one.job.cycle, []).append(one.job.meter.number)
+    return meters
+
+
 def record_decision(turn: Turn, ask: Ask[Any], result: Result, what: str, value: int | None) -> None:
     """Have on record what was decided of a result, and another value if it has one from now on."""
     cycle, reading = result.job.cycle, result.reading
@@ -204,8 +218,8 @@ def record_decision(turn: Turn, ask: Ask[Any], result: Result, what: str, value:
     turn.record(ask, What.DECISION, result.job.meter.number, whom=whom, before=before, after=after)
 
 
-def _check_device(turn: Turn, result: Result, reading: Reading) -> None:
-    said, chain = reading.answer, turn.tx.batches.chains([result.id])[result.id]
+def _check_device(result: Result, reading: Reading, chain: Chain) -> None:
+    said = reading.answer
     on = cast(datetime, said.when).astimezone().date()
     check_device(result.job.meter, cast(int, said.value), on, chain.exchanges)
 
