@@ -158,6 +158,7 @@ def _everything(tx):
         "sessions": tx.sessions.find(sessions),
         "cycles": tx.jobs.cycles(),
         "days": tx.jobs.days(),
+        "seasons": tx.jobs.seasons(),
         "routes": {cycle: tx.jobs.routes(cycle) for cycle in tx.jobs.cycles()},
         "places": tx.places.active(),
         "history": {meter: sorted(reads, key=repr) for meter, reads in tx.places.history(places).items()},

@@ -9,7 +9,7 @@ READING = {
     *("exchanges", "taken_down", "outdated", "in_cycle"),
     *("find", "disabled", "users", "of", "last_used", "failures", "failed_since", "unread", "of_routes", "on_routes"),
     *("cycles", "standings", "closed_hands", "free", "progress", "held", "holders", "left", "by_key", "tallies", "all"),
-    *("active", "history", "days", "routes", "routes_left", "limits", "ids", "assignments", "now"),
+    *("active", "history", "days", "seasons", "routes", "routes_left", "limits", "ids", "assignments", "now"),
     *("reasons", "latest", "found", "search", "on_record", "closed"),
 }
 

@@ -6,7 +6,7 @@ import pytest
 from conftest import CYCLE, NOW, make_place
 from readers import Reader, as_office, open_with_past, readings_in
 
-from metermt.calls import cycles, estimating, office, opening, places, review
+from metermt.calls import cycles, estimating, limits, office, opening, places, review
 from metermt.calls.desk import Desk
 from metermt.calls.estimating import Estimating
 from metermt.calls.review import Correction, Decisions, Reviewed, Said
@@ -14,7 +14,9 @@ from metermt.decisions import Verdict
 from metermt.errors import AlreadyRead, ConfirmReading, DecisionError, RoleError, RouteError, StoreError, UnknownMeter
 from metermt.model import JobState, Role, Status
 from metermt.quality import Billing, Cause, Flag, Quality
+from metermt.rules.seasons import Season
 from metermt.store.memory import MemoryStore
+from metermt.wire import from_text, to_text
 
 ODD, GOOD = 1_444, 1_144  # of meters that showed 1,132 last and use 12 a month
 NOTHING = Status(0, 0)
@@ -254,6 +256,17 @@ def test_what_could_not_be_read_is_estimated_and_says_so(town):
     (decision,) = town.store.read(lambda tx: tx.office.decisions([result.id]))
     assert decision.why.startswith("same-month: 0.4 a day for 54 days, by what was read up to 2026-09-27")
     assert carol.status() == Status(2, 2)
+
+
+def test_the_season_by_which_is_estimated_is_learned_when_the_cycle_is_opened(town):
+    kept = town.store.read(lambda tx: tx.jobs.seasons())
+    assert list(from_text(dict[str, Season], kept[CYCLE])) == ["G"]
+    assert estimate(town, "M1") == [1_154]
+    winter = Season(tuple(1.0 if month in (9, 10) else -0.2 for month in range(12)))
+    town.store.write(lambda tx: tx.jobs.set_seasons(CYCLE, to_text({"G": winter})))
+    assert estimate(town, "M2") > [1_160]
+    as_office(town, limits.renew_limits, limits.Renewal(CYCLE))
+    assert town.store.read(lambda tx: tx.jobs.seasons()) == kept
 
 
 def test_meters_that_nobody_has_read_are_estimated_too(town):

@@ -37,6 +37,16 @@ def test_a_cycle_that_is_there_already_stays_as_it_is(crew):
     assert crew.jobs.cycles() == {CYCLE: False}
 
 
+def test_what_a_town_does_is_kept_with_its_cycle(steps):
+    steps.jobs.open_cycle(CYCLE)
+    steps.jobs.open_cycle(OTHER_CYCLE)
+    for text in ("{}", '{"a": 1}'):
+        steps.jobs.set_seasons(CYCLE, text)
+    steps.jobs.open_cycle(CYCLE)
+    steps.jobs.close_cycle(CYCLE)
+    assert steps.jobs.seasons() == {CYCLE: '{"a": 1}'}
+
+
 def test_closing_a_cycle_tells_how_many_jobs_were_left_unread(crew):
     crew.record(make_reading("M00000"))
     crew.lease("carol-1", "M00001", until=LEASED_UNTIL)

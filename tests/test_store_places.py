@@ -32,6 +32,8 @@ def test_active_places_come_in_the_order_of_the_walk(steps):
     )
     steps.places.put([make_place("X", "A", 1, active=False)])
     assert [place.meter.number for place in steps.places.active()] == ["Z", "B", "C", "A"]
+    steps.places.put([make_place("Y", "C", 1, active=False)])
+    assert steps.places.routes() == ["A", "B"]
 
 
 def test_the_history_of_a_place_has_what_was_imported_and_what_was_read(crew):

@@ -78,6 +78,7 @@ STEPS = {
     "jobs.open_cycle": lambda tx: tx.jobs.open_cycle("2026-12"),
     "jobs.close_cycle": lambda tx: tx.jobs.close_cycle(CYCLE),
     "jobs.reopen_cycle": lambda tx: (tx.jobs.close_cycle(CYCLE), tx.jobs.reopen_cycle(CYCLE)),
+    "jobs.set_seasons": lambda tx: tx.jobs.set_seasons(CYCLE, "{}"),
     "jobs.remove": lambda tx: tx.jobs.remove([id_of(tx, "M00004")]),
     "jobs.add": lambda tx: tx.jobs.add([make_job("B"), make_job("A", route="A")]),
     "jobs.change": lambda tx: tx.jobs.change([make_job(f"M0000{n}", route="A", dials=6) for n in (0, 1, 2)]),

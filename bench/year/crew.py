@@ -86,11 +86,13 @@ class Crew:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(self, *_exc: object) -> None:
+    def __exit__(self, why: type[BaseException] | None, *_exc: object) -> None:
         for pipe in self._pipes:
             with suppress(OSError):
                 pipe.send(None)
         for worker in self._workers:
+            if why:  # they may be waiting for servers that are gone
+                worker.kill()
             worker.join(PATIENCE)
 
 

@@ -5,9 +5,9 @@ from dataclasses import dataclass, field
 from datetime import date, timedelta
 
 from metermt.calls.desk import Desk
-from metermt.calls.limits import towns_of
-from metermt.calls.review import record_decision
+from metermt.calls.review import record_decision, shown_before
 from metermt.calls.table import MAX_ITEMS, Ask, Turn, Weight, call
+from metermt.calls.towns import seasons_of
 from metermt.decisions import Decision, Result, Verdict
 from metermt.errors import CannotEstimate, DecisionError, Error
 from metermt.model import Reading, Role
@@ -15,7 +15,7 @@ from metermt.quality import Quality
 from metermt.rules.consumption import check_hangs, read_at
 from metermt.rules.cycles import check_there_is
 from metermt.rules.estimates import estimate
-from metermt.rules.history import history_of
+from metermt.rules.history import Read, history_of
 from metermt.rules.review import check_undecided, check_unread, noon_of, put_by_office
 from metermt.rules.seasons import Season
 from metermt.store.base import Tx
@@ -91,6 +91,7 @@ class _Estimates:
         self._turn, self._ask, self._seasons = turn, ask, seasons
         self._asked, self._username = ask.request, ask.username
         self._days = turn.tx.jobs.days()
+        self._shown: dict[str, dict[str, list[Read]]] = {}
         self._made: list[tuple[Decision, Reading]] = []
 
     def of(self, wanted: Sequence[int | str]) -> list[Outcome]:
@@ -98,6 +99,7 @@ class _Estimates:
         tx = self._turn.tx
         results = _results(tx, self._asked, wanted)
         jobs = {result.id for result in results.values()}
+        self._shown = shown_before(tx, results.values())
         decided, self._chains = tx.office.decisions(jobs), tx.batches.chains(jobs)
         outcomes: list[Outcome] = []
         for one in wanted:
@@ -119,7 +121,7 @@ class _Estimates:
         meter, cycle, now = result.job.meter, result.job.cycle, self._turn.moment
         check_hangs(meter, self._chains[result.id].exchanges)
         when = read_at(result) if result.reading else noon_of(self._day_of(cycle), now)
-        reads = self._turn.tx.places.history([meter.number], but_not=cycle).get(meter.number, ())
+        reads = self._shown[cycle].get(meter.number, ())
         season = self._seasons.get(cycle, {}).get(meter.kind, Season())
         history = history_of(reads, meter.dials)
         try:
@@ -160,7 +162,4 @@ def _seasons(desk: Desk, results: Iterable[Result]) -> dict[str, dict[str, Seaso
     kinds: dict[str, set[str]] = {}
     for result in results:
         kinds.setdefault(result.job.cycle, set()).add(result.job.meter.kind)
-    return {
-        cycle: {kind: town.season for kind, town in towns_of(desk, cycle, days[cycle][0] or today, some)[0].items()}
-        for cycle, some in kinds.items()
-    }
+    return {cycle: seasons_of(desk, cycle, days[cycle][0] or today, some) for cycle, some in kinds.items()}

@@ -1,6 +1,6 @@
 """By what values are judged: computed from the history of all meters, and stored with the jobs of a cycle."""
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import date
 from functools import partial
@@ -11,18 +11,17 @@ from msgspec.structs import replace
 from metermt.audit import What
 from metermt.calls.desk import Desk
 from metermt.calls.settings import sensitivity_of
-from metermt.calls.table import Ask, Weight, call, in_parts
+from metermt.calls.table import Ask, Turn, Weight, call, in_parts
+from metermt.calls.towns import histories_of, keep_seasons, towns_of
 from metermt.errors import RouteError
-from metermt.model import Job, Meter, Role
+from metermt.model import Job, Role
 from metermt.rules.cycles import check_there_is
-from metermt.rules.history import History, Read, history_of
+from metermt.rules.history import History, Read
 from metermt.rules.limits import Limits, limits_of, with_neighbours
 from metermt.rules.looks import JobLimits, is_reported
-from metermt.rules.seasons import season_of
-from metermt.rules.town import Town, town_of
+from metermt.rules.town import Town
 from metermt.store.base import Tx
 
-_ENOUGH = 2000  # meters of a kind, drawn evenly, that tell how the town moves
 _NAMED = 20  # meters that an answer names
 
 
@@ -86,13 +85,19 @@ def renew_limits(desk: Desk, ask: Ask[Renewal]) -> Renewed:
         raise RouteError(f"Cycle {cycle} is closed, and stays what it was")
     first_day = desk.store.read(lambda tx: tx.jobs.days())[cycle][0]
     kept: list[tuple[Job, Judged]] = []
-    for part in in_parts(judged_by(desk, cycle, first_day, _walks(desk, cycle, ask.request.routes))):
+    judged, towns = judged_by(desk, cycle, first_day, _walks(desk, cycle, ask.request.routes))
+    for part in in_parts(judged):
 
         def keep(tx: Tx, part: list[Judged] = part) -> list[tuple[Job, Judged]]:
             return _keep(tx, cycle, part)
 
         kept += desk.store.write(keep)
-    desk.write(lambda turn: turn.record(ask, What.LIMITS, cycle, after=f"{len(kept)} jobs"))
+
+    def end(turn: Turn) -> None:
+        keep_seasons(turn.tx, cycle, towns)
+        turn.record(ask, What.LIMITS, cycle, after=f"{len(kept)} jobs")
+
+    desk.write(end)
     different = [
         Disagreement(before.meter.number, before.previous, now.job.previous, now.job.previous_date)
         for before, now in kept
@@ -105,9 +110,12 @@ def renew_limits(desk: Desk, ask: Ask[Renewal]) -> Renewed:
     return Renewed(len(kept), without, len(different), different[:_NAMED])
 
 
-def judged_by(desk: Desk, cycle: str, first_day: date | None, jobs: Sequence[Job]) -> list[Judged]:
-    """Return by what each job of a cycle is judged; they come in the order of their walks, of which none has gaps.
+def judged_by(
+    desk: Desk, cycle: str, first_day: date | None, jobs: Sequence[Job]
+) -> tuple[list[Judged], dict[str, Town]]:
+    """Return by what each job of a cycle is judged, and what was learned for that of each kind of meters.
 
+    They come in the order of their walks, of which none has gaps.
     A meter without a history of ours has the `previous` of its job instead, as far as that has a date.
     """
     sensitivity = desk.store.read(sensitivity_of)
@@ -132,7 +140,7 @@ def judged_by(desk: Desk, cycle: str, first_day: date | None, jobs: Sequence[Job
             beside = [stops[at][1] for at in (place - 1, place + 1) if 0 <= at < len(stops)]
             whole = with_neighbours(limits, beside)
             found.append(Judged(job, JobLimits(whole, first_day, job.meter.active, sensitivity, estimated_on)))
-    return found
+    return found, towns
 
 
 def _keep(tx: Tx, cycle: str, part: list[Judged]) -> list[tuple[Job, Judged]]:
@@ -150,32 +158,6 @@ def _keep(tx: Tx, cycle: str, part: list[Judged]) -> list[tuple[Job, Judged]]:
     tx.jobs.change(after for before, after in changed if before != after)
     tx.jobs.set_limits({ids[job.meter.number]: now.limits.as_text() for job, now in kept})
     return kept
-
-
-def towns_of(
-    desk: Desk, cycle: str, opened: date, wanted: Collection[str]
-) -> tuple[dict[str, Town], dict[str, History]]:
-    """Return what the meters of some kinds have in common, and the histories that it was learned from, by number."""
-    kinds: dict[str, list[Meter]] = {}
-    for place in desk.store.read(lambda tx: tx.places.active()):
-        if place.meter.kind in wanted:
-            kinds.setdefault(place.meter.kind, []).append(place.meter)
-    towns: dict[str, Town] = {}
-    known: dict[str, History] = {}
-    for kind, meters in kinds.items():
-        histories: dict[str, History] = {}
-        for part in in_parts(meters[:: max(len(meters) // _ENOUGH, 1)]):
-            histories |= histories_of(desk, cycle, part)
-        towns[kind] = town_of(histories.values(), opened, season_of(histories.values(), opened))
-        known |= histories
-    return towns, known
-
-
-def histories_of(desk: Desk, cycle: str, meters: Iterable[Meter]) -> dict[str, History]:
-    """Return the histories of meters, by number, without what was read in this cycle."""
-    dials = {meter.number: meter.dials for meter in meters}
-    reads = desk.store.read(lambda tx: tx.places.history(dials, but_not=cycle))
-    return {number: history_of(reads.get(number, ()), digits) for number, digits in dials.items()}
 
 
 def _walks(desk: Desk, cycle: str, routes: Sequence[str]) -> list[Job]:

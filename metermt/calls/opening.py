@@ -9,6 +9,7 @@ from metermt.audit import What
 from metermt.calls.desk import Desk
 from metermt.calls.limits import Judged, judged_by
 from metermt.calls.table import Ask, Turn, Weight, call, in_parts
+from metermt.calls.towns import keep_seasons
 from metermt.errors import RouteError
 from metermt.model import Job, Role
 from metermt.names import check_cycle
@@ -57,11 +58,12 @@ def open_cycle(desk: Desk, ask: Ask[Opening]) -> Opened:
     there = desk.store.read(lambda tx: tx.places.in_cycle(cycle, [job.meter.number for job in wanted]))
     new = [job for job in wanted if job.meter.number not in there]
     walks = {job.route for job in new}
-    whole = judged_by(desk, cycle, first_day, [job for job in wanted if job.route in walks])
+    whole, towns = judged_by(desk, cycle, first_day, [job for job in wanted if job.route in walks])
     judged = [one for one in whole if one.job.meter.number not in there]
 
     def begin(turn: Turn) -> None:
         turn.tx.jobs.open_cycle(cycle, first_day, due)
+        keep_seasons(turn.tx, cycle, towns)
         turn.record(ask, What.CYCLE_OPENED, cycle, after=f"{len(new)} jobs to add, due {due or 'any time'}")
 
     desk.write(begin)

@@ -1,7 +1,7 @@
 """What became of a cycle: its report for the office."""
 
-from collections.abc import Iterable, Iterator
-from datetime import UTC, datetime
+from collections.abc import Iterable, Iterator, Sequence
+from datetime import UTC, date, datetime
 from itertools import groupby
 from typing import cast
 
@@ -26,6 +26,7 @@ CYCLES_BEFORE = 3
 """How many cycles before it a report looks at for hints: a quarter of a year has enough readings of everybody."""
 _NAMED = 1000  # meters that a report names
 _OfJob = tuple[Job, list[Reading]]
+_OfDay = tuple[Job, date]
 
 
 @call(Role.SUPERVISOR, Weight.LONG)
@@ -42,11 +43,11 @@ def make_report(desk: Desk, ask: Ask[Cycle]) -> Report:
     earlier = [name for name in cycles if name < cycle][-CYCLES_BEFORE:]
     last_year = year_before(cycle, cycles)
     deviations, sums = Deviations(), {}
+    estimated: list[_OfDay] = []
     for name in dict.fromkeys([*([last_year] if last_year else []), *earlier, cycle]):
         watched = deviations if name in (*earlier, cycle) else None
-        sums[name] = desk.store.read(_Reader(name, watched, with_uses=name in (cycle, last_year)))
-    has_estimates = sums[cycle].qualities[Quality.ESTIMATED] > 0
-    estimated = desk.store.read(lambda tx: _estimated_twice(tx, cycle)) if has_estimates else []
+        sums[name], estimated = desk.store.read(_Reader(name, watched, with_uses=name in (cycle, last_year)))
+    twice = desk.store.read(lambda tx: _estimated_twice(tx, cycle, estimated)) if estimated else []
     jobs = desk.store.read(lambda tx: sum(one.total for one in tx.jobs.routes(cycle)))
     return Report(
         cycle=cycle,
@@ -59,30 +60,36 @@ def make_report(desk: Desk, ask: Ask[Cycle]) -> Report:
         routes=sums[cycle].uses(sums[last_year] if last_year else None),
         last_year=last_year,
         before=earlier,
-        estimated_twice=estimated[:_NAMED],
-        estimated_twice_in_all=len(estimated),
+        estimated_twice=twice[:_NAMED],
+        estimated_twice_in_all=len(twice),
         hints=hints(deviations.before, deviations.latest()),
         same_reader=sums[cycle].same_readers(sums[earlier[-1]]) if earlier else [],
     )
 
 
 class _Reader:
-    """Adds up a cycle, and adds its deviations, and what was used, if it is told to."""
+    """Adds up a cycle, and adds its deviations, and what was used, if it is told to; finds what was estimated in it."""
 
     def __init__(self, cycle: str, deviations: Deviations | None, *, with_uses: bool) -> None:
         self._cycle, self._deviations, self._with_uses = cycle, deviations, with_uses
 
-    def __call__(self, tx: Tx) -> CycleSums:
+    def __call__(self, tx: Tx) -> tuple[CycleSums, list[_OfDay]]:
         sums = CycleSums()
+        estimated: list[_OfDay] = []
         for part in in_parts(_by_job(tx, self._cycle)):
             uses = self._uses(tx, part) if self._with_uses else {}
             for job, readings in part:
                 sums.add(job, readings, uses.get(job.meter.number))
+                estimated += [
+                    (job, cast(datetime, one.answer.when).astimezone().date())
+                    for one in readings
+                    if one.counts and one.quality is Quality.ESTIMATED
+                ]
             if self._deviations:
                 self._add(tx, part, self._deviations)
         if self._deviations:
             self._deviations.end_cycle()
-        return sums
+        return sums, estimated
 
     def _uses(self, tx: Tx, part: Iterable[_OfJob]) -> dict[str, Use | None]:
         """Return what the meters of a part have used, by the rule that it is billed by."""
@@ -115,14 +122,9 @@ def _by_job(tx: Tx, cycle: str) -> Iterator[_OfJob]:
         yield of_job[0][0], [reading for _, reading in of_job]
 
 
-def _estimated_twice(tx: Tx, cycle: str) -> list[Estimated]:
-    """Return the meters that were estimated in a cycle, and whose last value before that was estimated, too."""
+def _estimated_twice(tx: Tx, cycle: str, estimated: Sequence[_OfDay]) -> list[Estimated]:
+    """Return those of the meters that were estimated in a cycle whose last value before that was estimated, too."""
     found = []
-    estimated = (
-        (job, cast(datetime, one.answer.when).astimezone().date())
-        for job, one in tx.readings.all(cycle)
-        if one.counts and one.quality is Quality.ESTIMATED
-    )
     for part in in_parts(estimated):
         past = tx.places.history([job.meter.number for job, _ in part], but_not=cycle)
         for job, on in part:

@@ -20,6 +20,7 @@ from metermt.rules.history import Read
 from metermt.rules.limits import Limits
 from metermt.rules.looks import JobLimits
 from metermt.rules.review import check_undecided, check_when, check_why, expected_on, noon_of, put_by_office
+from metermt.store.base import Tx
 from metermt.wire import from_text
 
 _PAGE = 200  # results that are told at once, each with its past
@@ -78,15 +79,12 @@ class Correction:
 def list_waiting(turn: Turn, ask: Ask[Reviewed]) -> Page:
     """Return up to 200 results that wait for a decision, each with the past of its place."""
     found = turn.tx.office.waiting(_PAGE, ask.request.after)
-    numbers: dict[str, list[str]] = {}  # of meters, by cycle
-    for one in found:
-        numbers.setdefault(one.job.cycle, []).append(one.job.meter.number)
-    shown_before = {cycle: turn.tx.places.history(meters, but_not=cycle) for cycle, meters in numbers.items()}
-    limits = {cycle: turn.tx.jobs.limits(cycle, meters) for cycle, meters in numbers.items()}
+    before = shown_before(turn.tx, found)
+    limits = {cycle: turn.tx.jobs.limits(cycle, meters) for cycle, meters in _by_cycle(found).items()}
     waiting = [
         _waiting(
             one,
-            shown_before[one.job.cycle].get(one.job.meter.number, ()),
+            before[one.job.cycle].get(one.job.meter.number, ()),
             limits[one.job.cycle].get(one.job.meter.number),
         )
         for one in found
@@ -155,7 +153,7 @@ class _Waiting:
         self._cycles = turn.tx.jobs.cycles()
         self._before = turn.tx.office.decisions({result.id for result in results.values()})
         changed = {one.reading for one in ask.request.decisions if one.verdict in (Verdict.EDIT, Verdict.REREAD)}
-        self._chains = turn.tx.batches.chains({result.id for one, result in results.items() if one in changed})
+        self._chains = turn.tx.batches.chains([one.id for reading, one in results.items() if reading in changed])
         self._made: dict[int, Decision] = {}  # by the reading's id, as the next ones by the job's
         self._approved: dict[int, Billing] = {}
         self._again: dict[int, str] = {}
@@ -201,6 +199,19 @@ class _Waiting:
         tx.office.send_again(self._again)
         for cycle in sorted({cycles[job] for job in self._again if self._chains[job].exchanges}):
             bring_up_to_date(tx, cycle)
+
+
+def shown_before(tx: Tx, results: Iterable[Result]) -> dict[str, dict[str, list[Read]]]:
+    """Return by cycle what the meters of some results have shown, but for what was read in that cycle."""
+    return {cycle: tx.places.history(meters, but_not=cycle) for cycle, meters in _by_cycle(results).items()}
+
+
+def _by_cycle(results: Iterable[Result]) -> dict[str, list[str]]:
+    """Return the numbers of the meters of some results."""
+    meters: dict[str, list[str]] = {}
+    for one in results:
+        meters.setdefault(one.job.cycle, []).append(one.job.meter.number)
+    return meters
 
 
 def record_decision(turn: Turn, ask: Ask[Any], result: Result, what: str, value: int | None) -> None:

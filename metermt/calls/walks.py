@@ -26,11 +26,9 @@ def assign_route(turn: Turn, ask: Ask[Assigning]) -> None:
     Raises `RouteError` if no meter is on such a route, `UserError` if there is no such user.
     """
     asked = ask.request
-    there = {place.route for place in turn.tx.places.active()}
+    there = turn.tx.places.routes()
     if asked.route not in there:
-        raise RouteError(
-            f"There is no route {asked.route!r} with an active meter; there are {', '.join(sorted(there))}"
-        )
+        raise RouteError(f"There is no route {asked.route!r} with an active meter; there are {', '.join(there)}")
     _check_users(turn.tx, asked.usernames)
     turn.tx.walks.assign([Assignment(asked.route, username, asked.reverse) for username in asked.usernames])
     turn.tx.walks.stop_all()

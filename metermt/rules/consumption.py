@@ -1,10 +1,12 @@
 """What was used between two readings of a place, over rollovers and exchanges. Pure functions over values."""
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import date, datetime
 from decimal import Decimal
 from typing import NamedTuple, cast
+
+from msgspec.structs import replace
 
 from metermt.decisions import Result
 from metermt.errors import CannotEstimate, DecisionError

@@ -96,7 +96,7 @@ def _use_of(
     """Return the units a day up to a day, how they were found, and that in words. Raises `CannotEstimate`."""
     _check_enough(periods, on)
     middle = on.toordinal() - days / 2
-    again = [period.use for period in periods if alike(period, middle) >= _SAME_SEASON]
+    again = [period.use for period in periods if alike(middle - period.middle, period.days) >= _SAME_SEASON]
     still = list(takewhile(lambda period: not period.use, reversed(periods)))
     habit = habit_of(periods, middle, days, experience, season=season)
     if habit is None or (not any(again) and still and (again or _is_long(still))):

@@ -3,6 +3,8 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from math import exp, inf, log, pi, sqrt
+from operator import mul
+from typing import NamedTuple
 
 from msgspec import Struct
 
@@ -61,39 +63,36 @@ class Habit(Struct, frozen=True, array_like=True):
     idle: float = 0.0
 
 
-@dataclass(frozen=True, slots=True)
-class Weighed:
-    """A period's natural logarithm of units a day as in the season that is asked about, what it weighs, and the
-    variance that is usual for so many units.
+class Weighed(NamedTuple):
+    """Of each of some periods the natural logarithm of units a day as in the season that is asked about, what it
+    weighs, and the variance that is usual for so many units.
     """
 
-    rate: float
-    weight: float
-    variance: float
+    rates: list[float]
+    weights: list[float]
+    variances: list[float]
 
 
-def alike(period: Period, middle: float) -> float:
-    """Return how much a period lies in the season of a time with the given middle, and in an earlier year: from 0 to 1.
+def alike(age: float, days: int) -> float:
+    """Return how much a period lies in the season that is asked about, and in an earlier year: from 0 to 1.
 
-    It is exp(-(days apart in the year / 20)² / 2); 0 for periods of this year, and for those of more than 200 days.
+    `age` is how many days its middle lies before that of the time that is asked about, `days` how long it was. It is
+    exp(-(days apart in the year / 20)² / 2); 0 for periods of this year, and for those of more than 200 days.
     """
-    age = middle - period.middle
-    if age <= YEAR / 2 or period.days > _SEASON_PERIOD:
+    if age <= YEAR / 2 or days > _SEASON_PERIOD:
         return 0.0
     apart = abs((age + YEAR / 2) % YEAR - YEAR / 2)
     return exp(-0.5 * (apart / _SEASON) ** 2)
 
 
-def _weighed(
-    periods: Sequence[Period], middle: float, days: float, experience: Experience, season: Season
-) -> list[Weighed]:
+def _weighed(periods: Sequence[Period], middle: float, days: float, experience: Experience, season: Season) -> Weighed:
     """Weigh those periods in which something was used, for a time of so many days with the given middle.
 
     What the town does from their season to this one is added. A period fades with its age, and one of the same season
     in an earlier year counts once more: exp(-age / fades) + same_season * exp(-age / 500 days) * alike * 91 / days.
     Of short periods there are many that it stands against, hence the last factor.
     """
-    found = []
+    found = Weighed([], [], [])
     now = season.over(middle, days)
     for period in reversed(periods):
         at = period.middle
@@ -102,11 +101,12 @@ def _weighed(
             break
         if not period.use:
             continue
-        again = experience.same_season * exp(-age / _SEASON_FADES) * alike(period, middle) * _QUARTER / period.days
-        weight = exp(-age / experience.fades) + again
-        variance = experience.spread**2 + experience.small / (period.use + 0.5)
-        rate = log(period.use / period.days) + now - season.over(at, period.days)
-        found.append(Weighed(rate, weight, variance))
+        weight = exp(-age / experience.fades)
+        if same := alike(age, period.days):
+            weight += experience.same_season * exp(-age / _SEASON_FADES) * same * _QUARTER / period.days
+        found.weights.append(weight)
+        found.variances.append(experience.spread**2 + experience.small / (period.use + 0.5))
+        found.rates.append(log(period.use / period.days) + now - season.over(at, period.days))
     return found
 
 
@@ -128,19 +128,19 @@ def habit_of(
     """
     idle = _idle(periods, middle)
     used = _weighed(periods, middle, days, experience, season)
-    if not used:
+    if not used.rates:
         return elsewhere and Habit(elsewhere.rate + season.over(middle, days), elsewhere.spread, idle)
     usual = experience.spread**2
-    weights = [one.weight * usual / one.variance for one in used]
-    rate, known = _mean(used, weights)
+    weights = [weight * usual / variance for weight, variance in zip(used.weights, used.variances, strict=True)]
+    rate, known = _mean(used.rates, weights)
     for _ in range(_STEPS):
         trusted = [
-            weight / (1 + (one.rate - rate) ** 2 / one.variance / _CLIP**2)
-            for weight, one in zip(weights, used, strict=True)
+            weight / (1 + (one - rate) ** 2 / variance / _CLIP**2)
+            for one, weight, variance in zip(used.rates, weights, used.variances, strict=True)
         ]
-        rate, known = _mean(used, trusted)
-    off = sum(one.weight * min((one.rate - rate) ** 2 / one.variance, _CLIP**2) for one in used)
-    own = (_DOUBT + off) / (_DOUBT + sum(one.weight for one in used))
+        rate, known = _mean(used.rates, trusted)
+    off = sum(weight * min((one - rate) ** 2 / variance, _CLIP**2) for one, weight, variance in zip(*used, strict=True))
+    own = (_DOUBT + off) / (_DOUBT + sum(used.weights))
     variance = own * (usual * (1 + 1 / max(known, _FEWEST)) + experience.small / (exp(rate) * days + 0.3))
     return Habit(rate, sqrt(variance) * TO_SCALE, idle)
 
@@ -173,18 +173,19 @@ def _between(below: float, above: float) -> float:
     return upper - lower
 
 
-def _mean(used: Sequence[Weighed], weights: Sequence[float]) -> tuple[float, float]:
+def _mean(rates: Sequence[float], weights: Sequence[float]) -> tuple[float, float]:
     total = sum(weights) or 1e-12  # all weights of a history that is ages old are 0
-    return sum(one.rate * weight for one, weight in zip(used, weights, strict=True)) / total, total
+    return sum(map(mul, rates, weights)) / total, total
 
 
 def _idle(periods: Sequence[Period], middle: float) -> float:
     """Return the chance of no use: the share of periods without any, the last ones first."""
     idle, total = _IDLE_USUAL * _IDLE_WEIGHT, _IDLE_WEIGHT
     for period in reversed(periods):
-        if middle - period.middle > _LASTS:
+        age = middle - period.middle
+        if age > _LASTS:
             break
-        weight = exp(-max(middle - period.middle, 0.0) / _IDLE_FADES)
+        weight = exp(-max(age, 0.0) / _IDLE_FADES)
         total += weight
         if not period.use:
             idle += weight

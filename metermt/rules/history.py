@@ -1,10 +1,13 @@
 """What a meter has used in the past: from its readings to periods of use. Pure functions over readings."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import date, timedelta
 from decimal import Decimal
 from statistics import median
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from metermt.model import ONE, highest
 
@@ -13,8 +16,7 @@ MISSING = 3.5
 four since the last reading, with two it is three, give or take some days."""
 
 
-@dataclass(frozen=True, slots=True)
-class Read:
+class Read(Struct, frozen=True):
     """What the register showed on a day.
 
     `exchanged` says that it is the first one of a new device, `estimated` that nobody has read it. `worth` is how many
@@ -28,8 +30,7 @@ class Read:
     worth: Decimal = ONE
 
 
-@dataclass(frozen=True, slots=True)
-class Period:
+class Period(Struct, frozen=True):
     """What was used between two readings of one device: `use` units in `days` days, up to the day `ended`."""
 
     ended: date

@@ -32,7 +32,10 @@ class Season:
 
     def over(self, middle: float, days: float) -> float:
         """Return its mean over a time of so many days, whose middle is given in days (`date.toordinal`)."""
-        return sum(self.months[month] * part for month, part in _parts(middle, days))
+        months, mean = self.months, 0.0
+        for month, part in _parts(middle, days):  # a loop, as it is asked for each period of each meter
+            mean += months[month] * part
+        return mean
 
 
 def season_of(histories: Iterable[History], opened: date) -> Season:

@@ -41,6 +41,7 @@ class Cycle(NamedTuple):
     readings: _MeterDict[Reading]  # those that count
     history: list[tuple[str, Reading]]  # all, in order of arrival, each with the number of its meter
     free: Ordered[tuple[str, str, int, str]]  # `Job.place` of those that are not done and leased to nobody
+    seasons: str = ""
 
 
 class Facts:

@@ -38,6 +38,14 @@ class Jobs(ABC):
         """Return the first day of each cycle, and the day by which it is to be read, as far as they are known."""
 
     @abstractmethod
+    def seasons(self) -> dict[str, str]:
+        """Return how the town moves through the year, as it was known for each cycle, as far as that was kept."""
+
+    @abstractmethod
+    def set_seasons(self, cycle: str, seasons: str) -> None:
+        """Say how the town moves through the year for a cycle that there is, as `metermt.calls.towns` writes it."""
+
+    @abstractmethod
     def close_cycle(self, cycle: str) -> int:
         """Close a cycle: its open jobs are missed, and leased to nobody. Return how many these are."""
 

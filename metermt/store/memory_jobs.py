@@ -40,6 +40,13 @@ class MemoryJobs(Jobs):
     def days(self) -> dict[str, tuple[date | None, date | None]]:
         return {name: cycle.days for name, cycle in sorted(self._facts.cycles.items())}
 
+    def seasons(self) -> dict[str, str]:
+        return {name: cycle.seasons for name, cycle in sorted(self._facts.cycles.items()) if cycle.seasons}
+
+    def set_seasons(self, cycle: str, seasons: str) -> None:
+        there = self._facts.cycles[cycle]
+        self._facts.undo.put(self._facts.cycles, cycle, there._replace(seasons=seasons))
+
     def close_cycle(self, cycle: str) -> int:
         facts = self._facts
         there = facts.cycles.get(cycle)

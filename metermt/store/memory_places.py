@@ -28,6 +28,9 @@ class MemoryPlaces(Places):
         places = [place for place in self._facts.places.values() if place.meter.active]
         return sorted(places, key=lambda place: (place.route, place.sequence, place.meter.number))
 
+    def routes(self) -> list[str]:
+        return sorted({place.route for place in self._facts.places.values() if place.meter.active})
+
     def add_history(self, reads: Iterable[tuple[str, Read]]) -> None:
         for meter, read in reads:
             self._facts.undo.put(self._facts.shown, (meter, read.on, read.exchanged), read)

@@ -25,6 +25,10 @@ class Places(ABC):
         """Return the places of all active meters, by route, sequence and meter."""
 
     @abstractmethod
+    def routes(self) -> list[str]:
+        """Return the routes that active meters are on, sorted; the empty name stands for none."""
+
+    @abstractmethod
     def add_history(self, reads: Iterable[tuple[str, Read]]) -> None:
         """Add what meters of these numbers have shown, each of which there is; of the same day it replaces the old."""
 

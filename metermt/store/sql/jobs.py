@@ -136,6 +136,12 @@ class SqlJobs(Steps, Jobs):
         rows = self._sql.rows("SELECT cycle, first_day, due FROM cycles ORDER BY cycle")
         return {cycle: (_day(first_day), _day(due)) for cycle, first_day, due in rows}
 
+    def seasons(self) -> dict[str, str]:
+        return dict(self._sql.rows("SELECT cycle, seasons FROM cycles WHERE seasons <> '' ORDER BY cycle"))
+
+    def set_seasons(self, cycle: str, seasons: str) -> None:
+        self._sql.update("cycles", ("seasons",), ("cycle",), [(seasons, cycle)])
+
     def close_cycle(self, cycle: str) -> int:
         sql = self._sql
         [(missed,)] = sql.rows("SELECT count(*) FROM jobs WHERE cycle = ? AND state IN ('open', 'skipped')", cycle)

@@ -18,6 +18,7 @@ _COLUMNS = (*METER, "route", "sequence")
 _PLACES = f"SELECT {', '.join(_COLUMNS)} FROM places"
 _FIND = f"{_PLACES} WHERE meter {{among}}"
 _ACTIVE = f"{_PLACES} WHERE active = 1 ORDER BY route, sequence, meter"
+_ROUTES = "SELECT DISTINCT route FROM places WHERE active = 1 ORDER BY route"
 _REPLACE = "ON CONFLICT (meter) DO UPDATE SET " + ", ".join(f"{name} = excluded.{name}" for name in _COLUMNS[1:])
 _IDS = "SELECT meter, id FROM places WHERE meter {among}"
 _OF_THAT_DAY = (
@@ -67,6 +68,9 @@ class SqlPlaces(Steps, Places):
 
     def active(self) -> list[Place]:
         return [_place_of(*row) for row in self._sql.rows(_ACTIVE)]
+
+    def routes(self) -> list[str]:
+        return [route for (route,) in self._sql.rows(_ROUTES)]
 
     def add_history(self, reads: Iterable[tuple[str, Read]]) -> None:
         shown = list(reads)

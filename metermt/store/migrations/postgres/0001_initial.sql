@@ -70,7 +70,8 @@ CREATE TABLE cycles (
     cycle     TEXT COLLATE "C" PRIMARY KEY,
     closed    INTEGER NOT NULL DEFAULT 0,
     first_day TEXT,
-    due       TEXT                          -- the day by which it is to be read
+    due       TEXT,                         -- the day by which it is to be read
+    seasons   TEXT NOT NULL DEFAULT ''      -- how the town moved through the year, as far as was known then: JSON
 );
 
 CREATE TABLE tallies (
