@@ -57,7 +57,7 @@ class RoundPresenter(Presenter):
     def take(self, stop: Stop) -> None:
         """Read this meter now, if nobody else does or has."""
         if stop.is_anothers(self._username):
-            self._blame("sought", f"{stop.job.meter.number} is {stop.note(self._username)}: choose another one")
+            self._blame("sought", stop.refusal(self._username))
             return
         self.come_back()
         if not self._is_here(stop.job) and self._leaves_nothing():
