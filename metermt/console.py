@@ -309,6 +309,6 @@ def _show_place(job: Job) -> None:
         print(f"Route {job.route}, stop {job.sequence}" + (f": {job.meter.address}" if job.meter.address else ""))
     elif job.meter.address:
         print(job.meter.address)
-    for text in (job.meter.instructions, job.note):
+    for text in (job.meter.instructions, job.note, job.expected):
         if text:
             print(printable(text))
