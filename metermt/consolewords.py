@@ -9,7 +9,7 @@ from metermt.errors import UnknownMeter
 from metermt.fieldnotes import likely_kind
 from metermt.model import Job
 from metermt.offering import WAITING
-from metermt.printable import local_time, printable
+from metermt.printable import device_time, printable
 from metermt.progress import RouteCounts
 from metermt.rules.answers import quoted
 from metermt.stops import NOTHING_BEFORE, NOTHING_READ, Found, OwnReading, Stop
@@ -112,7 +112,7 @@ class Words:
             return None
         own = self._own[further]
         what = quoted(printable(own.reason)) if own.value is None else str(own.value)
-        say(f"{own.job.meter.number}: you sent {what}, read {local_time(own.when)}. Type it anew, or Enter twice:")
+        say(f"{own.job.meter.number}: you sent {what}, read {device_time(own.when)}. Type it anew, or Enter twice:")
         return Elsewhere(own.job, aside=True)
 
     def _note(self, rest: str, job: Job | None) -> None:

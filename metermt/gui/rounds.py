@@ -14,7 +14,7 @@ from metermt.gui.stage import nothing
 from metermt.gui.state import ANYWHERE, NOTHING, Dialog, Screen
 from metermt.gui.typed import Typed
 from metermt.model import Job
-from metermt.printable import local_time
+from metermt.printable import device_time
 from metermt.rules.answers import in_short, quoted
 from metermt.stops import NOTHING_BEFORE, NOTHING_READ, Found, OwnReading, Stop
 
@@ -91,7 +91,7 @@ class RoundPresenter(Presenter):
         if further < len(own):
             last = own[further]
             said = quoted(last.reason) if last.value is None else str(last.value)
-            self._step_aside(last.job, f"You sent {said}, read {local_time(last.when)}: type it anew")
+            self._step_aside(last.job, f"You sent {said}, read {device_time(last.when)}: type it anew")
         else:
             self.come_back()
             self._show(faults={ANYWHERE: NOTHING_BEFORE if further else NOTHING_READ})
