@@ -248,7 +248,11 @@ class _Dialogue:
         Words that are said instead are done; one that leads elsewhere is told.
         """
         while True:
-            value, reason = self._ask_for_reading(job)
+            try:
+                value, reason = self._ask_for_reading(job)
+            except InvalidReason as error:
+                say(str(error))
+                continue
             if value is None and not reason:
                 return None
             if (word := reason or str(value)).startswith(SLASH):

@@ -166,13 +166,20 @@ def reason(*typed, texts=("Refused entry", "No access", "Failed to find meter"))
         (("",), ""),
         (("?", "2"), "No access"),
         (("/reasons", "no"), "No access"),
-        (("?", "?", "9", "REF"), "Refused entry"),
+        (("?", "?", "REF"), "Refused entry"),
         (("?", "Dog bites"), "Dog bites"),
         (("?", ""), ""),
     ],
 )
 def test_a_reason_is_chosen_once_they_were_listed(typed, taken):
     assert reason(*typed) == taken
+
+
+def test_a_reading_that_is_typed_as_a_reason_leads_back_to_the_reading(said, database_path):
+    seen = said("", "5983", "5983", "5983")
+    assert "Reason for meter H1: 5983\n   1  No access\n" in seen
+    assert "Reason for meter H1: 5983\nThere is no reason “5983”: use 1 to 13\nReading for meter H1: 5983\nAcc" in seen
+    assert kept(database_path) == [("carol", "H1", 5983, True)]
 
 
 def test_reasons_that_begin_alike_are_named(capsys):
