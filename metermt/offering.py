@@ -9,7 +9,7 @@ from msgspec.structs import replace
 from metermt.client import MeterClient
 from metermt.errors import ConfirmReading, ConnectionFailed, InternalError, OutboxError, StoreError
 from metermt.model import Answer
-from metermt.printable import device_time
+from metermt.printable import local_time
 from metermt.rules.answers import as_typed, in_short
 from metermt.sending import new_key
 from metermt.terminal import Terminal, say
@@ -88,7 +88,7 @@ def described(answer: Answer) -> str:
 def typed_at(answer: Answer) -> str:
     """Return when it was typed, in the local time of this device."""
     with suppress(ValueError):
-        return device_time(datetime.fromisoformat(str(answer.when)))
+        return local_time(datetime.fromisoformat(str(answer.when)))
     return str(answer.when)
 
 
