@@ -90,6 +90,7 @@ class _Dialogue:
         self._client = client
         self._terminal = terminal
         self._unsent: Answer | None = None  # what was typed last, until the server has answered
+        self._doubted: Answer | None = None  # an odd value, until another one was typed for its meter
         self._reasons = Reasons(lambda: self._wait_for(client.list_reasons))
         self._words = Words(client, terminal, self._reasons, self._change_reader)
 
@@ -117,17 +118,20 @@ class _Dialogue:
     def _next_place(self, job: Job, *, aside: bool) -> Elsewhere | None:
         """Take an answer to a job, or a word; return where to go on, None when the reader gives neither and leaves.
 
-        Whoever gives no answer to one `aside` goes back to the job that was handed out.
+        Whoever gives no answer to one `aside` goes back to the job that was handed out. Whoever goes elsewhere from a
+        value that was asked about is asked what is to become of it.
         """
         said = self._ask_for_answer(job)
         if isinstance(said, Answer):
             following = self._submitted(job, said)
             return Elsewhere(following, aside=aside and following is job)
-        self._tell_of_unsent()
-        self._unsent = None
-        if said is None and aside:
-            return Elsewhere(self._wait_for(self._client.get_job))
-        return said
+        if said is None and not aside:
+            self._tell_of_unsent()
+            return None
+        if self._doubted:
+            decide(self._client, self._terminal, [self._doubted])
+            self._doubted = None
+        return said or Elsewhere(self._wait_for(self._client.get_job))
 
     def _after_the_last(self) -> Elsewhere | None:
         """Return where a word leads when there is no job, None for nowhere: who has said none is not asked."""
@@ -164,7 +168,7 @@ class _Dialogue:
     def _change_reader(self) -> Job | None:
         """Hand the device to the next reader; return their first job."""
         self._tell_of_unsent()
-        self._unsent = None
+        self._unsent = self._doubted = None
         with suppress(Error):  # a session that cannot be ended expires by itself
             self._wait_for(self._client.logout)
         print("Logged out: the next reader can log in")
@@ -177,6 +181,8 @@ class _Dialogue:
         try:
             accepted = self._sent(answer)
         except ConfirmReading as error:
+            self._forget_doubted()
+            self._unsent, self._doubted = None, answer
             say(look_again(answer, error))
             return job
         except (InvalidReading, InvalidReason) as error:  # it is asked for again
@@ -185,13 +191,20 @@ class _Dialogue:
         except SubmissionError as error:
             go_on = isinstance(error, MeterLeased | AlreadyRead | UnknownMeter)
             self._refused(error, job)
+            self._forget_doubted()
             decide(self._client, self._terminal, [answer])
             return self._wait_for(self._client.get_job) if go_on else job
-        self._unsent = None
+        self._unsent = self._doubted = None
         if accepted is None:
             return self._first_job()
         print(f"Accepted: you have read {accepted.status.count} out of {accepted.status.total} readings")
         return accepted.job
+
+    def _forget_doubted(self) -> None:
+        """Throw away a value that was asked about, once another one was typed in its place."""
+        if self._doubted:
+            self._client.outbox.discard(self._doubted)
+            self._doubted = None
 
     def _refused(self, error: SubmissionError, job: Job) -> Job:
         self._unsent = None
@@ -222,8 +235,8 @@ class _Dialogue:
                     raise
 
     def _tell_of_unsent(self) -> None:
-        if self._unsent:
-            tell_of_unsent(self._client, self._unsent)
+        if answer := self._unsent or self._doubted:
+            tell_of_unsent(self._client, answer)
 
     def _wait_for(self, call: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> R:
         with self._terminal.waiting(WAITING):
@@ -235,7 +248,11 @@ class _Dialogue:
         Words that are said instead are done; one that leads elsewhere is told.
         """
         while True:
-            value, reason = self._ask_for_reading(job)
+            try:
+                value, reason = self._ask_for_reading(job)
+            except InvalidReason as error:
+                say(str(error))
+                continue
             if value is None and not reason:
                 return None
             if (word := reason or str(value)).startswith(SLASH):
@@ -296,6 +313,6 @@ def _show_place(job: Job) -> None:
         print(f"Route {job.route}, stop {job.sequence}" + (f": {job.meter.address}" if job.meter.address else ""))
     elif job.meter.address:
         print(job.meter.address)
-    for text in (job.meter.instructions, job.note):
+    for text in (job.meter.instructions, job.note, job.expected):
         if text:
             print(printable(text))

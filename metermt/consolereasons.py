@@ -33,7 +33,10 @@ class Reasons:
         print("Type a number, first letters, or a reason of your own")
 
     def ask(self, ask: Callable[[], str]) -> str:
-        """Return the reason that is typed, empty for none. `ask` asks for it."""
+        """Return the reason that is typed, empty for none. `ask` asks for it.
+
+        Raises `InvalidReason` for a number that none of them has: it may be the reading.
+        """
         while True:
             typed = ask()
             if typed in _LISTING or (typed.isdecimal() and not self._listed):
@@ -42,6 +45,8 @@ class Reasons:
             try:
                 reason = meant(typed, self._listed)
             except InvalidReason as error:
+                if typed.isdecimal():
+                    raise
                 print(error)
                 continue
             if reason in self._listed:

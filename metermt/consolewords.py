@@ -9,7 +9,7 @@ from metermt.errors import UnknownMeter
 from metermt.fieldnotes import likely_kind
 from metermt.model import Job
 from metermt.offering import WAITING
-from metermt.printable import local_time, printable
+from metermt.printable import device_time, printable
 from metermt.progress import RouteCounts
 from metermt.rules.answers import quoted
 from metermt.stops import NOTHING_BEFORE, NOTHING_READ, Found, OwnReading, Stop
@@ -54,7 +54,7 @@ class Words:
             "/where": _Word(self._where, "", "how far this route is"),
             "/list": _Word(self._list, "", "what is left on your route"),
             "/find": _Word(self._find, "TEXT", "find meters by a part of the number or the address"),
-            "/read": _Word(self._read, "NUMBER", "read another meter now; a part of its number will do"),
+            "/read": _Word(self._read, "TEXT", "read another meter now; TEXT as with /find"),
             "/undo": _Word(self._undo, "", "correct your last reading; again for the one before"),
             "/note": _Word(self._note, "TEXT", "leave a note here for the next reader and the office"),
             "/found": _Word(self._report, "NUMBER WHERE", "tell the office of a meter that is on no list"),
@@ -90,19 +90,18 @@ class Words:
         self._show(Found(ahead[:_LISTED], more=len(ahead) > _LISTED))
 
     def _find(self, rest: str, _job: Job | None) -> None:
-        found = self._wait_for(self._client.find_meters, rest)
-        self._show(found)
-        if not found.stops:
-            print(f"No meter that is to be read has {quoted(printable(rest))} in its number or address")
+        self._show(self._found(rest))
 
     def _read(self, rest: str, _job: Job | None) -> Elsewhere | None:
-        found = self._wait_for(self._client.find_meters, rest)
-        named = [stop for stop in found.stops if stop.job.meter.number == rest.upper()] or found.stops
+        found = self._found(rest)
+        exactly = [stop for stop in found.stops if stop.job.meter.number == rest.upper()]
+        named = Found(exactly) if exactly else found
+        stop = named.stops[0] if len(named.stops) == 1 else self._ask_which(named)
         username = self._client.username
-        if len(named) == 1 and not named[0].is_anothers(username):
-            return Elsewhere(named[0].job, aside=named[0].held_by != username)
-        self._find(rest, _job)
-        return None
+        if stop and stop.is_anothers(username):
+            print(stop.refusal(username))
+            return None
+        return Elsewhere(stop.job, aside=stop.held_by != username) if stop else None
 
     def _undo(self, _rest: str, job: Job | None) -> Elsewhere | None:
         further = next((place for place, own in enumerate(self._own, 1) if own.job == job), 0)
@@ -113,7 +112,7 @@ class Words:
             return None
         own = self._own[further]
         what = quoted(printable(own.reason)) if own.value is None else str(own.value)
-        say(f"{own.job.meter.number}: you sent {what}, read {local_time(own.when)}. Type it anew, or Enter twice:")
+        say(f"{own.job.meter.number}: you sent {what}, read {device_time(own.when)}. Type it anew, or Enter twice:")
         return Elsewhere(own.job, aside=True)
 
     def _note(self, rest: str, job: Job | None) -> None:
@@ -140,9 +139,29 @@ class Words:
         for name, word in self._known.items():
             print(f"  {name} {word.takes}".ljust(23) + word.means)
 
-    def _show(self, found: Found) -> None:
-        for stop in found.stops:
-            print(f"  {stop_in_words(stop, self._client.username)}")
+    def _found(self, text: str) -> Found:
+        """Return the meters that are meant by a text; tell if there are none."""
+        found = self._wait_for(self._client.find_meters, text)
+        if not found.stops:
+            print(f"No meter that is to be read has {quoted(printable(text))} in its number or address")
+        return found
+
+    def _ask_which(self, found: Found) -> Stop | None:
+        """Return which of several meters is meant, None for none of them; a file of answers is not asked."""
+        self._show(found, numbered=True)
+        last = len(found.stops)
+        while last and self._terminal.is_person:
+            typed = self._terminal.ask(f"Which one, 1 to {last}? Enter for none: ")
+            if not typed:
+                break
+            if typed.isdecimal() and 1 <= int(typed) <= last:
+                return found.stops[int(typed) - 1]
+            print(f"{quoted(printable(typed))} is none of them")
+        return None
+
+    def _show(self, found: Found, *, numbered: bool = False) -> None:
+        for number, stop in enumerate(found.stops, 1):
+            print(f"{number:>4}" if numbered else "", stop_in_words(stop, self._client.username), sep="  ")
         if found.more:
             print("  and more")
 

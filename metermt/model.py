@@ -108,7 +108,8 @@ class Job(Struct, frozen=True):
     """One meter to be read in one cycle, as it was imported.
 
     `sequence` is the place in the walk of the `route`, from 0. `previous` is the register at `previous_date`, None when
-    not known. `note` is what a reader has left last about the place, empty for nothing. Raises `RouteError`.
+    not known. `note` is what a reader has left last about the place, empty for nothing. `expected` says what the meter
+    showed last and what is usual now; it is empty unless the server shows that to readers. Raises `RouteError`.
     """
 
     meter: Meter
@@ -118,6 +119,7 @@ class Job(Struct, frozen=True):
     previous: int | None = None
     previous_date: date | None = None
     note: str = ""
+    expected: str = ""
 
     def __post_init__(self) -> None:
         check_cycle(self.cycle)

@@ -36,6 +36,8 @@ def offer(client: MeterClient, terminal: Terminal) -> None:
     _list(answers)
     if terminal.confirm(f"Send {'it' if is_one else 'them'} now?", default=True):
         send(client, terminal, answers)
+    else:
+        decide(client, terminal, answers)
 
 
 def send(client: MeterClient, terminal: Terminal, answers: Sequence[Answer]) -> None:
@@ -57,9 +59,9 @@ def send(client: MeterClient, terminal: Terminal, answers: Sequence[Answer]) -> 
     decide(client, terminal, refused)
 
 
-def decide(client: MeterClient, terminal: Terminal, refused: Sequence[Answer]) -> None:
-    """Ask whether to throw away what was refused. If not it stays, and is offered again."""
-    kept = [answer for answer in refused if client.outbox.keeps(answer)]
+def decide(client: MeterClient, terminal: Terminal, answers: Sequence[Answer]) -> None:
+    """Ask whether to throw away what was refused, or left behind. If not it stays, and is offered again."""
+    kept = [answer for answer in answers if client.outbox.keeps(answer)]
     if not kept:
         return
     which = f"your reading {described(kept[0])}" if len(kept) == 1 else f"these {len(kept)} readings"

@@ -16,6 +16,8 @@ class Policy:
     """How long a job stays with the reader it was handed to."""
     day_ends: time = time(0)
     """When a reader's day ends, by the time zone of this machine: until then they have the jobs of routes of theirs."""
+    shows_expected: bool = False
+    """Whether readers see what a meter showed last, and what is usual by now, before they type."""
     login_failures: int = 10
     """Wrong passwords for one name from one address within `login_window` before both must wait."""
     login_window: timedelta = timedelta(minutes=15)

@@ -28,6 +28,11 @@ def local_time(moment: datetime) -> str:
     return moment.astimezone().isoformat(" ", timespec="minutes")
 
 
+def device_time(moment: datetime) -> str:
+    """Return a moment to the minute, in the time of this device, for who stands before it."""
+    return f"{moment.astimezone():%Y-%m-%d %H:%M}"
+
+
 def counted(number: int, thing: str) -> str:
     """Return how many there are of a thing, whose plural ends with s: `1 meter`, `2 meters`."""
     return f"{number} {thing}" if number == 1 else f"{number} {thing}s"

@@ -26,6 +26,10 @@ class Stop:
         """Tell whether somebody else than this reader has read it, or holds it."""
         return any(name not in (None, username) for name in (self.read_by, self.held_by))
 
+    def refusal(self, username: str) -> str:
+        """Return what to tell a reader who wants to read what is another's."""
+        return f"{self.job.meter.number} is {self.note(username)}: choose another one"
+
     def note(self, username: str) -> str:
         """Return how it stands in words for this reader, empty when it is to be read and nobody has it."""
         if self.read_by:

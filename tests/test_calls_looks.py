@@ -7,11 +7,13 @@ from conftest import CYCLE, dump, make_place
 from readers import WHEN, Reader, as_office, open_with_past, readings_in
 from servers import listening
 
-from metermt.calls import limits, opening, places, readings
+from metermt.calls import finding, limits, opening, places, readings, rounds
+from metermt.calls.desk import Desk
 from metermt.calls.places import Past, Shown
 from metermt.client import MeterClient
 from metermt.errors import ConfirmReading, InvalidKey, InvalidReading, InvalidTime
 from metermt.model import Answer, Status
+from metermt.policy import Policy
 from metermt.quality import Flag, Quality
 
 ODD, GOOD = 87_712, 2_144
@@ -42,6 +44,15 @@ VERIFIED = (ODD, Quality.VERIFIED, (Flag.HIGH,), True)
 def test_a_good_reading_is_taken_at_once(judging, reader):
     reader.submit("M00001", GOOD)
     assert kept(judging) == [(GOOD, Quality.ACTUAL, (), True)]
+
+
+def test_what_is_expected_is_shown_only_where_that_is_wanted(judging, clock):
+    assert Reader(judging).ask(rounds.next_job).expected == ""
+    adam = Reader(Desk(judging.store, Policy(shows_expected=True), clock=clock), "adam")
+    shown = "Last reading 3132 on 2026-10-26; 3132 to 3150 is usual by now"
+    assert adam.ask(rounds.next_job).expected == shown
+    (stop,) = adam.ask(finding.find_meters, finding.Sought("M00002")).stops
+    assert stop.job.expected == shown
 
 
 def test_the_same_odd_value_again_is_verified(judging, reader):

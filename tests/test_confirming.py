@@ -92,6 +92,26 @@ def test_an_odd_reading_that_is_not_typed_again_is_kept_and_offered(town_console
         assert kept(store) == [VERIFIED]
 
 
+def test_an_odd_reading_that_is_left_for_another_meter_may_be_thrown_away_then_or_at_the_next_login(
+    town_console, database_path
+):
+    terminal = town_console()
+    for answer in ("", "y"):
+        number = terminal.meter()
+        terminal.answer("", str(ODD + 1), "Reading for meter", str(ODD), "Reading for meter", "/skip")
+        terminal.answer(f"Skipped {number}.\r\nThrow away your reading {ODD} for meter {number}? [y/N]: ", answer)
+    terminal.meter()
+    terminal.close()
+
+    terminal = town_console()
+    terminal.wait_for(f"A reading that you typed here is not confirmed:\r\n  {ODD} for meter G5248, ")
+    terminal.answer("Send it now? [Y/n]: ", "n", "Throw away your reading 87712 for meter G5248? [y/N]: ", "y")
+    terminal.meter()
+    terminal.close()
+    town_console().meter()
+    assert answers_of(database_path) == []
+
+
 def test_the_window_empties_the_field_and_asks_for_it_once_more(reading, manager):
     submit(reading, str(ODD))
     assert (reading.state.faults, reading.state.typed.reading, reading.state.focus) == (
@@ -107,6 +127,27 @@ def test_the_window_empties_the_field_and_asks_for_it_once_more(reading, manager
     submit(reading, str(GOOD))
     assert reading.state.screen is Screen.DONE
     assert kept(manager.desk.store) == [VERIFIED, ("G5249", GOOD, "A", ())]
+
+
+def test_an_odd_reading_that_is_left_in_the_window_may_be_thrown_away_then_or_at_the_next_login(
+    reading, open_presenter
+):
+    submit(reading, str(ODD + 1))
+    submit(reading, str(ODD))
+    reading.skip()
+    assert reading.state.question.text == f"{ODD} for G5248 was not taken.\nKeep it, to be asked again at a login?"
+    reading.choose(0)
+    assert (reading.state.job.meter.number, reading.state.notice) == ("G5249", "Skipped G5248")
+    submit(reading, str(ODD))
+    reading.skip()
+    reading.choose(1)
+    assert [answer.meter for answer in reading._connected.outbox.unconfirmed()] == ["G5248"]
+
+    log_in(again := open_presenter())
+    assert again.state.question.text == f"Your reading of G5248, {ODD}, was kept here and is not confirmed."
+    again.choose(2)
+    log_in(again := open_presenter())
+    assert again.state.question is None
 
 
 def test_what_was_asked_of_one_reader_is_kept_for_them_when_another_logs_in(reading):

@@ -59,7 +59,8 @@ def test_a_reading_that_the_server_has_no_room_for_is_kept_and_accepted_later(
     again = open_console(server)
     again.log_in()
     again.wait_for("A reading that you typed here is not confirmed:\r\n  5983 for meter G1, cycle 2026-11, typed 20")
-    again.answer("Send it now? [Y/n]: ", "n")
+    again.answer("Send it now? [Y/n]: ", "n", "Throw away your reading 5983 for meter G1? [y/N]: ", "")
+    again.wait_for("It is kept on this device")
     again.meter()
     again.press(CTRL_C)
     assert again.end() == 0

@@ -1,6 +1,7 @@
 """Words that begin with a slash, at the prompts of the console."""
 
 import io
+import re
 import sys
 
 import pytest
@@ -20,14 +21,19 @@ VALE = make_job("V17", route="Vale", sequence=5, address="8 Vale Lane")
 
 
 @pytest.fixture
-def said(serve, database_path, demo_accounts, monkeypatch):
-    """Answer each question of a console in turn, at a server with two routes; return what it has said after the login.
+def server(serve, database_path, demo_accounts):
+    """A server with two routes."""
+    with SqliteStore(database_path) as store:
+        fill(store, demo_accounts, [*HILL, VALE])
+    return serve(database_path)
+
+
+@pytest.fixture
+def said(server, monkeypatch):
+    """Answer each question of a console in turn; return what it has said after the login.
 
     Carol is logged in at the first question.
     """
-    with SqliteStore(database_path) as store:
-        fill(store, demo_accounts, [*HILL, VALE])
-    server = serve(database_path)
 
     def say(*answers, before=()):
         lines = "".join(f"{line}\n" for line in (*before, "carol", "carol", *answers))
@@ -74,7 +80,7 @@ def test_a_meter_is_found_and_read_out_of_turn(said, database_path):
     line = "  Vale 5: V17, 8 Vale Lane"
     assert f"/find 17\n{line}\nReading for meter H1: /find  vale LANE\n{line}\n" in seen
     assert "/find 99\nNo meter that is to be read has “99” in its number or address\n" in seen
-    assert "/read road\n  Hill 1: H1, 1 Hill Road, yours now\n  Hill 2: H2, 2 Hill Road\n" in seen
+    assert "/read road\n   1  Hill 1: H1, 1 Hill Road, yours now\n   2  Hill 2: H2, 2 Hill Road\n" in seen
     assert "Reading for meter V17: \nReason for meter V17: \nRoute Hill, stop 1: 1 Hill Road\n" in seen
     assert seen.count("Route Vale, stop 5: 8 Vale Lane\nReading for meter V17: ") == 2
     assert f"{line}, read by you\n" in seen
@@ -83,12 +89,24 @@ def test_a_meter_is_found_and_read_out_of_turn(said, database_path):
 
 def test_a_meter_that_another_reader_has_is_not_read_but_shown(said):
     seen = said("/logout", "adam", "adam", "4", "/logout", "eric", "eric", "/read v17", "/read h1")
-    assert "/read h1\n  Hill 1: H1, 1 Hill Road, read by adam\nReading for meter V17: " in seen
+    assert "/read h1\nH1 is read by adam: choose another one\nReading for meter V17: " in seen
+
+
+def test_of_several_meters_that_are_meant_one_is_chosen(server, open_console):
+    terminal = open_console(server)
+    terminal.log_in()
+    terminal.answer("Reading for meter H1: ", "/read road")
+    terminal.wait_for("   1  Hill 1: H1, 1 Hill Road, yours now\r\n   2  Hill 2: H2, 2 Hill Road\r\n   3  Hill 3: H3")
+    terminal.answer("Which one, 1 to 3? Enter for none: ", "4")
+    terminal.wait_for("“4” is none of them")
+    terminal.answer("Which one, 1 to 3? Enter for none: ", "")
+    terminal.answer("Reading for meter H1: ", "/read road", "Which one", "2")
+    assert terminal.meter() == "H2"
 
 
 def test_the_last_reading_is_corrected_and_the_one_before_it(said, database_path):
     seen = said("11", "", "Dog", "/undo", "/undo", "111", "/undo", "", "", "/undo", "/undo", "/undo")
-    assert "Reading for meter H3: /undo\nH2: you sent “Dog”, read " in seen
+    assert re.search(r"/undo\nH2: you sent “Dog”, read \d{4}-\d\d-\d\d \d\d:\d\d\. Type it anew", seen)
     assert (
         "Type it anew, or Enter twice:\nRoute Hill, stop 2: 2 Hill Road\nReading for meter H2: /undo\nH1: you sent 11"
         in seen
@@ -148,13 +166,20 @@ def reason(*typed, texts=("Refused entry", "No access", "Failed to find meter"))
         (("",), ""),
         (("?", "2"), "No access"),
         (("/reasons", "no"), "No access"),
-        (("?", "?", "9", "REF"), "Refused entry"),
+        (("?", "?", "REF"), "Refused entry"),
         (("?", "Dog bites"), "Dog bites"),
         (("?", ""), ""),
     ],
 )
 def test_a_reason_is_chosen_once_they_were_listed(typed, taken):
     assert reason(*typed) == taken
+
+
+def test_a_reading_that_is_typed_as_a_reason_leads_back_to_the_reading(said, database_path):
+    seen = said("", "5983", "5983", "5983")
+    assert "Reason for meter H1: 5983\n   1  No access\n" in seen
+    assert "Reason for meter H1: 5983\nThere is no reason “5983”: use 1 to 13\nReading for meter H1: 5983\nAcc" in seen
+    assert kept(database_path) == [("carol", "H1", 5983, True)]
 
 
 def test_reasons_that_begin_alike_are_named(capsys):

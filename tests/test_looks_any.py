@@ -87,13 +87,19 @@ def test_what_is_taken_is_kept_once_and_nothing_else_is(kind, examples, request,
                 # One transaction for each run of answers of one reader: a bulk.
                 for reader, bulk in itertools.groupby(answers, key=lambda pair: pair[0]):
                     said = [answer for _, answer in bulk]
-                    told = desk.ask(readings.submit_readings, readings.Answers(said), reader)
+                    outcomes = desk.ask(readings.submit_readings, readings.Answers(said), reader)
                     wanted = [expected.of(reader, answer) for answer in said]
-                    assert [error and type(error) for error in told] == wanted
-            found = [(one.answer.meter, one.username, one.answer.value, one.quality) for one in readings_in(store)]
-            assert sorted(found, key=repr) == sorted(expected.kept, key=repr)
+                    assert [error and type(error) for error in outcomes] == wanted
+            found = [(told(one), one.counts) for one in readings_in(store)]
+            assert sorted((one for one, _ in found), key=repr) == sorted(expected.kept, key=repr)
+            latest = {meter: (meter, *rest) for meter, *rest in expected.kept}
+            assert sorted((one for one, counts in found if counts), key=repr) == sorted(latest.values(), key=repr)
 
     run()
+
+
+def told(reading):
+    return reading.answer.meter, reading.username, reading.answer.value, reading.quality
 
 
 def made(numbers, said):

@@ -19,7 +19,7 @@ from window_fixtures import display, open_window, opening_for, screens  # noqa: 
 
 from metermt.cli.office import office
 from metermt.client import connect
-from metermt.errors import ConfirmReading
+from metermt.errors import ConfirmReading, InvalidReading
 from metermt.gui.state import Screen
 from metermt.store.sqlite.store import SqliteStore
 
@@ -75,7 +75,9 @@ class Plan:
         self._answers = {}
         self.typed = Counter()  # kinds of answers
         self.all_there = Barrier(4)  # each with a meter before them
-        self._kinds = dict(zip(sorted(truth), itertools.cycle(["right"] * 5 + ["high", "negative", "missing"])))
+        self._kinds = dict(
+            zip(sorted(truth), itertools.cycle(["right"] * 5 + ["high", "negative", "missing", "wrong"]))
+        )
 
     def kind(self, meter):
         return self._kinds[meter]
@@ -95,6 +97,8 @@ class Plan:
             yield min(10 * true + 7_000, 99_999)
         elif kind == "negative":
             yield max(true - 5_000, 0)
+        elif kind == "wrong":
+            yield 100_000 + true  # a digit more than there are dials
         while True:
             yield true
 
@@ -143,7 +147,7 @@ def by_plain_rpyc(port, plan):
                     session, meter, None, -1 if value is None else value, NOBODY if value is None else ""
                 )
             except Exception as error:  # of a class that RPyC makes up
-                if not type(error).__name__.endswith("ConfirmReading"):
+                if not type(error).__name__.endswith(("ConfirmReading", "InvalidReading")):
                     raise
     finally:
         connection.close()
@@ -161,7 +165,7 @@ def by_program(port, plan):
             first = first or (client.leave_note(number, "The key is at the bakery") or number)
             try:
                 client.submit_reading(number, value, "" if value is not None else NOBODY, cycle=job.cycle)
-            except ConfirmReading:
+            except (ConfirmReading, InvalidReading):
                 continue
         own = next(own for own in client.my_readings() if own.value is not None and own.value > 0)
         for value in (own.value + 1, own.value):
@@ -208,7 +212,7 @@ def test_a_crew_with_four_kinds_of_clients_works_a_cycle(town, serve, open_windo
     superseded = [one for one in found if not one.counts]
     assert {one.answer.meter for one in superseded} <= {corrected}
     assert {one.username for one in found} == {"adam", "carol", "eric", "gwenda"}
-    assert all(plan.typed[kind] for kind in ("right", "high", "negative", "missing"))
+    assert all(plan.typed[kind] for kind in ("right", "high", "negative", "missing", "wrong"))
     with office(town) as opened:
         (note,) = opened.list_notes()
         assert (note.username, note.text) == ("eric", "The key is at the bakery")

@@ -231,6 +231,12 @@ def test_the_previous_reading_of_the_neighbour_is_known_again(beside):
     assert doubt(10_631, DUE, beside, 5) > 10 * doubt(10_631, DUE, LIMITS, 5)
 
 
+@pytest.mark.parametrize("fits", [range(10_600, 10_602), range(10_604, 10_608), [10_631], range(10_635, 10_639)])
+def test_only_what_a_neighbour_shows_or_showed_is_taken_for_its_reading(beside, fits):
+    for value in range(fits[0] - 1, fits[-1] + 2):
+        assert (Flag.NEIGHBOUR in judge(value, DUE, beside, 5).flags) is (value in fits)
+
+
 def test_a_value_that_fits_its_own_meter_passes_whatever_the_neighbour_has(beside):
     assert judge(LAST + 12, DUE, beside, 5) == GOOD
     stop = limits_for(read_monthly(*[12] * 12, start=10_467))

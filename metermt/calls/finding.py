@@ -10,6 +10,8 @@ from metermt.errors import CallError
 from metermt.model import Answer, Job, Role, Walk
 from metermt.progress import RouteCounts
 from metermt.rules.cycles import check_there_is
+from metermt.rules.looks import with_expected
+from metermt.rules.times import day_of
 from metermt.stops import Found, OwnReading, Stop
 from metermt.store.gathered import KnownJob
 
@@ -105,8 +107,11 @@ def _checked(most: int) -> int:
 
 def _as_they_stand(turn: Turn, found: Sequence[KnownJob]) -> list[Stop]:
     standings = {one.job: one for one in turn.tx.jobs.standings({known.job.meter.number for known in found})}
+    seen = [(known.job, stand) for known in found if (stand := standings.get(known.id))]
+    if turn.policy.shows_expected:
+        today = day_of(turn.moment)
+        seen = [(with_expected(job, stand, today), stand) for job, stand in seen]
     return [
-        Stop(known.job, stand.state, stand.read_by, stand.leased_to if stand.leased_until > turn.now else None)
-        for known in found
-        if (stand := standings.get(known.id))
+        Stop(job, stand.state, stand.read_by, stand.leased_to if stand.leased_until > turn.now else None)
+        for job, stand in seen
     ]

@@ -9,8 +9,9 @@ from metermt.calls.table import MAX_ITEMS, Ask, Turn, Weight, call, call_of_many
 from metermt.errors import AlreadyRead, CallError, Error
 from metermt.model import Answer, Job, Lease, Role, Walk
 from metermt.rules.handout import Wish, shared_out
+from metermt.rules.looks import with_expected
 from metermt.rules.standings import check_fits, job_meant
-from metermt.rules.times import end_of_day
+from metermt.rules.times import day_of, end_of_day
 from metermt.rules.walks import next_walk
 from metermt.store.gathered import KnownJob, Offer
 
@@ -90,13 +91,20 @@ def handed_out(turn: Turn, wishes: Sequence[Wish], offer: Offer) -> tuple[list[l
     jobs: list[list[Job]] = []
     for wish, share in zip(wishes, shares, strict=True):
         until = _until(turn, wish)
-        jobs.append([known.job for known in share])
+        jobs.append(_with_expected(turn, share) if turn.policy.shows_expected else [known.job for known in share])
         for known in share:
             leases.append(Lease(known.id, wish.username, wish.session, until))
     if _log.isEnabledFor(logging.DEBUG):
         for wish, given in zip(wishes, jobs, strict=True):
             _log.debug("handed out to %s: %s", wish.username, ", ".join(job.meter.number for job in given) or "nothing")
     return jobs, leases
+
+
+def _with_expected(turn: Turn, share: Sequence[KnownJob]) -> list[Job]:
+    """Return jobs as readers see them who are shown what is usual."""
+    standings = {one.job: one for one in turn.tx.jobs.standings({known.job.meter.number for known in share})}
+    today = day_of(turn.moment)
+    return [with_expected(known.job, standings[known.id], today) for known in share]
 
 
 def _moved_on(turn: Turn, wishes: Sequence[Wish], shares: list[list[KnownJob]], offer: Offer) -> list[Wish]:

@@ -108,6 +108,11 @@ from metermt.transport.tls import ServerTls
     help="When a reader's day ends: until then they keep the meters of routes that were given to them.",
 )
 @click.option(
+    "--show-expected",
+    is_flag=True,
+    help="Show readers what a meter showed last, and what is usual by now, before they type.",
+)
+@click.option(
     "--session-hours",
     type=click.FloatRange(0, min_open=True),
     default=12.0,
@@ -136,6 +141,7 @@ def serve(
     idle_minutes: float,
     lease_minutes: float,
     day_ends: datetime,
+    show_expected: bool,
     session_hours: float,
     log: Log,
 ) -> None:
@@ -174,6 +180,7 @@ def serve(
             session_idle=timedelta(hours=session_hours),
             lease=timedelta(minutes=lease_minutes),
             day_ends=day_ends.time(),
+            shows_expected=show_expected,
         ),
     )
     if plaintext and not tls:

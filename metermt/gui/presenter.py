@@ -171,7 +171,8 @@ class Presenter(Stage):
         offered = [answer for answer in found.kept if answer.key not in self._put_off]
         if offered:
             self._put_off |= {str(answer.key) for answer in offered}
-            self._put_question(questions.send_now(offered), partial(self._send_kept, offered), nothing)
+            send, discard = partial(self._send_kept, offered), partial(self._discard, offered)
+            self._put_question(questions.send_now(offered), send, nothing, discard)
 
     def _accepted(self, answer: Answer, found: Next) -> None:
         self._sending = None
@@ -198,6 +199,7 @@ class Presenter(Stage):
             case MeterLeased() | AlreadyRead() | UnknownMeter() if refused:
                 self._decide_on({refused: error}, then=partial(self.fetch, {METER: str(error)}))
             case ConfirmReading() if refused:
+                self._discard([self._doubted] if self._doubted else [])  # another value was typed in its place
                 self._doubted = refused
                 self._show(typed=replace(self.state.typed, reading=""))
                 self._blame("reading", look_again(refused, error))

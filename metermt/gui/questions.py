@@ -24,7 +24,8 @@ class Asking(Enum):
     """The kinds of questions: the heading, the answers, Enter's first, and the number of Escape's."""
 
     WHICH = "Which is it?", (Choice("Back"), Choice("Send reading", 5), Choice("Send reason", 6))
-    SEND = "Send now?", (Choice("Send"), Choice("Not now")), 1
+    SEND = "Send now?", (Choice("Send"), Choice("Not now"), Choice("Throw away")), 1
+    LEFT = "Keep it?", (Choice("Keep"), Choice("Throw away"))
     REFUSED = "Refused", (Choice("Keep"), Choice("Throw away"))
     ODD = "Is it right?", (Choice("Keep"), Choice("Send again"), Choice("Throw away"))
     LOG_OUT = "Log out?", (Choice("Stay"), Choice("Log out", 2))
@@ -60,6 +61,11 @@ def send_now(answers: Sequence[Answer]) -> Question:
             Asking.SEND, f"Your reading of {answer.meter}, {in_short(answer)}, was kept here and is not confirmed."
         )
     return Question(Asking.SEND, _listed("These readings of yours were kept here and are not confirmed:", answers))
+
+
+def left_behind(answer: Answer) -> Question:
+    """Ask whether to throw away a value that was asked about, and that its reader goes on from."""
+    return Question(Asking.LEFT, f"{_named(answer)} was not taken.\nKeep it, to be asked again at a login?")
 
 
 def it_was_refused(refused: Mapping[Answer, Error]) -> Question:

@@ -1,6 +1,6 @@
 """What a reader does on a route besides reading the meter that is next. It does not depend on Tk."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from functools import partial
@@ -14,7 +14,7 @@ from metermt.gui.stage import nothing
 from metermt.gui.state import ANYWHERE, NOTHING, Dialog, Screen
 from metermt.gui.typed import Typed
 from metermt.model import Job
-from metermt.printable import local_time
+from metermt.printable import device_time
 from metermt.rules.answers import in_short, quoted
 from metermt.stops import NOTHING_BEFORE, NOTHING_READ, Found, OwnReading, Stop
 
@@ -28,19 +28,17 @@ class RoundPresenter(Presenter):
     def skip(self) -> None:
         """Leave this meter for later, or as it is if it is read aside."""
         job = self.state.job
-        if job is None or not self._is_free or not self._leaves_nothing():
+        if job is None or not self._is_free:
             return
-        if self.state.aside:
-            self.fetch()
-        else:
-            done = partial(self._skipped, job)
-            self._run("Skipping…", partial(_skip, self._connected, job), done, self._failed, self.skip)
+        skip, done = partial(_skip, self._connected, job), partial(self._skipped, job)
+        run = partial(self._run, "Skipping…", skip, done, self._failed, self.skip)
+        self._go_on_to(self.fetch if self.state.aside else run)
 
     def correct(self) -> None:
         """Let the reader type their last reading anew; again the one before it."""
-        if self._is_free and self._leaves_nothing():
-            call = self._connected.my_readings
-            self._run("Asking for your last readings…", call, self._go_back, self._failed, self.correct)
+        if self._is_free:
+            call, asking = self._connected.my_readings, "Asking for your last readings…"
+            self._go_on_to(partial(self._run, asking, call, self._go_back, self._failed, self.correct))
 
     def look(self) -> None:
         """Show what is left, and let the reader look for a meter."""
@@ -57,11 +55,11 @@ class RoundPresenter(Presenter):
     def take(self, stop: Stop) -> None:
         """Read this meter now, if nobody else does or has."""
         if stop.is_anothers(self._username):
-            self._blame("sought", f"{stop.job.meter.number} is {stop.note(self._username)}: choose another one")
+            self._blame("sought", stop.refusal(self._username))
             return
         self.come_back()
-        if not self._is_here(stop.job) and self._leaves_nothing():
-            self._step_aside(stop.job, f"You have chosen {stop.job.meter.number}")
+        if not self._is_here(stop.job):
+            self._go_on_to(partial(self._step_aside, stop.job, f"You have chosen {stop.job.meter.number}"))
 
     def come_back(self) -> None:
         """Go back from what stands in front."""
@@ -93,7 +91,7 @@ class RoundPresenter(Presenter):
         if further < len(own):
             last = own[further]
             said = quoted(last.reason) if last.value is None else str(last.value)
-            self._step_aside(last.job, f"You sent {said}, read {local_time(last.when)}: type it anew")
+            self._step_aside(last.job, f"You sent {said}, read {device_time(last.when)}: type it anew")
         else:
             self.come_back()
             self._show(faults={ANYWHERE: NOTHING_BEFORE if further else NOTHING_READ})
@@ -123,19 +121,28 @@ class RoundPresenter(Presenter):
         """Somebody has logged in, and nothing is under way."""
         return self.state.screen is not Screen.WELCOME and not self.state.is_locked and not self.state.front
 
-    def _leaves_nothing(self) -> bool:
-        """Tell whether the reader can go to another meter: what stands in the fields would be lost.
+    def _go_on_to(self, following: Callable[[], None]) -> None:
+        """Go to another meter, unless something stands in the fields: it would be lost.
 
-        What was sent and is not confirmed is kept, to be offered at the next login.
+        What was sent and is not confirmed is kept, to be offered at the next login. A value that was asked about, and
+        is left behind on purpose, may be thrown away.
         """
         if self.state.screen is Screen.READING and self.state.typed.answer:
             self._blame("reading", "Submit this first, or empty the field")
-            return False
-        unconfirmed, self._sending, self._doubted = self._sending or self._doubted, None, None
+            return
+        unconfirmed, doubted, self._sending, self._doubted = self._sending, self._doubted, None, None
+        self._put_off |= {str(answer.key) for answer in (unconfirmed, doubted) if answer}
         if unconfirmed:
-            self._put_off.add(str(unconfirmed.key))
             self._show(notice=f"{in_short(unconfirmed)} for {unconfirmed.meter} is kept for your next login")
-        return True
+        if doubted and not unconfirmed and self._connected.outbox.keeps(doubted):
+
+            def throw_away() -> None:
+                self._discard([doubted])
+                following()
+
+            self._put_question(questions.left_behind(doubted), following, throw_away)
+        else:
+            following()
 
     def _step_aside(self, job: Job, why: str) -> None:
         self._empty_fields()

@@ -9,18 +9,18 @@ from collections.abc import Iterable
 from datetime import UTC, date, datetime, time
 from decimal import Decimal
 from functools import lru_cache
-from math import log
+from math import inf, log
 from typing import cast
 
 from msgspec import Struct
 from msgspec.structs import replace
 
 from metermt.errors import ConfirmReading
-from metermt.model import Answer, Standing
+from metermt.model import Answer, Job, Standing
 from metermt.quality import Cause, Flag, Judgement, Look, Quality
 from metermt.rules.checks import judge
 from metermt.rules.consumption import Exchange
-from metermt.rules.limits import SENSITIVITY, Limits
+from metermt.rules.limits import SENSITIVITY, Limits, usual_use
 from metermt.rules.times import check_time, day_of
 from metermt.wire import from_text, to_text
 
@@ -80,6 +80,25 @@ def judged_at(standing: Standing, answer: Answer, now: datetime) -> Judgement:
     on = day_of(when)
     found = judge(answer.value, on, by.limits, standing.dials, active=by.active, sensitivity=by.sensitivity)
     return dataclasses.replace(found, flags=(*found.flags, Flag.EXCHANGED)) if by.reported else found
+
+
+def with_expected(job: Job, standing: Standing, on: date) -> Job:
+    """Return a job that says what its meter showed last, and what is usual on a day, as far as that is known."""
+    return replace(job, expected=_expected(standing, on))
+
+
+def _expected(standing: Standing, on: date) -> str:
+    by = cast(JobLimits, from_text(JobLimits, standing.limits)) if standing.limits else _NO_LIMITS
+    last = by.limits.previous
+    if last is None:
+        return ""
+    words = f"Last reading {last} on {by.limits.previous_on}"
+    usual = usual_use(by.limits, on, sensitivity=by.sensitivity) if by.active else None
+    if usual is None:
+        return words
+    size = inf if standing.dials is None else 10**standing.dials
+    least, most = (int((last + use) % size) for use in usual)
+    return f"{words}; {least} to {most} is usual by now"
 
 
 def exchanged(limits: str | None, exchange: Exchange, multiplier: Decimal, *, reported: bool) -> str:

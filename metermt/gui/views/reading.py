@@ -88,7 +88,7 @@ class ReadingView(ttk.Frame):
         kind = f"{KINDS[job.meter.kind]} meter" if job.meter.kind else ""
         route = f"Route {job.route}, stop {job.sequence}" if job.route else ""
         self._route.draw(" · ".join(filter(None, (route, kind))))
-        self._instructions.draw("\n".join(filter(None, (job.meter.instructions, job.note))))
+        self._instructions.draw("\n".join(filter(None, (job.meter.instructions, job.note, job.expected))))
 
     def _key_pressed(self, event: "tk.Event[tk.Misc]") -> None:
         if self._is_locked and event.char.isprintable() and event.char:
