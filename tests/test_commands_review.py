@@ -33,14 +33,24 @@ def town(database_path, demo_accounts, hasher):
 def test_what_waits_is_listed_the_gravest_first(invoke, town):
     finished = invoke("review", "list")
     heading, *lines = finished.stdout.splitlines()
-    assert heading == ("meter  cycle    route  value  expected  previous  odd   cause    past         reader  read")
+    columns = "meter  odd   value  expected  previous  cause    route  past         reader  read                  cycle"
+    assert heading == columns
     assert [line.split()[0] for line in lines] == ["M0", "M3", "M1"]
-    assert lines[0].startswith(f"M0     {CYCLE}  North   1444      11")
-    assert "high  misread  ███████████  carol" in lines[0]
+    assert lines[0].startswith("M0     high   1444      11")
+    assert "misread  North  ███████████  carol" in lines[0]
+    assert lines[0].endswith(f"  {CYCLE}")
     assert finished.stderr == "3 results to decide of.\n"
     by_route = invoke("review", "list", "--by", "route").stdout.splitlines()
     assert [line.split()[0] for line in by_route[1:]] == ["M0", "M1", "M3"]
     assert invoke("review", "list", "--flag", "dog", "--route", "South").stderr == "0 results to decide of.\n"
+
+
+def test_what_is_known_of_one_result_is_shown(invoke, town):
+    shown = invoke("review", "show", "m1", "M0").stdout
+    assert shown.startswith("M1, ")
+    assert "  no reading: dog\n  by carol, " in shown
+    assert "\nM0, " in shown
+    assert_refused(invoke("review", "show", "M1", "M2"), UNDECIDABLE.replace("M1", "M2"))
 
 
 def test_a_flag_that_there_is_not_is_no_empty_selection(invoke, town):

@@ -21,7 +21,7 @@ def review_each(office: OfficeCalls, waiting: Sequence[Waiting]) -> None:
     decided = 0
     for place, one in enumerate(waiting, 1):
         click.echo(f"\n{place} of {len(waiting)}")
-        click.echo("\n".join(_described(one)))
+        click.echo("\n".join(described(one)))
         key = click.prompt(_ASK, type=click.Choice([*_KEYS, "s", "q"]), show_choices=False, prompt_suffix=": ")
         if key == "q":
             break
@@ -54,8 +54,8 @@ def _decide(office: OfficeCalls, one: Waiting, verdict: Verdict) -> bool:
     return refused is None
 
 
-def _described(one: Waiting) -> list[str]:
-    """Return what is known of a result, in lines."""
+def described(one: Waiting) -> list[str]:
+    """Return what is known of a result that waits, in lines."""
     job, said = one.job, str(one.value) if one.value is not None else "no reading"
     where = ", ".join(filter(None, (job.meter.address, job.route and f"{job.route} {job.sequence}", job.cycle)))
     odd = ", ".join([*one.flags, *([one.reason] if one.reason else [])])
