@@ -116,8 +116,25 @@ def test_whoever_has_enough_goes_on_another_time(invoke, town):
     assert refused.stdout.endswith("\n0 results decided, 3 left.\n")
 
 
+def test_a_value_of_the_office_that_may_be_a_slip_is_asked_about_first(invoke, town, monkeypatch):
+    odd = "9144 is high for M0 (a digit misread?), a use of 8012"
+    edit = ("review", "edit", "M0", "9144", "--why", "photograph")
+    refused = "say --yes if it is right all the same"
+    assert_refused(invoke(*edit), f"{odd}: {refused}")
+    correct = ("readings", "correct", "M2", "11", "--why", "photograph")
+    assert invoke(*correct).stderr.endswith(f": {refused}\n")
+    monkeypatch.setattr("metermt.cli.slips._is_asked", lambda: True)
+    finished = invoke(*edit, stdin="n\n")
+    assert finished.stderr == f"{odd}. Does it count all the same? [y/N]: n\nAborted!\n"
+    said = invoke("review", "each", stdin="e\n9144\nphotograph\nn\nq\n")
+    assert (said.stderr, said.stdout.endswith("\n0 results decided, 3 left.\n")) == (f"Not decided: {odd}\n", True)
+    assert invoke("review", "list").stderr == "3 results to decide of.\n"
+    assert invoke(*edit, stdin="y\n").returncode == 0
+    assert invoke(*correct, "--yes").returncode == 0
+
+
 def test_a_value_is_corrected_whether_it_waits_or_not(invoke, town):
-    assert_done(invoke("readings", "correct", "m2", "1145", "--why", "photograph"), f"1145 counts for M2 in {CYCLE}.\n")
+    assert_done(invoke("readings", "correct", "m2", "1146", "--why", "photograph"), f"1146 counts for M2 in {CYCLE}.\n")
     assert_refused(
         invoke("readings", "correct", "M2", "1145", "--why", " "), "Say why: it stays on record beside the value"
     )

@@ -1,6 +1,7 @@
 """`metermt readings`: what was read."""
 
 from datetime import datetime
+from functools import partial
 from pathlib import Path
 
 import click
@@ -8,6 +9,7 @@ import click
 from metermt.cli.common import MeterGroup, Register, database_option
 from metermt.cli.office import Opening, office, office_options
 from metermt.cli.outfile import check_free, in_words, written
+from metermt.cli.slips import put, yes_option
 from metermt.cli.spreadsheet import Spreadsheet
 from metermt.config import DatabasePlace
 from metermt.printable import counted
@@ -91,19 +93,24 @@ def export(
     metavar="YYYY-MM-DD",
     help="The day on which it was read.  [default: as before, or today]",
 )
+@yes_option
 @office_options
-def correct(meter: str, value: int, why: str, cycle: str | None, on: datetime | None, open_office: Opening) -> None:
+def correct(
+    meter: str, value: int, why: str, cycle: str | None, on: datetime | None, yes: bool, open_office: Opening
+) -> None:
     """Have VALUE count for METER, whatever was read, and whether its cycle is open or closed.
 
     What was read stays on record. If it was billed, the next export has a correction. A meter that nobody has read gets
-    its reading so, too, such as one that a customer has told by telephone.
+    its reading so, too, such as one that a customer has told by telephone. You are asked about a value that a reader
+    would be asked about.
 
     \b
     Example:
         metermt readings correct G72168 59830 --why "by the customer's photograph"
     """
     with open_office() as office:
-        done = office.correct_reading(meter.upper(), value, why, cycle, on.date() if on else None)
+        correction = partial(office.correct_reading, meter.upper(), value, why, cycle, on.date() if on else None)
+        done = put(lambda sure: correction(sure=sure), yes=yes)
     click.echo(f"{value} counts for {meter.upper()} in {done.cycle}.")
 
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime
-from functools import wraps
+from functools import partial, wraps
 from typing import Any
 
 import click
@@ -14,6 +14,7 @@ from metermt.cli.columns import print_columns
 from metermt.cli.common import MeterGroup, Register
 from metermt.cli.office import Opening, office_options
 from metermt.cli.reviewing import described, review_each
+from metermt.cli.slips import put, yes_option
 from metermt.cli.sparkline import sparkline, use_a_day
 from metermt.decisions import Verdict, Waiting
 from metermt.errors import DecisionError
@@ -245,9 +246,12 @@ def estimate_unread(
 @click.argument("value", type=Register())
 @click.option("--why", required=True, help="Stays on record beside the value.")
 @click.option("--cycle", help="Of this reading period, if the meter waits in several.")
+@yes_option
 @office_options
-def edit(meter: str, value: int, why: str, cycle: str | None, open_office: Opening) -> None:
+def edit(meter: str, value: int, why: str, cycle: str | None, yes: bool, open_office: Opening) -> None:
     """Have VALUE count for METER, which waits for a decision; what the reader has sent stays on record.
+
+    You are asked about a value that a reader would be asked about.
 
     \b
     Example:
@@ -256,9 +260,15 @@ def edit(meter: str, value: int, why: str, cycle: str | None, open_office: Openi
     with open_office() as office:
         waiting = [one for one in office.list_waiting() if cycle in (None, one.job.cycle)]
         (one,) = _named(waiting, [meter.upper()])
-        _check(office.decide([Said(one.reading, Verdict.EDIT, value, why)]))
+        put(partial(_edited, office, one, value, why), yes=yes)
     use = "" if one.job.previous is None else f": a use of {value - one.job.previous}"
     click.echo(f"{value} counts for {one.job.meter.number} in {one.job.cycle}{use}.")
+
+
+def _edited(office: OfficeCalls, one: Waiting, value: int, why: str, sure: bool) -> None:
+    (refused,) = office.decide([Said(one.reading, Verdict.EDIT, value, why, sure)])
+    if refused:
+        raise refused
 
 
 def _named(waiting: Iterable[Waiting], meters: Sequence[str]) -> list[Waiting]:

@@ -1,6 +1,7 @@
 """The dialogue in which results are decided of one by one."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import click
 
@@ -9,7 +10,7 @@ from metermt.calls.review import Said
 from metermt.cli.common import Register
 from metermt.cli.sparkline import sparkline, use_a_day
 from metermt.decisions import Verdict, Waiting
-from metermt.errors import Error
+from metermt.errors import ConfirmReading, Error
 from metermt.printable import counted, local_time, printable
 
 _KEYS = {"a": Verdict.APPROVE, "e": Verdict.EDIT, "t": Verdict.ESTIMATE, "r": Verdict.REREAD}
@@ -46,12 +47,21 @@ def _decide(office: OfficeCalls, one: Waiting, verdict: Verdict) -> bool:
             if outcome.made:
                 click.echo(f"{outcome.made.value} counts: {outcome.made.how}")
         else:
-            (refused,) = office.decide([Said(one.reading, verdict, value, why)])
+            refused = _decided(office, Said(one.reading, verdict, value, why, sure=False))
     except Error as error:
         refused = error
     if refused:
         click.echo(f"Not decided: {printable(str(refused))}", err=True)
     return refused is None
+
+
+def _decided(office: OfficeCalls, said: Said) -> Error | None:
+    """Decide; a value that may be a slip is asked about. Return why that was refused, None if it was not."""
+    (refused,) = office.decide([said])
+    if not isinstance(refused, ConfirmReading) or not click.confirm(f"{refused}. Does it count all the same?"):
+        return refused
+    (refused,) = office.decide([replace(said, sure=True)])
+    return refused
 
 
 def described(one: Waiting) -> list[str]:
