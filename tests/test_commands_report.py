@@ -67,6 +67,8 @@ def test_a_report_is_told_as_json_and_as_a_page_that_is_never_replaced(invoke, r
 
 def test_a_page_has_whatever_was_named_as_a_text_and_fetches_nothing(made):
     page = page_of(made)
+    assert "<th>reader</th>" in page.replace(' class="text"', "")
+    assert ">most a day</th>" in page
     assert "<script" not in page
     assert "alert('" not in page
     addresses = set(re.findall(r"https?://[^\"' ]+", page))
