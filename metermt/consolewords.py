@@ -4,10 +4,10 @@ from collections.abc import Callable
 from datetime import date
 from typing import NamedTuple, ParamSpec, TypeVar
 
-from metermt import exchanging
 from metermt.client import MeterClient
 from metermt.consolereasons import Reasons
 from metermt.errors import Error, InvalidReport, UnknownMeter
+from metermt.exchanging import TypedExchange, check_field, tell_exchange
 from metermt.fieldnotes import likely_kind
 from metermt.model import Job, Meter
 from metermt.offering import WAITING
@@ -51,7 +51,7 @@ class Words:
         self.were_used = False
         """Whether a word was said: whoever has said none keeps the dialogue as it was before there were any."""
         self._own: list[OwnReading] = []  # what /undo goes back through
-        self._exchange = ("", exchanging.Typed("", ""))  # a meter, and what was typed of its exchange and not sent
+        self._exchange = ("", TypedExchange("", ""))  # a meter, and what was typed of its exchange and not sent
         self._known = {
             "/skip": _Word(self._skip, "", "leave this meter for later; it comes again at the end"),
             "/where": _Word(self._where, "", "how far this route is"),
@@ -140,17 +140,17 @@ class Words:
         if not self._ask_of_exchange(old):
             return None
         try:
-            print(self._wait_for(exchanging.tell, self._client, old, self._exchange[1]))
+            print(self._wait_for(tell_exchange, self._client, old, self._exchange[1]))
         except Error:
             print("What you typed is kept: say /exchanged again, and Enter takes it")
             raise
-        self._exchange = ("", exchanging.Typed("", ""))
+        self._exchange = ("", TypedExchange("", ""))
         return Elsewhere(self._wait_for(self._client.get_job))
 
     def _ask_of_exchange(self, old: Meter) -> bool:
         """Ask for what is known of an exchange, and keep it; False if it is left. Enter takes what is in brackets."""
         if self._exchange[0] != old.number:
-            self._exchange = (old.number, exchanging.Typed("", "", "0", str(old.dials or ""), str(date.today())))
+            self._exchange = (old.number, TypedExchange("", "", "0", str(old.dials or ""), str(date.today())))
         for field, question in (
             ("new", "Number of the new meter"),
             ("final", f"Last value of {old.number}, Enter if nobody knows it"),
@@ -176,7 +176,7 @@ class Words:
             if field == "new" and not text:
                 return None
             try:
-                exchanging.check(field, text)
+                check_field(field, text)
             except InvalidReport as error:
                 say(str(error))
             else:

@@ -11,7 +11,7 @@ from metermt.names import is_meter_number
 from metermt.rules.answers import as_typed, shown
 
 
-class Typed(NamedTuple):
+class TypedExchange(NamedTuple):
     """What is typed of an exchange. Empty are a last value that nobody knows, and what is as it mostly is."""
 
     new: str
@@ -26,8 +26,8 @@ class Typed(NamedTuple):
     """The day: mostly today."""
 
 
-def check(field: str, text: str) -> None:
-    """Raise `InvalidReport` if a text cannot be what is typed in this field of `Typed`."""
+def check_field(field: str, text: str) -> None:
+    """Raise `InvalidReport` if a text cannot be what is typed in this field of `TypedExchange`."""
     if field == "new":
         if not is_meter_number(text.upper()):
             raise InvalidReport(f"Invalid number {shown(text)}: type it as it is on the new meter", field=field)
@@ -40,14 +40,14 @@ def check(field: str, text: str) -> None:
         raise InvalidReport(f"Invalid dials {text}: a register has 1 to {MAX_DIALS} digits", field=field)
 
 
-def tell(client: MeterClient, old: Meter, typed: Typed) -> str:
+def tell_exchange(client: MeterClient, old: Meter, typed: TypedExchange) -> str:
     """Tell the server of an exchange; return what to say to the reader.
 
     Without the last value of the old device nothing can be billed, so it is a note for the office then, which finds out
-    what it was. Raises `InvalidReport`, whose `details["field"]` is one of `Typed`, and what the calls raise.
+    what it was. Raises `InvalidReport`, whose `details["field"]` is one of `TypedExchange`, and what the calls raise.
     """
     for field, text in typed._asdict().items():
-        check(field, text)
+        check_field(field, text)
     new, on = typed.new.upper(), _day(typed.on)
     initial, dials = int(typed.initial or 0), int(typed.dials) if typed.dials else old.dials
     if not typed.final:

@@ -6,8 +6,8 @@ from functools import partial
 
 from msgspec import structs
 
-from metermt import exchanging
 from metermt.errors import AccountDisabled, Error, InvalidReport, SessionError, SubmissionError
+from metermt.exchanging import tell_exchange
 from metermt.gui.rounds import RoundPresenter
 from metermt.gui.state import ANYWHERE, Dialog
 from metermt.gui.typed import NO_EXCHANGE, Typed
@@ -76,7 +76,7 @@ class ReportPresenter(RoundPresenter):
     def tell_of_exchange(self) -> None:
         """Send what was typed of it."""
         if (job := self.state.job) and not self.state.doing:
-            call = partial(exchanging.tell, self._connected, job.meter, self.state.typed.exchange)
+            call = partial(tell_exchange, self._connected, job.meter, self.state.typed.exchange)
             self._run("Sending…", call, self._exchanged, self._exchange_failed, self.tell_of_exchange)
 
     # --- what came of them

@@ -3,8 +3,8 @@
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-from metermt import exchanging
 from metermt.errors import InvalidReport, UserError
+from metermt.exchanging import TypedExchange
 from metermt.fieldnotes import Reason, likely_kind
 from metermt.model import KINDS, User
 from metermt.rules.answers import as_typed, shown
@@ -73,10 +73,10 @@ class Typed:
         return number, code, _whole("dials", self.dials), _whole("reading", self.shows), self.where
 
     @property
-    def exchange(self) -> exchanging.Typed:
+    def exchange(self) -> TypedExchange:
         """What was typed of an exchange."""
         texts = (self.new, self.final, self.initial, self.new_dials, self.on)
-        return exchanging.Typed(*(text.strip() for text in texts))
+        return TypedExchange(*(text.strip() for text in texts))
 
     def contradicts_itself(self, reasons: Iterable[Reason]) -> bool:
         """Tell whether there is a reading, and a reason that begins as one which says that there is none.
