@@ -1,13 +1,15 @@
 """What a reader can say at a prompt of the console besides an answer: words that begin with a slash."""
 
 from collections.abc import Callable
+from datetime import date
 from typing import NamedTuple, ParamSpec, TypeVar
 
 from metermt.client import MeterClient
 from metermt.consolereasons import Reasons
-from metermt.errors import UnknownMeter
+from metermt.errors import Error, InvalidReport, UnknownMeter
+from metermt.exchanging import TypedExchange, check_field, tell_exchange
 from metermt.fieldnotes import likely_kind
-from metermt.model import Job
+from metermt.model import Job, Meter
 from metermt.offering import WAITING
 from metermt.printable import device_time, printable
 from metermt.progress import RouteCounts
@@ -49,6 +51,7 @@ class Words:
         self.were_used = False
         """Whether a word was said: whoever has said none keeps the dialogue as it was before there were any."""
         self._own: list[OwnReading] = []  # what /undo goes back through
+        self._exchange = ("", TypedExchange("", ""))  # a meter, and what was typed of its exchange and not sent
         self._known = {
             "/skip": _Word(self._skip, "", "leave this meter for later; it comes again at the end"),
             "/where": _Word(self._where, "", "how far this route is"),
@@ -58,6 +61,7 @@ class Words:
             "/undo": _Word(self._undo, "", "correct your last reading; again for the one before"),
             "/note": _Word(self._note, "TEXT", "leave a note here for the next reader and the office"),
             "/found": _Word(self._report, "NUMBER WHERE", "tell the office of a meter that is on no list"),
+            "/exchanged": _Word(self._exchanged, "", "another meter hangs here now: tell the office"),
             "/reasons": _Word(self._list_reasons, "", "the reasons why there may be no reading"),
             "/logout": _Word(self._log_out, "", "hand this device to the next reader"),
             "/help": _Word(self._help, "", "these words"),
@@ -128,6 +132,54 @@ class Words:
         number = number.upper()
         self._wait_for(self._client.report_found, number, likely_kind(number), None, None, where.strip())
         print(f"Reported {printable(number)} to the office")
+
+    def _exchanged(self, _rest: str, job: Job | None) -> Elsewhere | None:
+        job = _this(job)
+        old = job.meter
+        if not self._ask_of_exchange(old):
+            return None
+        try:
+            print(self._wait_for(tell_exchange, self._client, old, self._exchange[1]))
+        except Error:
+            print("What you typed is kept: say /exchanged again, and Enter takes it")
+            raise
+        self._exchange = ("", TypedExchange("", ""))
+        return Elsewhere(self._wait_for(self._client.get_job))
+
+    def _ask_of_exchange(self, old: Meter) -> bool:
+        """Ask for what is known of an exchange, and keep it; False if it is left. Enter takes what is in brackets."""
+        if self._exchange[0] != old.number:
+            self._exchange = (old.number, TypedExchange("", "", "0", str(old.dials or ""), str(date.today())))
+        for field, question in (
+            ("new", "Number of the new meter"),
+            ("final", f"Last value of {old.number}, Enter if nobody knows it"),
+            ("initial", "First value of the new one"),
+            ("dials", "Digits on its register"),
+            ("on", "Day of the exchange"),
+        ):
+            try:
+                text = self._ask_for_field(field, question, getattr(self._exchange[1], field))
+            except KeyboardInterrupt:
+                text = None
+                print()
+            if text is None:
+                print("Nothing was told")
+                return False
+            self._exchange = (old.number, self._exchange[1]._replace(**{field: text}))
+        return True
+
+    def _ask_for_field(self, field: str, question: str, kept: str) -> str | None:
+        """Return what is typed, or was before; None if there is no number of a new meter."""
+        while True:
+            text = self._terminal.ask(f"{question}{f' [{kept}]' if kept else ''}: ") or kept
+            if field == "new" and not text:
+                return None
+            try:
+                check_field(field, text)
+            except InvalidReport as error:
+                say(str(error))
+            else:
+                return text
 
     def _list_reasons(self, _rest: str, _job: Job | None) -> None:
         self._reasons.list()

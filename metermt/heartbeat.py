@@ -20,8 +20,8 @@ def heartbeat(desk: Desk, watch: Callable[[], None] = lambda: None) -> Iterator[
     """Say that the server of this desk is alive, every few seconds until the block ends, and goodbye then.
 
     As often `watch` is called, what the log has to tell of the last minute is told, and what was put on record gets its
-    place in the chain. What sessions hold that were
-    connected to it in an earlier life is left to their readers first. Raises `StoreError`.
+    place in the chain; so does what was put there last, at the end. What sessions hold that were connected to it in an
+    earlier life is left to their readers first. Raises `StoreError`.
     """
     ending = Event()
 
@@ -54,5 +54,6 @@ def heartbeat(desk: Desk, watch: Callable[[], None] = lambda: None) -> Iterator[
         desk.journal.tell_counts(at_once=True)
         try:
             desk.store.write(lambda tx: say_goodbye(desk.turn(tx)))
+            seal(desk.store, _PARTS)
         except StoreError as error:
             _log.warning("what readers hold here is left to them later, when others see that it ended: %s", error)

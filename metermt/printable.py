@@ -24,8 +24,8 @@ def printable(text: str, most: int = 1000) -> str:
 
 
 def local_time(moment: datetime) -> str:
-    """Return a moment to the minute, in the time of this machine, with how far that is from UTC."""
-    return moment.astimezone().isoformat(" ", timespec="minutes")
+    """Return a moment to the minute, in the time of this machine, with its zone: `2026-11-20 10:00 CET`."""
+    return f"{moment.astimezone():%Y-%m-%d %H:%M %Z}"
 
 
 def device_time(moment: datetime) -> str:
@@ -33,9 +33,9 @@ def device_time(moment: datetime) -> str:
     return f"{moment.astimezone():%Y-%m-%d %H:%M}"
 
 
-def counted(number: int, thing: str) -> str:
-    """Return how many there are of a thing, whose plural ends with s: `1 meter`, `2 meters`."""
-    return f"{number} {thing}" if number == 1 else f"{number} {thing}s"
+def counted(number: int, thing: str, things: str = "") -> str:
+    """Return how many there are of a thing: `1 meter`, `2 meters`. `things` are many of them, if not with an s."""
+    return f"{number} {thing if number == 1 else things or f'{thing}s'}"
 
 
 def _is_harmless(character: str) -> bool:

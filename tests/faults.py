@@ -19,6 +19,7 @@ from pathlib import Path
 import apsw
 from forked import Program, run_cases
 
+from metermt.calls import batches
 from metermt.calls.desk import Desk
 from metermt.calls.readings import submit_and_next
 from metermt.calls.rounds import JobsWanted, get_jobs
@@ -26,7 +27,7 @@ from metermt.calls.sessions import Login, login
 from metermt.calls.table import Ask, Caller
 from metermt.cli.serve import serve
 from metermt.manager import Manager
-from metermt.model import Answer
+from metermt.model import Answer, Role
 from metermt.store.sqlite import database
 from metermt.store.sqlite.store import SqliteStore
 from metermt.transport.stream import Stream
@@ -191,9 +192,19 @@ class Case:
             database._migrations = lambda: list(self.migrations)
             SqliteStore(Path(self.path)).close()
             return
+        if self.work == "export":
+            with SqliteStore(Path(self.path), create=False) as store:
+                _export(store)
+            return
         submit = {"submit": _submit_in_threads, "submit in turns": _submit_in_turns}[self.work]
         with SqliteStore(Path(self.path), create=False) as store, Diary.opened(self.diary) as diary:
             submit(store, diary, fuse if self.point == "after the reply" else lambda: None)
+
+
+def _export(store):
+    """Make a batch for billing in parts of two results."""
+    batches._A_PART = 2
+    Desk(store).ask(batches.make_batch, batches.Batching("csv", ""), caller=Caller(role=Role.ADMIN))
 
 
 def _submit_in_threads(store, diary, replied):

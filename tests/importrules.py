@@ -65,7 +65,7 @@ FLOORS = (
     (
         "floor 5",
         (
-            *("client", "clientoutbox", "outbox", "reaching", "lastknown", "sending"),
+            *("client", "clientoutbox", "outbox", "reaching", "lastknown", "sending", "exchanging"),
             *("serving", "heartbeat", "registry", "localserver", "certificates"),
         ),
     ),

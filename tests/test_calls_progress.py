@@ -71,6 +71,15 @@ def test_readers_are_told_with_their_pace_of_today_and_when_they_were_seen(town,
     assert {one.today for one in show(town).readers} == {0}
 
 
+def test_whoever_reads_was_seen_at_the_last_meter(town, clock):
+    carol = Reader(town)
+    carol.submit("M0", 5, when=NOW)
+    clock.move(minutes=5)
+    carol.submit("M1", 5, when=NOW + timedelta(minutes=5))
+    (seen,) = [one.last_seen for one in show(town).readers if one.username == "carol"]
+    assert seen == NOW + timedelta(minutes=5)
+
+
 def test_what_became_of_a_closed_cycle_is_told_too(town):
     carol = Reader(town)
     for meter in ("M0", "M1", "M2"):

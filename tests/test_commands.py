@@ -146,6 +146,7 @@ ARGUMENTS = {
     ("review", "estimate"): ("G1",),
     ("review", "estimate-unread"): (CYCLE, "G1"),
     ("review", "reread"): ("G1",),
+    ("review", "show"): ("G1",),
     ("readings", "correct"): ("G1", "5", "--why", "photograph"),
     ("export",): ("--to", "billing.csv"),
     ("batches", "show"): ("1",),

@@ -154,7 +154,7 @@ def test_readings_that_a_backup_lacks_are_told(invoke, read_meters, tmp_path):
     (kept,) = tmp_path.glob("metermt-before-restore-*.db")
     assert told[1:] == [
         f"What was there is {kept} now.",
-        "Only there: 2 readings that the backup lacks, accepted from 2026-11-19 08:30 to 2026-11-21 08:30 UTC;"
+        "Only there: 2 readings that the backup lacks, accepted from 2026-11-19 08:30 UTC to 2026-11-21 08:30 UTC;"
         f" see 'metermt readings export FILE --database {kept}'",
     ]
 

@@ -81,6 +81,6 @@ def test_when_there_is_nothing_new_no_batch_is_made(invoke, town):
 
 
 def test_a_use_below_zero_is_named(invoke, town):
-    assert invoke("readings", "correct", "M0", "1130", "--why", "typed wrongly").returncode == 0
+    assert invoke("readings", "correct", "M0", "1130", "--why", "typed wrongly", "--yes").returncode == 0
     said = invoke("export", "--to", "november.csv").stderr.splitlines()
     assert said[1] == "A use is below zero: M0 -2. After an estimate that may be right."

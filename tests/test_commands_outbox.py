@@ -49,10 +49,10 @@ def test_what_is_kept_is_listed(kept, invoke, tmp_path, in_india):
     listed = invoke("outbox", "list")
 
     assert listed.stdout == (
-        "METER  READING  REASON  CYCLE    TYPED                   READER  SERVER\n"
-        "G1     5983             2026-11  2026-11-20 10:00+05:30  carol   old.example.org:11003\n"
-        "G2              Dog     2026-11  2026-11-20 10:00+05:30  carol   old.example.org:11003\n"
-        "G2     17                        2026-11-20 10:00+05:30  adam    old.example.org:11003\n"
+        "METER  READING  REASON  CYCLE    TYPED                 READER  SERVER\n"
+        "G1     5983             2026-11  2026-11-20 10:00 IST  carol   old.example.org:11003\n"
+        "G2              Dog     2026-11  2026-11-20 10:00 IST  carol   old.example.org:11003\n"
+        "G2     17                        2026-11-20 10:00 IST  adam    old.example.org:11003\n"
     )
     assert listed.stderr == f"{tmp_path / 'metermt' / 'outbox' / 'half.json'} is damaged, or being written just now\n"
 
@@ -61,7 +61,7 @@ def test_it_is_thrown_away_when_it_is_named(kept, invoke, in_india):
     assert_refused(invoke("outbox", "remove", "G9"), "Nothing is kept for meter G9: see `metermt outbox list`")
     assert invoke("outbox", "remove").returncode == 2
     removed = invoke("outbox", "remove", "G2", "--user", "adam")
-    assert_done(removed, "Thrown away: G2 17 2026-11-20 10:00+05:30 adam old.example.org:11003\n")
+    assert_done(removed, "Thrown away: G2 17 2026-11-20 10:00 IST adam old.example.org:11003\n")
     assert len(kept.all()) == 2
     invoke("outbox", "remove", "--all")
     assert_done(invoke("outbox", "list"), "Nothing is kept on this device: all that was typed is accepted.\n")

@@ -205,12 +205,12 @@ def test_an_export_replaces_an_older_one_as_a_whole(metermt, read_meters, tmp_pa
 @pytest.mark.parametrize(
     ("target", "words"),
     [
-        ("nowhere/november.csv", "No such file or directory"),
-        ("letter.txt/november.csv", "Not a directory"),
-        ("folder", "Is a directory"),
-        (".", "Is a directory"),
-        ("/", "Is a directory"),
-        ("x" * 300, "File name too long"),
+        ("nowhere/november.csv", "There is no folder {here}/nowhere: make it, or choose another name"),
+        ("letter.txt/november.csv", "There is no folder {here}/letter.txt: make it, or choose another name"),
+        ("folder", "folder is a folder: name a file in it"),
+        (".", ". is a folder: name a file in it"),
+        ("/", "/ is a folder: name a file in it"),
+        ("x" * 300, f"Cannot write {'x' * 300}: File name too long"),
     ],
 )
 def test_a_target_that_cannot_be_written_is_one_clear_error_and_leaves_nothing(
@@ -220,7 +220,7 @@ def test_a_target_that_cannot_be_written_is_one_clear_error_and_leaves_nothing(
     (tmp_path / "letter.txt").write_text("Dear Sir or Madam,\n")
     before = {path.name for path in tmp_path.rglob("*")}
 
-    assert_refused(invoke("readings", "export", target), f"Cannot write {target}: {words}")
+    assert_refused(invoke("readings", "export", target), words.format(here=tmp_path))
 
     assert {path.name for path in tmp_path.rglob("*")} == before
     assert (tmp_path / "letter.txt").read_text() == "Dear Sir or Madam,\n"

@@ -54,17 +54,21 @@ def test_a_report_is_told_as_json_and_as_a_page_that_is_never_replaced(invoke, r
     assert json.loads(invoke("report", CYCLE, "--json").stdout)["shares"]["no_value"] == 1
     page = tmp_path / "november.html"
     finished = invoke("report", CYCLE, "--html", "november.html")
-    assert (finished.stdout, finished.stderr) == ("", f"The report of {CYCLE} is in november.html.\n")
+    assert (finished.stdout, finished.stderr) == ("", f"The report of {CYCLE} is written to november.html.\n")
     assert page.stat().st_mode & 0o777 == 0o600
     before = page.read_text(encoding="utf-8")
     refused = invoke("report", CYCLE, "--html", "november.html")
-    assert_refused(refused, "november.html is there already: choose another name")
+    assert_refused(refused, "november.html is there already: choose another name, or replace it with --force")
+    database = invoke("report", CYCLE, "--html", "metermt.db", "--force")
+    assert_refused(database, f"metermt.db belongs to the database {tmp_path / 'metermt.db'}: choose another name")
     assert page.read_text(encoding="utf-8") == before
     assert_refused(invoke("report", "2026-09"), "There is no cycle '2026-09': there are 2026-11, 2026-12")
 
 
 def test_a_page_has_whatever_was_named_as_a_text_and_fetches_nothing(made):
     page = page_of(made)
+    assert "<th>reader</th>" in page.replace(' class="text"', "")
+    assert ">most a day</th>" in page
     assert "<script" not in page
     assert "alert('" not in page
     addresses = set(re.findall(r"https?://[^\"' ]+", page))

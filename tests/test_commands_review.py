@@ -33,14 +33,24 @@ def town(database_path, demo_accounts, hasher):
 def test_what_waits_is_listed_the_gravest_first(invoke, town):
     finished = invoke("review", "list")
     heading, *lines = finished.stdout.splitlines()
-    assert heading == ("meter  cycle    route  value  expected  previous  odd   cause    past         reader  read")
+    columns = "meter  odd   value  expected  previous  cause    route  past         reader  read                  cycle"
+    assert heading == columns
     assert [line.split()[0] for line in lines] == ["M0", "M3", "M1"]
-    assert lines[0].startswith(f"M0     {CYCLE}  North   1444      11")
-    assert "high  misread  ███████████  carol" in lines[0]
+    assert lines[0].startswith("M0     high   1444      11")
+    assert "misread  North  ███████████  carol" in lines[0]
+    assert lines[0].endswith(f"  {CYCLE}")
     assert finished.stderr == "3 results to decide of.\n"
     by_route = invoke("review", "list", "--by", "route").stdout.splitlines()
     assert [line.split()[0] for line in by_route[1:]] == ["M0", "M1", "M3"]
     assert invoke("review", "list", "--flag", "dog", "--route", "South").stderr == "0 results to decide of.\n"
+
+
+def test_what_is_known_of_one_result_is_shown(invoke, town):
+    shown = invoke("review", "show", "m1", "M0").stdout
+    assert shown.startswith("M1, ")
+    assert "  no reading: dog\n  by carol, " in shown
+    assert "\nM0, " in shown
+    assert_refused(invoke("review", "show", "M1", "M2"), UNDECIDABLE.replace("M1", "M2"))
 
 
 def test_a_flag_that_there_is_not_is_no_empty_selection(invoke, town):
@@ -106,8 +116,25 @@ def test_whoever_has_enough_goes_on_another_time(invoke, town):
     assert refused.stdout.endswith("\n0 results decided, 3 left.\n")
 
 
+def test_a_value_of_the_office_that_may_be_a_slip_is_asked_about_first(invoke, town, monkeypatch):
+    odd = "9144 is high for M0 (a digit misread?), a use of 8012"
+    edit = ("review", "edit", "M0", "9144", "--why", "photograph")
+    refused = "say --yes if it is right all the same"
+    assert_refused(invoke(*edit), f"{odd}: {refused}")
+    correct = ("readings", "correct", "M2", "11", "--why", "photograph")
+    assert invoke(*correct).stderr.endswith(f": {refused}\n")
+    monkeypatch.setattr("metermt.cli.slips._is_asked", lambda: True)
+    finished = invoke(*edit, stdin="n\n")
+    assert finished.stderr == f"{odd}. Does it count all the same? [y/N]: n\nAborted!\n"
+    said = invoke("review", "each", stdin="e\n9144\nphotograph\nn\nq\n")
+    assert (said.stderr, said.stdout.endswith("\n0 results decided, 3 left.\n")) == (f"Not decided: {odd}\n", True)
+    assert invoke("review", "list").stderr == "3 results to decide of.\n"
+    assert invoke(*edit, stdin="y\n").returncode == 0
+    assert invoke(*correct, "--yes").returncode == 0
+
+
 def test_a_value_is_corrected_whether_it_waits_or_not(invoke, town):
-    assert_done(invoke("readings", "correct", "m2", "1145", "--why", "photograph"), f"1145 counts for M2 in {CYCLE}.\n")
+    assert_done(invoke("readings", "correct", "m2", "1146", "--why", "photograph"), f"1146 counts for M2 in {CYCLE}.\n")
     assert_refused(
         invoke("readings", "correct", "M2", "1145", "--why", " "), "Say why: it stays on record beside the value"
     )

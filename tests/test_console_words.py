@@ -24,6 +24,7 @@ VALE = make_job("V17", route="Vale", sequence=5, address="8 Vale Lane")
 def server(serve, database_path, demo_accounts):
     """A server with two routes."""
     with SqliteStore(database_path) as store:
+        store.write(lambda tx: tx.places.put([make_place("H1", "Hill"), make_place("H2", "Hill")]))
         fill(store, demo_accounts, [*HILL, VALE])
     return serve(database_path)
 
@@ -201,8 +202,6 @@ def test_a_listed_reason_is_sent_by_its_number(said, database_path):
 
 
 def test_a_note_is_left_for_the_next_reader_and_a_meter_that_is_found_is_reported(said, database_path):
-    with SqliteStore(database_path) as store:
-        store.write(lambda tx: tx.places.put([make_place("H1", "Hill")]))
     seen = said("/note two dogs", "/found w99 behind the shed", "/found", "/skip")
     assert "/note two dogs\nNoted for H1\n" in seen
     assert "/found w99 behind the shed\nReported W99 to the office\n" in seen
@@ -210,6 +209,25 @@ def test_a_note_is_left_for_the_next_reader_and_a_meter_that_is_found_is_reporte
     with SqliteStore(database_path) as store:
         assert [note.text for note in store.read(lambda tx: tx.notes.all(9))] == ["two dogs"]
         assert [one.number for one in store.read(lambda tx: tx.notes.found(9))] == ["W99"]
+
+
+def test_a_meter_that_was_exchanged_is_told_and_read_and_nothing_typed_is_lost(said, database_path):
+    told = ("/exchanged", "h2", "99", "7", "6x", "6", "")
+    seen = said(*told, "/exchanged", "n1", "", "", "", "", "12", "/exchanged", "N2", "", "", "", "2020-02-30", "", "")
+    assert "'6x' is not a whole number\nDigits on its register [5]: 6\n" in seen
+    refused = "Meter H2 hangs on route 'Hill': check the number of the new device\nReading for meter H1: "
+    assert f"What you typed is kept: say /exchanged again, and Enter takes it\n{refused}" in seen
+    again = "Number of the new meter [h2]: n1\nLast value of H1, Enter if nobody knows it [99]: \n"
+    assert f"{again}First value of the new one [7]: \nDigits on its register [6]: \n" in seen
+    assert "N1 hangs here now: read it\nRoute Hill, stop 1\nReading for meter N1: 12\nAccepted" in seen
+    assert "Invalid day '2020-02-30': type it like 20" in seen
+    assert "Noted for the office, as the last value is not known. Send a reason for H2 now\n" in seen
+    with SqliteStore(database_path) as store:
+        (exchange,) = store.read(lambda tx: tx.office.exchanges(9, 0))
+        assert (exchange.old_meter, exchange.final, exchange.new_meter, exchange.initial) == ("H1", 99, "N1", 7)
+        (note,) = store.read(lambda tx: tx.notes.all(9))
+    assert note.text.endswith(" for N2, which showed 0 first, 5 digits; what H2 showed last is not known")
+    assert kept(database_path) == [("carol", "N1", 12, True)]
 
 
 # --- when all is read

@@ -3,19 +3,24 @@
 import shutil
 import sys
 from contextlib import closing, contextmanager
+from datetime import UTC, datetime, timedelta
 from itertools import count
 from pathlib import Path
 
 import apsw
 import faults
 import pytest
-from conftest import DEADLINE, add_readers, import_jobs, make_jobs, make_reading, start, wait_until
+from conftest import DEADLINE, Clock, add_readers, import_jobs, make_jobs, make_reading, start, wait_until
 from faults import Case, Diary, Disk, Mortals
+from readers import Reader, as_office, open_with_past
 from servers import ServerProcess, make_database
 from steps import Steps
 from whole import assert_whole, integrity_of
 
 from metermt import Answer, MeterClient, new_key
+from metermt.calls.batches import Batching, Lines, batch_lines, list_batches, make_batch
+from metermt.calls.desk import Desk
+from metermt.errors import DecisionError
 from metermt.store.sqlite import database
 from metermt.store.sqlite.store import SqliteStore
 
@@ -97,6 +102,42 @@ def test_a_client_goes_on_with_the_next_server_where_one_died(point, prepared, t
     attempted, acknowledged = Diary.read(diary_path)
     assert attempted == acknowledged
     assert assert_whole(path, attempted, acknowledged) == 30
+
+
+# --- exports to billing
+
+
+@pytest.fixture(scope="module")
+def settled(tmp_path_factory, demo_accounts):
+    """A database with seven readings that billing is to be given."""
+    path = make_database(tmp_path_factory.mktemp("settled") / "metermt.db", demo_accounts)
+    with SqliteStore(path) as store:
+        desk = Desk(store, clock=Clock())
+        open_with_past(desk, {f"M{n}": 1_000 for n in range(7)})
+        carol = Reader(desk)
+        for n in range(7):
+            carol.submit(f"M{n}", 1_144)
+    return path
+
+
+@pytest.mark.parametrize("point", ["before a commit", "between commit and reply"])
+def test_an_export_that_dies_leaves_a_whole_batch_or_none(point, mortals, settled, tmp_path):
+    for n in count(1):
+        path = Path(shutil.copyfile(settled, tmp_path / f"{n}.db"))
+        died = mortals.died(Case("export", point, n, str(path)))
+        with SqliteStore(path) as store:
+            desk = Desk(store, clock=Clock(datetime.now(UTC) + timedelta(minutes=1)))  # it was taken for dead by then
+            assert len(as_office(desk, list_batches)) <= 1
+            if not as_office(desk, list_batches):
+                as_office(desk, make_batch, Batching("csv", ""))
+            (batch,) = as_office(desk, list_batches)
+            lines = as_office(desk, batch_lines, Lines(batch.head.number))
+            assert sorted(line.meter for line in lines) == [f"M{n}" for n in range(7)]
+            with pytest.raises(DecisionError, match="There is nothing new for billing"):
+                as_office(desk, make_batch, Batching("csv", ""))
+        if not died:
+            break
+    assert n > 5, f"an export of {n} steps shows little"
 
 
 # --- migrations

@@ -93,6 +93,13 @@ def test_a_session_goes_on_when_its_server_was_started_anew(database, connect):
 # --- the end
 
 
+def test_what_was_done_last_has_its_place_in_the_record_when_a_server_has_stopped(database, connect):
+    with run(database) as server:
+        connect(server).submit_reading("M00000", 5)
+    with SqliteStore(database, create=False) as store:
+        assert store.read(lambda tx: tx.audit.unsealed(1)) == []
+
+
 def test_a_database_that_is_away_at_the_end_is_logged(database, connect, monkeypatch, caplog):
     def away(_work):
         raise StoreError("The database is away")

@@ -8,6 +8,7 @@ from metermt.calls.exchanges import bring_up_to_date
 from metermt.calls.table import Ask, Turn, Weight, call
 from metermt.errors import RouteError
 from metermt.model import Role
+from metermt.printable import counted
 from metermt.progress import ClosedCounts, RouteCounts
 from metermt.rules.cycles import check_there_is
 
@@ -66,8 +67,8 @@ def close_cycle(turn: Turn, ask: Ask[Closing]) -> int:
         raise RouteError(f"Cycle {cycle} is closed already")
     left = sum(route.left + route.skipped for route in turn.tx.jobs.routes(cycle))
     if left and not ask.request.force:
-        meters = "meter is" if left == 1 else "meters are"
-        raise RouteError(f"{left} {meters} not read in {cycle}: read them first, or have them missed with --force")
+        meters = counted(left, "meter is", "meters are")
+        raise RouteError(f"{meters} not read in {cycle}: read them first, or have them missed with --force")
     missed = turn.tx.jobs.close_cycle(cycle)
     turn.record(ask, What.CYCLE_CLOSED, cycle, after=f"{missed} missed")
     return missed

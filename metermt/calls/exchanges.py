@@ -141,10 +141,11 @@ def _check_is_free(tx: Tx, new: str, cycles: set[str]) -> None:
         where = " ".join(
             filter(None, (there.meter.address and f"at {there.meter.address}", f"on route {there.route!r}"))
         )
-        raise InvalidReport(f"Meter {new} hangs {where}: check the number of the new device")
+        raise InvalidReport(f"Meter {new} hangs {where}: check the number of the new device", field="new")
     if cycles:
         raise InvalidReport(
-            f"Meter {new} has a job of another place in {min(cycles)}: it cannot be put up here before that is closed"
+            f"Meter {new} has a job of another place in {min(cycles)}: it cannot be put up here before that is closed",
+            field="new",
         )
 
 

@@ -213,14 +213,22 @@ class OfficeCalls(MakesCalls):
         return [outcome for part in asked for outcome in self.call(estimating.estimate_readings, part)]
 
     def correct_reading(
-        self, meter: str, value: int, why: str, cycle: str | None = None, on: date | None = None
+        self,
+        meter: str,
+        value: int,
+        why: str,
+        cycle: str | None = None,
+        on: date | None = None,
+        *,
+        sure: bool = True,
     ) -> cycles.Cycle:
         """Have another value count for a meter, of the latest cycle in which it has a job, or of another one.
 
         `on` is the day on which it was read, None for that of what counted so far, or today. Billing is told when the
-        old value was in a batch. Returns the cycle. Raises `UnknownMeter` or `DecisionError`.
+        old value was in a batch. Returns the cycle. Raises `UnknownMeter` or `DecisionError`, and `ConfirmReading` if
+        you are not `sure` and a reader would be asked about the value.
         """
-        return self.call(review.correct_reading, review.Correction(meter, value, why, cycle, on))
+        return self.call(review.correct_reading, review.Correction(meter, value, why, cycle, on, sure))
 
     def make_batch(self, layout: str, text: str, cycle: str | None = None, route: str | None = None) -> BatchHead:
         """Give billing what is settled and was in no batch, of one cycle or route, or of all.

@@ -1,5 +1,6 @@
 """How far the open cycles are, who is at it, and how fast: for whoever has to see that it gets done."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time
 
@@ -74,7 +75,7 @@ def _readers(turn: Turn, given: dict[str, list[str]], held: list[Holding]) -> li
             username=user.username,
             today=len(today.get(user.username, ())),
             an_hour=an_hour(sorted(today.get(user.username, ()))),
-            last_seen=_seen(seen.get(user.username), turn.now),
+            last_seen=_last_seen(seen.get(user.username), today.get(user.username, ()), turn),
             is_connected=user.username in connected,
             route=walks.get(user.username, ""),
         )
@@ -88,5 +89,10 @@ def _midnight(day: date) -> datetime:
     return datetime.combine(day, time()).astimezone(UTC)
 
 
-def _seen(at: float | None, now: float) -> datetime | None:
-    return datetime.fromtimestamp(at, UTC) if at is not None and can_have_been(at, now) else None
+def _last_seen(used_at: float | None, read_at: Iterable[datetime], turn: Turn) -> datetime | None:
+    """Return when a reader was seen last, None if nobody knows.
+
+    The use of a session is noted every few minutes only; whoever reads stood at a meter since.
+    """
+    noted = [datetime.fromtimestamp(used_at, UTC)] if used_at and can_have_been(used_at, turn.now) else []
+    return max([*noted, *(at for at in read_at if at <= turn.moment)], default=None)

@@ -11,14 +11,14 @@ from metermt.calls.cycles import Cycle
 from metermt.calls.exchanges import bring_up_to_date
 from metermt.calls.table import MAX_ITEMS, Ask, Turn, Weight, call
 from metermt.decisions import Decision, Past, Result, Verdict, Waiting
-from metermt.errors import DecisionError, Error, UnknownMeter
+from metermt.errors import ConfirmReading, DecisionError, Error, UnknownMeter
 from metermt.model import Reading, Role
 from metermt.quality import Billing, Quality
 from metermt.rules.answers import shown
 from metermt.rules.consumption import check_device
 from metermt.rules.history import Read
 from metermt.rules.limits import Limits
-from metermt.rules.looks import JobLimits
+from metermt.rules.looks import JobLimits, check_sure
 from metermt.rules.review import check_undecided, check_when, check_why, expected_on, noon_of, put_by_office
 from metermt.store.base import Tx
 from metermt.wire import from_text
@@ -54,6 +54,8 @@ class Said:
     """What counts instead, for `Verdict.EDIT`."""
     why: str = ""
     """Wanted for an edit. For a re-read it is the note for whoever goes there."""
+    sure: bool = True
+    """False has an edit refused with `ConfirmReading` if a reader would be asked about the value: it may be a slip."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +75,8 @@ class Correction:
     cycle: str | None = None
     on: date | None = None
     """The day on which it was read, by the calendar of the server; None for the time of what counted so far, or now."""
+    sure: bool = True
+    """As in `Said`."""
 
 
 @call(Role.SUPERVISOR, Weight.READ, is_large=lambda _request: True)
@@ -96,7 +100,8 @@ def list_waiting(turn: Turn, ask: Ask[Reviewed]) -> Page:
 def decide(turn: Turn, ask: Ask[Decisions]) -> list[Error | None]:
     """Decide of up to 1,000 results; return of each its error, or None when it is decided.
 
-    `DecisionError` says that one was decided already, has changed meanwhile, or cannot be decided so.
+    `DecisionError` says that one was decided already, has changed meanwhile, or cannot be decided so; `ConfirmReading`
+    that a value may be a slip.
     """
     wanted = ask.request.decisions
     if len(wanted) > MAX_ITEMS:
@@ -110,7 +115,7 @@ def decide(turn: Turn, ask: Ask[Decisions]) -> list[Error | None]:
         try:
             waiting.decide(one)
             outcomes.append(None)
-        except DecisionError as error:
+        except (DecisionError, ConfirmReading) as error:
             outcomes.append(error.with_traceback(None))
     waiting.keep()
     return outcomes
@@ -122,7 +127,7 @@ def correct_reading(turn: Turn, ask: Ask[Correction]) -> Cycle:
 
     Of the cycle that is named, or of the latest in which the meter has a job; it may be closed. If it was missed, the
     value is flagged as late, and the day on which it was read is to be told. Returns the cycle. Raises `UnknownMeter`,
-    or `DecisionError` if there is no such job, or the value cannot be.
+    `DecisionError` if there is no such job, or the value cannot be, or `ConfirmReading` if it may be a slip.
     """
     asked = ask.request
     why = check_why(asked.why, wanted=True)
@@ -139,6 +144,8 @@ def correct_reading(turn: Turn, ask: Ask[Correction]) -> Cycle:
     when = noon_of(asked.on, turn.moment) if asked.on else None
     reading = put_by_office(result, asked.value, Quality.EDITED, ask.username, turn.moment, when)
     check_device(result.job.meter, reading.answer, chain.exchanges)
+    if not asked.sure:
+        _check_sure(turn, result, reading)
     turn.tx.office.add([_decision(result, Verdict.EDIT, why, ask.username, turn.moment)])
     turn.tx.readings.add([(result.id, reading)])
     record_decision(turn, ask, result, f"{Verdict.EDIT}: {why}", asked.value)
@@ -160,7 +167,7 @@ class _Waiting:
         self._put: list[tuple[int, Reading]] = []
 
     def decide(self, one: Said) -> None:
-        """Decide of one. Raises `DecisionError`, and then nothing is decided of it."""
+        """Decide of one. Raises `DecisionError` or `ConfirmReading`, and then nothing is decided of it."""
         if one.reading in self._made:
             raise DecisionError(f"Result {one.reading} is named twice: decide of it once")
         result = check_undecided(self._results.get(one.reading), one.reading, self._before)
@@ -173,6 +180,8 @@ class _Waiting:
                     raise DecisionError("An edit wants the value that counts")
                 reading = put_by_office(result, one.value, Quality.EDITED, self._username, self._turn.moment)
                 check_device(result.job.meter, reading.answer, self._chains[result.id].exchanges)
+                if not one.sure:
+                    _check_sure(self._turn, result, reading)
                 self._put.append((result.id, reading))
             case Verdict.ESTIMATE:
                 raise DecisionError("Estimates are made by estimate_readings")
@@ -221,6 +230,13 @@ def record_decision(turn: Turn, ask: Ask[Any], result: Result, what: str, value:
     after = what if value is None else f"{said(cycle, value)} ({what})"
     whom = reading.username if reading else ""
     turn.record(ask, What.DECISION, result.job.meter.number, whom=whom, before=before, after=after)
+
+
+def _check_sure(turn: Turn, result: Result, reading: Reading) -> None:
+    job, said = result.job, reading.answer
+    limits = turn.tx.jobs.limits(job.cycle, [job.meter.number]).get(job.meter.number)
+    if limits:
+        check_sure(cast(int, said.value), job.meter, cast(datetime, said.when).astimezone().date(), limits)
 
 
 def _decision(result: Result, verdict: Verdict, why: str, username: str, now: datetime) -> Decision:

@@ -11,20 +11,20 @@ from typing import IO
 import click
 
 from metermt.audit import Shown
-from metermt.cli.billingfiles import check_free
 from metermt.cli.columns import print_columns
 from metermt.cli.common import MeterGroup
 from metermt.cli.office import Opening, office_options
+from metermt.cli.outfile import check_free, written
 from metermt.cli.spreadsheet import Spreadsheet
 from metermt.errors import StoreError
 from metermt.names import is_username
-from metermt.printable import local_time
-from metermt.wholefile import whole_file
+from metermt.printable import counted, local_time
 
 _PAGE = 200  # entries that share their columns
-_OWNER_ONLY = 0o600  # the file has who was where and when
 _FILE = click.Path(path_type=Path)
-_HEADINGS = ("place", "at", "who", "from", "what", "about", "whom", "before", "after")
+_HEADINGS = ("at", "who", "what", "about", "before", "after", "whom", "place", "from")
+_CUT = {1: 8, 2: 10, 3: 8, 4: 10, 5: 14}  # characters that remain of what may be long
+_SPARE = (8, 7, 6, 4)
 
 
 @click.group(cls=MeterGroup)
@@ -53,19 +53,21 @@ def verify(noted: str | None, open_office: Opening) -> None:
         found = office.verify_audit(noted.strip().lower() if noted else None)
     if found.fault:
         raise StoreError(f"The record is not as it was written. {found.fault}")
-    click.echo(f"{found.count} {'entry' if found.count == 1 else 'entries'}, as they were written. The last hash:")
+    click.echo(f"{counted(found.count, 'entry', 'entries')}, as they were written. The last hash:")
     click.echo(found.hash)
 
 
 @audit.command(short_help="Show what was done.")
 @click.argument("subject", metavar="[METER|USER]", required=False)
 @click.option("--since", type=click.DateTime(["%Y-%m-%d"]), metavar="YYYY-MM-DD", help="Only from this day on.")
+@click.option("--wide", is_flag=True, help="All columns in full, also on a terminal that is too narrow for them.")
 @office_options
-def show(subject: str | None, since: datetime | None, open_office: Opening) -> None:
+def show(subject: str | None, since: datetime | None, wide: bool, open_office: Opening) -> None:
     """Show what was done, oldest first: all of it, or about a meter, or by or about a user.
 
-    A cycle, a route or a batch ("batch 3") may be named likewise. Times are local. `who` is empty for whoever worked on
-    the database itself, and for a login that failed. What was done in the last seconds is not shown yet.
+    A cycle, a route or a batch ("batch 3") may be named likewise. Times are local, with their zone. `who` is empty for
+    whoever worked on the database itself, and for a login that failed. What was done in the last seconds is not shown
+    yet. Where the terminal is too narrow, columns are left out and cut.
 
     \b
     Example:
@@ -83,7 +85,7 @@ def show(subject: str | None, since: datetime | None, open_office: Opening) -> N
             return
         rows = [first, *islice(found, _PAGE - 1)]
         while rows:
-            print_columns([_HEADINGS, *map(_row, rows)], numbers=[0])
+            print_columns([_HEADINGS, *map(_row, rows)], numbers=[7], cut=_CUT, spare=_SPARE, wide=wide)
             rows = list(islice(found, _PAGE))
 
 
@@ -103,13 +105,9 @@ def export(file: Path, since: datetime | None, force: bool, open_office: Opening
         metermt audit export audit-2026.jsonl --since 2026-01-01
     """
     check_free(file, open_office.database, force=force)
-    with open_office() as office:
-        try:
-            with whole_file(file, _OWNER_ONLY) as out:
-                count = _write(out, office.audit_entries(since=since and since.astimezone()), file.suffix == ".jsonl")
-        except OSError as error:
-            raise StoreError(f"Cannot write {file}: {error.strerror}") from error
-    click.echo(f"{count} {'entry' if count == 1 else 'entries'} written to {file}", err=True)
+    with open_office() as office, written(file) as out:
+        count = _write(out, office.audit_entries(since=since and since.astimezone()), file.suffix == ".jsonl")
+    click.echo(f"{counted(count, 'entry', 'entries')} written to {file}", err=True)
 
 
 def _write(out: IO[str], entries: Iterable[Shown], as_json: bool) -> int:
@@ -128,5 +126,5 @@ def _write(out: IO[str], entries: Iterable[Shown], as_json: bool) -> int:
 
 def _row(entry: Shown) -> tuple[str, ...]:
     at = local_time(datetime.fromisoformat(entry.at))
-    told = (entry.who, entry.address, entry.what, entry.about, entry.whom, entry.before, entry.after)
-    return (str(entry.place), at, *told)
+    told = (entry.who, entry.what, entry.about, entry.before, entry.after, entry.whom)
+    return (at, *told, str(entry.place), entry.address)

@@ -9,6 +9,7 @@ from metermt.cli.office import office
 from metermt.cli.places import check_apart
 from metermt.config import DatabasePlace, is_url
 from metermt.errors import StoreError
+from metermt.printable import counted, local_time
 
 
 @click.command(cls=MeterCommand, short_help="Copy the database while the server runs.")
@@ -70,9 +71,9 @@ def _tell_of_lacking(database: Path, kept: Path) -> str:
         return f", and cannot be compared with the backup. {error}"
     if not only_there:
         return ", and has no reading that the backup lacks"
-    readings = "reading that the backup lacks" if only_there.count == 1 else "readings that the backup lacks"
+    readings = counted(only_there.count, "reading that the backup lacks", "readings that the backup lacks")
     return (
-        f".\nOnly there: {only_there.count} {readings}, accepted from {only_there.since:%Y-%m-%d %H:%M} to"
-        f" {only_there.until:%Y-%m-%d %H:%M} UTC;"
+        f".\nOnly there: {readings}, accepted from {local_time(only_there.since)} to"
+        f" {local_time(only_there.until)};"
         f" see 'metermt readings export FILE --database {kept}'"
     )

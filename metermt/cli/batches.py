@@ -4,10 +4,11 @@ from pathlib import Path
 
 import click
 
-from metermt.cli.billingfiles import check_free, write_file
+from metermt.cli.batchfiles import write_file
 from metermt.cli.columns import print_columns
 from metermt.cli.common import MeterGroup
 from metermt.cli.office import Opening, office_options
+from metermt.cli.outfile import check_free
 from metermt.errors import DecisionError
 from metermt.layouts.finding import checked_layout, find_layout
 from metermt.printable import counted, local_time
@@ -41,7 +42,7 @@ def list_(open_office: Opening) -> None:
         )
         for one in found
     ]
-    print_columns([headings, *rows], numbers=[0, 5, 6])
+    print_columns([headings, *rows], numbers=[0, 5, 6], cut={2: 6, 4: 6, 7: 6})
 
 
 @batches.command(short_help="Write a batch again.")

@@ -11,6 +11,7 @@ from metermt.cli.common import MeterGroup
 from metermt.cli.office import Opening, office_options
 from metermt.csvfields import day
 from metermt.errors import RouteError
+from metermt.printable import counted
 from metermt.rules.cycles import is_unlike
 
 
@@ -47,10 +48,10 @@ def open_(cycle: str, routes: tuple[str, ...], due: date | None, open_office: Op
         done = office.open_cycle(cycle, routes, due)
     _warn(cycle, before)
     there = f"; {done.there} had one already" if done.there else ""
-    click.echo(f"Cycle {cycle} is open: {_jobs(done.added)} added{there}.")
+    click.echo(f"Cycle {cycle} is open: {counted(done.added, 'job')} added{there}.")
     if done.without_history:
-        meters = "meter has" if done.without_history == 1 else "meters have"
-        click.echo(f"{done.without_history} {meters} no history to judge a reading by.", err=True)
+        meters = counted(done.without_history, "meter has", "meters have")
+        click.echo(f"{meters} no history to judge a reading by.", err=True)
 
 
 @cycles.command(name="list", short_help="List the cycles and how far they are.")
@@ -86,7 +87,7 @@ def close(cycle: str, force: bool, open_office: Opening) -> None:
     """
     with open_office() as office:
         missed = office.close_cycle(cycle, force=force)
-    click.echo(f"Closed cycle {cycle}; {missed} {'meter was' if missed == 1 else 'meters were'} not read.")
+    click.echo(f"Closed cycle {cycle}; {counted(missed, 'meter was', 'meters were')} not read.")
 
 
 @cycles.command(short_help="Open a closed cycle again.")
@@ -101,7 +102,7 @@ def reopen(cycle: str, open_office: Opening) -> None:
     """
     with open_office() as office:
         count = office.reopen_cycle(cycle)
-    click.echo(f"Cycle {cycle} is open again; {count} {'meter is' if count == 1 else 'meters are'} to be read.")
+    click.echo(f"Cycle {cycle} is open again; {counted(count, 'meter is', 'meters are')} to be read.")
 
 
 def warn_of_its_name(cycle: str, cycles: Collection[str]) -> None:
@@ -133,7 +134,3 @@ def _rows(cycle: CycleProgress) -> list[tuple[str, ...]]:
 
 def _shown(due: date | None) -> str:
     return due.isoformat() if due else ""
-
-
-def _jobs(count: int) -> str:
-    return "1 job" if count == 1 else f"{count} jobs"

@@ -19,6 +19,7 @@ from metermt.cli.seen import Seen, print_servers, servers_of
 from metermt.config import DatabasePlace, default_tls_folder, is_url
 from metermt.errors import Error, NotAStore, StoreAway, StoreError, StoreTooNew
 from metermt.model import User
+from metermt.printable import counted
 from metermt.version import VERSION
 
 _CLOCK_SECONDS = 5.0  # by which two clocks may differ
@@ -156,7 +157,7 @@ def _check_cycles(opened: Office) -> Iterator[Finding]:
     for cycle in cycles:
         mine = [route for route in routes if route.cycle == cycle]
         done, total = sum(route.done for route in mine), sum(route.total for route in mine)
-        progress = f"{done} of {_number(total, 'job')} done, on {_number(len(mine), 'route')}"
+        progress = f"{done} of {counted(total, 'job')} done, on {counted(len(mine), 'route')}"
         yield Finding("cycles", f"Cycle {cycle} is open: {progress}")
     if not cycles:
         yield Finding("cycles", "No cycle is open: 'metermt routes import' opens one")
@@ -164,7 +165,7 @@ def _check_cycles(opened: Office) -> Iterator[Finding]:
 
 def _check_users(users: list[User]) -> Iterator[Finding]:
     disabled = sum(user.disabled for user in users)
-    count = f"{_number(len(users), 'user')}{f', {disabled} of them disabled' if disabled else ''}"
+    count = f"{counted(len(users), 'user')}{f', {disabled} of them disabled' if disabled else ''}"
     yield Finding("users", count)
     if disabled == len(users):
         yield Finding("users", "Nobody can log in", "add a user with 'metermt users add'")
@@ -189,7 +190,3 @@ def _check_clock(ahead: float) -> Finding:
             "timedatectl set-ntp true",
         )
     return Finding("clock", f"The clocks of this machine and of the database differ by {abs(ahead):.1f} s")
-
-
-def _number(number: int, what: str) -> str:
-    return f"{number} {what}{'' if number == 1 else 's'}"

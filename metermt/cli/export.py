@@ -5,9 +5,10 @@ from pathlib import Path
 import click
 
 from metermt.calls.officecalls import OfficeCalls
-from metermt.cli.billingfiles import check_free, write_file, written_again
+from metermt.cli.batchfiles import write_file, written_again
 from metermt.cli.common import MeterCommand
 from metermt.cli.office import Opening, office_options
+from metermt.cli.outfile import check_free, in_words
 from metermt.errors import Error
 from metermt.layouts.finding import SHIPPED, checked_layout, layout_text
 from metermt.printable import counted
@@ -60,9 +61,8 @@ def export(file: Path, name: str, cycle: str | None, route: str | None, force: b
             below = write_file(office, head, layout, file)
         except Error as error:
             raise written_again(error, head, file) from error
-        where = "standard output" if str(file) == "-" else str(file)
         said = f"Batch {head.number}: {counted(head.lines, 'line')}, {head.sum_billed_use} units billed"
-        click.echo(f"{said}, written to {where}.", err=True)
+        click.echo(f"{said}, written to {in_words(file)}.", err=True)
         if below:
             named = ", ".join(f"{line.meter} {line.registered_use}" for line in below[:_NAMED])
             more = f" and {len(below) - _NAMED} more" if len(below) > _NAMED else ""

@@ -11,6 +11,7 @@ from metermt.cli.office import Office, office
 from metermt.config import DatabasePlace
 from metermt.errors import RouteError
 from metermt.historyfile import HistoryFile, HistoryRow
+from metermt.printable import counted
 
 _BATCH = 2000  # readings in one transaction, so that a running server's readers do not notice
 _TOLD = 10  # rows that cannot be used, and are told of
@@ -44,9 +45,9 @@ def import_(file: Path, database: DatabasePlace) -> None:
     with HistoryFile(file) as opened_file, office(database, create=False) as opened:
         for batch in _batches(opened_file, total):
             _keep(opened, batch, total)
-    click.echo(f"{total.kept} {'row' if total.kept == 1 else 'rows'} imported.")
+    click.echo(f"{counted(total.kept, 'row')} imported.")
     if total.rejected:
-        click.echo(f"{total.rejected} {'row' if total.rejected == 1 else 'rows'} could not be used:", err=True)
+        click.echo(f"{counted(total.rejected, 'row')} could not be used:", err=True)
         for line, reason in total.first:
             click.echo(f"  line {line}: {reason}", err=True)
         if total.rejected > len(total.first):

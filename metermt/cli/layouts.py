@@ -14,7 +14,7 @@ from metermt.layouts.layout import Format, Layout
 from metermt.layouts.reading import read_layout
 from metermt.layouts.samples import SAMPLE_LINES, sample_head
 from metermt.layouts.writing import write_batch
-from metermt.printable import printable
+from metermt.printable import counted, printable
 
 
 @click.group(cls=MeterGroup)
@@ -63,7 +63,7 @@ def check(file: str, to: Path | None) -> None:
     if layout is None:
         for fault in faults:
             click.echo(printable(fault), err=True)
-        raise LayoutError(f"{file} has {len(faults)} {'fault' if len(faults) == 1 else 'faults'}")
+        raise LayoutError(f"{file} has {counted(len(faults), 'fault')}")
     click.echo(f"{file} has no faults.", err=True)
     if layout.foreign:
         _tell_of_import(layout.foreign)

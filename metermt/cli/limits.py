@@ -5,7 +5,7 @@ import click
 from metermt.cli.columns import print_columns
 from metermt.cli.common import MeterGroup
 from metermt.cli.office import Opening, office_options
-from metermt.printable import local_time
+from metermt.printable import counted, local_time
 from metermt.rules.limits import SENSITIVITY
 
 
@@ -61,10 +61,10 @@ def renew(cycle: str, open_office: Opening) -> None:
     """
     with open_office() as office:
         done = office.renew_limits(cycle)
-    click.echo(f"{done.jobs} {'job has' if done.jobs == 1 else 'jobs have'} new limits.")
+    click.echo(f"{counted(done.jobs, 'job has', 'jobs have')} new limits.")
     if done.without_history:
-        meters = "meter has" if done.without_history == 1 else "meters have"
-        click.echo(f"{done.without_history} {meters} too little history to judge a reading by.", err=True)
+        meters = counted(done.without_history, "meter has", "meters have")
+        click.echo(f"{meters} too little history to judge a reading by.", err=True)
 
 
 @limits.command(short_help="See what another setting would have done.")

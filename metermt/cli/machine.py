@@ -11,6 +11,7 @@ from metermt.cli.findings import Finding
 from metermt.config import SERVICE
 from metermt.diskspace import space_at
 from metermt.errors import SettingError, StoreError
+from metermt.printable import counted
 
 _SOON = timedelta(days=30)  # time to make new certificates, and to hand them over
 _BACKUP_AGE = timedelta(hours=26)  # a night's backup may be late
@@ -112,7 +113,7 @@ def _ago(age: timedelta) -> str:
     if minutes < 1:
         return "just now"
     if minutes < _IN_MINUTES:
-        return f"{minutes} {'minute' if minutes == 1 else 'minutes'} ago"
+        return f"{counted(minutes, 'minute')} ago"
     return f"{minutes // 60} hours ago"
 
 

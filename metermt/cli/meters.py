@@ -1,5 +1,6 @@
 """`metermt meters`: single devices and their places, and those that readers come across."""
 
+from collections.abc import Callable
 from datetime import date
 from decimal import Decimal, InvalidOperation
 
@@ -14,7 +15,7 @@ from metermt.cli.meterpage import page_of
 from metermt.cli.office import Opening, office_options
 from metermt.csvfields import day
 from metermt.errors import RouteError
-from metermt.model import KINDS, ONE, Meter, Place
+from metermt.model import KINDS, Meter, Place
 from metermt.printable import local_time, printable
 
 
@@ -37,9 +38,32 @@ def _number(_context: click.Context, _argument: click.Parameter, text: str) -> s
 
 
 _KINDS = click.Choice([kind for kind in KINDS if kind], case_sensitive=False)
-_dials = click.option("--dials", type=int, help="Digits on the register.")
-_route = click.option("--route", default="", help="The route that it is on.  [default: none]")
-_sequence = click.option("--sequence", type=int, default=0, help="Its place in the walk.")
+
+
+def _placed(*, reported: bool) -> Callable[[Callable[..., None]], Callable[..., None]]:
+    """Add options that say where a meter hangs, and what it is; what was reported of it holds unless it is told."""
+    default = "  [default: as reported]" if reported else ""
+    options = (
+        click.option("--route", default="", help="The route that it is on.  [default: none]"),
+        click.option("--sequence", type=int, default=0, help="Its place in the walk."),
+        click.option("--kind", type=_KINDS, help=f"Electricity, gas or water.{default}"),
+        click.option("--dials", type=int, help=f"Digits on the register.{default}"),
+        click.option("--address", help=f"Where it hangs.{default}"),
+        click.option(
+            "--multiplier",
+            callback=_multiplier,
+            default="1",
+            show_default=True,
+            help="What a unit of its register is worth.",
+        ),
+    )
+
+    def add(command: Callable[..., None]) -> Callable[..., None]:
+        for option in reversed(options):
+            command = option(command)
+        return command
+
+    return add
 
 
 @click.group(cls=MeterGroup)
@@ -117,12 +141,7 @@ def exchanges(open_office: Opening) -> None:
 
 @meters.command(short_help="Put a meter up at a new place.")
 @click.argument("number", callback=_number)
-@_route
-@_sequence
-@click.option("--kind", type=_KINDS, default=None, help="Electricity, gas or water.")
-@_dials
-@click.option("--address", default="", help="Where it hangs.")
-@click.option("--multiplier", callback=_multiplier, help="What a unit of its register is worth.  [default: 1]")
+@_placed(reported=False)
 @office_options
 def add(
     *,
@@ -131,8 +150,8 @@ def add(
     sequence: int,
     kind: str | None,
     dials: int | None,
-    address: str,
-    multiplier: Decimal | None,
+    address: str | None,
+    multiplier: Decimal,
     open_office: Opening,
 ) -> None:
     """Have NUMBER be read from the next cycle on. `metermt cycles open` gives it a job in one that is open, too.
@@ -141,7 +160,7 @@ def add(
     Example:
         metermt meters add W5248 --route Harbour --sequence 45 --kind W
     """
-    meter = Meter(number, kind or "", dials, address, multiplier=ONE if multiplier is None else multiplier)
+    meter = Meter(number, kind or "", dials, address or "", multiplier=multiplier)
     with open_office() as office:
         office.add_meter(Place(meter, route, sequence))
     click.echo(f"{number} is read from the next cycle on.")
@@ -242,12 +261,7 @@ def found(open_office: Opening) -> None:
 
 @meters.command(short_help="Have a found meter be read.")
 @click.argument("report", metavar="NO", type=int)
-@_route
-@_sequence
-@click.option("--kind", type=_KINDS, help="Electricity, gas or water.  [default: as reported]")
-@click.option("--dials", type=int, help="Digits on the register.  [default: as reported]")
-@click.option("--address", help="Where it hangs.  [default: the words of the reader]")
-@click.option("--multiplier", callback=_multiplier, help="What a unit of its register is worth.  [default: 1]")
+@_placed(reported=True)
 @office_options
 def accept(
     *,
@@ -257,7 +271,7 @@ def accept(
     kind: str | None,
     dials: int | None,
     address: str | None,
-    multiplier: Decimal | None,
+    multiplier: Decimal,
     open_office: Opening,
 ) -> None:
     """Have the meter of report NO be read from the next cycle on; what it showed begins its history.
@@ -266,9 +280,8 @@ def accept(
     Example:
         metermt meters accept 3 --route Harbour --sequence 45
     """
-    factor = ONE if multiplier is None else multiplier
     with open_office() as office:
-        place = office.accept_found(Accepting(report, route, sequence, kind, dials, address, factor))
+        place = office.accept_found(Accepting(report, route, sequence, kind, dials, address, multiplier))
     click.echo(f"{place.meter.number} is read from the next cycle on.")
 
 

@@ -106,7 +106,7 @@ def _readers(work: Work) -> Table:
             _seen(one, work.moment),
             Text(printable(one.route)),
         )
-    table.caption, table.caption_justify = f"As of {work.moment.astimezone():%Y-%m-%d %H:%M:%S}", "left"
+    table.caption, table.caption_justify = f"As of {work.moment.astimezone():%Y-%m-%d %H:%M:%S %Z}", "left"
     return table
 
 

@@ -1,29 +1,26 @@
 """`metermt readings`: what was read."""
 
-import os
-import sys
 from datetime import datetime
+from functools import partial
 from pathlib import Path
-from typing import IO
 
 import click
 
 from metermt.cli.common import MeterGroup, Register, database_option
 from metermt.cli.office import Opening, office, office_options
-from metermt.cli.places import check_apart
+from metermt.cli.outfile import check_free, in_words, written
+from metermt.cli.slips import put, yes_option
 from metermt.cli.spreadsheet import Spreadsheet
 from metermt.config import DatabasePlace
-from metermt.errors import SettingError, StoreError
+from metermt.printable import counted
 from metermt.rules.cycles import check_there_is
 from metermt.store.base import Tx
-from metermt.wholefile import whole_file
 
 COLUMNS = (
     *("cycle", "route", "sequence", "meter", "kind", "address", "previous", "previous_date"),
     *("reading", "reason", "read_at", "reader", "recorded_at", "counts", "key"),
     *("quality", "flags", "cause", "code"),
 )
-_OWNER_ONLY = 0o600  # the file has addresses, and who was where and when
 
 
 @click.group(cls=MeterGroup)
@@ -75,33 +72,14 @@ def export(
     Example:
         metermt readings export november-read.csv --cycle 2026-11 --excel
     """
-
-    def write(out: IO[str]) -> int:
-        sheet = Spreadsheet(out, for_excel=excel, local_time=local_time)
-        return opened.store.read(lambda tx: _write(sheet, tx, cycle, superseded_too))
-
-    check_apart(file, database)
+    check_free(file, database, force=force)
     with office(database, create=False) as opened:
         if cycle is not None:
             check_there_is(cycle, opened.store.read(lambda tx: tx.jobs.cycles()))
-        try:
-            if str(file) == "-":
-                out = click.open_file("-", "w", encoding="utf-8")
-                count = write(out)
-                out.flush()
-            else:
-                if file.is_file() and not force:
-                    raise SettingError(f"{file} is there already: choose another name, or replace it with --force")
-                with whole_file(file, _OWNER_ONLY) as out:
-                    count = write(out)
-        except BrokenPipeError:
-            raise  # whoever read has had enough, which click knows how to end
-        except OSError as error:
-            if str(file) == "-":  # what could not be written is not tried again at exit
-                os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-            raise StoreError(f"Cannot write {file}: {error.strerror}") from error
-    where = "standard output" if str(file) == "-" else str(file)
-    click.echo(f"{count} {'reading' if count == 1 else 'readings'} written to {where}", err=True)
+        with written(file) as out:
+            sheet = Spreadsheet(out, for_excel=excel, local_time=local_time)
+            count = opened.store.read(lambda tx: _write(sheet, tx, cycle, superseded_too))
+    click.echo(f"{counted(count, 'reading')} written to {in_words(file)}", err=True)
 
 
 @readings.command(short_help="Have another value count.")
@@ -115,19 +93,24 @@ def export(
     metavar="YYYY-MM-DD",
     help="The day on which it was read.  [default: as before, or today]",
 )
+@yes_option
 @office_options
-def correct(meter: str, value: int, why: str, cycle: str | None, on: datetime | None, open_office: Opening) -> None:
+def correct(
+    meter: str, value: int, why: str, cycle: str | None, on: datetime | None, yes: bool, open_office: Opening
+) -> None:
     """Have VALUE count for METER, whatever was read, and whether its cycle is open or closed.
 
     What was read stays on record. If it was billed, the next export has a correction. A meter that nobody has read gets
-    its reading so, too, such as one that a customer has told by telephone.
+    its reading so, too, such as one that a customer has told by telephone. You are asked about a value that a reader
+    would be asked about.
 
     \b
     Example:
         metermt readings correct G72168 59830 --why "by the customer's photograph"
     """
     with open_office() as office:
-        done = office.correct_reading(meter.upper(), value, why, cycle, on.date() if on else None)
+        correction = partial(office.correct_reading, meter.upper(), value, why, cycle, on.date() if on else None)
+        done = put(lambda sure: correction(sure=sure), yes=yes)
     click.echo(f"{value} counts for {meter.upper()} in {done.cycle}.")
 
 

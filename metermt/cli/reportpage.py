@@ -73,7 +73,8 @@ def _readers(report: Report) -> str:
         )
         for one in report.readers
     ]
-    table = _table(words.READERS, [words.reader_row(one) for one in report.readers], texts=(0,))
+    headings = [heading.replace("\n", " ") for heading in words.READERS]
+    table = _table(headings, [words.reader_row(one) for one in report.readers], texts=(0,))
     more = "".join(f'<p class="small">{_safe(line)}</p>' for line in words.details(report))
     return f"<h2>Readers</h2>{_key(('read', _NOW), ('not read', _THEN))}{_charts('Readers', rows)}{table}{more}"
 

@@ -17,8 +17,8 @@ COLOURS = {
 }
 """Of what counts, also told apart in grey."""
 READERS = (
-    *("reader", "read", "not read", "odd", "typed twice", "corrected", "replaced", "an hour", "most a day"),
-    "a minute",
+    *("reader", "read", "not\nread", "odd", "typed\ntwice", "corrected", "replaced", "an\nhour", "most\na day"),
+    "a\nminute",
 )
 ROUTES = ("route", "kind", "meters", "left out", "use", "last year", "more")
 NO_ACCUSATION = (

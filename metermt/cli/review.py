@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime
-from functools import wraps
+from functools import partial, wraps
 from typing import Any
 
 import click
@@ -13,7 +13,8 @@ from metermt.calls.review import Said
 from metermt.cli.columns import print_columns
 from metermt.cli.common import MeterGroup, Register
 from metermt.cli.office import Opening, office_options
-from metermt.cli.reviewing import review_each
+from metermt.cli.reviewing import described, review_each
+from metermt.cli.slips import put, yes_option
 from metermt.cli.sparkline import sparkline, use_a_day
 from metermt.decisions import Verdict, Waiting
 from metermt.errors import DecisionError
@@ -28,6 +29,9 @@ _ORDERS: dict[str, Callable[[Waiting], Any]] = {
     "age": lambda one: (one.recorded_at, one.job.place),
 }
 _Chooser = Callable[[OfficeCalls], list[Waiting]]
+_HEADINGS = ("meter", "odd", "value", "expected", "previous", "cause", "route", "past", "reader", "read", "cycle")
+_CUT = {1: 14, 6: 8}  # characters that remain of what is odd, which may be a reason in somebody's words; and of a route
+_SPARE = (10, 9, 8, 7, 6)  # columns that `metermt review show` has, too
 
 
 @click.group(cls=MeterGroup)
@@ -79,9 +83,12 @@ def _check_flags(office: OfficeCalls, flags: Iterable[str], waiting: Iterable[Wa
 
 @review.command(name="list", short_help="List what waits for a decision.")
 @_selection
+@click.option("--wide", is_flag=True, help="All columns, also on a terminal that is too narrow for them.")
 @office_options
-def list_(chosen: _Chooser, selects: bool, open_office: Opening) -> None:  # noqa: ARG001 - any selection will do
+def list_(chosen: _Chooser, wide: bool, selects: bool, open_office: Opening) -> None:  # noqa: ARG001 - any will do
     """List the results that wait, the gravest first: what is odd, with the use of the last twelve periods beside it.
+
+    Where the terminal is too narrow, cycle, time, reader and past are left out: see `metermt review show`.
 
     \b
     Example:
@@ -92,21 +99,25 @@ def list_(chosen: _Chooser, selects: bool, open_office: Opening) -> None:  # noq
     with open_office() as office:
         found = chosen(office)
     if found:
-        headings = (
-            "meter",
-            "cycle",
-            "route",
-            "value",
-            "expected",
-            "previous",
-            "odd",
-            "cause",
-            "past",
-            "reader",
-            "read",
-        )
-        print_columns([headings, *map(_row, found)], numbers=[3, 4, 5])
+        print_columns([_HEADINGS, *map(_row, found)], numbers=[2, 3, 4], cut=_CUT, spare=_SPARE, wide=wide)
     click.echo(f"{counted(len(found), 'result')} to decide of.", err=True)
+
+
+@review.command(short_help="Show all that is known of one.")
+@click.argument("meters", nargs=-1, required=True, metavar="METER...")
+@office_options
+def show(meters: tuple[str, ...], open_office: Opening) -> None:
+    """Show what is known of the results of meters that wait: address, reader, time, cause, past and note.
+
+    \b
+    Example:
+        metermt review show G72168
+    """
+    with open_office() as office:
+        waiting = office.list_waiting()
+    for results in _by_meter(waiting, [meter.upper() for meter in meters]).values():
+        for one in results:
+            click.echo("\n".join(described(one)))
 
 
 @review.command(short_help="Go through them one by one.")
@@ -235,9 +246,12 @@ def estimate_unread(
 @click.argument("value", type=Register())
 @click.option("--why", required=True, help="Stays on record beside the value.")
 @click.option("--cycle", help="Of this reading period, if the meter waits in several.")
+@yes_option
 @office_options
-def edit(meter: str, value: int, why: str, cycle: str | None, open_office: Opening) -> None:
+def edit(meter: str, value: int, why: str, cycle: str | None, yes: bool, open_office: Opening) -> None:
     """Have VALUE count for METER, which waits for a decision; what the reader has sent stays on record.
+
+    You are asked about a value that a reader would be asked about.
 
     \b
     Example:
@@ -246,23 +260,37 @@ def edit(meter: str, value: int, why: str, cycle: str | None, open_office: Openi
     with open_office() as office:
         waiting = [one for one in office.list_waiting() if cycle in (None, one.job.cycle)]
         (one,) = _named(waiting, [meter.upper()])
-        _check(office.decide([Said(one.reading, Verdict.EDIT, value, why)]))
+        put(partial(_edited, office, one, value, why), yes=yes)
     use = "" if one.job.previous is None else f": a use of {value - one.job.previous}"
     click.echo(f"{value} counts for {one.job.meter.number} in {one.job.cycle}{use}.")
 
 
+def _edited(office: OfficeCalls, one: Waiting, value: int, why: str, sure: bool) -> None:
+    (refused,) = office.decide([Said(one.reading, Verdict.EDIT, value, why, sure)])
+    if refused:
+        raise refused
+
+
 def _named(waiting: Iterable[Waiting], meters: Sequence[str]) -> list[Waiting]:
     """Return the results of these meters, one of each. Raises `DecisionError`."""
-    there: dict[str, list[Waiting]] = {}
-    for one in waiting:
-        there.setdefault(one.job.meter.number, []).append(one)
-    for meter in meters:
-        if meter not in there:
-            raise DecisionError(f"Meter {meter} waits for no decision: to change it say metermt readings correct")
-        if len(there[meter]) > 1:
-            cycles = " and ".join(one.job.cycle for one in there[meter])
+    there = _by_meter(waiting, meters)
+    for meter, results in there.items():
+        if len(results) > 1:
+            cycles = " and ".join(one.job.cycle for one in results)
             raise DecisionError(f"Meter {meter} waits in {cycles}: say which with --cycle")
-    return [there[meter][0] for meter in dict.fromkeys(meters)]
+    return [results[0] for results in there.values()]
+
+
+def _by_meter(waiting: Iterable[Waiting], meters: Iterable[str]) -> dict[str, list[Waiting]]:
+    """Return the results of these meters, by meter. Raises `DecisionError` for one without any."""
+    there: dict[str, list[Waiting]] = {meter: [] for meter in meters}
+    for one in waiting:
+        if one.job.meter.number in there:
+            there[one.job.meter.number].append(one)
+    for meter, results in there.items():
+        if not results:
+            raise DecisionError(f"Meter {meter} waits for no decision: to change it say metermt readings correct")
+    return there
 
 
 def _decide(open_office: Opening, results: _Results, what: str, verdict: Verdict, why: str = "") -> None:
@@ -292,7 +320,8 @@ def _check(outcomes: Iterable[Exception | None]) -> None:
 def _row(one: Waiting) -> tuple[str, ...]:
     odd = [*one.flags, *([one.reason] if one.reason else [])]
     return (
-        *(one.job.meter.number, one.job.cycle, one.job.route),
+        *(one.job.meter.number, ", ".join(odd)),
         *("" if number is None else str(number) for number in (one.value, one.expected, one.job.previous)),
-        *(", ".join(odd), one.cause or "", sparkline(use_a_day(one.past)), one.username, local_time(one.when)),
+        *(one.cause or "", one.job.route, sparkline(use_a_day(one.past))),
+        *(one.username, local_time(one.when), one.job.cycle),
     )

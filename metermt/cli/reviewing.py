@@ -1,6 +1,7 @@
 """The dialogue in which results are decided of one by one."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import click
 
@@ -9,7 +10,7 @@ from metermt.calls.review import Said
 from metermt.cli.common import Register
 from metermt.cli.sparkline import sparkline, use_a_day
 from metermt.decisions import Verdict, Waiting
-from metermt.errors import Error
+from metermt.errors import ConfirmReading, Error
 from metermt.printable import counted, local_time, printable
 
 _KEYS = {"a": Verdict.APPROVE, "e": Verdict.EDIT, "t": Verdict.ESTIMATE, "r": Verdict.REREAD}
@@ -21,7 +22,7 @@ def review_each(office: OfficeCalls, waiting: Sequence[Waiting]) -> None:
     decided = 0
     for place, one in enumerate(waiting, 1):
         click.echo(f"\n{place} of {len(waiting)}")
-        click.echo("\n".join(_described(one)))
+        click.echo("\n".join(described(one)))
         key = click.prompt(_ASK, type=click.Choice([*_KEYS, "s", "q"]), show_choices=False, prompt_suffix=": ")
         if key == "q":
             break
@@ -46,7 +47,7 @@ def _decide(office: OfficeCalls, one: Waiting, verdict: Verdict) -> bool:
             if outcome.made:
                 click.echo(f"{outcome.made.value} counts: {outcome.made.how}")
         else:
-            (refused,) = office.decide([Said(one.reading, verdict, value, why)])
+            refused = _decided(office, Said(one.reading, verdict, value, why, sure=False))
     except Error as error:
         refused = error
     if refused:
@@ -54,8 +55,17 @@ def _decide(office: OfficeCalls, one: Waiting, verdict: Verdict) -> bool:
     return refused is None
 
 
-def _described(one: Waiting) -> list[str]:
-    """Return what is known of a result, in lines."""
+def _decided(office: OfficeCalls, said: Said) -> Error | None:
+    """Decide; a value that may be a slip is asked about. Return why that was refused, None if it was not."""
+    (refused,) = office.decide([said])
+    if not isinstance(refused, ConfirmReading) or not click.confirm(f"{refused}. Does it count all the same?"):
+        return refused
+    (refused,) = office.decide([replace(said, sure=True)])
+    return refused
+
+
+def described(one: Waiting) -> list[str]:
+    """Return what is known of a result that waits, in lines."""
     job, said = one.job, str(one.value) if one.value is not None else "no reading"
     where = ", ".join(filter(None, (job.meter.address, job.route and f"{job.route} {job.sequence}", job.cycle)))
     odd = ", ".join([*one.flags, *([one.reason] if one.reason else [])])

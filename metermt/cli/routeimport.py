@@ -18,7 +18,7 @@ from metermt.config import DatabasePlace, is_url
 from metermt.errors import LayoutError, RouteError
 from metermt.foreign import Foreign
 from metermt.model import Job, Place
-from metermt.printable import printable
+from metermt.printable import counted, printable
 from metermt.routefile import SAVE_IT, UTF_8, BadRow, RouteFile
 from metermt.store.memory import MemoryStore
 
@@ -96,7 +96,7 @@ def _import_places(opened: Office, route_file: RouteFile, rejects: Rejects, dry_
         places = [Place(job.meter, job.route, job.sequence) for job in jobs]
         changed += opened.call(import_places, Places(places, dry_run))
     would = " would be" if dry_run else ""
-    click.echo(f"{changed} of {meters} {'meter' if meters == 1 else 'meters'}{would} new or changed.")
+    click.echo(f"{changed} of {counted(meters, 'meter')}{would} new or changed.")
     return not meters
 
 
@@ -142,18 +142,18 @@ def _tell(cycle: str, total: ImportCount, left_out: list[str], dry_run: bool) ->
         counts.append(f"{total.kept} read already and left as {'it was' if total.kept == 1 else 'they were'}")
     click.echo(f"Cycle {cycle}{' would have' if dry_run else ''}: {', '.join(counts)}.")
     for other, count in sorted(total.elsewhere.items()):
-        meters = "meter of the file is" if count == 1 else "meters of the file are"
-        click.echo(f"Warning: {count} {meters} to be read in {other}, too, which is open", err=True)
+        meters = counted(count, "meter of the file is", "meters of the file are")
+        click.echo(f"Warning: {meters} to be read in {other}, too, which is open", err=True)
     if left_out:
-        meters = "meter of these routes is" if len(left_out) == 1 else "meters of these routes are"
+        meters = counted(len(left_out), "meter of these routes is", "meters of these routes are")
         names = ", ".join(left_out[:_NAMED]) + (", …" if len(left_out) > _NAMED else "")
-        click.echo(f"{len(left_out)} {meters} in the cycle, and not in the file: {names}", err=True)
+        click.echo(f"{meters} in the cycle, and not in the file: {names}", err=True)
 
 
 def _tell_of_limits(renewed: Renewed) -> None:
     if renewed.disagreeing:
-        meters = "meter has" if renewed.disagreeing == 1 else "meters have"
-        click.echo(f"{renewed.disagreeing} {meters} another previous reading here, which is taken:", err=True)
+        meters = counted(renewed.disagreeing, "meter has", "meters have")
+        click.echo(f"{meters} another previous reading here, which is taken:", err=True)
         for one in renewed.examples:
             click.echo(f"  {one.meter}: {one.given} in the file, {one.ours} on {one.ours_on} here", err=True)
         if renewed.disagreeing > len(renewed.examples):
@@ -161,11 +161,11 @@ def _tell_of_limits(renewed: Renewed) -> None:
 
 
 def _tell_of_rejects(rejects: Rejects, dry_run: bool) -> None:
-    rows = "row" if rejects.count == 1 else "rows"
+    rows = counted(rejects.count, "row")
     if not dry_run:
-        click.echo(f"{rejects.count} {rows} set aside, with line and reason, in {rejects.path}", err=True)
+        click.echo(f"{rows} set aside, with line and reason, in {rejects.path}", err=True)
         return
-    click.echo(f"{rejects.count} {rows} would be set aside:", err=True)
+    click.echo(f"{rows} would be set aside:", err=True)
     for row in rejects.first:
         click.echo(f"  line {row.line}: {row.reason}", err=True)
     if rejects.count > len(rejects.first):

@@ -6,6 +6,7 @@ from metermt.cli.columns import print_columns
 from metermt.cli.common import MeterCommand
 from metermt.cli.office import Opening, office_options
 from metermt.errors import RouteError
+from metermt.printable import counted
 
 
 @click.command(cls=MeterCommand, short_help="List the meters that are not read.")
@@ -25,7 +26,7 @@ def missing(cycle: str | None, route: str | None, open_office: Opening) -> None:
     if found:
         rows = [(one.cycle, one.route, str(one.sequence), one.meter, one.leased_to or "", one.address) for one in found]
         print_columns([("cycle", "route", "sequence", "meter", "held by", "address"), *rows], numbers=[2])
-    click.echo(f"{len(found)} {'meter is' if len(found) == 1 else 'meters are'} not read.", err=True)
+    click.echo(f"{counted(len(found), 'meter is', 'meters are')} not read.", err=True)
 
 
 @click.command(cls=MeterCommand, short_help="Let others read what somebody holds.")
@@ -59,6 +60,6 @@ def release(what: str | None, username: str | None, cycle: str | None, open_offi
                     raise
                 raise RouteError(f"There is no route and no meter {what!r} in the open cycles") from None
     if count:
-        click.echo(f"Released {count} {'meter' if count == 1 else 'meters'}: anybody may be handed what was held.")
+        click.echo(f"Released {counted(count, 'meter')}: anybody may be handed what was held.")
     else:
         click.echo("Nothing to release: nobody holds any of it.")

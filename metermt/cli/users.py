@@ -69,7 +69,7 @@ def add(username: str, full_name: str, role: str, *, password_stdin: bool, datab
 def list_(database: DatabasePlace) -> None:
     """List the users, and how their logins are.
 
-    What they may do, who is disabled or has to wait, and who was there last. Times are local, with the offset from UTC.
+    What they may do, who is disabled or has to wait, and who was there last. Times are local, with their zone.
     The last use of a login is forgotten some time after the login has ended.
 
     \b

@@ -20,7 +20,7 @@ from metermt.gui.views.login import LoginDialog
 from metermt.gui.views.message import MessageView
 from metermt.gui.views.question import QuestionDialog
 from metermt.gui.views.reading import ReadingView
-from metermt.gui.views.reports import FoundDialog, NoteDialog
+from metermt.gui.views.reports import ExchangedDialog, FoundDialog, NoteDialog
 from metermt.gui.views.statusline import StatusLine
 from metermt.localserver import LocalServer
 
@@ -31,6 +31,7 @@ _DIALOGS: Mapping[Dialog, Callable[[tk.Tk, ReportPresenter], FormDialog]] = {
     Dialog.FIND: FindDialog,
     Dialog.NOTE: NoteDialog,
     Dialog.FOUND: FoundDialog,
+    Dialog.EXCHANGED: ExchangedDialog,
 }
 
 _log = logging.getLogger(__name__)

@@ -7,19 +7,22 @@ from functools import partial
 from msgspec import structs
 
 from metermt.errors import AccountDisabled, Error, InvalidReport, SessionError, SubmissionError
+from metermt.exchanging import tell_exchange
 from metermt.gui.rounds import RoundPresenter
 from metermt.gui.state import ANYWHERE, Dialog
-from metermt.gui.typed import Typed
+from metermt.gui.typed import NO_EXCHANGE, Typed
 from metermt.model import Job
 
 _FIELDS = {"number": "number", "kind": "kind", "dials": "dials", "reading": "shows", "where": "where"}
 """Where a fault of a report stands, by the part of it that is at fault."""
+_EXCHANGE = {"new": "new", "final": "final", "initial": "initial", "dials": "new_dials", "on": "on"}
+"""The same of an exchange."""
 
 
 class ReportPresenter(RoundPresenter):
-    """Carries out these commands too: leave a note about a place, report a meter that is on no list.
+    """Carries out these commands too: leave a note, report a meter that is on no list, or one that was exchanged.
 
-    What was typed stays until it is sent; a note only as long as its meter is shown.
+    What was typed stays until it is sent; a note, or an exchange, only as long as its meter is shown.
     """
 
     def write_note(self) -> None:
@@ -59,6 +62,23 @@ class ReportPresenter(RoundPresenter):
         call = partial(self._connected.report_found, *found)
         self._run("Sending…", call, partial(self._reported, found[0]), self._found_failed, self.report_found)
 
+    def describe_exchange(self) -> None:
+        """Let the reader say which device hangs here now."""
+        if not self._is_free or not self._leaves_nothing():
+            return
+        if job := self.state.job:
+            here = ", ".join(filter(None, (job.meter.number, job.meter.address)))
+            self._show(dialog=Dialog.EXCHANGED, hint=f"{here}: another meter hangs here now")
+            self._focus_on("new")
+        else:
+            self._show(faults={ANYWHERE: "An exchange is about one meter: find that one first"})
+
+    def tell_of_exchange(self) -> None:
+        """Send what was typed of it."""
+        if (job := self.state.job) and not self.state.doing:
+            call = partial(tell_exchange, self._connected, job.meter, self.state.typed.exchange)
+            self._run("Sending…", call, self._exchanged, self._exchange_failed, self.tell_of_exchange)
+
     # --- what came of them
 
     def _noted(self, job: Job, text: str, _nothing: None) -> None:
@@ -73,11 +93,20 @@ class ReportPresenter(RoundPresenter):
         emptied = {name: getattr(nothing, name) for name in _FIELDS.values()}
         self._show(notice=f"Reported {number} to the office", typed=replace(self.state.typed, **emptied))
 
+    def _exchanged(self, words: str) -> None:
+        self.come_back()
+        self._show(typed=replace(self.state.typed, **NO_EXCHANGE))
+        self.fetch()
+        self._show(notice=words)
+
     def _note_failed(self, error: Error) -> None:
         self._tell_of(error, Dialog.NOTE, "Your note", {"text": "note"})
 
     def _found_failed(self, error: Error) -> None:
         self._tell_of(error, Dialog.FOUND, "Your report", _FIELDS)
+
+    def _exchange_failed(self, error: Error) -> None:
+        self._tell_of(error, Dialog.EXCHANGED, "Your word of the exchange", _EXCHANGE)
 
     def _tell_of(self, error: Error, dialog: Dialog, what: str, fields: Mapping[str, str]) -> None:
         """Say what is wrong with a report, or with the way to the office; what was typed stays.

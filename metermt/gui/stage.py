@@ -9,7 +9,7 @@ from metermt.errors import Error
 from metermt.gui.questions import Asking, Question
 from metermt.gui.runner import Call, Handler, Runner
 from metermt.gui.state import NOTHING, Screen, State
-from metermt.gui.typed import READ
+from metermt.gui.typed import NO_EXCHANGE, READ
 
 _KEYS_REFUSED = "What you typed while the window was busy was not taken"
 
@@ -92,7 +92,7 @@ class Stage:
         self._show(faults={**self.state.faults, "reading": ". ".join(filter(None, words))})
 
     def _empty_fields(self) -> None:
-        self._show(typed=replace(self.state.typed, reading="", reason=READ, note=""))
+        self._show(typed=replace(self.state.typed, reading="", reason=READ, note="", **NO_EXCHANGE))
 
     def _blame(self, name: str, error: Error | str) -> None:
         self._show(faults={name: str(error)})

@@ -38,6 +38,7 @@ class Dialog(Enum):
     FIND = auto()
     NOTE = auto()
     FOUND = auto()
+    EXCHANGED = auto()
 
 
 @dataclass(frozen=True, slots=True)

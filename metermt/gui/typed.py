@@ -1,9 +1,10 @@
 """What stands in the fields of the window."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from metermt.errors import InvalidReport, UserError
+from metermt.exchanging import TypedExchange
 from metermt.fieldnotes import Reason, likely_kind
 from metermt.model import KINDS, User
 from metermt.rules.answers import as_typed, shown
@@ -13,6 +14,8 @@ READ = "Read"
 """The reason that is none: there is a reading."""
 KIND_NAMES = tuple(name.capitalize() for kind, name in KINDS.items() if kind)
 """The kinds of meters, as they are called in the window."""
+NO_EXCHANGE: Mapping[str, str] = dict.fromkeys(("new", "final", "initial", "new_dials", "on"), "")
+"""What is typed of an exchange, by field, when nothing is."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +36,12 @@ class Typed:
     dials: str = ""
     shows: str = ""
     where: str = ""
+    new: str = ""
+    """This and the next four are of an exchange."""
+    final: str = ""
+    initial: str = ""
+    new_dials: str = ""
+    on: str = ""
 
     @property
     def own_reason(self) -> str:
@@ -62,6 +71,12 @@ class Typed:
         meant = chosen(kind, KIND_NAMES)
         code = meant[0][0] if meant else kind or likely_kind(number)
         return number, code, _whole("dials", self.dials), _whole("reading", self.shows), self.where
+
+    @property
+    def exchange(self) -> TypedExchange:
+        """What was typed of an exchange."""
+        texts = (self.new, self.final, self.initial, self.new_dials, self.on)
+        return TypedExchange(*(text.strip() for text in texts))
 
     def contradicts_itself(self, reasons: Iterable[Reason]) -> bool:
         """Tell whether there is a reading, and a reason that begins as one which says that there is none.

@@ -22,6 +22,7 @@ from math import exp
 
 from metermt.errors import CannotEstimate
 from metermt.model import highest
+from metermt.printable import counted
 from metermt.rules.habits import Experience, alike, habit_of
 from metermt.rules.history import History, Period
 from metermt.rules.seasons import Season
@@ -103,7 +104,7 @@ def _use_of(
         since = still[-1].ended.toordinal() - still[-1].days
         return 0.0, Method.STOOD_STILL, f"no use, as there was none since {date.fromordinal(since)}"
     rate = exp(habit.rate)
-    found = f"{rate:.3g} a day for {days} {'day' if days == 1 else 'days'}, by what was read up to {periods[-1].ended}"
+    found = f"{rate:.3g} a day for {counted(days, 'day')}, by what was read up to {periods[-1].ended}"
     if any(again):
         return rate, Method.SAME_MONTH, f"{found}: its last use, and that of the same season of earlier years"
     return rate, Method.MEAN, f"{found}: the mean of its use, in which the last periods count most"

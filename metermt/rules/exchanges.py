@@ -1,4 +1,4 @@
-"""Whether a device can have been exchanged so. What breaks a rule raises `InvalidReport`."""
+"""Whether a device can have been exchanged so. What breaks a rule raises `InvalidReport`, with the field."""
 
 from collections.abc import Sequence
 from datetime import date, timedelta
@@ -20,17 +20,20 @@ def check_exchange(
     """
     old, on = exchange.old_meter, exchange.on
     if new.number == old:
-        raise InvalidReport(f"Meter {old} cannot be exchanged for itself: give the number of the new device")
+        raise InvalidReport(
+            f"Meter {old} cannot be exchanged for itself: give the number of the new device", field="new"
+        )
     _check_register("final", exchange.final, old, Meter(old, dials=exchange.dials).highest)
     _check_register("initial", exchange.initial, new.number, new.highest)
     if on > today:
-        raise InvalidReport(f"Invalid date {on}: it lies in the future")
+        raise InvalidReport(f"Invalid date {on}: it lies in the future", field="on")
     if on < today - _OLD:
-        raise InvalidReport(f"Invalid date {on}: it is more than a year ago")
+        raise InvalidReport(f"Invalid date {on}: it is more than a year ago", field="on")
     if before and on <= before[-1].on:
         raise InvalidReport(
             f"Invalid date {on}: {before[-1].old_meter} was exchanged for {before[-1].new_meter} there on"
-            f" {before[-1].on}, and the next exchange is on a later day"
+            f" {before[-1].on}, and the next exchange is on a later day",
+            field="on",
         )
     if accepted:
         _check_goes_on(exchange, accepted)
@@ -47,7 +50,9 @@ def exchanged_for(exchange: Exchange) -> MeterExchanged:
 
 def _check_register(what: str, value: int, number: str, highest: int) -> None:
     if not 0 <= value <= highest:
-        raise InvalidReport(f"Invalid {what} reading {value}: the register of {number} goes from 0 to {highest}")
+        raise InvalidReport(
+            f"Invalid {what} reading {value}: the register of {number} goes from 0 to {highest}", field=what
+        )
 
 
 def _check_goes_on(exchange: Exchange, accepted: Read) -> None:
@@ -56,8 +61,11 @@ def _check_goes_on(exchange: Exchange, accepted: Read) -> None:
     what = "estimate" if accepted.estimated else "reading"
     mend = f"if that {what} is wrong, correct it first (metermt readings correct {old} VALUE --why …)"
     if exchange.on < accepted.on:
-        raise InvalidReport(f"Invalid date {exchange.on}: the last {what} of {old} is of {accepted.on}; {mend}")
+        raise InvalidReport(
+            f"Invalid date {exchange.on}: the last {what} of {old} is of {accepted.on}; {mend}", field="on"
+        )
     if register_step(accepted.value, exchange.final, exchange.dials) is None:
         raise InvalidReport(
-            f"Invalid final reading {exchange.final}: {old} had {accepted.value} on {accepted.on} already; {mend}"
+            f"Invalid final reading {exchange.final}: {old} had {accepted.value} on {accepted.on} already; {mend}",
+            field="final",
         )

@@ -16,7 +16,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from metermt.errors import ConfirmReading
-from metermt.model import Answer, Job, Standing
+from metermt.model import Answer, Job, Meter, Standing
 from metermt.quality import Cause, Flag, Judgement, Look, Quality
 from metermt.rules.checks import judge
 from metermt.rules.consumption import Exchange
@@ -120,6 +120,20 @@ def exchanged(limits: str | None, exchange: Exchange, multiplier: Decimal, *, re
 def is_reported(limits: str) -> bool:
     """Tell whether a job is judged by limits of a place where a reader has told of an exchange."""
     return cast(JobLimits, from_text(JobLimits, limits)).reported
+
+
+def check_sure(value: int, meter: Meter, on: date, limits: str) -> None:
+    """Raise `ConfirmReading` for a value of the office that whoever reads the meter would be asked about."""
+    by = cast(JobLimits, from_text(JobLimits, limits))
+    found = judge(value, on, by.limits, meter.dials, active=by.active, sensitivity=by.sensitivity)
+    if found.confirm:
+        hint = f" ({_CAUSES[found.cause]}?)" if found.cause else ""
+        use = "" if by.limits.previous is None else f", a use of {value - by.limits.previous}"
+        raise ConfirmReading(
+            f"{value} is {oddity(found.flags)} for {meter.number}{hint}{use}",
+            flags=" ".join(found.flags),
+            cause=str(found.cause or ""),
+        )
 
 
 def is_asked_about(answer: Answer, limits: str, dials: int | None, sensitivity: float | None = None) -> bool:

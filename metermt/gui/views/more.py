@@ -27,9 +27,10 @@ class MoreButton(ttk.Menubutton):
             ("Correct my last reading", 0, presenter.correct),
             ("Note about this place", 0, presenter.write_note),
             ("Unlisted meter: tell the office", 0, presenter.describe_found),
+            ("Exchanged: another meter hangs here", 1, presenter.describe_exchange),
             ("Log out for the next reader", 0, presenter.log_out),
         ):
-            key = f"Alt+{label[underline]}"
+            key = f"Alt+{label[underline].upper()}"
             self.menu.add_command(label=label, underline=underline, accelerator=key, command=action)
             on_alt(window, label, underline, action)
         self.bind("<Return>", lambda _event: self._open())

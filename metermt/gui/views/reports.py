@@ -1,4 +1,4 @@
-"""What a reader tells the office: a note about a place, and a meter that is on no list."""
+"""What a reader tells the office: a note about a place, a meter that is on no list, and one that was exchanged."""
 
 import tkinter as tk
 from collections.abc import Callable
@@ -60,5 +60,23 @@ class FoundDialog(_ReportDialog):
             FieldSpec(name="dials", label="Dials (digits)"),
             FieldSpec(name="shows", label="Reading"),
             FieldSpec(name="where", label="Where it hangs", wide=True),
+            columns=3,
+        )
+
+
+class ExchangedDialog(_ReportDialog):
+    """Asks for the device that hangs here now, and what both have shown."""
+
+    def __init__(self, root: tk.Tk, presenter: ReportPresenter) -> None:
+        super().__init__(
+            root,
+            presenter,
+            "Exchanged meter",
+            presenter.tell_of_exchange,
+            FieldSpec(name="new", label="New number"),
+            FieldSpec(name="initial", label="Its first value", hint="Empty for 0"),
+            FieldSpec(name="new_dials", label="Dials (digits)", hint="Empty if as before"),
+            FieldSpec(name="final", label="Old one's last value", hint="Empty if unknown"),
+            FieldSpec(name="on", label="Day", underline=1, hint="Empty for today"),
             columns=3,
         )

@@ -1,0 +1,79 @@
+"""Readers tell in the window that another device hangs somewhere."""
+
+import pytest
+from conftest import make_job, make_place
+from presenter_fixtures import *  # noqa: F403 - the fixtures
+from presenter_fixtures import submit
+from servers import fill
+
+from metermt.calls.desk import Desk
+from metermt.gui.state import Dialog
+from metermt.store.sqlite.store import SqliteStore
+
+EXCHANGE = {"new": " n9", "final": "99", "initial": "", "new_dials": "6", "on": ""}
+
+
+@pytest.fixture
+def desk(database_path, demo_accounts, clock_of_today):
+    """A desk with a database, and two meters to read."""
+    with SqliteStore(database_path) as store:
+        jobs = [make_job("G5248", sequence=1, address="2 Harbour Road"), make_job("G5249", sequence=2)]
+        store.write(lambda tx: tx.places.put([make_place("G5248", sequence=1), make_place("G5249", sequence=2)]))
+        fill(store, demo_accounts, jobs)
+        yield Desk(store, clock=clock_of_today)
+
+
+def tell(presenter, **typed):
+    presenter.describe_exchange()
+    for name, text in (EXCHANGE | typed).items():
+        presenter.edit(name, text)
+    presenter.tell_of_exchange()
+
+
+def exchanged(desk):
+    told = desk.store.read(lambda tx: tx.office.exchanges(9, 0))
+    return [(one.old_meter, one.final, one.new_meter, one.initial, one.username) for one in told]
+
+
+def test_the_meter_that_hangs_there_now_is_told_and_read(reading, desk):
+    reading.edit("reading", "59")
+    reading.describe_exchange()
+    assert reading.state.faults == {"reading": "Submit this first, or empty the field"}
+    reading.edit("reading", "")
+    tell(reading)
+    state = reading.state
+    assert (state.dialog, state.notice, state.job.meter.number) == (None, "N9 hangs here now: read it", "N9")
+    assert (state.job.meter.dials, state.typed.new, state.typed.final) == (6, "", "")
+    assert exchanged(desk) == [("G5248", 99, "N9", 0, "carol")]
+
+
+def test_an_exchange_whose_last_value_nobody_knows_is_a_note_for_the_office(reading, desk):
+    tell(reading, final="")
+    assert reading.state.notice.startswith("Noted for the office, as the last value is not known.")
+    assert "what G5248 showed last is not known" in reading.state.job.note
+    assert exchanged(desk) == []
+    tell(reading, new="")
+    submit(reading, "1")
+    reading.come_back()
+    assert reading.state.typed.new == ""
+
+
+@pytest.mark.parametrize(
+    ("typed", "field", "words"),
+    [
+        ({"new": ""}, "new", "Invalid number ''"),
+        ({"new": "G5249"}, "new", "Meter G5249 hangs "),
+        ({"final": "9x"}, "final", "'9x' is not a whole number; leave it empty if nobody knows it"),
+        ({"final": "123456"}, "final", "Invalid final reading 123456"),
+        ({"initial": "1234567"}, "initial", "Invalid initial reading 1234567"),
+        ({"new_dials": "0"}, "new_dials", "Invalid dials 0"),
+        ({"on": "tomorrow"}, "on", "Invalid day 'tomorrow': type it like 20"),
+        ({"on": "2099-01-01"}, "on", "Invalid date 2099-01-01: it lies in the future"),
+    ],
+)
+def test_what_makes_no_sense_is_told_below_its_field_and_nothing_typed_is_lost(reading, desk, typed, field, words):
+    tell(reading, **typed)
+    assert list(reading.state.faults) == [reading.state.focus] == [field]
+    assert words in reading.state.faults[field]
+    assert (reading.state.dialog, reading.state.typed.final) == (Dialog.EXCHANGED, (EXCHANGE | typed)["final"])
+    assert exchanged(desk) == []
