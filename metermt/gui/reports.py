@@ -64,12 +64,10 @@ class ReportPresenter(RoundPresenter):
 
     def describe_exchange(self) -> None:
         """Let the reader say which device hangs here now."""
-        if not self._is_free or not self._leaves_nothing():
+        if not self._is_free:
             return
         if job := self.state.job:
-            here = ", ".join(filter(None, (job.meter.number, job.meter.address)))
-            self._show(dialog=Dialog.EXCHANGED, hint=f"{here}: another meter hangs here now")
-            self._focus_on("new")
+            self._go_on_to(partial(self._ask_what_hangs_here, job))
         else:
             self._show(faults={ANYWHERE: "An exchange is about one meter: find that one first"})
 
@@ -78,6 +76,11 @@ class ReportPresenter(RoundPresenter):
         if (job := self.state.job) and not self.state.doing:
             call = partial(tell_exchange, self._connected, job.meter, self.state.typed.exchange)
             self._run("Sending…", call, self._exchanged, self._exchange_failed, self.tell_of_exchange)
+
+    def _ask_what_hangs_here(self, job: Job) -> None:
+        here = ", ".join(filter(None, (job.meter.number, job.meter.address)))
+        self._show(dialog=Dialog.EXCHANGED, hint=f"{here}: another meter hangs here now")
+        self._focus_on("new")
 
     # --- what came of them
 
