@@ -29,12 +29,11 @@ from metermt.transport.tls import ServerTls, name_in
 from metermt.web.answering import Answering
 from metermt.web.app import make_app
 from metermt.web.gate import Gate
-from metermt.web.visitor import Hall, Visitor
+from metermt.web.visitor import MAX_HEAD, Hall, Visitor
 from metermt.wire import to_text
 
 _log = logging.getLogger("metermt.http")
 
-_MAX_HEAD = 16 * 1024  # bytes of a request's line and headers
 _LET_IN_SHARE = 0.2  # of a processor, to let visitors in
 _PAUSE = 0.1  # seconds until the next try when there are no descriptors
 _LOOK_SECONDS = 0.5  # between two looks for visitors who have kept us waiting
@@ -86,7 +85,7 @@ class WebDoor:
             server_header=False,
             date_header=False,
             timeout_keep_alive=int(limits.idle.total_seconds()) + 1,
-            h11_max_incomplete_event_size=_MAX_HEAD,
+            h11_max_incomplete_event_size=MAX_HEAD,
         )
         self._visitors: set[Visitor] = set()  # they are here, or are shaking hands
         self._gone: deque[tuple[float, Caller]] = deque()  # those who still count as connected, and until when

@@ -16,6 +16,9 @@ from metermt.sparinglog import SparingLog
 from metermt.transport.frames import FRAME_SECONDS
 from metermt.web.gate import Gate
 
+MAX_HEAD = 16 * 1024
+"""Bytes of the first line and the headers of a request."""
+
 
 class Hall:
     """What all visitors share."""
@@ -116,10 +119,14 @@ class Visitor(H11Protocol):
     def data_received(self, data: bytes) -> None:
         """Take what has come."""
         began = time.thread_time()
+        parts = [data]
         if self._is_between_requests:
             self._since = time.monotonic()
+            parts = [data[: MAX_HEAD + 1], data[MAX_HEAD + 1 :]]  # h11 looks how much it has of a head that has no end
         try:
-            super().data_received(data)
+            for part in parts:
+                if part and not self.transport.is_closing():
+                    super().data_received(part)
         except h11.LocalProtocolError:  # nonsense after a request that is being answered
             self.hang_up()
             return
