@@ -87,7 +87,7 @@ def test_our_own_client_goes_by_http(web):
         assert client.login("carol", "carol") == "Carol Dent"
         job = client.get_job()
         assert client.submit_and_next(Answer(job.meter.number, 5, when=WHEN)).job.meter.number != job.meter.number
-        assert [type(error) for error in client.submit_readings([Answer("X1", 5)])] == [UnknownMeter]
+        assert [type(error) for error in client.submit_readings([Answer("X1", 5, when=WHEN)])] == [UnknownMeter]
         assert client.get_status().count == 1
         with pytest.raises(RoleError) as caught:
             client.list_users()
