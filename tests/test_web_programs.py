@@ -90,8 +90,8 @@ def test_our_own_client_goes_by_http(web):
         assert [type(error) for error in client.submit_readings([Answer("X1", 5, when=WHEN)])] == [UnknownMeter]
         assert client.get_status().count == 1
         with pytest.raises(RoleError) as caught:
-            client.list_users()
-        assert caught.value.details == {"role": "admin"}
+            client.list_batches()
+        assert caught.value.details == {"role": "supervisor"}
         client.logout()
         with pytest.raises(SessionError, match="Invalid session ID"):
             client.get_status()
