@@ -62,6 +62,7 @@ FLOORS = (
     ("floor 3, the calls", ("calls",)),
     ("floor 3, the manager", ("manager", "demo", "demotown")),
     ("floor 4", ("transport", "discovery", "registrydoors")),
+    ("floor 4, the second door", ("web",)),
     (
         "floor 5",
         (
@@ -73,6 +74,7 @@ FLOORS = (
     ("the roof", ("__init__", "public", "__main__")),
 )
 
+HTTP_LIBRARIES = ("starlette", "uvicorn", "h11", "prometheus_client", "defusedxml", "asyncio")
 SQL_DRIVERS = ("apsw", "sqlite3", "psycopg", "psycopg_pool")
 
 
@@ -89,6 +91,7 @@ FENCES = (
     Fence(("rpyc",), only_in=("transport", "discovery", "registry")),
     Fence(SQL_DRIVERS, only_in=("store",)),
     Fence(("openpyxl",), only_in=("layouts",)),
+    Fence(HTTP_LIBRARIES, only_in=("web",)),
     Fence(
         ("tkinter",),
         only_in=("gui",),
@@ -107,7 +110,7 @@ FENCES = (
 
 SQL = re.compile(r"\s*(SELECT|INSERT INTO|UPDATE \w+ SET|DELETE FROM|CREATE (TABLE|INDEX)|PRAGMA|BEGIN|WITH \w+ AS)\b")
 
-NOT_LOADED_BY_IMPORT_METERMT = ("tkinter", *SQL_DRIVERS)
+NOT_LOADED_BY_IMPORT_METERMT = ("tkinter", *HTTP_LIBRARIES, *SQL_DRIVERS)
 
 ImportStatement = ast.Import | ast.ImportFrom
 
@@ -199,6 +202,7 @@ def find_offences(package_dir: Path) -> list[str]:
         *import_cycle(imports),
         *sql_outside_the_stores(modules),
         *unwanted_on_import(imports),
+        *extras_for_everybody(imports),
     ]
     return list(dict.fromkeys(offences))  # `from x import a, b` offends once
 
@@ -290,6 +294,12 @@ def unwanted_on_import(imports: list[Import]) -> Iterator[str]:
                 if is_ours(loaded) and loaded not in chains:
                     chains[loaded] = f"{chains[module]} imports {loaded}"
                     waiting.append(loaded)
+
+
+def extras_for_everybody(imports: list[Import]) -> Iterator[str]:
+    for each in imports:
+        if each.eager and is_in(each.target, ("web",)) and not is_in(each.importer, ("web",)):
+            yield each.offends("web is an extra; import it where it is asked for")
 
 
 def with_parent_packages(module: str) -> Iterator[str]:
