@@ -24,6 +24,7 @@ from metermt.discovery import Registries, announced
 from metermt.diskspace import SpaceWatch, space_at
 from metermt.errors import InternalError, SettingError
 from metermt.heartbeat import heartbeat
+from metermt.logring import LogRing
 from metermt.model import Reading
 from metermt.policy import Policy
 from metermt.store.base import Store, Tx
@@ -86,15 +87,17 @@ class RunningServer:
 
     Making one raises `ListenError`, `StoreError` or `SettingError` if it cannot start. `port` is the true port; the
     `store` stays open until the block of its `with` ends. `failed` is called, in any thread, when the server cannot go
-    on.
+    on. Admins may look at the `log` that is kept.
     """
 
-    def __init__(self, settings: ServerSettings, failed: Callable[[], None] = lambda: None) -> None:
+    def __init__(
+        self, settings: ServerSettings, failed: Callable[[], None] = lambda: None, log: LogRing | None = None
+    ) -> None:
         self.settings = settings
         _allow_descriptors(settings.limits.connections)
         with ExitStack() as opened:
             self.store = opened.enter_context(_opened_store(settings.database))
-            self._desk = Desk(self.store, settings.policy)
+            self._desk = Desk(self.store, settings.policy, log=log)
             self._server = MeterServer(self._desk, settings.host, settings.port, settings.limits, settings.tls, failed)
             opened.callback(self._server.stop, 0.0)
             self.port: int = self._server.port
@@ -123,6 +126,8 @@ class RunningServer:
     def stop(self) -> None:
         """Answer no more calls, once those in flight have ended. Stopping twice is harmless."""
         self._announcement.close()  # first, so that nobody is sent here any more
+        if self._desk.log:
+            self._desk.log.close()
         self._server.stop(GRACE)
         self._heartbeat.close()
 
@@ -134,7 +139,9 @@ class RunningServer:
         self._opened.close()
 
 
-def serve(settings: ServerSettings, *, notify: Path | None = None, dump: bool = False) -> None:
+def serve(
+    settings: ServerSettings, *, notify: Path | None = None, dump: bool = False, log: LogRing | None = None
+) -> None:
     """Run a server until SIGINT (Ctrl+C) or SIGTERM comes, saying so on standard output.
 
     Once it accepts connections `HOST:PORT` is written into the file `notify`. With `dump` the readings that count are
@@ -144,7 +151,7 @@ def serve(settings: ServerSettings, *, notify: Path | None = None, dump: bool = 
     # Blocked here, and in all threads to come, a signal waits until it is fetched: none can hit half-way.
     signal.pthread_sigmask(signal.SIG_BLOCK, _ENDING)
     sys.setswitchinterval(_SWITCH_SECONDS)
-    with RunningServer(settings, failed=lambda: os.kill(os.getpid(), signal.SIGTERM)) as server:
+    with RunningServer(settings, failed=lambda: os.kill(os.getpid(), signal.SIGTERM), log=log) as server:
         print(f"Meter server startup at {_local_now()} on {settings.host}:{server.port}", flush=True)
         gc.freeze()  # what has been made so far stays: the collector, which stops all threads, need not look at it
         if notify:

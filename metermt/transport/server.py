@@ -288,7 +288,7 @@ class MeterServer(ThreadedServer):  # type: ignore[misc]  # rpyc has no type inf
             return call
 
     def _outcome(self, conversation: Conversation, ask: Ask[object]) -> Outcome:
-        if ask.call.weight is not Weight.LONG:
+        if ask.call.weight not in (Weight.LONG, Weight.WAITING):
             with self._turn(self._asking, conversation):
                 return self._desk.answer([ask])[0]
         conversation.is_busy = True

@@ -175,7 +175,8 @@ class Switchboard:
             elif asked := conversation.next_call():
                 called, ask = asked
                 call = ask.call
-                is_long = call.weight is Weight.LONG or bool(call.is_large and call.is_large(ask.request))
+                is_large = bool(call.is_large and call.is_large(ask.request))
+                is_long = is_large or call.weight in (Weight.LONG, Weight.WAITING)
                 requests.append(_Request(conversation, called, ask, is_long))
             else:
                 self._send(conversation)  # what needs no desk is answered
