@@ -1,5 +1,6 @@
 """A whole server: settings, database, desk and listener put together, and an orderly end."""
 
+import faulthandler
 import gc
 import logging
 import os
@@ -27,6 +28,7 @@ from metermt.heartbeat import heartbeat
 from metermt.logring import LogRing
 from metermt.model import Reading
 from metermt.policy import Policy
+from metermt.servicemanager import ServiceManager
 from metermt.store.base import Store, Tx
 from metermt.store.opening import open_store
 from metermt.transport.server import MeterServer
@@ -87,11 +89,16 @@ class RunningServer:
 
     Making one raises `ListenError`, `StoreError` or `SettingError` if it cannot start. `port` is the true port; the
     `store` stays open until the block of its `with` ends. `failed` is called, in any thread, when the server cannot go
-    on. Admins may look at the `log` that is kept.
+    on, and `well` every few seconds, by one thread, as long as the switchboard turns and the store answers. Admins may
+    look at the `log` that is kept.
     """
 
     def __init__(
-        self, settings: ServerSettings, failed: Callable[[], None] = lambda: None, log: LogRing | None = None
+        self,
+        settings: ServerSettings,
+        failed: Callable[[], None] = lambda: None,
+        well: Callable[[], None] = lambda: None,
+        log: LogRing | None = None,
     ) -> None:
         self.settings = settings
         _allow_descriptors(settings.limits.connections)
@@ -109,7 +116,8 @@ class RunningServer:
             else:
                 check_no_town(self._desk)
             self._heartbeat = opened.enter_context(ExitStack())
-            self._heartbeat.enter_context(heartbeat(self._desk, _space_watch(settings.database)))
+            self._well, self._rounds = well, 0
+            self._heartbeat.enter_context(heartbeat(self._desk, _space_watch(settings.database), self._look_round))
             self._server.start()
             self._announcement = opened.enter_context(ExitStack())
             if settings.registries:
@@ -131,6 +139,13 @@ class RunningServer:
         self._server.stop(GRACE)
         self._heartbeat.close()
 
+    def _look_round(self) -> None:
+        """Say that all is well, if the switchboard has gone round since this was looked at, and have it go round."""
+        before, self._rounds = self._rounds, self._server.switchboard.rounds
+        if self._rounds != before:
+            self._well()
+        self._server.switchboard.wake()
+
     def __enter__(self) -> Self:
         return self
 
@@ -144,19 +159,27 @@ def serve(
 ) -> None:
     """Run a server until SIGINT (Ctrl+C) or SIGTERM comes, saying so on standard output.
 
-    Once it accepts connections `HOST:PORT` is written into the file `notify`. With `dump` the readings that count are
+    Once it accepts connections `HOST:PORT` is written into the file `notify`, and the system's service manager is told,
+    if there is one; it is also told, all the time, that the server is well. If the interpreter crashes, the stacks of
+    all threads are printed on standard error. With `dump` the readings that count are
     printed at the end. To be called in the main thread, before others are started. Raises as `RunningServer`, and
     `InternalError` when the server could not go on.
     """
     # Blocked here, and in all threads to come, a signal waits until it is fetched: none can hit half-way.
     signal.pthread_sigmask(signal.SIG_BLOCK, _ENDING)
     sys.setswitchinterval(_SWITCH_SECONDS)
-    with RunningServer(settings, failed=lambda: os.kill(os.getpid(), signal.SIGTERM), log=log) as server:
+    if sys.__stderr__:
+        faulthandler.enable(sys.__stderr__)
+    manager = ServiceManager()
+    end = partial(os.kill, os.getpid(), signal.SIGTERM)
+    with RunningServer(settings, failed=end, well=manager.well, log=log) as server:
         print(f"Meter server startup at {_local_now()} on {settings.host}:{server.port}", flush=True)
         gc.freeze()  # what has been made so far stays: the collector, which stops all threads, need not look at it
         if notify:
             _write_whole(notify, f"{settings.host}:{server.port}\n")
+        manager.ready()
         signal.sigwait(_ENDING)
+        manager.stopping()
         server.stop()
         print(f"Meter server shutdown at {_local_now()}", flush=True)
         if dump:

@@ -37,7 +37,7 @@ FLOORS = (
             *("rules", "wire", "passwords", "policy", "config"),
             *("safedict", "routefile", "historyfile", "csvfields", "signing", "partfile", "wholefile", "terminal"),
             *("formulas", "dateformat", "foreign", "layouts", "diskspace", "clientsettings", "listening"),
-            *("sparinglog", "loglines", "logring"),
+            *("sparinglog", "loglines", "logring", "servicemanager"),
         ),
     ),
     (

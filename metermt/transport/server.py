@@ -75,7 +75,7 @@ class MeterServer(ThreadedServer):  # type: ignore[misc]  # rpyc has no type inf
         self._addresses: Counter[str] = Counter()  # how many of these are there
         self._conversations: dict[Conversation, Thread] = {}  # each with the thread that it has, or had, to itself
         self._full: dict[str, tuple[str, float]] = {}  # why nobody from an address is let in, and until when
-        self._switchboard = Switchboard(desk, self._end, self._fail)
+        self.switchboard = Switchboard(desk, self._end, self._fail)
         everybody = limits.connections
         self._reading = Turnstile(_STRANGERS_READ, most=everybody, long=everybody)
         self._asking = Turnstile(_STRANGERS_ASK, most=everybody, long=everybody)
@@ -87,12 +87,12 @@ class MeterServer(ThreadedServer):  # type: ignore[misc]  # rpyc has no type inf
         except (OSError, UnicodeError) as error:
             if hasattr(self, "listener"):
                 self.listener.close()
-            self._switchboard.stop(Deadline(0))
+            self.switchboard.stop(Deadline(0))
             raise cannot_listen(host, port, error) from error
 
     def start(self) -> None:
         """Accept connections, in the background, until `stop`."""
-        self._switchboard.start()
+        self.switchboard.start()
         self._acceptor.start()
 
     @property
@@ -108,7 +108,7 @@ class MeterServer(ThreadedServer):  # type: ignore[misc]  # rpyc has no type inf
         """
         deadline = Deadline(grace)
         self._stop_listening()
-        in_time = self._switchboard.stop(deadline)
+        in_time = self.switchboard.stop(deadline)
         # A thread that waits for a request reads the end of the stream; one that is in a call sends its answer first.
         self._shut_down_all(socket.SHUT_RD)
         in_time = self._join(deadline) and in_time
@@ -260,7 +260,7 @@ class MeterServer(ThreadedServer):  # type: ignore[misc]  # rpyc has no type inf
             conversation.begin()
             while not self._stopping.is_set():
                 self._answer_all(conversation)
-                if conversation.is_trusted and self._switchboard.take(conversation):
+                if conversation.is_trusted and self.switchboard.take(conversation):
                     return
                 conversation.wait()
         except (EOFError, OSError, ConnectionFailed) as error:  # how every conversation ends
