@@ -10,7 +10,7 @@ import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
@@ -57,8 +57,12 @@ class Company:
 
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m bench.schemes", description="Compare ways of serving clients.")
-    parser.add_argument("--quick", action="store_true", help="does it work? some ten seconds")
-    settings = _QUICK if parser.parse_args().quick else _Settings()
+    parser.add_argument("--quick", action="store_true", help="does it work? half a minute")
+    parser.add_argument("--runs", type=int, help="how often each scheme is measured")
+    chosen = parser.parse_args()
+    settings = _QUICK if chosen.quick else _Settings()
+    if chosen.runs:
+        settings = replace(settings, runs=chosen.runs)
     began, busy = time.monotonic(), busy_seconds()
     gc.freeze()
     with tempfile.TemporaryDirectory(prefix="metermt-schemes-", ignore_cleanup_errors=True) as name:

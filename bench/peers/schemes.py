@@ -10,7 +10,7 @@ import signal
 import socket
 import sys
 from collections.abc import Callable, Sequence
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from multiprocessing.managers import BaseManager
 from pathlib import Path
 from typing import Any
@@ -34,19 +34,21 @@ from metermt.transport.server import MeterServer
 POOL = 16
 """Threads of the bounded pool."""
 _EVERYBODY = 10_000  # connections
+_LIMITS = Limits(_EVERYBODY, _EVERYBODY, handshake=timedelta(minutes=1))  # for a crew that comes at one instant
 
 
 class Client:
-    """One reader: a client of RPyC's, which has asked for the methods once. A request may take so many seconds."""
+    """One reader: a client of RPyC's, which asks for each method once. A request may take so many seconds."""
 
     def __init__(self, port: int, seconds: float = 60.0) -> None:
         self.connection: Any = rpyc.connect("127.0.0.1", port, config={"sync_request_timeout": seconds})
-        root = self.connection.root
-        self._login, self._get_job = root.login, root.get_job
-        self._submit_reading, self._get_status = root.submit_reading, root.get_status
+        self._login = self.connection.root.login
 
     def login(self, username: str) -> None:
         self._session_id, _ = self._login(username, username)
+        root = self.connection.root
+        self._get_job, self._get_status = root.get_job, root.get_status
+        self._submit_reading = root.submit_reading
 
     def round(self) -> None:
         meter = self._get_job(self._session_id)
@@ -160,7 +162,7 @@ def _rpyc(kind: type[Any], **settings: Any) -> Callable[[Path], None]:
 
 def _switchboard(notify: Path) -> None:
     signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM})
-    server = MeterServer(_BookDesk(Book()), "127.0.0.1", 0, Limits(_EVERYBODY, _EVERYBODY))
+    server = MeterServer(_BookDesk(Book()), "127.0.0.1", 0, _LIMITS)
     server.start()
     announce(notify, server.port)
     signal.sigwait({signal.SIGTERM})
