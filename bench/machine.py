@@ -33,6 +33,13 @@ def rss_mb(pid: int) -> float:
     return int(_field(f"/proc/{pid}/status", "VmRSS").split()[0]) / 1024
 
 
+def family_mb(pid: int) -> float:
+    """Return how much memory a process and those that it has begun hold together; what they share counts once."""
+    own = int(_field(f"/proc/{pid}/smaps_rollup", "Pss").split()[0]) / 1024
+    tasks = Path(f"/proc/{pid}/task").iterdir()
+    return own + sum(family_mb(int(child)) for task in tasks for child in (task / "children").read_text().split())
+
+
 def cpu_seconds(pid: int, *, with_ended_children: bool = False) -> float:
     """Return how much processor time a process has taken, in all its threads."""
     fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()

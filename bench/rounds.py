@@ -90,17 +90,20 @@ def measure_clients(
     clients: int,
     seconds: float,
     database_seconds: Callable[[], float] = lambda: 0.0,
+    names: Sequence[str] = READERS,
+    memory: Callable[[int], float] = rss_mb,
 ) -> Sample:
     """Return what so many clients get done at once, of a server, or of several in equal parts.
 
-    `database_seconds` returns the processor time that the database has taken so far.
+    `database_seconds` returns the processor time that the database has taken so far; `names` are those that clients log
+    in by; `memory` returns the MB that the server of a process id holds.
     """
     pipes, processes = [], []
     for number in range(min(clients, _PROCESSES)):
         here, there = _processes.Pipe()
-        names = READERS[number:clients:_PROCESSES]
+        own = names[number:clients:_PROCESSES]
         port = servers[number % len(servers)].port
-        process = _processes.Process(target=_be_clients, args=(connect, port, names, seconds, there), daemon=True)
+        process = _processes.Process(target=_be_clients, args=(connect, port, own, seconds, there), daemon=True)
         process.start()
         there.close()
         pipes.append(here)
@@ -115,7 +118,7 @@ def measure_clients(
         answers = [answer for pipe in pipes for answer in _received(pipe)]
         cpu = sum(cpu_seconds(server.pid) for server in servers) - cpu
         database_cpu = database_seconds() - database_cpu
-        rss = sum(rss_mb(server.pid) for server in servers)
+        rss = sum(memory(server.pid) for server in servers)
     finally:
         for pipe in pipes:
             with suppress(OSError):

@@ -150,7 +150,7 @@ class MeterClient(ReaderCalls, OfficeCalls):
                     if told and isinstance(error, DeadlineExceeded):  # the last try came too late to be told again
                         raise told from error
                     raise
-                except ConnectionFailed:
+                except (ConnectionFailed, KeyboardInterrupt):  # whose answer would come later
                     self._hang_up()
                     raise
 

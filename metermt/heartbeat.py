@@ -16,12 +16,15 @@ _PARTS = 20  # of what is on record, sealed at a time: others must not take this
 
 
 @contextmanager
-def heartbeat(desk: Desk, watch: Callable[[], None] = lambda: None) -> Iterator[None]:
+def heartbeat(
+    desk: Desk, watch: Callable[[], None] = lambda: None, answered: Callable[[], None] = lambda: None
+) -> Iterator[None]:
     """Say that the server of this desk is alive, every few seconds until the block ends, and goodbye then.
 
     As often `watch` is called, what the log has to tell of the last minute is told, and what was put on record gets its
-    place in the chain; so does what was put there last, at the end. What sessions hold that were connected to it in an
-    earlier life is left to their readers first. Raises `StoreError`.
+    place in the chain; so does what was put there last, at the end. `answered` is called whenever the store has answered,
+    be it that its database is away; that is no fault of this server's. What sessions hold that were connected to it in
+    an earlier life is left to their readers first. Raises `StoreError`.
     """
     ending = Event()
 
@@ -36,11 +39,12 @@ def heartbeat(desk: Desk, watch: Callable[[], None] = lambda: None) -> Iterator[
                 beat()
                 seal(desk.store, _PARTS)
             except StoreAway:  # the store has logged it
-                continue
+                pass
             except StoreError as error:
                 desk.journal.warning(
                     "signs of life that failed", "", "the server could not say that it is alive: %s", error
                 )
+            answered()
 
     desk.store.write(lambda tx: say_goodbye(desk.turn(tx)))
     beat()

@@ -1,5 +1,6 @@
 """A whole server: settings, database, desk and listener put together, and an orderly end."""
 
+import faulthandler
 import gc
 import logging
 import os
@@ -24,8 +25,10 @@ from metermt.discovery import Registries, announced
 from metermt.diskspace import SpaceWatch, space_at
 from metermt.errors import InternalError, SettingError
 from metermt.heartbeat import heartbeat
+from metermt.logring import LogRing
 from metermt.model import Reading
 from metermt.policy import Policy
+from metermt.servicemanager import ServiceManager
 from metermt.store.base import Store, Tx
 from metermt.store.opening import open_store
 from metermt.transport.deadline import Deadline
@@ -92,15 +95,22 @@ class RunningServer:
 
     Making one raises `ListenError`, `StoreError` or `SettingError` if it cannot start. `port` is the true port; the
     `store` stays open until the block of its `with` ends. `failed` is called, in any thread, when the server cannot go
-    on.
+    on, and `well` every few seconds, by one thread, as long as the switchboard turns and the store answers. Admins may
+    look at the `log` that is kept.
     """
 
-    def __init__(self, settings: ServerSettings, failed: Callable[[], None] = lambda: None) -> None:
+    def __init__(
+        self,
+        settings: ServerSettings,
+        failed: Callable[[], None] = lambda: None,
+        well: Callable[[], None] = lambda: None,
+        log: LogRing | None = None,
+    ) -> None:
         self.settings = settings
         _allow_descriptors(settings.limits.connections)
         with ExitStack() as opened:
             self.store = opened.enter_context(_opened_store(settings.database))
-            self._desk = Desk(self.store, settings.policy)
+            self._desk = Desk(self.store, settings.policy, log=log)
             self._server = MeterServer(self._desk, settings.host, settings.port, settings.limits, settings.tls, failed)
             opened.callback(self._server.stop, 0.0)
             self._web = self._web_door(failed)
@@ -115,7 +125,8 @@ class RunningServer:
             else:
                 check_no_town(self._desk)
             self._heartbeat = opened.enter_context(ExitStack())
-            self._heartbeat.enter_context(heartbeat(self._desk, _space_watch(settings.database)))
+            self._well, self._rounds = well, 0
+            self._heartbeat.enter_context(heartbeat(self._desk, _space_watch(settings.database), self._look_round))
             self._server.start()
             if self._web:
                 self._web.start()
@@ -139,11 +150,20 @@ class RunningServer:
     def stop(self) -> None:
         """Answer no more calls, once those in flight have ended. Stopping twice is harmless."""
         self._announcement.close()  # first, so that nobody is sent here any more
+        if self._desk.log:
+            self._desk.log.close()
         deadline = Deadline(GRACE)
         if self._web:
             self._web.stop(deadline)
         self._server.stop(deadline.left)
         self._heartbeat.close()
+
+    def _look_round(self) -> None:
+        """Say that all is well, if the switchboard has gone round since this was looked at, and have it go round."""
+        before, self._rounds = self._rounds, self._server.switchboard.rounds
+        if self._rounds != before:
+            self._well()
+        self._server.switchboard.wake()
 
     def _web_door(self, failed: Callable[[], None]) -> "WebDoor | None":
         settings = self.settings
@@ -167,24 +187,34 @@ class RunningServer:
         self._opened.close()
 
 
-def serve(settings: ServerSettings, *, notify: Path | None = None, dump: bool = False) -> None:
+def serve(
+    settings: ServerSettings, *, notify: Path | None = None, dump: bool = False, log: LogRing | None = None
+) -> None:
     """Run a server until SIGINT (Ctrl+C) or SIGTERM comes, saying so on standard output.
 
-    Once it accepts connections `HOST:PORT` is written into the file `notify`. With `dump` the readings that count are
+    Once it accepts connections `HOST:PORT` is written into the file `notify`, and the system's service manager is told,
+    if there is one; it is also told, all the time, that the server is well. If the interpreter crashes, the stacks of
+    all threads are printed on standard error. With `dump` the readings that count are
     printed at the end. To be called in the main thread, before others are started. Raises as `RunningServer`, and
     `InternalError` when the server could not go on.
     """
     # Blocked here, and in all threads to come, a signal waits until it is fetched: none can hit half-way.
     signal.pthread_sigmask(signal.SIG_BLOCK, _ENDING)
     sys.setswitchinterval(_SWITCH_SECONDS)
-    with RunningServer(settings, failed=lambda: os.kill(os.getpid(), signal.SIGTERM)) as server:
+    if sys.__stderr__:
+        faulthandler.enable(sys.__stderr__)
+    manager = ServiceManager()
+    end = partial(os.kill, os.getpid(), signal.SIGTERM)
+    with RunningServer(settings, failed=end, well=manager.well, log=log) as server:
         print(f"Meter server startup at {_local_now()} on {settings.host}:{server.port}", flush=True)
         if settings.http:
             print(f"HTTP on {settings.http[0]}:{server.http_port}", flush=True)
         gc.freeze()  # what has been made so far stays: the collector, which stops all threads, need not look at it
         if notify:
             _write_whole(notify, f"{settings.host}:{server.port}\n")
+        manager.ready()
         signal.sigwait(_ENDING)
+        manager.stopping()
         server.stop()
         print(f"Meter server shutdown at {_local_now()}", flush=True)
         if dump:

@@ -36,7 +36,8 @@ FLOORS = (
         (
             *("rules", "wire", "passwords", "policy", "config"),
             *("safedict", "routefile", "historyfile", "csvfields", "signing", "partfile", "wholefile", "terminal"),
-            *("formulas", "dateformat", "foreign", "layouts", "sparinglog", "diskspace", "clientsettings", "listening"),
+            *("formulas", "dateformat", "foreign", "layouts", "diskspace", "clientsettings", "listening"),
+            *("sparinglog", "loglines", "logring", "servicemanager"),
         ),
     ),
     (

@@ -220,7 +220,7 @@ def test_one_error_ends_one_client_or_is_told_loudly(owner, step, server, visit,
 @pytest.mark.parametrize("step", OF_ONE_SERVER)
 def test_one_error_of_the_system_ends_one_client_or_is_told_loudly(step, server, visit, expected_errors):
     bystanders, busy, going = crew_of(server, visit)
-    once = break_once_in(server._switchboard, step)
+    once = break_once_in(server.switchboard, step)
     came = stir(server, visit, busy, going)
 
     assert once.was_raised, "this step is never taken"

@@ -12,6 +12,7 @@ from metermt.calls.regulars import Regulars
 from metermt.calls.table import Ask, Call, Caller, Refused, Turn, Weight
 from metermt.calls.telling import Telling
 from metermt.errors import AccountDisabled, Error, RoleError, SessionError, StoreAway, StoreError, StoreRefused
+from metermt.logring import LogRing
 from metermt.model import Role, Session
 from metermt.policy import Policy
 from metermt.sparinglog import SparingLog
@@ -42,8 +43,11 @@ class Desk:
         *,
         server: str = "here",
         clock: Callable[[], float] | None = None,
+        log: LogRing | None = None,
     ) -> None:
         self.store = store
+        self.log = log
+        """The last lines of this server's log, if somebody may look at them."""
         self.policy = policy or Policy()
         self.server = server
         self.clock = clock or store.clock
@@ -63,7 +67,7 @@ class Desk:
 
     def answer(self, asks: Sequence[Ask[Any]]) -> list[Outcome]:
         """Return what comes of requests of one weight, in one transaction, or, for light and long ones, in any."""
-        if asks[0].call.weight in (Weight.LIGHT, Weight.LONG):
+        if asks[0].call.weight in (Weight.LIGHT, Weight.LONG, Weight.WAITING):
             return [self._answer_alone(ask) for ask in asks]
         work = Work(self, asks)
         run = self.store.read if asks[0].call.weight is Weight.READ else self.store.write

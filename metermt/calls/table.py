@@ -41,6 +41,8 @@ class Weight(Enum):
     """It keeps something in the store."""
     LONG = auto()
     """It takes its time, and uses the store as it likes."""
+    WAITING = auto()
+    """It waits some seconds for something to happen, and is like a long one otherwise."""
 
 
 @dataclass(eq=False, slots=True)

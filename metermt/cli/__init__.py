@@ -30,6 +30,7 @@ _COMMANDS = {
     "notes": "metermt.cli.notes",
     "meters": "metermt.cli.meters",
     "audit": "metermt.cli.audit",
+    "logs": "metermt.cli.serverlog",
     "people": "metermt.cli.people",
     "services": "metermt.cli.services",
     "tls": "metermt.cli.tls",

@@ -1,13 +1,11 @@
 """The log of a program: where it goes, how much it tells, and how a line of it looks."""
 
 import functools
-import json
 import logging
 import os
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from io import TextIOWrapper
 from logging.handlers import RotatingFileHandler
 from pathlib import Path
@@ -16,11 +14,11 @@ from typing import Any
 import click
 
 from metermt.errors import SettingError
-from metermt.printable import printable
+from metermt.loglines import line_of
+from metermt.logring import LogRing, RingHandler
 
 _LEVELS = ("debug", "info", "warning", "error")
 _FILE_BYTES, _FILES_KEPT = 10_000_000, 9
-_LONGEST = 4000  # characters of a message
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,9 +37,11 @@ class Log:
             return []
         return [self.file, *(Path(f"{self.file}.{number}") for number in range(1, _FILES_KEPT + 1))]
 
-    def begin(self) -> None:
-        """Set up the log. Raises `SettingError`."""
+    def begin(self, ring: LogRing | None = None) -> None:
+        """Set up the log, to be kept in a ring as well. Raises `SettingError`."""
         set_up_log(self.level, as_json=self.as_json, file=self.file)
+        if ring:
+            logging.root.addHandler(RingHandler(ring))
 
 
 def log_options(command: Callable[..., Any]) -> Callable[..., Any]:
@@ -86,37 +86,17 @@ def log_handler(*, as_json: bool = False, file: Path | None = None) -> logging.H
 
 
 class _Lines(logging.Formatter):
-    """A line for people: `2026-11-20T10:00:00.000Z WARNING metermt.server: …`. A trace back stands below, indented."""
+    """A line for people."""
 
     def format(self, record: logging.LogRecord) -> str:
-        line = f"{_time_of(record)} {record.levelname} {record.name}: {printable(record.getMessage(), _LONGEST)}"
-        return "\n    ".join([line, *_trace_of(record)])
+        return line_of(record).for_people()
 
 
 class _Json(logging.Formatter):
     """A line for programs."""
 
     def format(self, record: logging.LogRecord) -> str:
-        said: dict[str, Any] = {
-            "time": _time_of(record),
-            "level": record.levelname,
-            "logger": record.name,
-            "message": printable(record.getMessage(), _LONGEST),
-        }
-        if trace := _trace_of(record):
-            said["trace"] = trace
-        return json.dumps(said)
-
-
-def _time_of(record: logging.LogRecord) -> str:
-    return datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
-
-
-def _trace_of(record: logging.LogRecord) -> list[str]:
-    """Return the trace back of a record in lines: whatever stands in an error, it begins no line of the log."""
-    if not record.exc_info:
-        return []
-    return [printable(line, _LONGEST) for line in logging.Formatter().formatException(record.exc_info).split("\n")]
+        return line_of(record).for_programs()
 
 
 class _RotatedFile(RotatingFileHandler):

@@ -25,6 +25,7 @@ from metermt.store.opening import open_store
 
 if TYPE_CHECKING:
     from metermt.cli.target import Target
+    from metermt.client import MeterClient
 
 Q = TypeVar("Q")
 R = TypeVar("R")
@@ -94,7 +95,7 @@ def office_options(command: Callable[..., Any]) -> Callable[..., Any]:
             from metermt.cli.target import target_of  # noqa: PLC0415 - and the client with it
 
             target = target_of({"servers": servers, "tls_ca": tls_ca, "tls_cert": tls_cert})
-            return command(open_office=Opening(partial(_logged_in, target, as_whom)), **options)
+            return command(open_office=Opening(partial(logged_in, target, as_whom)), **options)
         if as_whom or tls_ca or tls_cert:
             raise click.UsageError("--as, --tls-ca and --tls-cert are for a server: name it with --server")
         return command(open_office=Opening(partial(office, database, create=False), database), **options)
@@ -103,7 +104,7 @@ def office_options(command: Callable[..., Any]) -> Callable[..., Any]:
 
 
 @contextmanager
-def _logged_in(target: "Target", as_whom: str | None) -> Iterator[OfficeCalls]:
+def logged_in(target: "Target", as_whom: str | None) -> Iterator["MeterClient"]:
     """Log in at a server, and out again after the block. Connecting to one of a list finds out whether it is well."""
     with target() as client:
         client.timeout = _TIMEOUT

@@ -9,6 +9,7 @@ import click
 from metermt.cli.common import Database, MeterCommand, address_options, check_database
 from metermt.cli.logs import Log, log_options
 from metermt.cli.places import check_apart, check_no_key
+from metermt.cli.printed import printed_into
 from metermt.config import (
     DATABASE_VARIABLE,
     HTTP_PORT,
@@ -21,6 +22,7 @@ from metermt.config import (
 )
 from metermt.discovery import Registries
 from metermt.errors import SettingError
+from metermt.logring import LogRing
 from metermt.policy import Policy
 from metermt.serving import ServerSettings
 from metermt.serving import serve as run_server
@@ -183,7 +185,8 @@ def serve(
     for file in [*log.files, *([notify] if notify else [])]:
         check_apart(file, IN_MEMORY if database is None else database)
         check_no_key(file, tls_folder, Path(tls_client_ca) if tls_client_ca else None, registry_key_file)
-    log.begin()
+    ring = LogRing()
+    log.begin(ring)
     if tls_client_ca is not None and not tls:
         raise SettingError("--tls-client-ca needs --tls")
     if not registry and (registry_key_file or advertise):
@@ -210,7 +213,8 @@ def serve(
     )
     if plaintext and not tls:
         click.echo("Warning: what this server sends is not encrypted; anybody on the way can read it.", err=True)
-    run_server(settings, notify=notify, dump=demo if dump is None else dump)
+    with printed_into(ring):
+        run_server(settings, notify=notify, dump=demo if dump is None else dump, log=ring)
 
 
 def _tls_in(folder: Path, client_ca: str | None) -> ServerTls:

@@ -22,6 +22,7 @@ from metermt.transport.serverend import Called
 
 _LOGINS = 4  # at once, and they wait for others most of the time
 _BULKS = 1  # two would hinder each other, and the switchboard twice as much
+_WATCHERS = 8  # they wait nearly all of the time, and hold up one another only
 _SHARE = 0.25  # of a processor, while others are being answered
 
 
@@ -32,7 +33,7 @@ class Elsewhere:
         """Call `wake` when a client is back."""
         self._desk = desk
         self._wake = wake
-        self._logins, self._bulks = Pool(_LOGINS), Pool(_BULKS)
+        self._logins, self._bulks, self._watchers = Pool(_LOGINS), Pool(_BULKS), Pool(_WATCHERS)
         self.turns = 0
         self.away = 0
         """How many clients are there, or on their way back."""
@@ -47,7 +48,7 @@ class Elsewhere:
 
     def answer(self, called: Called, ask: Ask[Any], conversation: Conversation) -> None:
         """Have a call answered."""
-        pool = self._logins if ask.call.weight is Weight.LONG else self._bulks
+        pool = {Weight.LONG: self._logins, Weight.WAITING: self._watchers}.get(ask.call.weight, self._bulks)
         self._send(pool, partial(self._answer, called, ask), conversation)
 
     def take_back(self) -> list[tuple[Conversation, BaseException | None]]:
@@ -59,8 +60,8 @@ class Elsewhere:
 
     def stop(self, deadline: Deadline) -> bool:
         """Take no more steps; return whether the last was taken within the deadline."""
-        in_time = self._logins.stop(deadline)
-        return self._bulks.stop(deadline) and in_time
+        in_time = [pool.stop(deadline) for pool in (self._logins, self._bulks, self._watchers)]
+        return all(in_time)
 
     def _send(self, pool: Pool, step: Callable[[Conversation], None], conversation: Conversation) -> None:
         pool.run(lambda: self._take(step, conversation), conversation.caller.address)

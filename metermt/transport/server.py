@@ -68,7 +68,7 @@ class MeterServer(ThreadedServer):  # type: ignore[misc]  # rpyc has no type inf
         self._conversations: dict[Conversation, Thread] = {}  # each with the thread that it has, or had, to itself
         self.guests = Guests(desk, limits)
         self.strangers = Strangers(desk.regulars, limits.connections)
-        self._switchboard = Switchboard(desk, self._end, self._fail)
+        self.switchboard = Switchboard(desk, self._end, self._fail)
         self._refusals = BoundedSemaphore(_REFUSALS)
         self._acceptor = Thread(target=self._accept_all, name="acceptor", daemon=True)
         try:
@@ -77,12 +77,12 @@ class MeterServer(ThreadedServer):  # type: ignore[misc]  # rpyc has no type inf
         except (OSError, UnicodeError) as error:
             if hasattr(self, "listener"):
                 self.listener.close()
-            self._switchboard.stop(Deadline(0))
+            self.switchboard.stop(Deadline(0))
             raise cannot_listen(host, port, error) from error
 
     def start(self) -> None:
         """Accept connections, in the background, until `stop`."""
-        self._switchboard.start()
+        self.switchboard.start()
         self._acceptor.start()
 
     @property
@@ -98,7 +98,7 @@ class MeterServer(ThreadedServer):  # type: ignore[misc]  # rpyc has no type inf
         """
         deadline = Deadline(grace)
         self._stop_listening()
-        in_time = self._switchboard.stop(deadline)
+        in_time = self.switchboard.stop(deadline)
         # A thread that waits for a request reads the end of the stream; one that is in a call sends its answer first.
         self._shut_down_all(socket.SHUT_RD)
         in_time = self._join(deadline) and in_time
@@ -213,7 +213,7 @@ class MeterServer(ThreadedServer):  # type: ignore[misc]  # rpyc has no type inf
             conversation.begin()
             while not self._stopping.is_set():
                 self._answer_all(conversation)
-                if conversation.is_trusted and self._switchboard.take(conversation):
+                if conversation.is_trusted and self.switchboard.take(conversation):
                     return
                 conversation.wait()
         except (EOFError, OSError, ConnectionFailed) as error:  # how every conversation ends
@@ -241,7 +241,7 @@ class MeterServer(ThreadedServer):  # type: ignore[misc]  # rpyc has no type inf
             return call
 
     def _outcome(self, conversation: Conversation, ask: Ask[object]) -> Outcome:
-        if ask.call.weight is not Weight.LONG:
+        if ask.call.weight not in (Weight.LONG, Weight.WAITING):
             with self.strangers.asking(conversation.caller):
                 return self._desk.answer([ask])[0]
         conversation.is_busy = True

@@ -65,7 +65,7 @@ class Switchboard:
         `ended` is told of each client that is gone, and why; `failed` of the error that has ended the switchboard.
         """
         self._desk = desk
-        self._elsewhere = Elsewhere(desk, self._wake)
+        self._elsewhere = Elsewhere(desk, self.wake)
         self._ended = ended
         self._failed = failed
         self._selector = selectors.DefaultSelector()
@@ -82,6 +82,8 @@ class Switchboard:
         self._lock = Lock()  # guards the two below
         self._arrivals: list[Conversation] = []
         self._is_open = False
+        self.rounds = 0
+        """How often it has looked around. If that is no more some time after it was woken, it hangs."""
         self._thread = Thread(target=self._run, name="switchboard", daemon=True)
 
     # --- for other threads
@@ -97,7 +99,7 @@ class Switchboard:
             if not self._is_open:
                 return False
             self._arrivals.append(conversation)
-        self._wake()
+        self.wake()
         return True
 
     def stop(self, deadline: Deadline) -> bool:
@@ -107,7 +109,7 @@ class Switchboard:
         """
         with self._lock:
             was_open, self._is_open = self._is_open, False
-        self._wake()
+        self.wake()
         if self._thread.is_alive():
             self._thread.join(deadline.left)
         elif not was_open:
@@ -115,7 +117,8 @@ class Switchboard:
         in_time = not self._thread.is_alive()
         return self._elsewhere.stop(deadline) and in_time
 
-    def _wake(self) -> None:
+    def wake(self) -> None:
+        """Have it look around."""
         with suppress(OSError):  # it has been woken often enough, or is gone
             self._wake_socket.send(b"!")
 
@@ -125,6 +128,7 @@ class Switchboard:
         try:
             while self._is_open or self._elsewhere.away or any(queue.waiting or queue.begun for queue in self._queues):
                 self._look_around()
+                self.rounds += 1
                 self._answer(self._requests())
                 for queue in self._queues:
                     self._ask_store(queue)
@@ -175,7 +179,8 @@ class Switchboard:
             elif asked := conversation.next_call():
                 called, ask = asked
                 call = ask.call
-                is_long = call.weight is Weight.LONG or bool(call.is_large and call.is_large(ask.request))
+                is_large = bool(call.is_large and call.is_large(ask.request))
+                is_long = is_large or call.weight in (Weight.LONG, Weight.WAITING)
                 requests.append(_Request(conversation, called, ask, is_long))
             else:
                 self._send(conversation)  # what needs no desk is answered
@@ -213,7 +218,7 @@ class Switchboard:
         seconds = 0.0
         if not queue.begun and queue.waiting:
             requests, queue.waiting = queue.waiting[:_TURN], queue.waiting[_TURN:]
-            queue.begun = requests, self._desk.begin([request.ask for request in requests], self._wake)
+            queue.begun = requests, self._desk.begin([request.ask for request in requests], self.wake)
             seconds = _STORE_SECONDS
         if not queue.begun:
             return

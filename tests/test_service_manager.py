@@ -1,0 +1,140 @@
+"""What a server tells the system's service manager, which starts it anew when it hangs."""
+
+import signal
+import socket
+from contextlib import contextmanager
+from threading import Event
+
+import pytest
+from conftest import DEADLINE, wait_until
+
+from metermt import heartbeat
+from metermt.errors import StoreAway
+from metermt.servicemanager import ServiceManager
+from metermt.serving import RunningServer, ServerSettings
+
+
+@pytest.fixture(params=["file", "no file"])
+def manager(request, tmp_path, monkeypatch):
+    """The socket of a service manager: a file, or a name that is none."""
+    name = str(tmp_path / "notify") if request.param == "file" else f"@metermt-{tmp_path}"
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as sock:
+        sock.bind(name.replace("@", "\0"))
+        sock.settimeout(DEADLINE)
+        monkeypatch.setenv("NOTIFY_SOCKET", name)
+        yield sock
+
+
+@pytest.fixture
+def running(database, monkeypatch):
+    """A server in threads of this process that looks after itself all the time; and how often it was well."""
+    monkeypatch.setattr(heartbeat, "BEAT_SECONDS", 0.005)
+    times = []
+    with RunningServer(ServerSettings(port=0, database=database), well=lambda: times.append(1)) as server:
+        yield server, times
+
+
+def test_the_service_manager_is_told_that_a_server_is_ready_and_that_it_ends(manager, servers):
+    server = servers.start("--demo")
+    assert manager.recv(100) == b"READY=1"
+    server.stop()
+    assert manager.recv(100) == b"STOPPING=1"
+
+
+def test_a_service_manager_that_is_gone_is_logged_once(manager, caplog):
+    told = ServiceManager()
+    told.well()
+    assert manager.recv(100) == b"WATCHDOG=1"
+    manager.close()
+    for _ in range(3):
+        told.well()
+
+    (words,) = [record.getMessage().partition(" could ")[2] for record in caplog.records]
+    assert words == "not be told WATCHDOG=1: [Errno 111] Connection refused"
+
+
+def test_without_a_service_manager_nobody_is_told(monkeypatch, caplog):
+    monkeypatch.delenv("NOTIFY_SOCKET", raising=False)
+    ServiceManager().ready()
+    assert caplog.records == []
+
+
+def test_a_server_is_not_well_while_its_switchboard_hangs(running, monkeypatch):
+    server, times = running
+    assert_well(times)
+    with hanging(server._server.switchboard, "_keep_time", monkeypatch):
+        beats = calls_of(server.store, "write", monkeypatch)
+        wait_until(lambda: len(beats) > 2, "what was said before it hung is over")
+        before = len(times)
+        wait_until(lambda: len(beats) > 10, "the store has answered some times")
+        assert len(times) == before
+    assert_well(times)
+
+
+def test_a_server_is_not_well_while_its_store_hangs(running, monkeypatch):
+    server, times = running
+    switchboard = server._server.switchboard
+    assert_well(times)
+    with hanging(server.store, "write", monkeypatch):
+        before, turned = len(times), switchboard.rounds
+        switchboard.wake()
+        wait_until(lambda: switchboard.rounds > turned, "the switchboard turns")
+        assert len(times) == before
+    assert_well(times)
+
+
+def test_a_database_that_is_away_is_no_reason_to_start_a_server_anew(running, monkeypatch):
+    server, times = running
+
+    def fail(_work):
+        raise StoreAway
+
+    with monkeypatch.context() as patched:
+        patched.setattr(server.store, "write", fail)
+        assert_well(times)
+
+
+def test_the_stacks_of_all_threads_are_printed_when_a_hung_server_is_ended(servers):
+    server = servers.start("--demo")
+
+    assert server.stop(signal.SIGABRT) == -signal.SIGABRT
+    assert "Fatal Python error: Aborted" in server.errors
+    assert server.errors.count("Thread 0x") >= 2
+
+
+def assert_well(times):
+    before = len(times)
+    wait_until(lambda: len(times) > before + 2, "the server says that it is well")
+
+
+@contextmanager
+def hanging(thing, name, monkeypatch):
+    """Have a method of a thing hang until the block ends; it hangs when the block begins."""
+    hangs, goes_on = Event(), Event()
+    method = getattr(thing, name)
+
+    def hang(*args, **kwargs):
+        hangs.set()
+        goes_on.wait(DEADLINE)
+        return method(*args, **kwargs)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(thing, name, hang)
+        assert hangs.wait(DEADLINE)
+        try:
+            yield
+        finally:
+            goes_on.set()
+
+
+def calls_of(thing, name, monkeypatch):
+    """Return a list that grows with each call of a method that has ended."""
+    calls, method = [], getattr(thing, name)
+
+    def count(*args, **kwargs):
+        outcome = method(*args, **kwargs)
+        calls.append(1)
+        return outcome
+
+    monkeypatch.setattr(thing, name, count)
+    return calls
