@@ -36,7 +36,17 @@ FLOORS = (
         (
             *("rules", "wire", "passwords", "policy", "config"),
             *("safedict", "routefile", "historyfile", "csvfields", "signing", "partfile", "wholefile", "terminal"),
-            *("formulas", "dateformat", "foreign", "layouts", "sparinglog", "diskspace", "clientsettings", "listening"),
+            *(
+                "formulas",
+                "dateformat",
+                "foreign",
+                "layouts",
+                "sparinglog",
+                "counting",
+                "diskspace",
+                "clientsettings",
+                "listening",
+            ),
         ),
     ),
     (

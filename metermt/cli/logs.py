@@ -11,10 +11,11 @@ from datetime import UTC, datetime
 from io import TextIOWrapper
 from logging.handlers import RotatingFileHandler
 from pathlib import Path
-from typing import Any
+from typing import Any, TextIO
 
 import click
 
+from metermt.counting import CountsLost
 from metermt.errors import SettingError
 from metermt.printable import printable
 
@@ -80,7 +81,7 @@ def set_up_log(level: str, *, as_json: bool = False, file: Path | None = None) -
 
 def log_handler(*, as_json: bool = False, file: Path | None = None) -> logging.Handler:
     """Return what writes the log, to standard error unless a file is named. Raises `SettingError`."""
-    handler = _into_file(file) if file else logging.StreamHandler()
+    handler = _into_file(file) if file else _StandardError()
     handler.setFormatter(_Json() if as_json else _Lines())
     return handler
 
@@ -119,7 +120,11 @@ def _trace_of(record: logging.LogRecord) -> list[str]:
     return [printable(line, _LONGEST) for line in logging.Formatter().formatException(record.exc_info).split("\n")]
 
 
-class _RotatedFile(RotatingFileHandler):
+class _StandardError(CountsLost, logging.StreamHandler[TextIO]):
+    """What the program was started with."""
+
+
+class _RotatedFile(CountsLost, RotatingFileHandler):
     """A file that only its owner can read. If it cannot be written that is said once, until it can."""
 
     _why = ""
@@ -131,6 +136,7 @@ class _RotatedFile(RotatingFileHandler):
             click.echo(f"The log {self.baseFilename} cannot be written: {self._why}", err=True)
 
     def handleError(self, record: logging.LogRecord) -> None:  # noqa: ARG002, N802 - logging's own name
+        self.lost += 1
         self._why = str(sys.exc_info()[1])
 
     def _open(self) -> TextIOWrapper:

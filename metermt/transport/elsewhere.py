@@ -33,6 +33,7 @@ class Elsewhere:
         self._desk = desk
         self._wake = wake
         self._logins, self._bulks = Pool(_LOGINS), Pool(_BULKS)
+        desk.counting.waiting |= {"long calls": self._logins.__len__, "bulks": self._bulks.__len__}
         self.turns = 0
         self.away = 0
         """How many clients are there, or on their way back."""
