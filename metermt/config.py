@@ -9,6 +9,7 @@ from typing import TypeGuard
 from metermt.errors import SettingError
 
 PORT = 11003
+HTTP_PORT = 11002
 SERVICE = "METER"
 REGISTRY_PORT = 18811
 IN_MEMORY = ":memory:"

@@ -5,11 +5,11 @@ import errno
 from metermt.errors import ListenError
 
 
-def cannot_listen(host: str, port: int, error: Exception) -> ListenError:
-    """Make an error of what the system raised for this address."""
+def cannot_listen(host: str, port: int, error: Exception, option: str = "--port") -> ListenError:
+    """Make an error of what the system raised for this address, which this option of `serve` names."""
     match getattr(error, "errno", None):
         case errno.EADDRINUSE:
-            words = "the port is taken by another program; choose another with --port"
+            words = f"the port is taken by another program; choose another with {option}"
         case errno.EACCES | errno.EPERM:
             words = "no right to; use a port from 1024"
         case errno.EADDRNOTAVAIL:

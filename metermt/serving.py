@@ -15,7 +15,7 @@ from functools import partial
 from ipaddress import ip_address
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Self
+from typing import TYPE_CHECKING, Self
 
 from metermt.calls.desk import Desk
 from metermt.config import PORT, SERVICE, DatabasePlace, Limits, check_port
@@ -28,9 +28,13 @@ from metermt.model import Reading
 from metermt.policy import Policy
 from metermt.store.base import Store, Tx
 from metermt.store.opening import open_store
+from metermt.transport.deadline import Deadline
 from metermt.transport.server import MeterServer
 from metermt.transport.tls import ServerTls
 from metermt.wholefile import whole_file
+
+if TYPE_CHECKING:
+    from metermt.web.door import WebDoor
 
 _ENDING = {signal.SIGINT, signal.SIGTERM}
 
@@ -47,7 +51,7 @@ class ServerSettings:
 
     `database` is None for one in a temporary folder, which is removed at the end. `demo` adds the users and the meters
     of a made-up town, as `metermt.demo.add_town` does, to a database that has no others. With `registries` the
-    server can be found there by its `name`.
+    server can be found there by its `name`. With `http`, a host and a port, it also speaks HTTP there.
     """
 
     host: str = "localhost"
@@ -59,16 +63,18 @@ class ServerSettings:
     name: str = SERVICE
     policy: Policy = field(default_factory=Policy)
     limits: Limits = field(default_factory=Limits)
+    http: tuple[str, int] | None = None
     tls: ServerTls | None = None
     plaintext: bool = False
 
     def __post_init__(self) -> None:
-        check_port(self.port)
-        try:
-            found = socket.getaddrinfo(self.host, self.port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
-        except (OSError, UnicodeError):
-            return  # listening will fail, and say why
-        self.check_private([str(address[0]) for *_, address in found])
+        for host, port in filter(None, [(self.host, self.port), self.http]):
+            check_port(port)
+            try:
+                found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
+            except (OSError, UnicodeError):
+                continue  # listening will fail, and say why
+            self.check_private([str(address[0]) for *_, address in found])
 
     def check_private(self, addresses: list[str]) -> None:
         """Raise `SettingError` if others could listen in on a server that is bound to one of these addresses."""
@@ -97,6 +103,9 @@ class RunningServer:
             self._desk = Desk(self.store, settings.policy)
             self._server = MeterServer(self._desk, settings.host, settings.port, settings.limits, settings.tls, failed)
             opened.callback(self._server.stop, 0.0)
+            self._web = self._web_door(failed)
+            if self._web:
+                opened.callback(self._web.stop, Deadline(0.0))
             self.port: int = self._server.port
             settings.check_private([self._server.listener.getsockname()[0]])  # a name may have led elsewhere meanwhile
             # Only one server at a time listens there: a session of this name is one of its own or of an earlier life.
@@ -108,6 +117,8 @@ class RunningServer:
             self._heartbeat = opened.enter_context(ExitStack())
             self._heartbeat.enter_context(heartbeat(self._desk, _space_watch(self.store)))
             self._server.start()
+            if self._web:
+                self._web.start()
             self._announcement = opened.enter_context(ExitStack())
             if settings.registries:
                 self._announcement.enter_context(
@@ -118,13 +129,35 @@ class RunningServer:
     @property
     def has_failed(self) -> bool:
         """Whether the server could not go on; its log says why."""
-        return self._server.failure is not None
+        return self._server.failure is not None or (self._web is not None and self._web.failure is not None)
+
+    @property
+    def http_port(self) -> int | None:
+        """The true port for HTTP, None without one."""
+        return self._web.port if self._web else None
 
     def stop(self) -> None:
         """Answer no more calls, once those in flight have ended. Stopping twice is harmless."""
         self._announcement.close()  # first, so that nobody is sent here any more
-        self._server.stop(GRACE)
+        deadline = Deadline(GRACE)
+        if self._web:
+            self._web.stop(deadline)
+        self._server.stop(deadline.left)
         self._heartbeat.close()
+
+    def _web_door(self, failed: Callable[[], None]) -> "WebDoor | None":
+        settings = self.settings
+        if settings.http is None:
+            return None
+        try:
+            from metermt.web.door import WebDoor  # noqa: PLC0415 - an extra, which nothing else needs
+        except ModuleNotFoundError as error:
+            raise SettingError(
+                f"--http needs {error.name}, which is not installed: pip install 'metermt[http]'"
+            ) from error
+        door = WebDoor(self._desk, *settings.http, self._server, settings.limits, settings.tls, failed)
+        settings.check_private([door.listener.getsockname()[0]])
+        return door
 
     def __enter__(self) -> Self:
         return self
@@ -146,6 +179,8 @@ def serve(settings: ServerSettings, *, notify: Path | None = None, dump: bool = 
     sys.setswitchinterval(_SWITCH_SECONDS)
     with RunningServer(settings, failed=lambda: os.kill(os.getpid(), signal.SIGTERM)) as server:
         print(f"Meter server startup at {_local_now()} on {settings.host}:{server.port}", flush=True)
+        if settings.http:
+            print(f"HTTP on {settings.http[0]}:{server.http_port}", flush=True)
         gc.freeze()  # what has been made so far stays: the collector, which stops all threads, need not look at it
         if notify:
             _write_whole(notify, f"{settings.host}:{server.port}\n")

@@ -72,6 +72,7 @@ FLOORS = (
     ("floor 3, the calls", ("calls",)),
     ("floor 3, the manager", ("manager", "demo", "demotown")),
     ("floor 4", ("transport", "discovery", "registrydoors")),
+    ("floor 4, the second door", ("web",)),
     (
         "floor 5",
         (
@@ -83,6 +84,7 @@ FLOORS = (
     ("the roof", ("__init__", "public", "__main__")),
 )
 
+HTTP_LIBRARIES = ("starlette", "uvicorn", "h11", "prometheus_client", "defusedxml", "asyncio")
 SQL_DRIVERS = ("apsw", "sqlite3", "psycopg", "psycopg_pool")
 
 
@@ -99,6 +101,7 @@ FENCES = (
     Fence(("rpyc",), only_in=("transport", "discovery", "registry")),
     Fence(SQL_DRIVERS, only_in=("store",)),
     Fence(("openpyxl",), only_in=("layouts",)),
+    Fence(HTTP_LIBRARIES, only_in=("web",)),
     Fence(
         ("tkinter",),
         only_in=("gui",),
@@ -117,7 +120,7 @@ FENCES = (
 
 SQL = re.compile(r"\s*(SELECT|INSERT INTO|UPDATE \w+ SET|DELETE FROM|CREATE (TABLE|INDEX)|PRAGMA|BEGIN|WITH \w+ AS)\b")
 
-NOT_LOADED_BY_IMPORT_METERMT = ("tkinter", *SQL_DRIVERS)
+NOT_LOADED_BY_IMPORT_METERMT = ("tkinter", *HTTP_LIBRARIES, *SQL_DRIVERS)
 
 ImportStatement = ast.Import | ast.ImportFrom
 

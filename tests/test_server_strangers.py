@@ -164,8 +164,8 @@ PING = frame(b"\x01" + brine.dump((7, (consts.HANDLE_PING, (VALUE, ("x",))))))
 def test_strangers_who_send_without_end_are_read_a_few_requests_at_a_time(server, stranger, monkeypatch):
     """Each waits for its turn again, so that whoever comes meanwhile has one, too."""
     turns = []
-    place = server._reading.place
-    monkeypatch.setattr(server._reading, "place", lambda *names: turns.append(names) or place(*names))
+    place = server.strangers._reading.place
+    monkeypatch.setattr(server.strangers._reading, "place", lambda *names: turns.append(names) or place(*names))
     sender = stranger(server)
     sender.sock.sendall(PING * 160)
     for _ in range(160):

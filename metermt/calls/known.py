@@ -7,7 +7,7 @@ from threading import Lock
 from typing import Any, NamedTuple
 
 from metermt.calls.table import Ask, Caller, Turn
-from metermt.model import Session
+from metermt.model import Role, Session
 from metermt.rules.clocks import can_have_been
 
 _TRUSTED_SECONDS = 1.0  # a session ended by another process is found out after this long
@@ -88,6 +88,11 @@ class KnownSessions:
             for key, known in list(self._known.items()):
                 if not 0 <= now - known.read_at < _KEPT_SECONDS:
                     self._known.pop(key, None)
+
+    def role_of(self, session_id: object) -> Role | None:
+        """Return the role of whoever has used this session of late, None if nobody has. It may have ended since."""
+        known = self._known.get(key_of(session_id))
+        return known.session.user.role if known else None
 
     def forget(self, keys: Iterable[str]) -> None:
         """Look these up in the store when they are used again."""

@@ -2,6 +2,7 @@
 
 from datetime import datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import click
 
@@ -10,6 +11,7 @@ from metermt.cli.logs import Log, log_options
 from metermt.cli.places import check_apart, check_no_key
 from metermt.config import (
     DATABASE_VARIABLE,
+    HTTP_PORT,
     IN_MEMORY,
     SERVICE,
     DatabasePlace,
@@ -24,6 +26,19 @@ from metermt.serving import ServerSettings
 from metermt.serving import serve as run_server
 from metermt.signing import SharedKey
 from metermt.transport.tls import ServerTls
+
+
+class HttpAddress(click.ParamType[tuple[str, int]]):
+    """A port, or a host and a port."""
+
+    name = "[HOST:]PORT"
+
+    def convert(self, value: Any, parameter: click.Parameter | None, context: click.Context | None) -> tuple[str, int]:
+        """Return host and port."""
+        host, _, port = str(value).rpartition(":")
+        if not (port.isascii() and port.isdecimal() and int(port) < 65536):
+            self.fail(f"{value!r} is no port, and no host with a port: write 11002, or HOST:11002", parameter, context)
+        return host.removeprefix("[").removesuffix("]") or "localhost", int(port)
 
 
 @click.command(cls=MeterCommand)
@@ -55,6 +70,14 @@ from metermt.transport.tls import ServerTls
     metavar="[FILE]",
     help="Ask clients for a certificate of this authority (PEM), or of ca.pem in the folder above; the name in it must"
     " be the user name.",
+)
+@click.option(
+    "--http",
+    type=HttpAddress(),
+    is_flag=False,
+    flag_value=str(HTTP_PORT),
+    metavar="[[HOST:]PORT]",
+    help=f"Speak HTTP, too: XML-RPC at /meter and JSON at /api.  [default: localhost, {HTTP_PORT}]",
 )
 @click.option("--plaintext", is_flag=True, help="Listen beyond this machine without TLS all the same.")
 @click.option(
@@ -124,6 +147,7 @@ def serve(
     tls: bool,
     tls_folder: Path | None,
     tls_client_ca: str | None,
+    http: tuple[str, int] | None,
     plaintext: bool,
     registry: str | None,
     registry_key_file: Path | None,
@@ -166,6 +190,7 @@ def serve(
         demo=demo,
         tls=_tls_in(tls_folder, tls_client_ca) if tls else None,
         plaintext=plaintext,
+        http=http,
         registries=Registries.parse(registry, key) if registry else None,
         advertise=advertise,
         name=name,

@@ -5,41 +5,34 @@ import logging
 import socket
 import ssl
 import time
-from collections import Counter
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Callable
+from contextlib import suppress
 from threading import BoundedSemaphore, Event, Lock, Thread
 
 from rpyc.utils.server import ThreadedServer
 
 from metermt.calls.desk import Desk, Outcome
-from metermt.calls.regulars import network_of
 from metermt.calls.table import Ask, Weight
 from metermt.calls.telling import fault_of
-from metermt.calls.turnstile import Turnstile
 from metermt.config import Limits
 from metermt.errors import ConnectionFailed, ServerBusy
 from metermt.listening import cannot_listen
-from metermt.rules import places
-from metermt.rules.places import Place, Verdict
 from metermt.transport.boxing import refusal
 from metermt.transport.conversation import Conversation
 from metermt.transport.deadline import Deadline
 from metermt.transport.frames import RefusedFrame, Violation
+from metermt.transport.guests import Guests
 from metermt.transport.resting import rest_after
 from metermt.transport.serverend import Called
 from metermt.transport.service import MeterService
+from metermt.transport.strangers import Strangers
 from metermt.transport.switchboard import Switchboard
 from metermt.transport.tls import ServerTls, is_handshake_of_plain_text
 
 _log = logging.getLogger("metermt.server")
 
 _DEFAULTS = Limits()
-# How many strangers at once are read, and have the store asked something. However many there are, those who are logged
-# in hardly notice: what strangers do takes this part of a processor at most.
-_STRANGERS_READ, _STRANGERS_ASK, _STRANGERS_SHARE = 1, 2, 0.05
-_LET_IN_SHARE = 0.6  # and to let clients in, this part
-_FULL_SECONDS = 0.1  # that whoever was refused a place may go on trying before it is looked at all places again
+_LET_IN_SHARE = 0.6  # of a processor, to let clients in
 # How many strangers at once are told that there is no room, and how many seconds that may take.
 _REFUSALS, _REFUSAL_SECONDS = 20, 1.0
 _PAUSE = 0.1  # seconds until the next try when there are no descriptors: one may be free by then
@@ -71,14 +64,11 @@ class MeterServer(ThreadedServer):  # type: ignore[misc]  # rpyc has no type inf
         self._stopping = Event()
         self._limits = limits
         self._tls = tls.context() if tls else None
-        self._lock = Lock()  # guards the two below
-        self._addresses: Counter[str] = Counter()  # how many of these are there
+        self._lock = Lock()  # guards the one below
         self._conversations: dict[Conversation, Thread] = {}  # each with the thread that it has, or had, to itself
-        self._full: dict[str, tuple[str, float]] = {}  # why nobody from an address is let in, and until when
+        self.guests = Guests(desk, limits)
+        self.strangers = Strangers(desk.regulars, limits.connections)
         self._switchboard = Switchboard(desk, self._end, self._fail)
-        everybody = limits.connections
-        self._reading = Turnstile(_STRANGERS_READ, most=everybody, long=everybody)
-        self._asking = Turnstile(_STRANGERS_ASK, most=everybody, long=everybody)
         self._refusals = BoundedSemaphore(_REFUSALS)
         self._acceptor = Thread(target=self._accept_all, name="acceptor", daemon=True)
         try:
@@ -125,6 +115,7 @@ class MeterServer(ThreadedServer):  # type: ignore[misc]  # rpyc has no type inf
     def _stop_listening(self) -> None:
         self.active = False
         self._stopping.set()
+        self.strangers.stop()
         with suppress(OSError):  # some systems do not do that for a listener; its time-out wakes the acceptor then
             self.listener.shutdown(socket.SHUT_RDWR)
         if self._acceptor.is_alive():
@@ -136,6 +127,7 @@ class MeterServer(ThreadedServer):  # type: ignore[misc]  # rpyc has no type inf
         self.failure = error
         _log.critical("the server has failed", exc_info=error)
         self._stopping.set()
+        self.strangers.stop()
         with suppress(OSError):
             self.listener.shutdown(socket.SHUT_RDWR)
         self._has_failed()
@@ -171,17 +163,9 @@ class MeterServer(ThreadedServer):  # type: ignore[misc]  # rpyc has no type inf
             self._stopping.wait(rest_after(time.thread_time() - began, _LET_IN_SHARE))
 
     def _let_in(self, sock: socket.socket, address: str) -> None:
-        verdict = self._verdict(address)
-        if why := verdict.refusal:
-            words = "refused a connection from %s: %s"
-            self._desk.journal.warning("refused connections", address, words, address, why)
+        if why := self.guests.room_for(address):
             self._refuse(sock, why)
             return
-        if verdict.leaving:
-            left = verdict.leaving.caller.address
-            words = "hung up on %s, who had not logged in: others need the place"
-            self._desk.journal.info("strangers who made room", left, words, left)
-            verdict.leaving.leave()
         self._serve_in_thread(Conversation(sock, address, self._limits, self._tls, self._desk.told))
 
     def _serve_in_thread(self, conversation: Conversation) -> None:
@@ -190,42 +174,11 @@ class MeterServer(ThreadedServer):  # type: ignore[misc]  # rpyc has no type inf
         try:
             with self._lock:
                 self._conversations[conversation] = thread
-                self._addresses[address] += 1
+                self.guests.came(conversation)
                 thread.start()
         except (RuntimeError, MemoryError) as error:  # no more threads to be had
             self._desk.journal.warning("clients without a thread", "", "cannot serve %s: %s", address, error)
             self._end(conversation, None)
-
-    def _verdict(self, address: str) -> Verdict[Conversation]:
-        """Say whether one more client is let in."""
-        refusal, until = self._full.get(address, ("", 0.0))
-        if time.monotonic() < until:
-            return Verdict(refusal=refusal)
-        with self._lock:
-            kept = places.kept_of(self._limits.connections)
-            if (
-                len(self._conversations) < self._limits.connections - kept
-                and self._addresses[address] < self._limits.connections_an_address
-            ):
-                return Verdict()  # nearly always
-            taken = [
-                Place(one, one.caller.address, None if one.is_busy or one.is_trusted else one.stranger_since)
-                for one in self._conversations
-                if not one.is_leaving
-            ]
-        verdict = places.judged(
-            taken,
-            address,
-            time.monotonic(),
-            is_regular=self._desk.regulars.knows_address(address),
-            most=self._limits.connections,
-            most_an_address=self._limits.connections_an_address,
-        )
-        if verdict.refusal:
-            if len(self._full) >= self._limits.connections:
-                self._full.clear()
-            self._full[address] = verdict.refusal, time.monotonic() + _FULL_SECONDS
-        return verdict
 
     def _refuse(self, sock: socket.socket, words: str) -> None:
         """Tell a client why it is not served, in the answer to its first request, and hang up."""
@@ -282,32 +235,20 @@ class MeterServer(ThreadedServer):  # type: ignore[misc]  # rpyc has no type inf
             conversation.send_now()
 
     def _next_call(self, conversation: Conversation) -> tuple[Called, Ask[object]] | None:
-        with self._turn(self._reading, conversation):
+        with self.strangers.reading(conversation.caller):
             call = conversation.next_call()
             conversation.send_now()
             return call
 
     def _outcome(self, conversation: Conversation, ask: Ask[object]) -> Outcome:
         if ask.call.weight is not Weight.LONG:
-            with self._turn(self._asking, conversation):
+            with self.strangers.asking(conversation.caller):
                 return self._desk.answer([ask])[0]
         conversation.is_busy = True
         try:
             return self._desk.answer([ask])[0]
         finally:
             conversation.is_busy, conversation.stranger_since = False, time.monotonic()
-
-    @contextmanager
-    def _turn(self, turnstile: Turnstile, conversation: Conversation) -> Iterator[None]:
-        """Wait until it is this stranger's turn; then let the processor rest."""
-        caller = conversation.caller
-        is_regular = self._desk.regulars.knows_address(caller.address)
-        with turnstile.place(caller.is_gone, is_regular, network_of(caller.address)):
-            began = time.thread_time()
-            try:
-                yield
-            finally:
-                self._stopping.wait(rest_after(time.thread_time() - began, _STRANGERS_SHARE))
 
     def _end(self, conversation: Conversation, why: BaseException | None) -> None:
         """Hang up, and say why if it was the client's fault."""
@@ -319,11 +260,8 @@ class MeterServer(ThreadedServer):  # type: ignore[misc]  # rpyc has no type inf
                 self._log_end(conversation, "it speaks no TLS" if plain else str(why.reason or why))
         conversation.close()
         with self._lock:
-            if self._conversations.pop(conversation, None):
-                address = conversation.caller.address
-                self._addresses[address] -= 1
-                if not self._addresses[address]:
-                    del self._addresses[address]
+            self._conversations.pop(conversation, None)
+        self.guests.went(conversation)
 
     def _log_fault(self, words: str, error: Exception) -> None:
         self._desk.journal.error("faults with clients", fault_of(error), words, error=error)

@@ -100,7 +100,11 @@ def is_handshake_of_plain_text(error: ssl.SSLError) -> bool:
 
 def common_name(sock: EncryptedSocket) -> str | None:
     """Return the name in the certificate that the peer has shown, empty if it has none; None if it has shown none."""
-    shown: Any = sock.certificate()
+    return name_in(sock.certificate())
+
+
+def name_in(shown: Any) -> str | None:
+    """Return the name in a certificate as Python's `ssl` tells it, empty if it has none; None for no certificate."""
     if not shown:
         return None
     names = [value for part in shown["subject"] for key, value in part if key == "commonName"]

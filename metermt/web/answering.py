@@ -1,0 +1,124 @@
+"""Requests over HTTP are answered in threads, by the desk that answers all others, within the same bounds."""
+
+import asyncio
+from collections.abc import Callable
+from contextlib import suppress
+from itertools import chain
+from typing import Any, TypeVar
+
+from metermt.calls.desk import Desk, Outcome
+from metermt.calls.regulars import network_of
+from metermt.calls.table import Ask, Caller, Check, Weight
+from metermt.model import Role
+from metermt.transport.deadline import Deadline
+from metermt.transport.frames import MAX_BULK_FRAME, MAX_FRAME, MAX_READER_FRAME, SMALL_FRAME
+from metermt.transport.pool import Pool
+from metermt.transport.strangers import Strangers
+
+_STRANGERS = 2  # threads for those of whom it is not known whether they have logged in: as many may ask the store
+_LOGINS = 8  # for calls that take long; most of them wait for their turn to be hashed
+_SHORT = 4  # for those who have logged in
+_BULKS = 1  # for large ones: two would hinder each other, and whoever else is answered
+
+T = TypeVar("T")
+
+
+class Answering:
+    """Answers requests in threads. Its coroutines run on one event loop."""
+
+    def __init__(self, desk: Desk, strangers: Strangers) -> None:
+        self.desk = desk
+        self._strangers = strangers
+        self._of_strangers, self._logins = Pool(_STRANGERS), Pool(_LOGINS)
+        self._short, self._bulks = Pool(_SHORT), Pool(_BULKS)
+
+    def most_bytes(self, session_id: str) -> int:
+        """Return how large the body of a request may be that shows this session: as large as a frame of theirs."""
+        match self.desk.sessions.role_of(session_id):
+            case None:
+                return MAX_FRAME
+            case Role.ADMIN:
+                return MAX_BULK_FRAME
+        return MAX_READER_FRAME
+
+    async def check(self, ask: Ask[Any]) -> None:
+        """Find out who asks. Raises `SessionError`, `RoleError` or `StoreError`."""
+
+        def check() -> None:
+            with self._strangers.asking(ask.caller):
+                self.desk.check(ask)
+
+        await self._in(self._of_strangers, check, ask.caller)
+
+    def check_of(self, size: int) -> Check | None:
+        """Return what is to be checked before a text of so many bytes is understood; None for a small one."""
+        return self.desk.check if size > SMALL_FRAME else None
+
+    async def read(self, caller: Caller, size: int, work: Callable[[], T], session_id: str = "") -> T:
+        """Return what this makes of a body of so many bytes. Raises what it raises."""
+        if self._knows(session_id) or caller.sessions:
+            return work() if size <= SMALL_FRAME else await self._in(self._bulks, work, caller)
+
+        def read() -> T:
+            with self._strangers.reading(caller):
+                return work()
+
+        return await self._in(self._of_strangers, read, caller)
+
+    async def answer(self, ask: Ask[Any], write: Callable[[Outcome], T]) -> T:
+        """Answer a request; return what this makes of its outcome. Raises what that raises."""
+        call = ask.call
+        if not self._knows(ask.session_id) and call.weight is not Weight.LONG:
+
+            def answer() -> T:
+                with self._strangers.asking(ask.caller):
+                    return write(self._outcome(ask))
+
+            return await self._in(self._of_strangers, answer, ask.caller)
+        if call.weight is Weight.LONG:
+            pool = self._logins
+        else:
+            pool = self._bulks if call.is_large and call.is_large(ask.request) else self._short
+        return await self._in(pool, lambda: write(self._outcome(ask)), ask.caller)
+
+    def stop(self, deadline: Deadline) -> bool:
+        """Answer no more; return whether what was being answered has ended within the deadline."""
+        pools = (self._of_strangers, self._logins, self._short, self._bulks)
+        ended = [pool.stop(deadline) for pool in pools]
+        return all(ended)
+
+    def _knows(self, session_id: str) -> bool:
+        return bool(session_id) and self.desk.sessions.role_of(session_id) is not None
+
+    def _outcome(self, ask: Ask[Any]) -> Outcome:
+        outcomes: list[Outcome] = []
+        for part in ask.in_parts():
+            outcomes += self.desk.answer([part])
+            if isinstance(outcomes[-1], BaseException):
+                return outcomes[-1]
+        return outcomes[0] if len(outcomes) == 1 else [*chain(*outcomes)]
+
+    async def _in(self, pool: Pool, work: Callable[[], T], caller: Caller) -> T:
+        """Have some work done in a pool, whose threads take turns by who has asked for it."""
+        loop = asyncio.get_running_loop()
+        done: asyncio.Future[T] = loop.create_future()
+
+        def tell(result: T | None, error: BaseException | None) -> None:
+            if done.cancelled():
+                return
+            if error:
+                done.set_exception(error)
+            else:
+                done.set_result(result)  # type: ignore[arg-type]
+
+        def run() -> None:
+            result, error = None, None
+            try:
+                result = work()
+            except Exception as raised:  # noqa: BLE001 - it is raised again where it was asked for
+                error = raised
+            with suppress(RuntimeError):  # the loop has ended: nobody waits any more
+                loop.call_soon_threadsafe(tell, result, error)
+
+        pool.run(run, network_of(caller.address))
+        return await done

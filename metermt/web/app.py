@@ -1,0 +1,17 @@
+"""What is where: the pages of the door for HTTP."""
+
+from starlette.applications import Starlette
+from starlette.routing import Route
+
+from metermt.web.answering import Answering
+from metermt.web.jsoncalls import JsonCalls
+from metermt.web.xmlrpc import XmlRpc
+
+
+def make_app(answering: Answering) -> Starlette:
+    """Return the ASGI application that answers by a desk. Each connection's `Visitor` is in the state of its scope."""
+    routes = [
+        Route("/meter", XmlRpc(answering).answer, methods=["POST"]),
+        Route("/api/{call}", JsonCalls(answering).answer, methods=["POST"]),
+    ]
+    return Starlette(routes=routes)

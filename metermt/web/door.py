@@ -1,0 +1,214 @@
+"""The door for HTTP: it listens, lets visitors in, and has uvicorn speak with them in one thread."""
+
+import asyncio
+import errno
+import logging
+import socket
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from threading import Event, Thread
+from typing import Any
+
+from uvicorn import Config
+from uvicorn.server import ServerState
+
+from metermt.calls.desk import Desk
+from metermt.calls.telling import fault_of
+from metermt.config import Limits
+from metermt.listening import cannot_listen
+from metermt.transport.deadline import Deadline
+from metermt.transport.resting import rest_after
+from metermt.transport.server import MeterServer
+from metermt.transport.stream import tune
+from metermt.transport.tls import ServerTls, name_in
+from metermt.web.answering import Answering
+from metermt.web.app import make_app
+from metermt.web.visitor import Visitor
+
+_log = logging.getLogger("metermt.http")
+
+_MAX_HEAD = 16 * 1024  # bytes of a request's line and headers
+_LET_IN_SHARE = 0.2  # of a processor, to let visitors in
+_PAUSE = 0.1  # seconds until the next try when there are no descriptors
+_LOOK_SECONDS = 0.5  # between two looks for visitors who have kept us waiting
+_STOP_LOOK = 0.02  # between two looks whether all were answered, when the server ends
+_TAKEN_SECONDS = 1.0  # that they have to take their last answers then
+
+
+class WebDoor:
+    """Listens when it is made; `start` lets visitors in, `stop` ends it in order. `port` is the true one."""
+
+    def __init__(
+        self,
+        desk: Desk,
+        host: str,
+        port: int,
+        beside: MeterServer,
+        limits: Limits,
+        tls: ServerTls | None = None,
+        failed: Callable[[], None] = lambda: None,
+    ) -> None:
+        """Listen. Raises `ListenError`, or `SettingError` for files that TLS cannot use.
+
+        Visitors are among the guests and the strangers of the server that it stands beside.
+        `failed` is called when it cannot go on, of which `failure` tells; it is to be stopped then.
+        """
+        self.failure: BaseException | None = None
+        self._desk = desk
+        self._limits = limits
+        self._guests = beside.guests
+        self._has_failed = failed
+        self._tls = tls.context() if tls else None
+        self._answering = Answering(desk, beside.strangers)
+        self._config = Config(
+            make_app(self._answering),
+            log_config=None,
+            access_log=False,
+            lifespan="off",
+            ws="none",
+            interface="asgi3",
+            proxy_headers=False,
+            server_header=False,
+            date_header=False,
+            timeout_keep_alive=int(limits.idle.total_seconds()) + 1,
+            h11_max_incomplete_event_size=_MAX_HEAD,
+        )
+        self._state = ServerState()
+        self._visitors: set[Visitor] = set()  # they are here, or are shaking hands
+        self._comings: set[asyncio.Task[None]] = set()
+        self._stopping: Deadline | None = None
+        self._is_ready = Event()
+        self._thread = Thread(target=self._run, name="http", daemon=True)
+        try:
+            family = socket.AF_INET6 if ":" in host else socket.AF_INET
+            *_, address = socket.getaddrinfo(host, port, family, socket.SOCK_STREAM, flags=socket.AI_PASSIVE)[0]
+            self.listener = socket.create_server(address[:2], family=family, backlog=socket.SOMAXCONN)
+        except (OSError, UnicodeError) as error:
+            raise cannot_listen(host, port, error, "--http") from error
+        self.listener.setblocking(False)
+        self.port: int = self.listener.getsockname()[1]
+
+    def start(self) -> None:
+        """Let visitors in, in the background, until `stop`."""
+        self._thread.start()
+        self._is_ready.wait()
+
+    def stop(self, deadline: Deadline) -> bool:
+        """Let nobody in, let what is being answered end within the deadline, and hang up on everybody.
+
+        Returns whether all was answered. Stopping twice is harmless.
+        """
+        self._stopping = self._stopping or deadline
+        if self._thread.is_alive():
+            with suppress(RuntimeError):  # it has failed, and its loop is closed
+                self._loop.call_soon_threadsafe(self._ending.set)
+            self._thread.join()
+        self.listener.close()
+        return self._answering.stop(deadline)
+
+    # --- in its thread
+
+    def _run(self) -> None:
+        try:
+            with asyncio.Runner(loop_factory=asyncio.SelectorEventLoop) as runner:
+                runner.run(self._serve())
+        except BaseException as error:  # noqa: BLE001 - a server whose door has failed must not seem to be well
+            self.failure = error
+            _log.critical("the HTTP door has failed", exc_info=error)
+            self._has_failed()
+        finally:
+            self._is_ready.set()
+            for visitor in list(self._visitors):
+                self._went(visitor)
+
+    async def _serve(self) -> None:
+        self._loop = asyncio.get_running_loop()
+        self._loop.set_exception_handler(self._log_fault)
+        self._ending = asyncio.Event()
+        self._is_ready.set()
+        accepting, keeping = (self._loop.create_task(step) for step in (self._accept_all(), self._keep_time()))
+        ending = self._loop.create_task(self._ending.wait())
+        done, _ = await asyncio.wait([accepting, keeping, ending], return_when=asyncio.FIRST_COMPLETED)
+        for task in done - {ending}:
+            task.result()  # which raises what has ended it
+        accepting.cancel()
+        self.listener.close()
+        await self._let_all_go()
+        keeping.cancel()
+
+    async def _let_all_go(self) -> None:
+        """Hang up on all, once those who have asked for something were answered."""
+        deadline = self._stopping or Deadline(0.0)
+        for coming in self._comings:
+            coming.cancel()
+        for visitor in list(self._visitors):
+            visitor.finish()
+        while deadline.left and any(visitor.is_busy for visitor in self._visitors):
+            await asyncio.sleep(_STOP_LOOK)
+        taking = Deadline(min(_TAKEN_SECONDS, deadline.left))
+        while taking.left and self._visitors:
+            await asyncio.sleep(_STOP_LOOK)
+        for visitor in list(self._visitors):
+            visitor.hang_up()
+        await asyncio.sleep(0)  # so that they are told that they are gone
+
+    async def _accept_all(self) -> None:
+        while True:
+            try:
+                sock, (address, *_) = await self._loop.sock_accept(self.listener)
+            except OSError as error:
+                if error.errno in (errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM):
+                    self._desk.journal.warning("no descriptors", "", "cannot accept a connection: %s", error.strerror)
+                await asyncio.sleep(_PAUSE)
+                continue
+            began = time.thread_time()
+            if self._guests.room_for(address):
+                sock.close()
+            else:
+                self._let_in(sock, address)
+            await asyncio.sleep(rest_after(time.thread_time() - began, _LET_IN_SHARE))
+
+    def _let_in(self, sock: socket.socket, address: str) -> None:
+        visitor = Visitor(self._config, self._state, self._loop, address, self._limits)
+        visitor.ended = lambda: self._went(visitor)
+        self._visitors.add(visitor)
+        self._guests.came(visitor)
+        coming = self._loop.create_task(self._shake_hands(sock, visitor))
+        self._comings.add(coming)
+        coming.add_done_callback(self._comings.discard)
+
+    async def _shake_hands(self, sock: socket.socket, visitor: Visitor) -> None:
+        seconds: dict[str, Any] = {}
+        if self._tls:
+            seconds = {"ssl_handshake_timeout": self._limits.handshake.total_seconds(), "ssl_shutdown_timeout": 1.0}
+        try:
+            tune(sock)
+            transport, _ = await self._loop.connect_accepted_socket(lambda: visitor, sock, ssl=self._tls, **seconds)
+        except (OSError, EOFError, asyncio.CancelledError) as error:
+            if isinstance(error, asyncio.CancelledError) and not self._stopping:
+                raise
+            sock.close()
+            self._went(visitor)
+            return
+        if self._tls:
+            visitor.caller.certified_name = name_in(transport.get_extra_info("peercert"))
+
+    def _went(self, visitor: Visitor) -> None:
+        if visitor in self._visitors:
+            self._visitors.discard(visitor)
+            self._guests.went(visitor)
+            self._desk.hang_up([visitor.caller])
+
+    async def _keep_time(self) -> None:
+        """Let go of those who have kept us waiting for too long."""
+        while True:
+            await asyncio.sleep(_LOOK_SECONDS)
+            now = time.monotonic()
+            for visitor in [visitor for visitor in self._visitors if visitor.is_late(now)]:
+                visitor.hang_up()
+
+    def _log_fault(self, _loop: object, context: dict[str, Any]) -> None:
+        error = context.get("exception")
+        if isinstance(error, Exception) and not isinstance(error, OSError):
+            self._desk.journal.error("faults with clients", fault_of(error), "a visitor was let go of", error=error)
