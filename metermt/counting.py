@@ -83,8 +83,8 @@ class Counting:
         self._flags: dict[str, int] = {}
         self.waiting: dict[str, Callable[[], int]] = {}
         """What tells how much waits in a queue, by its name. Whoever has a queue puts it here when it is made."""
-        self.connections: dict[str, Callable[[], Mapping[str, int]]] = {}
-        """What tells how many connections a door has, by their state; by the name of the door."""
+        self.connections: Callable[[], Mapping[str, int]] = dict
+        """Tells how many connections there are, by their state. Whoever lets clients in puts it here."""
 
     def answered(
         self, requests: Iterable[Answered], turn: int = 0, kept: Sequence[Reading] = (), refused: Sequence[Error] = ()

@@ -17,6 +17,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Self
 
+from metermt.calls.credentials import waiting_to_hash
 from metermt.calls.desk import Desk
 from metermt.config import PORT, SERVICE, DatabasePlace, Limits, check_port
 from metermt.demo import add_town, check_no_town
@@ -101,6 +102,7 @@ class RunningServer:
         with ExitStack() as opened:
             self.store = opened.enter_context(_opened_store(settings.database))
             self._desk = Desk(self.store, settings.policy)
+            self._desk.counting.waiting["passwords"] = waiting_to_hash
             self._server = MeterServer(self._desk, settings.host, settings.port, settings.limits, settings.tls, failed)
             opened.callback(self._server.stop, 0.0)
             self._web = self._web_door(failed)

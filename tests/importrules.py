@@ -77,7 +77,7 @@ FLOORS = (
         "floor 5",
         (
             *("client", "clientoutbox", "outbox", "reaching", "lastknown", "sending"),
-            *("serving", "heartbeat", "registry", "localserver", "certificates"),
+            *("serving", "heartbeat", "health", "registry", "localserver", "certificates"),
         ),
     ),
     ("floor 6", ("console", "consolereasons", "consolewords", "offering", "gui", "cli")),

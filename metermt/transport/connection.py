@@ -23,7 +23,7 @@ class ServerConnection:
 
         Raises `ServerUnreachable`, `TlsError` or `DeadlineExceeded`.
         """
-        sock = _connect(host, port, deadline)
+        sock = connect_socket(host, port, deadline)
         try:
             self._stream = Stream(tls.wrap(sock, name or host, deadline) if tls else sock)
         except BaseException:
@@ -64,7 +64,8 @@ class ServerConnection:
         self._stream.close()
 
 
-def _connect(host: str, port: int, deadline: Deadline) -> socket.socket:
+def connect_socket(host: str, port: int, deadline: Deadline) -> socket.socket:
+    """Return a socket that is connected there. Raises `ServerUnreachable` or `DeadlineExceeded`."""
     try:
         sock = socket.create_connection((host, port), timeout=deadline.check())
     except TimeoutError:

@@ -56,6 +56,8 @@ class Elsewhere:
         with self._lock:
             back, self._back = self._back, []
         self.away -= len(back)
+        for conversation, _ in back:
+            conversation.is_busy = False
         return back
 
     def stop(self, deadline: Deadline) -> bool:
@@ -65,6 +67,7 @@ class Elsewhere:
 
     def _send(self, pool: Pool, step: Callable[[Conversation], None], conversation: Conversation) -> None:
         pool.run(lambda: self._take(step, conversation), conversation.caller.address)
+        conversation.is_busy = True
         self.away += 1
 
     # --- in threads of the pools

@@ -31,6 +31,14 @@ class Answering:
         self._strangers = strangers
         self._of_strangers, self._logins = Pool(_STRANGERS), Pool(_LOGINS)
         self._short, self._bulks = Pool(_SHORT), Pool(_BULKS)
+        self._looks = Pool(1)
+        named = {
+            "strangers": self._of_strangers,
+            "long calls": self._logins,
+            "calls": self._short,
+            "bulks": self._bulks,
+        }
+        desk.counting.waiting |= {f"http {name}": pool.__len__ for name, pool in named.items()}
 
     def most_bytes(self, session_id: str) -> int:
         """Return how large the body of a request may be that shows this session: as large as a frame of theirs."""
@@ -81,9 +89,13 @@ class Answering:
             pool = self._bulks if call.is_large and call.is_large(ask.request) else self._short
         return await self._in(pool, lambda: write(self._outcome(ask)), ask.caller)
 
+    async def look(self, caller: Caller, work: Callable[[], T]) -> T:
+        """Return what this makes, for those who watch: whoever else is answered does not keep them waiting."""
+        return await self._in(self._looks, work, caller)
+
     def stop(self, deadline: Deadline) -> bool:
         """Answer no more; return whether what was being answered has ended within the deadline."""
-        pools = (self._of_strangers, self._logins, self._short, self._bulks)
+        pools = (self._of_strangers, self._logins, self._short, self._bulks, self._looks)
         ended = [pool.stop(deadline) for pool in pools]
         return all(ended)
 
