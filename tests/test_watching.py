@@ -253,3 +253,14 @@ def test_prometheus_takes_the_figures(web, desk):
     Reader(desk).submit("M00001")
     finished = promtool("check", "metrics", input=get(web, "/metrics")[1])
     assert (finished.returncode, finished.stdout, finished.stderr) == (0, "", "")
+
+
+def test_a_key_for_those_who_watch_is_refused_where_it_is_of_no_use(invoke, tmp_path):
+    (tmp_path / "key").write_text("short\n")
+    for arguments, words in (
+        ((), "--watch-key-file needs --http"),
+        (("--http",), "A key needs 16 bytes at least: make one with 'openssl rand -hex 32'"),
+        (("--http", "--log-file", "key"), "key is a key or a certificate: choose another name"),
+    ):
+        finished = invoke("serve", "--demo", "--watch-key-file", "key", *arguments)
+        assert (finished.returncode, finished.stderr) == (1, f"Error: {words}\n")

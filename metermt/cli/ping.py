@@ -5,7 +5,7 @@ from pathlib import Path
 import click
 
 from metermt.cli.common import MeterCommand
-from metermt.cli.target import Target, server_options, typed
+from metermt.cli.target import Target, server_options, typed_options
 from metermt.cli.watchkey import read_watch_key, watch_key_option
 
 
@@ -27,7 +27,7 @@ def ping(connect: Target, http: str | None, watch_key_file: Path | None) -> None
         with connect() as client:
             where, seconds = f"{client.host}:{client.port}", client.ping()
     else:
-        if others := typed("host", "port", "servers", "service", "registry", "ssh"):
+        if others := typed_options("host", "port", "servers", "service", "registry", "ssh"):
             raise click.UsageError(f"--http says which server: leave {', '.join(others)} away")
         from metermt.health import ask_health  # noqa: PLC0415 - which few want
 

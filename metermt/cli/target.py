@@ -64,7 +64,7 @@ def server_options(command: Callable[..., Any]) -> Callable[..., Any]:
     @functools.wraps(command)
     def with_target(**options: Any) -> Any:
         said = {name: options.pop(name) for name in ("host", "port", *_WAYS)}
-        if said["servers"] and (others := typed("host", "port", "service", "registry", "ssh")):
+        if said["servers"] and (others := typed_options("host", "port", "service", "registry", "ssh")):
             raise click.UsageError(f"--server lists the servers: leave {', '.join(others)} away")
         return command(connect=target_of(said), **options)
 
@@ -73,7 +73,7 @@ def server_options(command: Callable[..., Any]) -> Callable[..., Any]:
 
 def target_of(said: Mapping[str, Any]) -> Target:
     """Return the server that these options of a command name, with what variables and files say beyond."""
-    typed = {_setting_of(name): said[name] for name in said if typed(name)}
+    typed = {_setting_of(name): said[name] for name in said if typed_options(name)}
     found = joined(typed, from_environment(os.environ), *map(from_file, settings_files()))
     ways = {name: found.get(_setting_of(name)) for name in _WAYS}
     if ways["registry"] and not ways["service"]:
@@ -86,7 +86,7 @@ def _setting_of(name: str) -> str:
     return "server" if name == "servers" else name.replace("_", "-")
 
 
-def typed(*names: str) -> list[str]:
+def typed_options(*names: str) -> list[str]:
     """Return which of these options are given."""
     source = click.get_current_context().get_parameter_source
     return [
