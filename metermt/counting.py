@@ -6,6 +6,7 @@ asked when somebody wants to know, and costs nothing before.
 
 import logging
 from bisect import bisect_left
+from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from threading import Lock
 from typing import NamedTuple
@@ -47,13 +48,8 @@ class Histogram:
         return copy
 
 
-class Answered(NamedTuple):
-    """A request that was answered."""
-
-    call: str
-    outcome: str
-    seconds: float
-    """Since it was understood."""
+Answered = tuple[str, str, float]
+"""A request that was answered: the call, its outcome, and for how many seconds it had been understood by then."""
 
 
 class Counts(NamedTuple):
@@ -76,11 +72,12 @@ class Counting:
 
     def __init__(self) -> None:
         self._lock = Lock()  # guards the five below
-        self._calls: dict[tuple[str, str], int] = {}  # no Counters: these call Python for what is new
-        self._seconds: dict[str, Histogram] = {}
+        # No Counters: these call Python for what is new.
+        self._calls: defaultdict[tuple[str, str], int] = defaultdict(int)
+        self._seconds: defaultdict[str, Histogram] = defaultdict(Histogram)
         self._turns = Histogram(SIZES)
         self._readings = {"accepted": 0, "refused": 0, "asked": 0}
-        self._flags: dict[str, int] = {}
+        self._flags: defaultdict[str, int] = defaultdict(int)
         self.waiting: dict[str, Callable[[], int]] = {}
         """What tells how much waits in a queue, by its name. Whoever has a queue puts it here when it is made."""
         self.connections: Callable[[], Mapping[str, int]] = dict
@@ -96,18 +93,15 @@ class Counting:
         calls, seconds = self._calls, self._seconds
         with self._lock:
             for call, outcome, took in requests:
-                calls[call, outcome] = calls.get((call, outcome), 0) + 1
-                histogram = seconds.get(call)
-                if histogram is None:
-                    histogram = seconds[call] = Histogram()
-                histogram.add(took)
+                calls[call, outcome] += 1
+                seconds[call].add(took)
             if turn:
                 self._turns.add(turn)
             if kept:
                 self._readings["accepted"] += len(kept)
                 for reading in kept:
                     for flag in reading.flags:
-                        self._flags[flag] = self._flags.get(flag, 0) + 1
+                        self._flags[flag] += 1
             for error in refused:
                 self._readings["asked" if isinstance(error, ConfirmReading) else "refused"] += 1
 

@@ -285,7 +285,7 @@ def _answered(asks: Sequence[Ask[Any]], outcomes: Sequence[Outcome]) -> list[Ans
     """Return what is counted of requests: of those in parts the last one, or the one that went wrong."""
     now = monotonic()
     return [
-        Answered(ask.call.name, outcome_of(outcome), now - ask.since)
+        (ask.call.name, outcome_of(outcome), now - ask.since)
         for ask, outcome in zip(asks, outcomes, strict=True)
         if not ask.has_more or isinstance(outcome, BaseException)
     ]

@@ -19,7 +19,7 @@ def ping(connect: Target, http: str | None, watch_key_file: Path | None) -> None
     """Ask a server whether it is there, and say how long it took. Exit status 1 if it is not.
 
     \b
-    Examples:
+    Example:
         metermt ping -h meter.example.org
         metermt ping --http http://localhost:11002
     """
