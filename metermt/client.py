@@ -28,9 +28,8 @@ from metermt.errors import (
 )
 from metermt.model import Answer, Job, Status
 from metermt.printable import printable
-from metermt.reaching import way_to
+from metermt.reaching import Connection, way_to
 from metermt.sending import to_send
-from metermt.transport.connection import ServerConnection
 from metermt.transport.deadline import Deadline
 from metermt.version import PROTOCOL, VERSION
 
@@ -53,7 +52,8 @@ class MeterClient(ReaderCalls, OfficeCalls):
     says that its database is away, the call is made again with growing pauses until then; a submission carries a key,
     so it never counts twice.
 
-    The server is the one at `host` ("localhost") and `port` (11003). With `ssh`, `USER@HOST`, the system's `ssh` logs
+    The server is the one at `host` ("localhost") and `port` (11003), or with `http://HOST:PORT` or `https://…` for the
+    host its door for HTTP. With `ssh`, `USER@HOST`, the system's `ssh` logs
     in there and reaches `host` and `port` from there.
 
     Several servers that share a database are given as `servers`, `["HOST:PORT", …]`, the port as above and an IPv6
@@ -103,7 +103,7 @@ class MeterClient(ReaderCalls, OfficeCalls):
         self._session_id = ""
         self._is_closed = False
         self._lock = Lock()  # guards the two below; held for the whole of a call
-        self._connection: ServerConnection | None = self._way.connect(Deadline(timeout))
+        self._connection: Connection | None = self._way.connect(Deadline(timeout))
         self._session_is_shown = True  # on this connection, as far as there is a session
 
     @property

@@ -48,12 +48,13 @@ _KINDS = {
     ),
     "service": _TEXT,
     "registry": _TEXT,
+    "http": _TEXT,
     "tls-ca": _Kind("the path of a file", _is_text),
     "tls-cert": _Kind("the path of a file", _is_text),
     "ssh": _TEXT,
 }
-_WAYS = ({"server"}, {"service", "registry"}, {"host", "port", "ssh"})
-"""How a server is found: in a list, by name, or at its address."""
+_WAYS = ({"server"}, {"service", "registry"}, {"http"}, {"host", "port", "ssh"})
+"""How a server is found: in a list, by name, at its URL, or at its address."""
 
 
 def settings_files() -> list[Path]:

@@ -9,7 +9,7 @@ import click
 
 from metermt.calls.readings import Next
 from metermt.cli.common import MeterCommand, login_name
-from metermt.cli.target import Target, server_options
+from metermt.cli.target import Target, http_option, server_options
 from metermt.client import MeterClient
 from metermt.consolereasons import Reasons
 from metermt.consolewords import SLASH, Elsewhere, Words
@@ -46,6 +46,7 @@ _TRIES = 3  # wrong passwords until the console gives up
 
 @click.command(cls=MeterCommand)
 @server_options
+@http_option
 def console(connect: Target) -> None:
     """Read meters: log in, and send reading after reading.
 
@@ -58,6 +59,7 @@ def console(connect: Target) -> None:
         metermt console -h meter.example.org
         metermt console --server one.example.org,other.example.org
         metermt console --service METER --registry meter.example.org
+        metermt console --http http://meter.example.org:11002
     """
     read_meters(connect.with_outbox)
 

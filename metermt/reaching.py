@@ -8,10 +8,11 @@ from contextlib import closing
 from functools import partial
 from pathlib import Path
 from time import perf_counter
-from typing import Protocol
+from typing import Any, Protocol
+from urllib.parse import urlsplit
 
 from metermt.calls import sessions
-from metermt.config import PORT, check_port
+from metermt.config import HTTP_PORT, PORT, check_port
 from metermt.discovery import ANSWER_SECONDS, Registries, split_address
 from metermt.errors import (
     DeadlineExceeded,
@@ -26,6 +27,7 @@ from metermt.errors import (
 from metermt.lastknown import Place, last_known, remember
 from metermt.transport.connection import ServerConnection
 from metermt.transport.deadline import Deadline
+from metermt.transport.httpconnection import HttpConnection
 from metermt.transport.tls import ClientTls
 from metermt.transport.tunnel import SshTunnel
 
@@ -33,6 +35,16 @@ _STEP = 1.0  # seconds that one of several servers may take to answer at first; 
 _LOOK = 1.5  # seconds that one that has fallen silent may take to show that it is still there
 _SILENT = (ServerUnreachable, ServerLost, DeadlineExceeded)
 _ADDRESS = re.compile(r"(\[[0-9A-Fa-f.]*:[0-9A-Fa-f:.]*(%\w+)?\]|[\w.-]+)(:[1-9][0-9]{0,4})?")
+
+
+class Connection(Protocol):
+    """A connection to a server, as `ServerConnection` is one."""
+
+    def call(self, name: str, args: tuple[Any, ...], deadline: Deadline) -> Any:
+        """Make a call."""
+
+    def close(self) -> None:
+        """Hang up. Closing twice is harmless."""
 
 
 class Way(Protocol):
@@ -46,7 +58,7 @@ class Way(Protocol):
     count: int
     """How many servers there were to choose from."""
 
-    def connect(self, deadline: Deadline) -> ServerConnection:
+    def connect(self, deadline: Deadline) -> Connection:
         """Connect. Raises `ConnectionFailed`, `StoreAway`, or `SettingError` if that can never be."""
 
 
@@ -63,6 +75,11 @@ def way_to(  # noqa: PLR0913 - one for each way
 ) -> Way:
     """Return the way that is asked for; see `MeterClient`. Raises `SettingError` for what cannot go together."""
     tls = client_tls(tls_ca, tls_cert)
+    if host is not None and host.startswith(("http://", "https://")):
+        others = {"port": port, "servers": servers, "service": service, "registry": registry, "ssh": ssh}
+        if too_many := [f"{name} {value}" for name, value in others.items() if value is not None]:
+            raise SettingError(f"The URL says which server: leave {', '.join(too_many)} away")
+        return ByHttp(host, tls)
     if ssh and service:
         raise SettingError("A server is reached by name or through SSH, not both: say its host and port")
     if servers is not None:
@@ -89,6 +106,33 @@ class Direct:
     def connect(self, deadline: Deadline) -> ServerConnection:
         """Connect."""
         return ServerConnection(self.host, self.port, deadline, self._tls)
+
+
+class ByHttp:
+    """One server, at its URL."""
+
+    count = 1
+
+    def __init__(self, url: str, tls: ClientTls | None) -> None:
+        try:
+            self._url = urlsplit(url)
+            port = self._url.port
+        except ValueError:
+            raise SettingError(f"Invalid URL {url!r}: write it as http://HOST:{HTTP_PORT}") from None
+        is_plain = self._url.scheme == "http"
+        if not self._url.hostname or self._url.query or self._url.fragment or self._url.username is not None:
+            raise SettingError(f"Invalid URL {url!r}: write it as http://HOST:{HTTP_PORT}")
+        if is_plain and tls:
+            raise SettingError(f"{url} is not encrypted: write https://, or leave --tls-ca away")
+        if not (is_plain or tls):
+            raise SettingError(f"{url} needs --tls-ca (in Python tls_ca=), a copy of the server's ca.pem")
+        self.host, self.port = self._url.hostname, port or (80 if is_plain else 443)
+        self.name = f"{self._url.scheme}://{_shown((self.host, self.port))}{self._url.path.rstrip('/')}"
+        self._tls = tls
+
+    def connect(self, deadline: Deadline) -> HttpConnection:
+        """Connect."""
+        return HttpConnection(self._url, self.port, deadline, self._tls)
 
 
 class ThroughSsh:

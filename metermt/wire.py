@@ -5,7 +5,7 @@ server and the other way round. Reading what the other side sent raises `CallErr
 """
 
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import fields, is_dataclass
 from functools import cache
 from threading import Lock
@@ -60,6 +60,21 @@ def check_kind(kind: Any, value: object) -> Any:
         return msgspec.convert(value, kind, dec_hook=_made)
     except (ValueError, RecursionError, Error) as error:
         raise _refusal(kind, error) from error
+
+
+def described(kinds: Sequence[Any], reference: str, error: str) -> tuple[Sequence[Any], dict[str, Any]]:
+    """Return a JSON schema of each of these kinds of values, and of what these refer to by name.
+
+    `reference` is how they do so, with `{name}` in it; `error` is what errors are called.
+    """
+
+    def hook(kind: type) -> dict[str, Any]:
+        if issubclass(kind, Error):
+            return {"$ref": reference.format(name=error)}
+        raise NotImplementedError(f"{kind} cannot cross")
+
+    with _looking:
+        return msgspec.json.schema_components(kinds, schema_hook=hook, ref_template=reference)
 
 
 def error_of(code: object, text: object, details: Mapping[str, Any] | None = None) -> Error:

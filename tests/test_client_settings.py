@@ -73,7 +73,7 @@ def test_another_way_to_a_server_replaces_all_that_weaker_sources_say_of_theirs(
 @pytest.mark.parametrize(
     ("text", "words"),
     [
-        ('hosts = "x"', " has an unknown setting 'hosts': use host, port, server, service, registry, tls-ca"),
+        ('hosts = "x"', " has an unknown setting 'hosts': use host, port, server, service, registry, http, tls-ca"),
         ('port = "11003"', ": port is '11003', and must be a number from 1 to 65535"),
         ("port = 70000", ": port is 70000, and must be a number from 1 to 65535"),
         ("host = 1", ": host is 1, and must be a text"),

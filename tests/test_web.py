@@ -1,26 +1,12 @@
 """The second door, as programs meet it that know nothing of MeterMT: `xmlrpc.client`, and JSON over HTTP."""
 
-import http.client
-import json
 import xmlrpc.client
 from datetime import UTC, datetime
 
 from memory_fixtures import *  # noqa: F403 - the fixtures
 from readers import readings_in
 from web_fixtures import *  # noqa: F403 - the fixtures
-
-
-def post(web, call, body=b"", session="", **headers):
-    """Make a call by JSON; return the status and what was answered."""
-    connection = http.client.HTTPConnection("localhost", web.port, timeout=15)
-    if session:
-        headers["Authorization"] = f"Bearer {session}"
-    content = body if isinstance(body, bytes) else json.dumps(body).encode()
-    connection.request("POST", f"/api/{call}", content, {"Content-Type": "application/json", **headers})
-    response = connection.getresponse()
-    answer = json.loads(response.read())
-    connection.close()
-    return response.status, answer
+from web_fixtures import post
 
 
 def test_a_plain_xml_rpc_client_reads_a_meter_with_the_four_calls(web, store):

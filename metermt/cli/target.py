@@ -14,7 +14,7 @@ from metermt.client import MeterClient, connect
 from metermt.clientsettings import from_environment, from_file, joined, settings_files
 from metermt.config import PORT, SERVICE
 
-_WAYS = ("servers", "service", "registry", "tls_ca", "tls_cert", "ssh")
+_WAYS = ("servers", "service", "registry", "by_http", "tls_ca", "tls_cert", "ssh")
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,8 +40,17 @@ class Target:
         return self._connected(outbox=True)
 
     def _connected(self, *, outbox: bool) -> MeterClient:
-        address = () if self.ways.get("servers") else (self.host, self.port)
-        return connect(*address, **self.ways, outbox=outbox)
+        ways = dict(self.ways)
+        url = ways.pop("by_http", None)
+        address = (url,) if url else () if ways.get("servers") else (self.host, self.port)
+        return connect(*address, **ways, outbox=outbox)
+
+
+def http_option(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Add --http to a command with the options that say which server."""
+    return click.option("--http", "by_http", metavar="URL", help="Use its door for HTTP instead: http://HOST:11002")(
+        command
+    )
 
 
 def server_options(command: Callable[..., Any]) -> Callable[..., Any]:
@@ -63,8 +72,10 @@ def server_options(command: Callable[..., Any]) -> Callable[..., Any]:
     @click.option("--ssh", metavar="USER@HOST", help="Log in there with ssh, and reach host and port from there.")
     @functools.wraps(command)
     def with_target(**options: Any) -> Any:
-        said = {name: options.pop(name) for name in ("host", "port", *_WAYS)}
-        if said["servers"] and (others := typed_options("host", "port", "service", "registry", "ssh")):
+        said = {name: options.pop(name) for name in ("host", "port", *_WAYS) if name in options}
+        if said.get("by_http") and (others := _typed("host", "port", "servers", "service", "registry", "ssh")):
+            raise click.UsageError(f"--http says which server: leave {', '.join(others)} away")
+        if said["servers"] and (others := _typed("host", "port", "service", "registry", "ssh")):
             raise click.UsageError(f"--server lists the servers: leave {', '.join(others)} away")
         return command(connect=target_of(said), **options)
 
@@ -73,7 +84,7 @@ def server_options(command: Callable[..., Any]) -> Callable[..., Any]:
 
 def target_of(said: Mapping[str, Any]) -> Target:
     """Return the server that these options of a command name, with what variables and files say beyond."""
-    typed = {_setting_of(name): said[name] for name in said if typed_options(name)}
+    typed = {_setting_of(name): said[name] for name in said if _typed(name)}
     found = joined(typed, from_environment(os.environ), *map(from_file, settings_files()))
     ways = {name: found.get(_setting_of(name)) for name in _WAYS}
     if ways["registry"] and not ways["service"]:
@@ -83,12 +94,11 @@ def target_of(said: Mapping[str, Any]) -> Target:
 
 def _setting_of(name: str) -> str:
     """Return what an option is called in variables and files."""
-    return "server" if name == "servers" else name.replace("_", "-")
+    return {"servers": "server", "by_http": "http"}.get(name, name.replace("_", "-"))
 
 
-def typed_options(*names: str) -> list[str]:
+def _typed(*names: str) -> list[str]:
     """Return which of these options are given."""
     source = click.get_current_context().get_parameter_source
-    return [
-        f"--{'server' if name == 'servers' else name}" for name in names if source(name) is not ParameterSource.DEFAULT
-    ]
+    given = [name for name in names if source(name) is not ParameterSource.DEFAULT]
+    return ["--server" if name == "servers" else f"--{name}" for name in given]

@@ -6,7 +6,7 @@ import click
 
 from metermt.cli.common import Database, MeterCommand, check_database, login_name
 from metermt.cli.logs import set_up_log
-from metermt.cli.target import Target, server_options
+from metermt.cli.target import Target, http_option, server_options
 from metermt.client import MeterClient
 from metermt.config import DATABASE_VARIABLE, IN_MEMORY, DatabasePlace
 from metermt.errors import SettingError
@@ -14,6 +14,7 @@ from metermt.errors import SettingError
 
 @click.command(cls=MeterCommand)
 @server_options
+@http_option
 @click.option(
     "--database",
     type=Database(),

@@ -1,8 +1,7 @@
 """TLS on both ends, and words for what can go wrong with it."""
 
 import ssl
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from socket import socket
@@ -47,38 +46,27 @@ class ClientTls:
     authority: Path
     certificate: Path | None = None
 
-    def context(self) -> ssl.SSLContext:
-        """Return what wraps sockets, and verifies the certificate and the name in it. Raises `SettingError`."""
-        context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    def wrap(self, sock: socket, name: str, deadline: Deadline) -> EncryptedSocket:
+        """Make sure that the server is who it should be. Raises `TlsError`, `DeadlineExceeded` or `SettingError`."""
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)  # which verifies the certificate and the name in it
         context.minimum_version = ssl.TLSVersion.TLSv1_2
         _load(self.authority, "--tls-ca", lambda: context.load_verify_locations(self.authority))
         if self.certificate:
             chain = self.certificate
             _load(chain, "--tls-cert", lambda: context.load_cert_chain(chain))
-        return context
-
-    def wrap(self, sock: socket, name: str, deadline: Deadline) -> EncryptedSocket:
-        """Make sure that the server is who it should be. Raises `TlsError`, `DeadlineExceeded` or `SettingError`."""
-        encrypted = EncryptedSocket(sock, self.context(), name)
-        with tls_errors(name, deadline):
+        encrypted = EncryptedSocket(sock, context, name)
+        try:
             encrypted.shake_hands(deadline)
+        except TimeoutError:
+            raise deadline.exceeded() from None
+        except ssl.SSLCertVerificationError as error:
+            words = _WORDS.get(error.verify_code, f"its certificate is refused: {error.verify_message}")
+            raise TlsError(f"The server {name} cannot be trusted: {words}") from error
+        except ssl.SSLError as error:
+            raise TlsError(f"No TLS with the server {name}: {_reason(error)}") from error
+        except OSError as error:
+            raise TlsError(f"No TLS with the server {name}: it hung up") from error
         return encrypted
-
-
-@contextmanager
-def tls_errors(name: str, deadline: Deadline) -> Iterator[None]:
-    """Turn what goes wrong while a client shakes hands with a server into `TlsError` or `DeadlineExceeded`."""
-    try:
-        yield
-    except TimeoutError:
-        raise deadline.exceeded() from None
-    except ssl.SSLCertVerificationError as error:
-        words = _WORDS.get(error.verify_code, f"its certificate is refused: {error.verify_message}")
-        raise TlsError(f"The server {name} cannot be trusted: {words}") from error
-    except ssl.SSLError as error:
-        raise TlsError(f"No TLS with the server {name}: {_reason(error)}") from error
-    except OSError as error:
-        raise TlsError(f"No TLS with the server {name}: it hung up") from error
 
 
 @dataclass(frozen=True, slots=True)

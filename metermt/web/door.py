@@ -3,19 +3,23 @@
 import asyncio
 import errno
 import logging
+import math
 import socket
+import ssl
 import time
-from collections.abc import Callable
+from collections import deque
+from collections.abc import Callable, Coroutine
 from contextlib import suppress
 from threading import Event, Thread
 from typing import Any
 
 from uvicorn import Config
-from uvicorn.server import ServerState
 
 from metermt.calls.desk import Desk
+from metermt.calls.table import Caller
 from metermt.calls.telling import fault_of
 from metermt.config import Limits
+from metermt.errors import ServerBusy
 from metermt.listening import cannot_listen
 from metermt.transport.deadline import Deadline
 from metermt.transport.resting import rest_after
@@ -24,16 +28,25 @@ from metermt.transport.stream import tune
 from metermt.transport.tls import ServerTls, name_in
 from metermt.web.answering import Answering
 from metermt.web.app import make_app
-from metermt.web.visitor import Visitor
+from metermt.web.gate import Gate
+from metermt.web.visitor import MAX_HEAD, Hall, Visitor
+from metermt.wire import to_text
 
 _log = logging.getLogger("metermt.http")
 
-_MAX_HEAD = 16 * 1024  # bytes of a request's line and headers
 _LET_IN_SHARE = 0.2  # of a processor, to let visitors in
 _PAUSE = 0.1  # seconds until the next try when there are no descriptors
 _LOOK_SECONDS = 0.5  # between two looks for visitors who have kept us waiting
 _STOP_LOOK = 0.02  # between two looks whether all were answered, when the server ends
 _TAKEN_SECONDS = 1.0  # that they have to take their last answers then
+# How long a session counts as connected after a connection with it has ended: HTTP's clients may connect for each call.
+_STAY_SECONDS = 60.0
+# How many at once are told that there is no room, and how many seconds that may take.
+_REFUSALS, _REFUSAL_SECONDS = 20, 1.0
+_REFUSAL = (
+    b"HTTP/1.1 503 Service Unavailable\r\nContent-Type: application/json\r\nRetry-After: 1\r\nConnection: close\r\n"
+    b"Content-Length: %d\r\n\r\n"
+)
 
 
 class WebDoor:
@@ -72,11 +85,11 @@ class WebDoor:
             server_header=False,
             date_header=False,
             timeout_keep_alive=int(limits.idle.total_seconds()) + 1,
-            h11_max_incomplete_event_size=_MAX_HEAD,
+            h11_max_incomplete_event_size=MAX_HEAD,
         )
-        self._state = ServerState()
         self._visitors: set[Visitor] = set()  # they are here, or are shaking hands
-        self._comings: set[asyncio.Task[None]] = set()
+        self._gone: deque[tuple[float, Caller]] = deque()  # those who still count as connected, and until when
+        self._tasks: set[asyncio.Task[None]] = set()
         self._stopping: Deadline | None = None
         self._is_ready = Event()
         self._thread = Thread(target=self._run, name="http", daemon=True)
@@ -121,27 +134,31 @@ class WebDoor:
             self._is_ready.set()
             for visitor in list(self._visitors):
                 self._went(visitor)
+            self._let_sessions_go(math.inf)
 
     async def _serve(self) -> None:
         self._loop = asyncio.get_running_loop()
         self._loop.set_exception_handler(self._log_fault)
         self._ending = asyncio.Event()
         self._is_ready.set()
-        accepting, keeping = (self._loop.create_task(step) for step in (self._accept_all(), self._keep_time()))
-        ending = self._loop.create_task(self._ending.wait())
-        done, _ = await asyncio.wait([accepting, keeping, ending], return_when=asyncio.FIRST_COMPLETED)
-        for task in done - {ending}:
+        gate = Gate(self._desk.regulars, self._limits.connections)
+        self._hall = Hall(self._config, self._limits, gate, self._desk.journal)
+        steps = (self._ending.wait(), self._accept_all(), gate.open(), self._keep_time())
+        ending, accepting, *others = [self._loop.create_task(step) for step in steps]
+        done, _ = await asyncio.wait([ending, accepting, *others], return_when=asyncio.FIRST_COMPLETED)
+        for task in done:
             task.result()  # which raises what has ended it
         accepting.cancel()
         self.listener.close()
         await self._let_all_go()
-        keeping.cancel()
+        for task in others:
+            task.cancel()
 
     async def _let_all_go(self) -> None:
         """Hang up on all, once those who have asked for something were answered."""
         deadline = self._stopping or Deadline(0.0)
-        for coming in self._comings:
-            coming.cancel()
+        for task in self._tasks:
+            task.cancel()
         for visitor in list(self._visitors):
             visitor.finish()
         while deadline.left and any(visitor.is_busy for visitor in self._visitors):
@@ -163,20 +180,38 @@ class WebDoor:
                 await asyncio.sleep(_PAUSE)
                 continue
             began = time.thread_time()
-            if self._guests.room_for(address):
-                sock.close()
+            if why := self._guests.room_for(address):
+                self._refuse(sock, why)
             else:
                 self._let_in(sock, address)
             await asyncio.sleep(rest_after(time.thread_time() - began, _LET_IN_SHARE))
 
     def _let_in(self, sock: socket.socket, address: str) -> None:
-        visitor = Visitor(self._config, self._state, self._loop, address, self._limits)
-        visitor.ended = lambda: self._went(visitor)
+        visitor = Visitor(self._hall, address, self._went)
         self._visitors.add(visitor)
         self._guests.came(visitor)
-        coming = self._loop.create_task(self._shake_hands(sock, visitor))
-        self._comings.add(coming)
-        coming.add_done_callback(self._comings.discard)
+        self._begin(self._shake_hands(sock, visitor))
+
+    def _begin(self, step: Coroutine[Any, Any, None]) -> None:
+        task = self._loop.create_task(step)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    def _refuse(self, sock: socket.socket, why: str) -> None:
+        """Say why a visitor is not let in, unless there is somebody to be told already, or it would not be read."""
+        if self._tls or len(self._tasks) >= _REFUSALS:
+            sock.close()
+        else:
+            self._begin(self._tell(sock, why))
+
+    async def _tell(self, sock: socket.socket, why: str) -> None:
+        text = to_text(ServerBusy(why)).encode()
+        with sock, suppress(OSError, TimeoutError):
+            async with asyncio.timeout(_REFUSAL_SECONDS):
+                await self._loop.sock_sendall(sock, _REFUSAL % len(text) + text)
+                sock.shutdown(socket.SHUT_WR)
+                while await self._loop.sock_recv(sock, 4096):  # closing on an unread request would lose the words
+                    pass
 
     async def _shake_hands(self, sock: socket.socket, visitor: Visitor) -> None:
         seconds: dict[str, Any] = {}
@@ -186,19 +221,31 @@ class WebDoor:
             tune(sock)
             transport, _ = await self._loop.connect_accepted_socket(lambda: visitor, sock, ssl=self._tls, **seconds)
         except (OSError, EOFError, asyncio.CancelledError) as error:
-            if isinstance(error, asyncio.CancelledError) and not self._stopping:
-                raise
             sock.close()
             self._went(visitor)
+            if isinstance(error, asyncio.CancelledError):
+                raise
+            if isinstance(error, ssl.SSLError):
+                words = "hung up on %s: it speaks no TLS"
+                self._desk.journal.warning("connections hung up on", visitor.address, words, visitor.address)
             return
         if self._tls:
             visitor.caller.certified_name = name_in(transport.get_extra_info("peercert"))
 
     def _went(self, visitor: Visitor) -> None:
+        """Take note that somebody has hung up. Their sessions count as connected for a while: clients come again."""
         if visitor in self._visitors:
             self._visitors.discard(visitor)
             self._guests.went(visitor)
-            self._desk.hang_up([visitor.caller])
+            if visitor.is_trusted or visitor.is_busy:
+                self._gone.append((time.monotonic() + _STAY_SECONDS, visitor.caller))
+
+    def _let_sessions_go(self, now: float) -> None:
+        """Leave to their readers what is held by sessions that nobody was connected with for a while."""
+        gone = []
+        while self._gone and (self._gone[0][0] <= now or len(self._gone) > self._limits.connections):
+            gone.append(self._gone.popleft()[1])
+        self._desk.hang_up(gone)
 
     async def _keep_time(self) -> None:
         """Let go of those who have kept us waiting for too long."""
@@ -207,6 +254,7 @@ class WebDoor:
             now = time.monotonic()
             for visitor in [visitor for visitor in self._visitors if visitor.is_late(now)]:
                 visitor.hang_up()
+            self._let_sessions_go(now)
 
     def _log_fault(self, _loop: object, context: dict[str, Any]) -> None:
         error = context.get("exception")

@@ -16,7 +16,7 @@ from metermt.web.statuses import headers_of, status_of
 from metermt.web.visitor import visitor_of
 from metermt.wire import fields_of, from_text, to_text
 
-_KIND = "application/json"
+JSON = "application/json"
 _BEARER = "bearer "
 _KEY = "idempotency-key"
 
@@ -34,18 +34,18 @@ class JsonCalls:
         try:
             return await self._answered(request)
         except Unwanted as error:
-            return Rejection(_error_text(CallError(str(error))), error.status, media_type=_KIND)
+            return Rejection(_error_text(CallError(str(error))), error.status, media_type=JSON)
         except ClientDisconnect:
             return Response(status_code=HTTPStatus.BAD_REQUEST)  # which nobody reads
         except Exception as error:  # noqa: BLE001 - whoever has asked is told
             told = self._answering.desk.told(error)
-            return Rejection(_error_text(told), status_of(told), headers_of(told), _KIND)
+            return Rejection(_error_text(told), status_of(told), headers_of(told), JSON)
 
     async def _answered(self, request: Request) -> Response:
         name = request.path_params["call"]
         if (call := CALLS.get(name)) is None:
             raise Unwanted(HTTPStatus.NOT_FOUND, f"There is no call {name[:40]!r}")
-        check_kind(request, _KIND)
+        check_kind(request, JSON)
         caller, session_id, key = visitor_of(request.scope).caller, _session_of(request), _key_of(request)
         if call.least and not session_id:
             raise SessionError("Log in, and send the session id along: 'Authorization: Bearer SESSION_ID'")
@@ -62,8 +62,8 @@ class JsonCalls:
     def _written(self, outcome: Outcome) -> Response:
         if isinstance(outcome, BaseException):
             error = self._answering.desk.told(outcome)
-            return Response(_error_text(error), status_of(error), headers_of(error), _KIND)
-        return Response(to_text(outcome), media_type=_KIND)
+            return Response(_error_text(error), status_of(error), headers_of(error), JSON)
+        return Response(to_text(outcome), media_type=JSON)
 
 
 def _error_text(error: Error) -> str:

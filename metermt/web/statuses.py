@@ -26,6 +26,18 @@ _STATUSES: dict[type[errors.Error], HTTPStatus] = {
 """Of a class, and of its descendants that are not named themselves. Any other error says that a request makes no sense
 as things are: 422."""
 
+STATUSES = sorted(
+    {
+        *_STATUSES.values(),
+        HTTPStatus.UNPROCESSABLE_ENTITY,
+        HTTPStatus.NOT_FOUND,
+        HTTPStatus.METHOD_NOT_ALLOWED,
+        HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
+        HTTPStatus.UNSUPPORTED_MEDIA_TYPE,
+    }
+)
+"""All that an answer may have besides 200."""
+
 _LATER = "1"  # seconds until the next try, where the error does not say
 
 

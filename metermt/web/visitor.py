@@ -12,24 +12,41 @@ from uvicorn.server import ServerState
 
 from metermt.calls.table import Caller
 from metermt.config import Limits
+from metermt.sparinglog import SparingLog
 from metermt.transport.frames import FRAME_SECONDS
+from metermt.web.gate import Gate
+
+MAX_HEAD = 16 * 1024
+"""Bytes of the first line and the headers of a request."""
+
+
+class Hall:
+    """What all visitors share."""
+
+    def __init__(self, config: Config, limits: Limits, gate: Gate, journal: SparingLog) -> None:
+        self.config = config
+        self.limits = limits
+        self.gate = gate
+        self.journal = journal
+        self.state = ServerState()
+        self.loop = asyncio.get_running_loop()
 
 
 class Visitor(H11Protocol):
     """A guest of the server's who speaks HTTP. Only `leave` may be called from another thread."""
 
-    def __init__(
-        self, config: Config, state: ServerState, loop: asyncio.AbstractEventLoop, address: str, limits: Limits
-    ) -> None:
-        super().__init__(config, state, {"visitor": self}, loop)
+    def __init__(self, hall: Hall, address: str, ended: Callable[["Visitor"], None]) -> None:
+        """`ended` is told when the connection has."""
+        super().__init__(hall.config, hall.state, {"visitor": self}, hall.loop)
+        self.address = address
         self.caller = Caller(address, is_gone=lambda: self.is_over)
         self.is_over = False
         """Whether the connection has ended."""
         self.is_leaving = False
-        self.ended: Callable[[], None] = lambda: None
-        """Called when it has."""
         self.stranger_since = time.monotonic()
-        self._limits = limits
+        self.logger = cast(Any, _Journal(hall.journal, address))
+        self._hall = hall
+        self._ended = ended
         self._since = self.stranger_since  # when the visitor began what is waited for, or was answered
 
     # --- as a guest
@@ -68,7 +85,7 @@ class Visitor(H11Protocol):
         if self.is_busy and not self._has_unsent:
             return False
         if self._is_between_requests:
-            limit = self._limits.idle if self.is_trusted else self._limits.handshake
+            limit = self._hall.limits.idle if self.is_trusted else self._hall.limits.handshake
             return now - self._since > limit.total_seconds()
         return now - self._since > FRAME_SECONDS
 
@@ -79,18 +96,42 @@ class Visitor(H11Protocol):
 
     @property
     def _has_unsent(self) -> bool:
-        return self.flow is not None and self.flow.write_paused
+        return self.transport is not None and self.transport.get_write_buffer_size() > 0
 
-    # --- what comes in
+    # --- for the gate
+
+    def pause(self) -> None:
+        """Read no more of what comes."""
+        self.transport.pause_reading()
+
+    def resume(self) -> None:
+        """Read what comes next; if uvicorn has stopped reading, it goes on by itself."""
+        if not (self.transport.is_closing() or self.flow.read_paused):
+            self.transport.resume_reading()
+
+    # --- what happens
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as uvicorn has it
+        """Begin; nothing is read before it is their turn."""
+        super().connection_made(transport)
+        self._hall.gate.came(self)
 
     def data_received(self, data: bytes) -> None:
         """Take what has come."""
+        began = time.thread_time()
+        parts = [data]
         if self._is_between_requests:
             self._since = time.monotonic()
+            parts = [data[: MAX_HEAD + 1], data[MAX_HEAD + 1 :]]  # h11 looks how much it has of a head that has no end
         try:
-            super().data_received(data)
+            for part in parts:
+                if part and not self.transport.is_closing():
+                    super().data_received(part)
         except h11.LocalProtocolError:  # nonsense after a request that is being answered
             self.hang_up()
+            return
+        if not (self.is_trusted or self.transport.is_closing()):
+            self._hall.gate.came(self, time.thread_time() - began)
 
     def pause_writing(self) -> None:
         """Note that they do not take their answer."""
@@ -105,8 +146,29 @@ class Visitor(H11Protocol):
     def connection_lost(self, exc: Exception | None) -> None:
         """Note that it is over."""
         self.is_over = True
+        self._hall.gate.went(self)
         super().connection_lost(exc)
-        self.ended()
+        self._ended(self)
+
+
+class _Journal:
+    """What uvicorn's protocol takes for its log: what a visitor causes is told sparingly."""
+
+    level = 100  # so that it does not tell of each connection
+
+    def __init__(self, journal: SparingLog, address: str) -> None:
+        self._journal = journal
+        self._address = address
+
+    def warning(self, words: str) -> None:
+        self._journal.warning(
+            "bad HTTP requests", self._address, "%s sent a bad HTTP request: %s", self._address, words
+        )
+
+    def error(self, words: str, *args: object, exc_info: BaseException | None = None) -> None:
+        words = words.strip() % args if args else words.strip()
+        error = exc_info if isinstance(exc_info, Exception) else None
+        self._journal.error("faults with clients", words, "a visitor could not be answered: %s", words, error=error)
 
 
 def visitor_of(scope: Any) -> Visitor:

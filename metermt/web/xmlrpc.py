@@ -1,5 +1,6 @@
 """XML-RPC at `/meter`: the calls that are told plain values one by one, as the four original ones are."""
 
+from http import HTTPStatus
 from typing import Any
 from xmlrpc.client import Fault, Unmarshaller, dumps
 
@@ -8,19 +9,21 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from metermt.calls.desk import Outcome
-from metermt.calls.table import CALLS, Ask, Caller
-from metermt.errors import CallError, Error
+from metermt.calls.table import Ask, Caller
+from metermt.errors import Error
 from metermt.printable import printable
 from metermt.transport.frames import MAX_FRAME
 from metermt.web.answering import Answering
 from metermt.web.bodies import ClientDisconnect, Rejection, Unwanted, check_kind, read_body
-from metermt.web.faults import NO_SUCH_METHOD, PARSE_ERROR, fault_of
+from metermt.web.faults import INVALID_PARAMS, PARSE_ERROR, fault_of
+from metermt.web.introspection import MULTICALL, SYSTEM, introspected, no_such_method
+from metermt.web.parameters import METHODS
 from metermt.web.visitor import visitor_of
 from metermt.web.xmlvalues import understood_values, value_for
 
 _KINDS = ("text/xml", "application/xml")
-
-METHODS = {name: call for name, call in CALLS.items() if call.parameters is not None}
+_AT_ONCE = 100  # calls in one request
+_ALONE = (MULTICALL, "login")  # which nobody needs along with others, and whoever guesses passwords would
 
 
 class XmlRpc:
@@ -36,31 +39,53 @@ class XmlRpc:
             body = await read_body(request, MAX_FRAME)
             caller = visitor_of(request.scope).caller
             method, values = await self._answering.read(caller, len(body), lambda: parsed(body))
-            return _response(await self._called(caller, method, values))
+            return _response(dumps((await self._called(caller, method, values),), methodresponse=True))
         except Unwanted as error:
             return Rejection(str(error), error.status, media_type="text/plain")
         except ClientDisconnect:
-            return Response(status_code=400)  # which nobody reads
+            return Response(status_code=HTTPStatus.BAD_REQUEST)  # which nobody reads
         except Exception as error:  # noqa: BLE001 - whoever has asked is told
-            return _response(self._fault(error))
+            return _response(dumps(self._fault(error), methodresponse=True))
 
-    async def _called(self, caller: Caller, method: str, values: tuple[Any, ...]) -> str:
+    async def _called(self, caller: Caller, method: str, values: tuple[Any, ...]) -> Any:
+        """Return what a method tells. Raises `Fault`, or what the call raises."""
+        if method == MULTICALL:
+            return await self._called_all(caller, values)
+        if method in SYSTEM:
+            return introspected(method, values)
         if (call := METHODS.get(method)) is None:
-            raise Fault(NO_SUCH_METHOD, f"There is no method {printable(method, 40)}: see system.listMethods")
+            raise no_such_method(method)
         ask: Ask[Any] = call.understood(caller, understood_values(call, values), {})
 
-        def write(outcome: Outcome) -> str:
+        def told(outcome: Outcome) -> Any:
             if isinstance(outcome, BaseException):
-                return self._fault(outcome)
-            return dumps((value_for(call, outcome),), methodresponse=True)
+                raise outcome
+            return value_for(call, outcome)
 
-        return await self._answering.answer(ask, write)
+        return await self._answering.answer(ask, told)
 
-    def _fault(self, error: BaseException) -> str:
+    async def _called_all(self, caller: Caller, values: tuple[Any, ...]) -> list[Any]:
+        """Make several calls, one after the other; return of each its result in a list, or its fault."""
+        match values:
+            case ([*calls],) if len(calls) <= _AT_ONCE:
+                return [await self._one_of_many(caller, call) for call in calls]
+        raise Fault(INVALID_PARAMS, f"{MULTICALL} takes one array of up to {_AT_ONCE} calls")
+
+    async def _one_of_many(self, caller: Caller, call: Any) -> Any:
+        try:
+            match call:
+                case {"methodName": str(method), "params": [*values]} if method not in _ALONE:
+                    return [await self._called(caller, method, tuple(values))]
+            raise Fault(INVALID_PARAMS, f"Each call is a struct of methodName and params, and no {' or '.join(_ALONE)}")
+        except Exception as error:  # noqa: BLE001 - whoever has asked is told
+            fault = self._fault(error)
+            return {"faultCode": fault.faultCode, "faultString": fault.faultString}
+
+    def _fault(self, error: BaseException) -> Fault:
         if not isinstance(error, Fault):
             told: Error = self._answering.desk.told(error)
             error = Fault(fault_of(told), str(told))
-        return dumps(Fault(error.faultCode, printable(error.faultString)), methodresponse=True)
+        return Fault(error.faultCode, printable(error.faultString))
 
 
 def parsed(body: bytes) -> tuple[str, tuple[Any, ...]]:
@@ -80,6 +105,3 @@ def parsed(body: bytes) -> tuple[str, tuple[Any, ...]]:
 
 def _response(text: str) -> Response:
     return Response(text, media_type="text/xml")
-
-
-__all__ = ["METHODS", "CallError", "XmlRpc", "parsed"]

@@ -1,44 +1,33 @@
 """Values as XML-RPC knows them: it has no None, whole numbers of 32 bits only, and times of its own."""
 
-import typing
 from collections.abc import Sequence
-from functools import cache
+from itertools import zip_longest
 from types import NoneType
 from typing import Any
 from xmlrpc.client import MAXINT, MININT, DateTime
 
 from metermt.calls.table import Call
 from metermt.errors import CallError
+from metermt.printable import printable
 from metermt.rules.answers import as_typed
-from metermt.wire import fields_of
-
-
-def kinds_of(annotation: Any) -> tuple[Any, ...]:
-    """Return what a value may be, by an annotation."""
-    return typing.get_args(annotation) or (annotation,)
+from metermt.web.parameters import Parameter, parameters_of
 
 
 def understood_values(call: Call[Any, Any], values: Sequence[Any]) -> list[Any]:
-    """Return what a call is told as the table knows it. Raises `CallError` for what is no plain value."""
-    numbers = _places_of_numbers(call)
-    return [_plain(call, value, place in numbers) for place, value in enumerate(values)]
+    """Return what a call is told, as the table knows it. Raises `CallError` for what is no plain value."""
+    session = [None] if call.least else []
+    told = zip_longest(values, [*session, *parameters_of(call)][: len(values)])
+    return [_plain(call, value, parameter) for value, parameter in told]
 
 
-@cache
-def _places_of_numbers(call: Call[Any, Any]) -> set[int]:
-    """Return which of its values are numbers, and no texts: a text of digits is one, too."""
-    hints = typing.get_type_hints(call.request) if fields_of(call.request) else {}
-    kinds = [kinds_of(hints[name]) for name in (call.parameters or {}).values()]
-    first = 1 if call.least else 0  # before them comes the session id
-    return {place for place, kind in enumerate(kinds, first) if int in kind and str not in kind}
-
-
-def _plain(call: Call[Any, Any], value: Any, is_number: bool) -> Any:
+def _plain(call: Call[Any, Any], value: Any, parameter: Parameter | None) -> Any:
     if isinstance(value, DateTime):
         return str(value)
-    if isinstance(value, str):
-        return as_typed(value) if is_number else value
-    if value is None or isinstance(value, bool | int | float):
+    if isinstance(value, str) and parameter:
+        if not value and not parameter.is_needed:
+            return parameter.default
+        return as_typed(value) if parameter.is_number else value
+    if value is None or isinstance(value, bool | int | float | str):
         return value
     raise CallError(f"{call.name} takes numbers, texts and times only")
 
@@ -54,4 +43,6 @@ def value_for(call: Call[Any, Any], result: Any) -> Any:
 def _written(value: Any) -> Any:
     if isinstance(value, int) and not isinstance(value, bool) and not MININT <= value <= MAXINT:
         return str(value)
+    if isinstance(value, str):
+        return printable(value)  # XML has no control characters
     return "" if value is None else value

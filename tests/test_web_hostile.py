@@ -1,0 +1,172 @@
+"""What a stranger can do over HTTP: be refused, within bounds of bytes, time and connections."""
+
+import http.client
+import json
+import socket
+import time
+from contextlib import closing
+from datetime import timedelta
+from xmlrpc.client import dumps
+
+import pytest
+from conftest import wait_until
+from memory_fixtures import *  # noqa: F403 - the fixtures
+from web_fixtures import *  # noqa: F403 - the fixtures
+from web_fixtures import fault_of, post, said_to, web_door
+
+from metermt.config import Limits
+from metermt.web.faults import FAULTS, INVALID_PARAMS, NO_SUCH_METHOD, PARSE_ERROR
+
+BOMB = b"""<?xml version="1.0"?><!DOCTYPE a [<!ENTITY a "aaaaaaaaaa"><!ENTITY b "&a;&a;&a;&a;&a;&a;&a;&a;">]>
+<methodCall><methodName>get_job</methodName><params><param><value><string>&b;</string></value></param></params></methodCall>"""
+CALL = b"<methodCall><methodName>%s</methodName><params>%s</params></methodCall>"
+
+
+@pytest.mark.parametrize(
+    ("body", "number"),
+    [
+        (b"", PARSE_ERROR),
+        (b"nonsense", PARSE_ERROR),
+        (b"<methodCall>", PARSE_ERROR),
+        (b"<methodCall></methodCall>", PARSE_ERROR),
+        (b"<methodResponse><params></params></methodResponse>", PARSE_ERROR),
+        (BOMB, PARSE_ERROR),
+        (b'<!DOCTYPE a SYSTEM "file:///etc/passwd">' + CALL % (b"get_job", b""), PARSE_ERROR),
+        (b"<?xml version='1.0' encoding='no-such'?>" + CALL % (b"get_job", b""), PARSE_ERROR),
+        ("<?xml version='1.0' encoding='utf-16'?>".encode("utf-16") + CALL % (b"get_job", b""), PARSE_ERROR),
+        (CALL % (b"get_job", b"<param><value><int>x</int></value></param>"), PARSE_ERROR),
+        (CALL % (b"get_job", b"<param><value><int>" + b"9" * 5000 + b"</int></value></param>"), PARSE_ERROR),
+        (CALL % (b"get_job", b"<param><value><array><data>" * 1000), PARSE_ERROR),
+        (CALL % (b"get_job", b"<param><value><struct/></value></param>"), INVALID_PARAMS),
+        (CALL % (b"get_job", b"<param><value><base64>AAAA</base64></value></param>"), INVALID_PARAMS),
+        (CALL % (b"get_job", b"<param><value><boolean>1</boolean></value></param>"), FAULTS["session"]),
+        (CALL % (b"get_job", b"<param><value>x</value></param>" * 9), INVALID_PARAMS),
+        (CALL % (b"get_job", b""), INVALID_PARAMS),
+        (CALL % (b"__init__", b""), NO_SUCH_METHOD),
+        (CALL % (b"list_users", b"<param><value>x</value></param>"), NO_SUCH_METHOD),
+        (dumps(([1] * 101,), "system.multicall").encode(), INVALID_PARAMS),
+        (dumps((5,), "system.methodHelp").encode(), INVALID_PARAMS),
+    ],
+)
+def test_any_nonsense_by_xml_rpc_is_a_fault(web, body, number):
+    assert fault_of(web, body) == number
+
+
+@pytest.mark.parametrize(
+    ("body", "status"),
+    [
+        (b"", 422),
+        (b"nonsense", 400),
+        (b"\xff", 400),
+        (b"[1]", 400),
+        (b"[" * 5000, 400),
+        (b'{"username": "carol"}', 400),
+        (b'{"username": {}, "password": []}', 400),
+        (b'{"username": "carol", "password": "carol", "more": 1}', 400),
+        (b'{"username": 1, "password": 1e9}', 401),
+    ],
+)
+def test_any_nonsense_by_json_is_an_error(web, body, status):
+    if not body:
+        status = 400
+    told, answer = post(web, "login", body)
+    assert (told, set(answer)) == (status, {"code", "text", "details"})
+
+
+def test_what_is_asked_for_in_another_way_is_a_status(web):
+    for request, status in {
+        b"GET /meter HTTP/1.1\r\n": 405,
+        b"GET /api/login HTTP/1.1\r\n": 405,
+        b"OPTIONS /api/login HTTP/1.1\r\n": 405,
+        b"POST / HTTP/1.1\r\nContent-Length: 0\r\n": 404,
+        b"POST /api/nothing HTTP/1.1\r\nContent-Length: 0\r\n": 404,
+        b"POST /api/login HTTP/1.1\r\nContent-Length: 0\r\n": 415,
+        b"POST /meter HTTP/1.1\r\nContent-Type: text/plain\r\nContent-Length: 0\r\n": 415,
+        b"POST /meter HTTP/1.1\r\nContent-Type: text/xml\r\nContent-Encoding: gzip\r\nContent-Length: 0\r\n": 415,
+        b"POST /meter HTTP/1.1\r\nContent-Type: text/xml\r\nContent-Length: 99999999\r\n": 413,
+        b"POST /api/login HTTP/1.1\r\nContent-Type: application/json\r\nContent-Length: 65537\r\n": 413,
+        b"POST /api/get_job HTTP/1.1\r\nContent-Type: application/json\r\nContent-Length: 0\r\n": 401,
+        b"POST /meter HTTP/1.1\r\nContent-Length: x\r\n": 400,
+        b"POST /meter HTTP/1.1\r\nX: " + b"x" * 20_000 + b"\r\n": 400,
+        b"nonsense\r\n": 400,
+        b"POST /meter HTTP/1.1\r\nUpgrade: websocket\r\nConnection: upgrade\r\nContent-Length: 0\r\n": 415,
+    }.items():
+        assert said_to(web, request + b"Host: x\r\n\r\n") == status, request[:60]
+
+
+def test_a_body_that_does_not_say_how_long_it_is_is_not_read_beyond_its_bound(web):
+    head = b"POST /meter HTTP/1.1\r\nHost: x\r\nContent-Type: text/xml\r\nTransfer-Encoding: chunked\r\n\r\n"
+    assert said_to(web, head + b"8000\r\n" + b"x" * 0x8000 + b"\r\n" + b"8001\r\n" + b"x" * 0x8001 + b"\r\n") == 413
+
+
+@pytest.fixture
+def impatient(desk, server):
+    """A door that gives strangers a fifth of a second."""
+    with web_door(desk, server, Limits(handshake=timedelta(seconds=0.2))) as door:
+        yield door
+
+
+def test_strangers_who_say_nothing_are_let_go_of(impatient):
+    with closing(socket.create_connection(("localhost", impatient.port), timeout=10)) as sock:
+        assert sock.recv(1) == b""
+
+
+def test_who_begins_a_request_and_does_not_end_it_is_let_go_of(web, monkeypatch):
+    monkeypatch.setattr("metermt.web.visitor.FRAME_SECONDS", 0.2)
+    for begun in (
+        b"POST /me",
+        b"POST /meter HTTP/1.1\r\nHost: x\r\nContent-Type: text/xml\r\nContent-Length: 9\r\n\r\n<",
+    ):
+        with closing(socket.create_connection(("localhost", web.port), timeout=10)) as sock:
+            sock.sendall(begun)
+            assert sock.recv(1) == b""
+
+
+def test_both_doors_have_one_bound_for_connections(desk, limited_server, stranger):
+    with web_door(desk, limited_server) as door:
+        first = stranger(limited_server)
+        wait_until(lambda: len(limited_server.guests) == 1, "the first is there")
+        status, told = post(door, "ping", {})
+        assert (status, told["code"]) == (503, "busy")
+        first.sock.close()
+        wait_until(lambda: post(door, "ping", {})[0] == 200, "there is room again")
+
+
+def test_wrong_passwords_count_at_both_doors_together(desk, web, root):
+    for _ in range(5):
+        assert post(web, "login", {"username": "carol", "password": "x"})[0] == 401
+        with pytest.raises(Exception, match="Invalid username"):
+            root.login("carol", "x")
+    status, told = post(web, "login", {"username": "carol", "password": "carol"})
+    assert (status, told["code"]) == (429, "too-many-failures")
+    with pytest.raises(Exception, match="Too many failed logins"):
+        root.login("carol", "carol")
+
+
+def test_requests_in_a_row_on_one_connection_are_all_answered(web):
+    request = b"POST /api/ping HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: 2\r\n\r\n{}"
+    with closing(socket.create_connection(("localhost", web.port), timeout=10)) as sock:
+        sock.sendall(request * 20)
+        received = b""
+        while received.count(b"HTTP/1.1 200 OK") < 20:
+            received += sock.recv(65536)
+
+
+def test_a_stop_does_not_wait_for_those_who_say_nothing_or_half_of_it(desk, server):
+    with web_door(desk, server) as door:
+        socks = [socket.create_connection(("localhost", door.port), timeout=10) for _ in range(2)]
+        socks[1].sendall(b"POST /api/login HTTP/1.1\r\nContent-Length: 100\r\n\r\n{")
+        wait_until(lambda: len(server.guests) == 2, "both are there")
+        began = time.monotonic()
+    assert time.monotonic() - began < 3
+    for sock in socks:
+        sock.close()
+
+
+def test_no_page_of_somebody_else_may_be_asked_for_by_a_browser(web):
+    connection = http.client.HTTPConnection("localhost", web.port, timeout=10)
+    connection.request("POST", "/api/login", json.dumps({}), {"Content-Type": "text/plain", "Origin": "http://x"})
+    response = connection.getresponse()
+    assert response.status == 415
+    assert not [name for name in response.headers if name.lower().startswith("access-control")]
+    connection.close()
