@@ -212,6 +212,7 @@ def find_offences(package_dir: Path) -> list[str]:
         *import_cycle(imports),
         *sql_outside_the_stores(modules),
         *unwanted_on_import(imports),
+        *extras_for_everybody(imports),
     ]
     return list(dict.fromkeys(offences))  # `from x import a, b` offends once
 
@@ -303,6 +304,12 @@ def unwanted_on_import(imports: list[Import]) -> Iterator[str]:
                 if is_ours(loaded) and loaded not in chains:
                     chains[loaded] = f"{chains[module]} imports {loaded}"
                     waiting.append(loaded)
+
+
+def extras_for_everybody(imports: list[Import]) -> Iterator[str]:
+    for each in imports:
+        if each.eager and is_in(each.target, ("web",)) and not is_in(each.importer, ("web",)):
+            yield each.offends("web is an extra; import it where it is asked for")
 
 
 def with_parent_packages(module: str) -> Iterator[str]:

@@ -106,6 +106,10 @@ BROKEN = {
     "the root": ({"__init__.py": "from . import rules", "rules.py": "import metermt"}, ROOT),
     "the root, for one of its names": ({"rules.py": "from metermt import Manager"}, ROOT),
     "the root, for all of its names": ({"rules.py": "from . import *"}, ROOT),
+    "the second door, for those who do not ask for it": (
+        {"serving.py": "import metermt.web.door", "web/door.py": ""},
+        "metermt.serving, line 1, imports metermt.web.door: web is an extra; import it where it is asked for",
+    ),
     "rpyc outside the transport": (
         {"manager.py": "import rpyc.utils.server"},
         "metermt.manager, line 1, imports rpyc: allowed only in transport, discovery, registry",

@@ -29,6 +29,7 @@ class HttpConnection:
         except BaseException:
             sock.close()
             raise
+        self._knows_the_server = False  # as one that speaks HTTP
         self._folder = url.path.rstrip("/")
         self._http = HTTPConnection(url.netloc)
         self._http.auto_open = 0
@@ -79,11 +80,15 @@ class HttpConnection:
                 raise CallError("This cannot be sent to a server") from error
             return self._answer(self._http.getresponse())
         except (EOFError, RemoteDisconnected, IncompleteRead, NotConnected) as error:
+            if not self._knows_the_server:
+                words = "The server hung up before it said a word: does it want https, or a certificate (--tls-cert)?"
+                raise ServerLost(words) from error
             raise ServerLost("The connection to the server was lost") from error
         except HTTPException as error:
             raise NotAMeterServer("What answers at that address does not speak HTTP: check the URL") from error
 
     def _answer(self, response: HTTPResponse) -> tuple[int, str]:
+        self._knows_the_server = True
         content = response.read(MAX_BULK_FRAME + 1)
         if len(content) > MAX_BULK_FRAME:
             raise NotAMeterServer("What answers at that address sends more than a meter server does")

@@ -25,7 +25,7 @@ from metermt.transport.deadline import Deadline
 from metermt.transport.resting import rest_after
 from metermt.transport.server import MeterServer
 from metermt.transport.stream import tune
-from metermt.transport.tls import ServerTls, name_in
+from metermt.transport.tls import ServerTls, is_handshake_of_plain_text, name_in
 from metermt.web.answering import Answering
 from metermt.web.app import make_app
 from metermt.web.gate import Gate
@@ -226,8 +226,10 @@ class WebDoor:
             if isinstance(error, asyncio.CancelledError):
                 raise
             if isinstance(error, ssl.SSLError):
-                words = "hung up on %s: it speaks no TLS"
-                self._desk.journal.warning("connections hung up on", visitor.address, words, visitor.address)
+                plain = is_handshake_of_plain_text(error)
+                why = "it speaks no TLS" if plain else error.reason or error
+                words = "hung up on %s: %s"
+                self._desk.journal.warning("connections hung up on", visitor.address, words, visitor.address, why)
             return
         if self._tls:
             visitor.caller.certified_name = name_in(transport.get_extra_info("peercert"))

@@ -47,7 +47,7 @@ class JsonCalls:
             raise Unwanted(HTTPStatus.NOT_FOUND, f"There is no call {name[:40]!r}")
         check_kind(request, JSON)
         caller, session_id, key = visitor_of(request.scope).caller, _session_of(request), _key_of(request)
-        if call.least and not session_id:
+        if call.least and "authorization" not in request.headers:
             raise SessionError("Log in, and send the session id along: 'Authorization: Bearer SESSION_ID'")
         if announced_size(request) > MAX_FRAME and call.least:
             await self._answering.check(Ask(call, caller, session_id, None))
