@@ -23,12 +23,13 @@ from metermt.model import Account, Answer, Job, Meter, Role, Session, User
 from metermt.store.base import Store
 from metermt.store.opening import open_store
 
-_BLOCK = 10  # turns, of which all have a record or none
+BLOCK = 10
+"""Turns, of which all have what is measured, or none."""
 _SEALED = 1000  # entries, or more, that are given their places at once
 _CYCLE = "2026-11"
 
 
-class _Crew:
+class Crew:
     """Readers who submit a reading and are handed the next meter, all in one turn."""
 
     def __init__(self, store: Store, readers: int, turns: int) -> None:
@@ -55,6 +56,11 @@ class _Crew:
             asks.append(Ask(readings.submit_and_next, caller, name, answer))
         self._jobs = [told.job for told in self._desk.answer(asks)]
 
+    def turns(self, number: int) -> None:
+        """Have some turns."""
+        for _ in range(number):
+            self.turn()
+
 
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m bench.record", description=__doc__)
@@ -67,29 +73,28 @@ def main() -> None:
 
 
 def _measure(store: Store, readers: int, number: int) -> None:
-    blocks = max(number // readers // _BLOCK // 2, 4)
-    crew = _Crew(store, readers, 2 * blocks * _BLOCK)
+    blocks = max(number // readers // BLOCK // 2, 4)
+    crew = Crew(store, readers, 2 * blocks * BLOCK)
     audit.seal(store)
-    without: list[_Spent] = []
-    along: list[_Spent] = []
-    sealing: list[_Spent] = []
+    without: list[Spent] = []
+    along: list[Spent] = []
+    sealing: list[Spent] = []
     sealed = waiting = 0
 
     def block() -> None:
-        for _ in range(_BLOCK):
-            crew.turn()
+        crew.turns(BLOCK)
 
     for _ in range(blocks):
         with patch.object(readings.Decisions, "_record", lambda *_: None):
-            without.append(_spent(block))
-        along.append(_spent(block))
-        waiting += _BLOCK * readers
+            without.append(spent(block))
+        along.append(spent(block))
+        waiting += BLOCK * readers
         if waiting >= _SEALED:
-            sealing.append(_spent(lambda: audit.seal(store)))
+            sealing.append(spent(lambda: audit.seal(store)))
             sealed, waiting = sealed + waiting, 0
     for kind, what in enumerate(("processor", "time")):
-        base = median(one[kind] for one in without) / _BLOCK / readers
-        more = median(b[kind] - a[kind] for a, b in zip(without, along, strict=True)) / _BLOCK / readers
+        base = median(one[kind] for one in without) / BLOCK / readers
+        more = median(b[kind] - a[kind] for a, b in zip(without, along, strict=True)) / BLOCK / readers
         places = sum(one[kind] for one in sealing) / max(sealed, 1)
         print(
             f"{readers} readers a turn, {what}: {base:.1f} us a reading without the record,"
@@ -97,11 +102,11 @@ def _measure(store: Store, readers: int, number: int) -> None:
         )
 
 
-_Spent = tuple[float, float]
+Spent = tuple[float, float]
 """Microseconds of this process's processor time, and of time."""
 
 
-def _spent(work: Callable[[], object]) -> _Spent:
+def spent(work: Callable[[], object]) -> Spent:
     processor, clock = time.process_time(), time.perf_counter()
     work()
     return (time.process_time() - processor) * 1e6, (time.perf_counter() - clock) * 1e6

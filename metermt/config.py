@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TypeGuard
 
 from metermt.errors import SettingError
+from metermt.signing import SharedKey
 
 PORT = 11003
 HTTP_PORT = 11002
@@ -63,6 +64,9 @@ class Limits:
     """A new connection must log in within this time."""
     idle: timedelta = timedelta(minutes=30)
     """A connection that says nothing for this long is closed; clients connect again by themselves."""
+
+    watch_key: SharedKey | None = None
+    """Who shows it may watch the server from another machine; without one nobody may."""
 
     def __post_init__(self) -> None:
         if min(self.connections, self.connections_an_address) < 1:

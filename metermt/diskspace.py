@@ -19,7 +19,12 @@ class Space(NamedTuple):
 
     def is_short(self, times: float = 1.0) -> bool:
         """Tell whether there is less than so many times what there should be."""
-        return self.free < max(LEAST_BYTES, LEAST_SHARE * self.total) * times
+        return self.free < self.least * times
+
+    @property
+    def least(self) -> float:
+        """What there should be."""
+        return max(LEAST_BYTES, LEAST_SHARE * self.total)
 
     def in_words(self) -> str:
         """Tell people."""

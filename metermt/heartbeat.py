@@ -22,9 +22,9 @@ def heartbeat(
     """Say that the server of this desk is alive, every few seconds until the block ends, and goodbye then.
 
     As often `watch` is called, what the log has to tell of the last minute is told, and what was put on record gets its
-    place in the chain; so does what was put there last, at the end. `answered` is called whenever the store has answered,
-    be it that its database is away; that is no fault of this server's. What sessions hold that were connected to it in
-    an earlier life is left to their readers first. Raises `StoreError`.
+    place in the chain; so does what was put there last, at the end. `answered` is called whenever the store has
+    answered, be it that its database is away; that is no fault of this server's. What sessions hold that were connected
+    to it in an earlier life is left to their readers first. Raises `StoreError`.
     """
     ending = Event()
 

@@ -130,7 +130,7 @@ class ByHttp:
         self.name = f"{self._url.scheme}://{_shown((self.host, self.port))}{self._url.path.rstrip('/')}"
         self._tls = tls
 
-    def connect(self, deadline: Deadline) -> Connection:
+    def connect(self, deadline: Deadline) -> HttpConnection:
         """Connect."""
         return HttpConnection(self._url, self.port, deadline, self._tls)
 

@@ -18,8 +18,9 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Self
 
+from metermt.calls.credentials import waiting_to_hash
 from metermt.calls.desk import Desk
-from metermt.config import PORT, SERVICE, DatabasePlace, Limits, check_port, is_url
+from metermt.config import PORT, SERVICE, DatabasePlace, Limits, check_port
 from metermt.demo import add_town, check_no_town
 from metermt.discovery import Registries, announced
 from metermt.diskspace import SpaceWatch, space_at
@@ -111,6 +112,7 @@ class RunningServer:
         with ExitStack() as opened:
             self.store = opened.enter_context(_opened_store(settings.database))
             self._desk = Desk(self.store, settings.policy, log=log)
+            self._desk.counting.waiting["passwords"] = waiting_to_hash
             self._server = MeterServer(self._desk, settings.host, settings.port, settings.limits, settings.tls, failed)
             opened.callback(self._server.stop, 0.0)
             self._web = self._web_door(failed)
@@ -126,7 +128,7 @@ class RunningServer:
                 check_no_town(self._desk)
             self._heartbeat = opened.enter_context(ExitStack())
             self._well, self._rounds = well, 0
-            self._heartbeat.enter_context(heartbeat(self._desk, _space_watch(settings.database), self._look_round))
+            self._heartbeat.enter_context(heartbeat(self._desk, _space_watch(self.store), self._look_round))
             self._server.start()
             if self._web:
                 self._web.start()
@@ -244,15 +246,16 @@ def _dump_line(reading: Reading) -> str:
     return f"{said.meter}={value}@{said.when.astimezone():%Y-%m-%dT%H:%M}[{said.reason}]{reading.username}"
 
 
-def _space_watch(database: DatabasePlace | None) -> Callable[[], None]:
-    """Return what looks whether the disk of a database is nearly full, and logs it once each time."""
-    if database is None or is_url(database):
+def _space_watch(store: Store) -> Callable[[], None]:
+    """Return what looks whether the disk of a store is nearly full, and logs it once each time."""
+    file = store.file()
+    if file is None:
         return lambda: None
-    watch = SpaceWatch(partial(space_at, Path(database)))
+    watch = SpaceWatch(partial(space_at, file))
 
     def look() -> None:
         if space := watch.news():
-            _log.warning("the disk of the database %s is nearly full: %s", database, space.in_words())
+            _log.warning("the disk of the database %s is nearly full: %s", file, space.in_words())
 
     return look
 

@@ -25,6 +25,15 @@ class SharedKey:
         except OSError as error:
             raise SettingError(f"Cannot read the key file {path}: {error.strerror}") from error
 
+    def is_it(self, secret: bytes) -> bool:
+        """Tell whether somebody has shown this key itself."""
+        return hmac.compare_digest(secret, self._secret)
+
+    @property
+    def text(self) -> str:
+        """The key itself, to be shown to who knows it."""
+        return self._secret.decode("latin-1")
+
     def sign(self, message: bytes) -> bytes:
         """Return the signature of a message."""
         return hmac.digest(self._secret, message, "sha256")

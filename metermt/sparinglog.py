@@ -73,8 +73,10 @@ class SparingLog:
     def __init__(self, log: logging.Logger, clock: Callable[[], float] = monotonic) -> None:
         self._log = log
         self._clock = clock
-        self._lock = Lock()  # guards _repeats
+        self._lock = Lock()  # guards _repeats, and what is written to the one below
         self._repeats = Repeats()
+        self.held_back: dict[str, int] = {}
+        """How much was counted instead of being logged, by kind, since the program has started."""
 
     def info(self, kind: str, who: str, text: str, *args: object) -> bool:
         """Log what is usual; return whether it is told at once."""
@@ -103,6 +105,8 @@ class SparingLog:
         self.tell_counts()
         with self._lock:
             is_first = self._repeats.is_first(kind, who, self._clock())
+            if not is_first:
+                self.held_back[kind] = self.held_back.get(kind, 0) + 1
         if is_first:
             self._log.log(level, text, *args, exc_info=error)
         return is_first

@@ -82,11 +82,7 @@ unpack_command() {
     command -v apt-get >/dev/null && command -v dpkg >/dev/null || return 1
     say "Unpacking the Debian package $1 into $unpacked."
     rm -rf "$unpacked" && mkdir -p "$unpacked/packages" || return 1
-    # A machine that has never asked Debian knows of no packages; only root may ask.
-    if ! download_packages "$unpacked/packages" "$@"; then
-        [[ $EUID -ne 0 ]] || apt-get -q update >/dev/null 2>&1 </dev/null || true
-        download_packages "$unpacked/packages" "$@" || return 1
-    fi
+    fetch_packages "$unpacked/packages" "$@" || return 1
     for package in "$unpacked"/packages/*.deb; do
         dpkg -x "$package" "$unpacked" || return 1
     done
@@ -104,6 +100,25 @@ unpack_command() {
 	exec "$program" "\$@"
 	WRAPPER
     chmod +x "$venv/bin/$command"
+}
+
+# unpack_program PROGRAM FOLDER PACKAGE: takes one program that needs no other file out of a Debian package, and puts it
+# into .venv. False when that is not possible here.
+unpack_program() {
+    local program=$venv/bin/$1 file=./$2/$1 packages=$venv/unpacked/$1
+    [[ -x $program ]] && return
+    command -v apt-get >/dev/null && command -v dpkg-deb >/dev/null || return 1
+    say "Taking $1 out of the Debian package $3."
+    rm -rf "$packages" && mkdir -p "$packages" && fetch_packages "$packages" "$3" || return 1
+    dpkg-deb --fsys-tarfile "$packages"/*.deb | tar -x -O "$file" >"$program.new" || return 1
+    chmod +x "$program.new" && mv "$program.new" "$program" && rm -rf "$packages"
+}
+
+# A machine that has never asked Debian knows of no packages; only root may ask.
+fetch_packages() {
+    download_packages "$@" && return
+    [[ $EUID -ne 0 ]] || apt-get -q update >/dev/null 2>&1 </dev/null || true
+    download_packages "$@"
 }
 
 download_packages() {

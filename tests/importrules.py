@@ -37,7 +37,7 @@ FLOORS = (
             *("rules", "wire", "passwords", "policy", "config"),
             *("safedict", "routefile", "historyfile", "csvfields", "signing", "partfile", "wholefile", "terminal"),
             *("formulas", "dateformat", "foreign", "layouts", "diskspace", "clientsettings", "listening"),
-            *("sparinglog", "loglines", "logring", "servicemanager"),
+            *("sparinglog", "counting", "loglines", "logring", "servicemanager"),
         ),
     ),
     (
@@ -68,7 +68,7 @@ FLOORS = (
         "floor 5",
         (
             *("client", "clientoutbox", "outbox", "reaching", "lastknown", "sending", "exchanging"),
-            *("serving", "heartbeat", "registry", "localserver", "certificates"),
+            *("serving", "heartbeat", "health", "registry", "localserver", "certificates"),
         ),
     ),
     ("floor 6", ("console", "consolereasons", "consolewords", "offering", "gui", "cli")),

@@ -33,8 +33,8 @@ def serve():
     """Start whole servers in threads of this process, which end with the test: for tests that kill none."""
     with ExitStack() as stack:
 
-        def serve(database, **policy):
-            settings = ServerSettings(port=0, database=database, policy=Policy(**policy))
+        def serve(database, http=None, **policy):
+            settings = ServerSettings(port=0, database=database, http=http, policy=Policy(**policy))
             return stack.enter_context(RunningServer(settings))
 
         yield serve

@@ -74,3 +74,59 @@ def test_what_does_not_go_with_a_list_of_servers_is_refused_at_once(program, arg
 
     assert (finished.returncode, finished.stdout) == (2, "")
     assert words in finished.stderr
+
+
+# --- by HTTP
+
+
+@pytest.fixture
+def web(serve, database):
+    """A server that also speaks HTTP."""
+    return serve(database, http=("localhost", 0))
+
+
+def test_ping_by_http_says_how_long_a_server_took_that_is_ready(web, invoke):
+    finished = invoke("ping", "--http", f"http://localhost:{web.http_port}")
+
+    assert finished.returncode == 0
+    assert re.fullmatch(rf"localhost:{web.http_port} answers in \d+\.\d ms\n", finished.stdout)
+
+
+def test_ping_by_http_says_why_a_server_is_not_ready(web, invoke, monkeypatch):
+    monkeypatch.setattr(web.store, "trouble", lambda: "The database cannot be reached")
+    finished = invoke("ping", "--http", f"http://localhost:{web.http_port}/")
+
+    assert (finished.returncode, finished.stdout) == (1, "")
+    assert finished.stderr == f"Error: localhost:{web.http_port} is not ready: The database cannot be reached\n"
+
+
+@pytest.mark.parametrize(
+    ("url", "words"),
+    [
+        ("http://localhost:1", "Nobody answers at localhost:1: Connection refused"),
+        ("http://nobody.invalid", r"Nobody answers at nobody\.invalid:80: .+"),
+        ("localhost:11002", "Invalid URL 'localhost:11002': write it as http://HOST:11002"),
+        ("http://a:70000", "Invalid URL 'http://a:70000': .+"),
+    ],
+)
+def test_ping_by_http_where_no_server_is_is_an_error(url, words, invoke):
+    finished = invoke("ping", "--http", url)
+
+    assert (finished.returncode, finished.stdout) == (1, "")
+    assert re.fullmatch(f"Error: {words}\n", finished.stderr)
+
+
+def test_ping_by_http_of_the_other_door_is_an_error(web, invoke):
+    finished = invoke("ping", "--http", f"http://localhost:{web.port}")
+
+    assert (finished.returncode, finished.stdout) == (1, "")
+    assert re.fullmatch(
+        "Error: (The server hung up|The connection .* was lost|What answers at .*).*\n", finished.stderr
+    )
+
+
+def test_ping_by_http_names_its_server_in_the_url_only(invoke):
+    finished = invoke("ping", "--http", "http://a", "-h", "b", "--service", "c")
+
+    assert finished.returncode == 2
+    assert "--http says which server: leave --host, --service away" in finished.stderr

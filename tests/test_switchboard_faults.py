@@ -14,6 +14,7 @@ from metermt.store.sqlite.groupwriter import GroupWriter
 from metermt.store.sqlite.store import SqliteStore
 from metermt.transport import conversation as conversation_module
 from metermt.transport.conversation import Conversation
+from metermt.transport.guests import Guests
 from metermt.transport.pool import Pool
 from metermt.transport.server import MeterServer
 from metermt.transport.serverend import ServerEnd
@@ -39,7 +40,8 @@ STEPS = [
     (Work, "outcomes"),
     *((GroupWriter, step) for step in ("begin", "wait")),
     *((Pool, step) for step in ("run", "_start_thread")),
-    *((MeterServer, step) for step in ("_let_in", "_verdict", "_serve_in_thread", "_answer_all")),
+    *((MeterServer, step) for step in ("_let_in", "_serve_in_thread", "_answer_all")),
+    (Guests, "_verdict"),
     *((SqliteStore, step) for step in ("read", "write", "begin")),
 ]
 OF_ONE_SERVER = ["select", "register", "unregister", "recv", "ended"]

@@ -52,6 +52,11 @@ def verified(desk: Desk, name: str, caller: Caller, password: str) -> Account:
         raise LoginError
 
 
+def waiting_to_hash() -> int:
+    """Return how many wait until it is the turn of their password."""
+    return len(_hashing)
+
+
 def is_right(desk: Desk, name: str, caller: Caller, password: str) -> bool:
     """Tell whether this is the password of a user. Nothing is counted: for those whose failure was."""
     account = desk.store.read(lambda tx: tx.accounts.find([name])).get(name)

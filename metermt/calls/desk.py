@@ -5,15 +5,17 @@ from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from time import monotonic
 from typing import Any, TypeVar
 
 from metermt.calls.known import KnownSessions, key_of
 from metermt.calls.regulars import Regulars
 from metermt.calls.table import Ask, Call, Caller, Refused, Turn, Weight
 from metermt.calls.telling import Telling
+from metermt.counting import Answered, Counting, outcome_of
 from metermt.errors import AccountDisabled, Error, RoleError, SessionError, StoreAway, StoreError, StoreRefused
 from metermt.logring import LogRing
-from metermt.model import Role, Session
+from metermt.model import Reading, Role, Session
 from metermt.policy import Policy
 from metermt.sparinglog import SparingLog
 from metermt.store.base import Store, Tx
@@ -55,6 +57,7 @@ class Desk:
         self.journal = SparingLog(_log)
         """For what clients can cause as often as they like."""
         self.told = Telling(self.journal).told
+        self.counting = Counting()
         self.regulars = Regulars()
         self._here = Caller()  # whoever calls in this process, and is never gone
 
@@ -68,7 +71,9 @@ class Desk:
     def answer(self, asks: Sequence[Ask[Any]]) -> list[Outcome]:
         """Return what comes of requests of one weight, in one transaction, or, for light and long ones, in any."""
         if asks[0].call.weight in (Weight.LIGHT, Weight.LONG, Weight.WAITING):
-            return [self._answer_alone(ask) for ask in asks]
+            alone = [self._answer_alone(ask) for ask in asks]
+            self.counting.answered(_answered(asks, alone))
+            return alone
         work = Work(self, asks)
         run = self.store.read if asks[0].call.weight is Weight.READ else self.store.write
         try:
@@ -151,6 +156,7 @@ class Work:
         self._read: Collection[Session] = ()
         self._due: Mapping[str, float] = {}
         self._changed: Collection[str] = ()
+        self._kept: Sequence[Reading] = ()
         self._refused: Sequence[Refused] = ()
         self._now = 0.0
 
@@ -181,7 +187,7 @@ class Work:
             raise AccountDisabled
         if turn.entries:
             tx.audit.add(turn.entries)
-        self._changed, self._refused = turn.ended | turn.moved, turn.refused
+        self._changed, self._kept, self._refused = turn.ended | turn.moved, turn.kept, turn.refused
         return outcomes
 
     def identify(self, tx: Tx) -> Turn:
@@ -204,8 +210,12 @@ class Work:
             all_of_them = isinstance(error, StoreError) and not isinstance(error, StoreRefused)
             if len(self.asks) > 1 and not all_of_them:
                 raise
-            return [error] * len(self.asks)
-        self.remember()
+            outcomes = [error] * len(self.asks)
+            self._kept = self._refused = ()
+        else:
+            self.remember()
+        refused = [one.error for one in self._refused]
+        self._desk.counting.answered(_answered(self.asks, outcomes), len(self.asks), self._kept, refused)
         return outcomes
 
     def remember(self) -> None:
@@ -273,6 +283,16 @@ class BegunAnswers:
         needs one of its own.
         """
         return self._work.outcomes(self.begun.result)
+
+
+def _answered(asks: Sequence[Ask[Any]], outcomes: Sequence[Outcome]) -> list[Answered]:
+    """Return what is counted of requests: of those in parts the last one, or the one that went wrong."""
+    now = monotonic()
+    return [
+        (ask.call.name, outcome_of(outcome), now - ask.since)
+        for ask, outcome in zip(asks, outcomes, strict=True)
+        if not ask.has_more or isinstance(outcome, BaseException)
+    ]
 
 
 def _check_role(ask: Ask[Any]) -> None:

@@ -168,6 +168,7 @@ class Decisions:
     def keep(self, leases: Sequence[Lease] = ()) -> None:
         """Keep it, and leases along with it."""
         self._turn.tx.keep(self._new, self._done, leases, self._looks)
+        self._turn.kept += [reading for _, reading in self._new]
         self._new, self._done, self._looks = [], {}, {}
 
     def offer(self, wishes: Sequence[Wish]) -> Offer:

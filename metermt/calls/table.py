@@ -14,12 +14,13 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from enum import Enum, auto
 from itertools import islice
+from time import monotonic
 from types import NoneType
-from typing import Any, Generic, NamedTuple, TypeVar, cast
+from typing import Any, Generic, NamedTuple, TypedDict, TypeVar, Unpack, cast
 
 from metermt.audit import Entry, What
 from metermt.errors import CallError, Error, StoreError
-from metermt.model import Role, Session
+from metermt.model import Reading, Role, Session
 from metermt.policy import Policy
 from metermt.rules.handout import Wish
 from metermt.store.base import Tx
@@ -75,6 +76,10 @@ class Ask(Generic[Q]):
     session: Session | None = None
     is_disabled: bool = False
     """Whether there is such a session, of a user who is disabled; then it is not filled in."""
+    since: float = field(default_factory=monotonic, compare=False, repr=False)
+    """When it was understood, by `time.monotonic`."""
+    has_more: bool = False
+    """Whether it is a part of a request, of which more parts come if all goes well."""
 
     @property
     def reader(self) -> Session:
@@ -90,7 +95,7 @@ class Ask(Generic[Q]):
     def in_parts(self) -> "list[Ask[Q]]":
         """Return what it asks for as smaller requests, if it is large and can be divided."""
         parts = self.call.parts(self.request) if self.call.parts else ()
-        return [replace(self, request=part) for part in parts] or [self]
+        return [replace(self, request=part, has_more=part is not parts[-1]) for part in parts] or [self]
 
     def wish(self, most: int) -> Wish:
         """Return the wish of who asks for so many jobs."""
@@ -121,7 +126,8 @@ class Turn:
     moved: set[str] = field(default_factory=set)
     """The keys of sessions whose readers walk another route from now on."""
     refused: list[Refused] = field(default_factory=list)
-    """Answers that were refused in it, for the log."""
+    kept: list[Reading] = field(default_factory=list)
+    """Answers that were refused in it, for the log, and readings that were accepted; both are counted."""
     entries: list[Entry] = field(default_factory=list)
     """What was done in it, for the record."""
     at: str = field(init=False)
@@ -277,14 +283,17 @@ def in_parts(items: Iterable[V]) -> Iterator[list[V]]:
         yield some
 
 
+class Traits(TypedDict, total=False):
+    """What is special about a call; see `Call`. It has 10,000 parts at most unless told otherwise."""
+
+    parameters: Mapping[str, str]
+    is_large: Callable[[Any], bool]
+    most_parts: int
+    parts: Callable[[Any], Sequence[Any]]
+
+
 def call(
-    least: Role | None,
-    weight: Weight,
-    *,
-    parameters: Mapping[str, str] | None = None,
-    is_large: Callable[[Any], bool] | None = None,
-    most_parts: int = 10 * MAX_ITEMS,
-    parts: Callable[[Any], Sequence[Any]] | None = None,
+    least: Role | None, weight: Weight, **traits: Unpack[Traits]
 ) -> Callable[[Callable[[Any, Ask[Q]], R]], Call[Q, R]]:
     """Declare a function as a call of its name.
 
@@ -296,19 +305,13 @@ def call(
     def declare(function: Callable[[Any, Ask[Q]], R]) -> Call[Q, R]:
         hints = typing.get_type_hints(function, include_extras=True)
         (request,) = typing.get_args(hints[_second_parameter(function)])
-        return _enter(function, least, weight, request, hints["return"], False, parameters, is_large, most_parts, parts)
+        return _enter(function, least, weight, request, hints["return"], False, traits)
 
     return declare
 
 
 def call_of_many(
-    least: Role | None,
-    weight: Weight,
-    *,
-    parameters: Mapping[str, str] | None = None,
-    is_large: Callable[[Any], bool] | None = None,
-    most_parts: int = 10 * MAX_ITEMS,
-    parts: Callable[[Any], Sequence[Any]] | None = None,
+    least: Role | None, weight: Weight, **traits: Unpack[Traits]
 ) -> Callable[[Callable[[Turn, Sequence[Ask[Q]]], Sequence[R | Error]]], Call[Q, R]]:
     """Declare a function that answers many requests at once as a call of its name.
 
@@ -320,25 +323,23 @@ def call_of_many(
         (asks,) = typing.get_args(hints[_second_parameter(function)])
         (request,) = typing.get_args(asks)
         (answer,) = typing.get_args(hints["return"])
-        result = functools.reduce(operator.or_, [kind for kind in typing.get_args(answer) if not _is_error(kind)])
-        return _enter(function, least, weight, request, result, True, parameters, is_large, most_parts, parts)
+        kinds = [kind for kind in typing.get_args(answer) if not (isinstance(kind, type) and issubclass(kind, Error))]
+        result = functools.reduce(operator.or_, kinds)
+        return _enter(function, least, weight, request, result, True, traits)
 
     return declare
 
 
 def _enter(function: Callable[..., Any], *row: Any) -> Call[Any, Any]:
-    least, weight, request, result, answers_many, parameters, is_large, most_parts, parts = row
+    least, weight, request, result, answers_many, traits = row
+    parameters = traits.get("parameters")
     name = function.__name__
     assert name not in CALLS, f"there are two calls {name}"
     names = (*(["session_id"] if least else []), *(["text"] if parameters is None else parameters))
     timed = parameters is not None and _has_time(request)
-    of_size = (is_large, timed, most_parts, parts)
+    of_size = (traits.get("is_large"), timed, traits.get("most_parts", 10 * MAX_ITEMS), traits.get("parts"))
     CALLS[name] = Call(name, least, weight, request, result, function, answers_many, parameters, *of_size, names)
     return CALLS[name]
-
-
-def _is_error(kind: Any) -> bool:
-    return isinstance(kind, type) and issubclass(kind, Error)
 
 
 def _has_time(request: Any) -> bool:

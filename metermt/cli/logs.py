@@ -9,10 +9,11 @@ from dataclasses import dataclass
 from io import TextIOWrapper
 from logging.handlers import RotatingFileHandler
 from pathlib import Path
-from typing import Any
+from typing import Any, TextIO
 
 import click
 
+from metermt.counting import CountsLost
 from metermt.errors import SettingError
 from metermt.loglines import line_of
 from metermt.logring import LogRing, RingHandler
@@ -80,7 +81,7 @@ def set_up_log(level: str, *, as_json: bool = False, file: Path | None = None) -
 
 def log_handler(*, as_json: bool = False, file: Path | None = None) -> logging.Handler:
     """Return what writes the log, to standard error unless a file is named. Raises `SettingError`."""
-    handler = _into_file(file) if file else logging.StreamHandler()
+    handler = _into_file(file) if file else _StandardError()
     handler.setFormatter(_Json() if as_json else _Lines())
     return handler
 
@@ -99,7 +100,11 @@ class _Json(logging.Formatter):
         return line_of(record).for_programs()
 
 
-class _RotatedFile(RotatingFileHandler):
+class _StandardError(CountsLost, logging.StreamHandler[TextIO]):
+    """What the program was started with."""
+
+
+class _RotatedFile(CountsLost, RotatingFileHandler):
     """A file that only its owner can read. If it cannot be written that is said once, until it can."""
 
     _why = ""
@@ -111,6 +116,7 @@ class _RotatedFile(RotatingFileHandler):
             click.echo(f"The log {self.baseFilename} cannot be written: {self._why}", err=True)
 
     def handleError(self, record: logging.LogRecord) -> None:  # noqa: ARG002, N802 - logging's own name
+        self.lost += 1
         self._why = str(sys.exc_info()[1])
 
     def _open(self) -> TextIOWrapper:

@@ -10,6 +10,7 @@ from metermt.cli.common import Database, MeterCommand, address_options, check_da
 from metermt.cli.logs import Log, log_options
 from metermt.cli.places import check_apart, check_no_key
 from metermt.cli.printed import printed_into
+from metermt.cli.watchkey import read_watch_key, watch_key_option
 from metermt.config import (
     DATABASE_VARIABLE,
     HTTP_PORT,
@@ -81,6 +82,7 @@ class HttpAddress(click.ParamType[tuple[str, int]]):
     metavar="[[HOST:]PORT]",
     help=f"Speak HTTP, too: XML-RPC at /meter and JSON at /api.  [default: localhost, {HTTP_PORT}]",
 )
+@watch_key_option("Who shows the key in this file may watch the server over HTTP from another machine.")
 @click.option("--plaintext", is_flag=True, help="Listen beyond this machine without TLS all the same.")
 @click.option(
     "--registry",
@@ -155,6 +157,7 @@ def serve(
     tls_folder: Path | None,
     tls_client_ca: str | None,
     http: tuple[str, int] | None,
+    watch_key_file: Path | None,
     plaintext: bool,
     registry: str | None,
     registry_key_file: Path | None,
@@ -184,7 +187,9 @@ def serve(
     tls_folder = tls_folder or default_tls_folder(database)
     for file in [*log.files, *([notify] if notify else [])]:
         check_apart(file, IN_MEMORY if database is None else database)
-        check_no_key(file, tls_folder, Path(tls_client_ca) if tls_client_ca else None, registry_key_file)
+        check_no_key(
+            file, tls_folder, Path(tls_client_ca) if tls_client_ca else None, registry_key_file, watch_key_file
+        )
     ring = LogRing()
     log.begin(ring)
     if tls_client_ca is not None and not tls:
@@ -192,6 +197,9 @@ def serve(
     if not registry and (registry_key_file or advertise):
         raise SettingError("--registry-key-file and --advertise need --registry")
     key = SharedKey.read(registry_key_file) if registry_key_file else None
+    if watch_key_file and not http:
+        raise SettingError("--watch-key-file needs --http")
+    watch_key = read_watch_key(watch_key_file)
     settings = ServerSettings(
         host=host,
         port=port,
@@ -203,7 +211,7 @@ def serve(
         registries=Registries.parse(registry, key) if registry else None,
         advertise=advertise,
         name=name,
-        limits=Limits(max_connections, max_per_address, idle=timedelta(minutes=idle_minutes)),
+        limits=Limits(max_connections, max_per_address, idle=timedelta(minutes=idle_minutes), watch_key=watch_key),
         policy=Policy(
             session_idle=timedelta(hours=session_hours),
             lease=timedelta(minutes=lease_minutes),

@@ -100,4 +100,5 @@ def _setting_of(name: str) -> str:
 def _typed(*names: str) -> list[str]:
     """Return which of these options are given."""
     source = click.get_current_context().get_parameter_source
-    return [f"--{name}" for name in names if source(name) is not ParameterSource.DEFAULT]
+    given = [name for name in names if source(name) is not ParameterSource.DEFAULT]
+    return ["--server" if name == "servers" else f"--{name}" for name in given]

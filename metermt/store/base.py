@@ -6,8 +6,9 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
-from typing import Self, TypeVar
+from typing import NamedTuple, Self, TypeVar
 
+from metermt.counting import Histogram
 from metermt.model import Lease, Reading, Walk
 from metermt.quality import Look
 from metermt.rules.handout import Wish
@@ -103,6 +104,19 @@ class Tx:
             self.leases.put(leases)
 
 
+class Figures(NamedTuple):
+    """A store in figures."""
+
+    engine: str
+    """What it is kept by, such as `SQLite 3.51.3`."""
+    size: int | None
+    """Bytes on the disk; None if that cannot be told."""
+    waiting: int
+    """How many transactions wait for others, or for a connection."""
+    commits: Histogram
+    """How many seconds it took to make transactions durable."""
+
+
 class Store(ABC):
     """The truth: users, sessions, cycles, jobs and readings. All calls may be made from any thread."""
 
@@ -140,6 +154,14 @@ class Store(ABC):
     def place(self) -> str:
         """Return where it is, for people: without a password."""
         return "memory"
+
+    def file(self) -> Path | None:
+        """Return the file that it is in; None if it is on no disk of this machine."""
+        return None
+
+    def figures(self) -> Figures:
+        """Return what those who watch a server want to know of it. It waits a second at most, and raises nothing."""
+        return Figures("memory", None, 0, Histogram())
 
     @abstractmethod
     def backup(self, path: Path) -> None:

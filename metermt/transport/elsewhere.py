@@ -34,6 +34,7 @@ class Elsewhere:
         self._desk = desk
         self._wake = wake
         self._logins, self._bulks, self._watchers = Pool(_LOGINS), Pool(_BULKS), Pool(_WATCHERS)
+        desk.counting.waiting |= {"long calls": self._logins.__len__, "bulks": self._bulks.__len__}
         self.turns = 0
         self.away = 0
         """How many clients are there, or on their way back."""
@@ -56,6 +57,8 @@ class Elsewhere:
         with self._lock:
             back, self._back = self._back, []
         self.away -= len(back)
+        for conversation, _ in back:
+            conversation.is_busy = False
         return back
 
     def stop(self, deadline: Deadline) -> bool:
@@ -65,6 +68,7 @@ class Elsewhere:
 
     def _send(self, pool: Pool, step: Callable[[Conversation], None], conversation: Conversation) -> None:
         pool.run(lambda: self._take(step, conversation), conversation.caller.address)
+        conversation.is_busy = True
         self.away += 1
 
     # --- in threads of the pools

@@ -52,10 +52,18 @@ class Guests:
         self._lock = Lock()  # guards the two below
         self._guests: set[Guest] = set()
         self._addresses: Counter[str] = Counter()  # how many of these are there
+        desk.counting.connections = self.by_state
         self._full: dict[str, tuple[str, float]] = {}  # why nobody from an address is let in, and until when
 
     def __len__(self) -> int:
         return len(self._guests)
+
+    def by_state(self) -> dict[str, int]:
+        """Return how many are strangers, have logged in, or have and wait for something that takes long."""
+        with self._lock:
+            guests = list(self._guests)
+        states = ["stranger" if not one.is_trusted else "busy" if one.is_busy else "logged-in" for one in guests]
+        return {state: states.count(state) for state in ("stranger", "logged-in", "busy")}
 
     def room_for(self, address: str) -> str:
         """Say why nobody from an address is let in now; empty if there is room, which was made if need be."""

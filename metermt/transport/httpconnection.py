@@ -52,7 +52,7 @@ class HttpConnection:
             text = args_left[0] if args_left else "{}"
         else:
             text = to_text(dict(zip(call.parameters, args_left, strict=False)))
-        status, answer = self._asked(f"{self._folder}/api/{name}", text, headers)
+        status, answer = self._asked("POST", f"{self._folder}/api/{name}", text.encode(), headers)
         if status == _OK:
             return answer if call.parameters is None else _read(Any, answer)
         match _read(dict[str, Any], answer):
@@ -60,15 +60,20 @@ class HttpConnection:
                 raise error_of(code, words, details)
         raise NotAMeterServer(f"What answers at that address is no meter server: it says {status}")
 
+    def get(self, path: str, headers: dict[str, str], deadline: Deadline) -> tuple[int, str]:
+        """Return the status of a page, and what stands on it. Raises likewise."""
+        self._bytes.deadline = deadline
+        return self._asked("GET", f"{self._folder}{path}", None, headers)
+
     def close(self) -> None:
         """Hang up. Closing twice is harmless."""
         self._bytes.close()
 
-    def _asked(self, path: str, text: str, headers: dict[str, str]) -> tuple[int, str]:
+    def _asked(self, method: str, path: str, body: bytes | None, headers: dict[str, str]) -> tuple[int, str]:
         """Send a request; return the status and the text of the answer."""
         try:
             try:
-                self._http.request("POST", path, text.encode(), headers)
+                self._http.request(method, path, body, headers)
             except EOFError:
                 pass  # it may have said why it does not listen any more
             except ValueError as error:  # a session id that is none

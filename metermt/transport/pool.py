@@ -25,6 +25,10 @@ class Pool:
         self._idle = 0
         self._is_open = True
 
+    def __len__(self) -> int:
+        """Return how much work waits for a thread."""
+        return len(self._work)
+
     def run(self, work: Callable[[], None], name: Hashable = None) -> None:
         """Have some work done, in the name of something: of what waits, names take turns.
 

@@ -68,6 +68,7 @@ class MeterServer(ThreadedServer):  # type: ignore[misc]  # rpyc has no type inf
         self._conversations: dict[Conversation, Thread] = {}  # each with the thread that it has, or had, to itself
         self.guests = Guests(desk, limits)
         self.strangers = Strangers(desk.regulars, limits.connections)
+        desk.counting.waiting |= self.strangers.queues()
         self.switchboard = Switchboard(desk, self._end, self._fail)
         self._refusals = BoundedSemaphore(_REFUSALS)
         self._acceptor = Thread(target=self._accept_all, name="acceptor", daemon=True)

@@ -1,7 +1,7 @@
 """How those are answered who have not logged in, by whichever door they came: by turns, and with a small share."""
 
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from threading import Event
 
@@ -24,6 +24,10 @@ class Strangers:
         self._reading = Turnstile(_READ, most=most, long=most)
         self._asking = Turnstile(_ASK, most=most, long=most)
         self._stopping = Event()
+
+    def queues(self) -> dict[str, Callable[[], int]]:
+        """Return what tells how many wait for their turn, by what for."""
+        return {"strangers, reading": self._reading.__len__, "strangers, asking": self._asking.__len__}
 
     @contextmanager
     def reading(self, caller: Caller) -> Iterator[None]:

@@ -50,6 +50,9 @@ class _Queue:
     begun: tuple[list[_Request], BegunAnswers] | None = None
     """Those that the store is at."""
 
+    def __len__(self) -> int:
+        return len(self.waiting)
+
 
 class Switchboard:
     """Answers calls in the order in which they come, in a thread of its own between `start` and `stop`."""
@@ -78,6 +81,9 @@ class Switchboard:
         self._pressing: dict[Conversation, float] = {}  # until when each has to do what it has begun
         self._unread: dict[Conversation, None] = {}  # those of whom something has come that was not looked at
         self._queues = (_Queue(), _Queue())  # for the store: of those who read, and of those who write
+        for name, queue in zip(("reads", "writes"), self._queues, strict=True):
+            desk.counting.waiting[name] = queue.__len__
+        desk.counting.waiting["requests"] = self._unread.__len__
         self._gone: list[tuple[Conversation, BaseException | None]] = []
         self._lock = Lock()  # guards the two below
         self._arrivals: list[Conversation] = []

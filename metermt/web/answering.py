@@ -19,6 +19,7 @@ _STRANGERS = 2  # threads for those of whom it is not known whether they have lo
 _LOGINS = 8  # for calls that take long; most of them wait for their turn to be hashed
 _SHORT = 4  # for those who have logged in
 _BULKS = 1  # for large ones: two would hinder each other, and whoever else is answered
+_WATCHERS = 4  # for those who wait nearly all of the time, and hold up one another only
 
 T = TypeVar("T")
 
@@ -31,6 +32,14 @@ class Answering:
         self._strangers = strangers
         self._of_strangers, self._logins = Pool(_STRANGERS), Pool(_LOGINS)
         self._short, self._bulks = Pool(_SHORT), Pool(_BULKS)
+        self._watchers, self._looks = Pool(_WATCHERS), Pool(1)
+        named = {
+            "strangers": self._of_strangers,
+            "long calls": self._logins,
+            "calls": self._short,
+            "bulks": self._bulks,
+        }
+        desk.counting.waiting |= {f"http {name}": pool.__len__ for name, pool in named.items()}
 
     def most_bytes(self, session_id: str) -> int:
         """Return how large the body of a request may be that shows this session: as large as a frame of theirs."""
@@ -68,22 +77,24 @@ class Answering:
     async def answer(self, ask: Ask[Any], write: Callable[[Outcome], T]) -> T:
         """Answer a request; return what this makes of its outcome. Raises what that raises."""
         call = ask.call
-        if not self._knows(ask.session_id) and call.weight is not Weight.LONG:
+        if not self._knows(ask.session_id) and call.weight not in (Weight.LONG, Weight.WAITING):
 
             def answer() -> T:
                 with self._strangers.asking(ask.caller):
                     return write(self._outcome(ask))
 
             return await self._in(self._of_strangers, answer, ask.caller)
-        if call.weight is Weight.LONG:
-            pool = self._logins
-        else:
-            pool = self._bulks if call.is_large and call.is_large(ask.request) else self._short
+        usual = self._bulks if call.is_large and call.is_large(ask.request) else self._short
+        pool = {Weight.LONG: self._logins, Weight.WAITING: self._watchers}.get(call.weight, usual)
         return await self._in(pool, lambda: write(self._outcome(ask)), ask.caller)
+
+    async def look(self, caller: Caller, work: Callable[[], T]) -> T:
+        """Return what this makes, for those who watch: whoever else is answered does not keep them waiting."""
+        return await self._in(self._looks, work, caller)
 
     def stop(self, deadline: Deadline) -> bool:
         """Answer no more; return whether what was being answered has ended within the deadline."""
-        pools = (self._of_strangers, self._logins, self._short, self._bulks)
+        pools = (self._of_strangers, self._logins, self._short, self._bulks, self._watchers, self._looks)
         ended = [pool.stop(deadline) for pool in pools]
         return all(ended)
 

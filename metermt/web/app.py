@@ -9,19 +9,25 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from metermt.errors import CallError
+from metermt.signing import SharedKey
 from metermt.web.answering import Answering
 from metermt.web.jsoncalls import JSON, JsonCalls
 from metermt.web.openapi import openapi_text
+from metermt.web.watching import Watching
 from metermt.web.xmlrpc import XmlRpc
 from metermt.wire import to_text
 
 
-def make_app(answering: Answering) -> Starlette:
-    """Return the ASGI application that answers by a desk. Each connection's `Visitor` is in the state of its scope."""
+def make_app(answering: Answering, watch_key: SharedKey | None = None) -> Starlette:
+    """Return the ASGI application that answers by a desk, and lets those watch it who show the key.
+
+    Each connection's `Visitor` is in the state of its scope.
+    """
     routes = [
         Route("/meter", XmlRpc(answering).answer, methods=["POST"]),
         Route("/api/openapi.json", _openapi),
         Route("/api/{call}", JsonCalls(answering).answer, methods=["POST"]),
+        *Watching(answering, watch_key).routes,
     ]
     return Starlette(routes=routes, exception_handlers={HTTPException: _refused})
 

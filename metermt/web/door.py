@@ -75,7 +75,7 @@ class WebDoor:
         self._tls = tls.context() if tls else None
         self._answering = Answering(desk, beside.strangers)
         self._config = Config(
-            make_app(self._answering),
+            make_app(self._answering, limits.watch_key),
             log_config=None,
             access_log=False,
             lifespan="off",

@@ -15,8 +15,9 @@ import psycopg
 from psycopg import errors
 from psycopg_pool import ConnectionPool
 
+from metermt.counting import Histogram
 from metermt.errors import StoreAway, StoreError
-from metermt.store.base import Store, Tx
+from metermt.store.base import Figures, Store, Tx
 from metermt.store.begun import Begun
 from metermt.store.postgres.connection import Connection
 from metermt.store.postgres.database import open_database, settings_of, shown, translated
@@ -30,6 +31,7 @@ _log = logging.getLogger("metermt.store")
 
 _SECONDS = 10.0  # that whoever calls and waits does so: the longest transactions import a thousand jobs
 _BEGUN_SECONDS = 2.0  # that a turn of the switchboard may take: its readers wait for it
+_FIGURES_SECONDS = 1.0  # that who wants to know the size of the database waits for it
 _CONNECTIONS = 8
 _LIFETIME = 60.0  # seconds of a connection: its statements are planned once, and tables grow
 THREADS = 4  # that answer what was begun: one for what is written, one for what is read, two for what is noted
@@ -50,6 +52,9 @@ class PostgresStore(Store):
         self.url = url
         self._seconds = seconds
         self._outage = Lock()  # held while the database is known to be out of reach
+        self._committing = Lock()  # guards the one below
+        self._commits = Histogram()  # with what is kept along with a COMMIT: both go there at once
+        self._engine = "PostgreSQL"
         open_database(url, create=create)
         self._patience = Patience()
         self._threads = ThreadPoolExecutor(THREADS, "database")
@@ -85,6 +90,16 @@ class PostgresStore(Store):
 
     def place(self) -> str:
         return shown(self.url)
+
+    def figures(self) -> Figures:
+        size = None
+        if not self._outage.locked():
+            with suppress(psycopg.Error), self._connected(monotonic() + _FIGURES_SECONDS) as (connection, _):
+                [(size,)] = connection.execute("SELECT pg_database_size(current_database())")
+                version = connection.info.server_version
+                self._engine = f"PostgreSQL {version // 10000}.{version % 10000}"
+        with self._committing:
+            return Figures(self._engine, size, self._pool.get_stats()["requests_waiting"], self._commits.copy())
 
     def backup(self, path: Path) -> None:
         raise StoreError(
@@ -134,8 +149,15 @@ class PostgresStore(Store):
                     raise _NotKept(str(error)) from error
                 raise
             if writes:  # from here on nobody knows, if the connection breaks
-                sql.end()
+                self._commit(sql)
         return outcome
+
+    def _commit(self, sql: PostgresSql) -> None:
+        began = monotonic()
+        sql.end()
+        if sql.has_ended:  # there was something to keep
+            with self._committing:
+                self._commits.add(monotonic() - began)
 
     @contextmanager
     def _connected(self, until: float) -> Iterator[tuple[Connection, Callable[[float], None]]]:

@@ -9,6 +9,8 @@ from typing import Any, Generic, TypeVar, cast
 
 import apsw
 
+from metermt.counting import Histogram
+
 A = TypeVar("A")
 T = TypeVar("T")
 
@@ -66,11 +68,17 @@ class GroupWriter(Generic[A]):
         self._given = given
         self._busy_seconds = busy_seconds
         self._check = check
+        self.commits = Histogram()
+        """How many seconds commits took; the leader adds to it."""
         self._locked_since = inf  # when another process was first found writing; the leader's
         self._lock = Lock()  # guards what follows and the tasks; held for a few steps only, never while writing
         self._waiting: list[Task[Any]] = []  # in order of arrival
         self._led = False
         self._heir: Task[Any] | None = None  # was told to lead and has not begun to
+
+    def __len__(self) -> int:
+        """Return how many units wait."""
+        return len(self._waiting)
 
     def run(self, unit: Callable[[A], T]) -> T:
         """Return what the unit returned, once it is durable. Raises what the unit or the commit raised."""
@@ -202,7 +210,9 @@ class GroupWriter(Generic[A]):
             else:
                 for task in batch:
                     self._run_alone(task)
+            began = monotonic()
             self._execute("COMMIT")
+            self.commits.add(monotonic() - began)
             self._check()
         except BaseException:
             if self._connection.in_transaction:

@@ -9,7 +9,7 @@ from typing import TypeVar
 import apsw
 
 from metermt.errors import StoreError
-from metermt.store.base import Store, Tx
+from metermt.store.base import Figures, Store, Tx
 from metermt.store.begun import Begun, Over
 from metermt.store.sql.steps import transaction_on
 from metermt.store.sqlite.backup import back_up
@@ -77,6 +77,16 @@ class SqliteStore(Store):
 
     def place(self) -> str:
         return str(self.path)
+
+    def file(self) -> Path:
+        return self.path
+
+    def figures(self) -> Figures:
+        size = 0
+        for name in (self.path, self.path.with_name(f"{self.path.name}-wal")):
+            with suppress(OSError):  # it is gone, or was not made yet
+                size += name.stat().st_size
+        return Figures(f"SQLite {apsw.sqlite_lib_version()}", size, len(self._writer), self._writer.commits.copy())
 
     def backup(self, path: Path) -> None:
         with self._errors, closing(self._connect()) as connection:
