@@ -42,7 +42,8 @@ def make_report(desk: Desk, ask: Ask[Cycle]) -> Report:
     deviations, sums = Deviations(), {}
     estimated: list[_OfDay] = []
     for name in dict.fromkeys([*([last_year] if last_year else []), *before, cycle]):
-        sums[name], estimated = desk.store.read(_Reader(name, deviations if name in (*before, cycle) else None))
+        odd = deviations if name in (*before, cycle) else None
+        sums[name], estimated = desk.store.read(_Reader(name, odd, is_told=name in (cycle, last_year, *before[-1:])))
     twice = desk.store.read(lambda tx: _estimated_twice(tx, cycle, estimated))
     jobs = desk.store.read(lambda tx: sum(one.total for one in tx.jobs.routes(cycle)))
     return Report(
@@ -64,24 +65,18 @@ def make_report(desk: Desk, ask: Ask[Cycle]) -> Report:
 
 
 class _Reader:
-    """Adds up a cycle, and adds its deviations if it is told to; finds what was estimated in it."""
+    """Goes through a cycle: adds it up if it is told of, with what was estimated in it, and adds its deviations."""
 
-    def __init__(self, cycle: str, deviations: Deviations | None) -> None:
-        self._cycle, self._deviations = cycle, deviations
+    def __init__(self, cycle: str, deviations: Deviations | None, *, is_told: bool) -> None:
+        self._cycle, self._deviations, self._is_told = cycle, deviations, is_told
 
     def __call__(self, tx: Tx) -> tuple[CycleSums, list[_OfDay]]:
         sums = CycleSums()
         estimated: list[_OfDay] = []
         for part in in_parts(_by_job(tx, self._cycle)):
-            exchanges = tx.places.exchanges([job.meter.number for job, _ in part])
-            for job, readings in part:
-                hung_up = [one.on for one in exchanges.get(job.meter.number, ()) if one.new_meter == job.meter.number]
-                sums.add(job, readings, is_first_of_device=job.previous_date in hung_up)
-                estimated += [
-                    (job, cast(datetime, one.answer.when).astimezone().date())
-                    for one in readings
-                    if one.counts and one.quality is Quality.ESTIMATED
-                ]
+            if self._is_told:
+                _add_up(tx, part, sums)
+                estimated += _estimated(part)
             if self._deviations:
                 self._add(tx, part, self._deviations)
         if self._deviations:
@@ -94,6 +89,23 @@ class _Reader:
         for job, one in counting:
             text = limits.get(job.meter.number)
             deviations.add(job, one, cast(JobLimits, from_text(JobLimits, text)).limits if text else Limits())
+
+
+def _add_up(tx: Tx, part: Iterable[_OfJob], sums: CycleSums) -> None:
+    exchanges = tx.places.exchanges([job.meter.number for job, _ in part])
+    for job, readings in part:
+        hung_up = [one.on for one in exchanges.get(job.meter.number, ()) if one.new_meter == job.meter.number]
+        sums.add(job, readings, is_first_of_device=job.previous_date in hung_up)
+
+
+def _estimated(part: Iterable[_OfJob]) -> list[_OfDay]:
+    """Return the jobs whose estimate counts, each with the day for which that is."""
+    return [
+        (job, cast(datetime, one.answer.when).astimezone().date())
+        for job, readings in part
+        for one in readings
+        if one.counts and one.quality is Quality.ESTIMATED
+    ]
 
 
 def _by_job(tx: Tx, cycle: str) -> Iterator[_OfJob]:
