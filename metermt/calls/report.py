@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import UTC, date, datetime
+from enum import Enum, auto
 from itertools import groupby
 from typing import cast
 
@@ -45,8 +46,9 @@ def make_report(desk: Desk, ask: Ask[Cycle]) -> Report:
     deviations, sums = Deviations(), {}
     estimated: list[_OfDay] = []
     for name in dict.fromkeys([*([last_year] if last_year else []), *earlier, cycle]):
-        watched = deviations if name in (*earlier, cycle) else None
-        sums[name], estimated = desk.store.read(_Reader(name, watched, with_uses=name in (cycle, last_year)))
+        told = _Told.WHOLE if name in (cycle, last_year) else _Told.NOT if name != earlier[-1] else _Told.READERS
+        odd = deviations if name in (*earlier, cycle) else None
+        sums[name], estimated = desk.store.read(_Reader(name, odd, told))
     twice = desk.store.read(lambda tx: _estimated_twice(tx, cycle, estimated)) if estimated else []
     jobs = desk.store.read(lambda tx: sum(one.total for one in tx.jobs.routes(cycle)))
     return Report(
@@ -67,24 +69,31 @@ def make_report(desk: Desk, ask: Ask[Cycle]) -> Report:
     )
 
 
-class _Reader:
-    """Adds up a cycle, and adds its deviations, and what was used, if it is told to; finds what was estimated in it."""
+class _Told(Enum):
+    """What is told of a cycle beside its deviations."""
 
-    def __init__(self, cycle: str, deviations: Deviations | None, *, with_uses: bool) -> None:
-        self._cycle, self._deviations, self._with_uses = cycle, deviations, with_uses
+    NOT = auto()
+    READERS = auto()
+    """Who has read what."""
+    WHOLE = auto()
+    """That, and what was used."""
+
+
+class _Reader:
+    """Goes through a cycle: adds it up as far as it is told of, with what was estimated in it, and its deviations."""
+
+    def __init__(self, cycle: str, deviations: Deviations | None, told: "_Told") -> None:
+        self._cycle, self._deviations, self._told = cycle, deviations, told
 
     def __call__(self, tx: Tx) -> tuple[CycleSums, list[_OfDay]]:
         sums = CycleSums()
         estimated: list[_OfDay] = []
         for part in in_parts(_by_job(tx, self._cycle)):
-            uses = self._uses(tx, part) if self._with_uses else {}
-            for job, readings in part:
-                sums.add(job, readings, uses.get(job.meter.number))
-                estimated += [
-                    (job, cast(datetime, one.answer.when).astimezone().date())
-                    for one in readings
-                    if one.counts and one.quality is Quality.ESTIMATED
-                ]
+            if self._told is not _Told.NOT:
+                uses = self._uses(tx, part) if self._told is _Told.WHOLE else {}
+                for job, readings in part:
+                    sums.add(job, readings, uses.get(job.meter.number))
+                estimated += _estimated(part)
             if self._deviations:
                 self._add(tx, part, self._deviations)
         if self._deviations:
@@ -114,6 +123,16 @@ class _Reader:
         for job, one in counting:
             text = limits.get(job.meter.number)
             deviations.add(job, one, cast(JobLimits, from_text(JobLimits, text)).limits if text else Limits())
+
+
+def _estimated(part: Iterable[_OfJob]) -> list[_OfDay]:
+    """Return the jobs whose estimate counts, each with the day for which that is."""
+    return [
+        (job, cast(datetime, one.answer.when).astimezone().date())
+        for job, readings in part
+        for one in readings
+        if one.counts and one.quality is Quality.ESTIMATED
+    ]
 
 
 def _by_job(tx: Tx, cycle: str) -> Iterator[_OfJob]:

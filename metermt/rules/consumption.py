@@ -4,6 +4,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from decimal import Decimal
+from functools import cached_property
 from typing import NamedTuple, cast
 
 from msgspec.structs import replace
@@ -48,7 +49,8 @@ class Link(NamedTuple):
     """In UTC."""
 
 
-class Chain(NamedTuple):
+@dataclass(frozen=True)
+class Chain:
     """What is known of a place over time."""
 
     links: Sequence[Link]
@@ -57,6 +59,11 @@ class Chain(NamedTuple):
     """What was shown before there were jobs, and at exchanges."""
     exchanges: Sequence[Exchange]
     """In order."""
+
+    @cached_property
+    def moments(self) -> "list[tuple[_Moment, Link]]":
+        """The links that have a time, each with what puts it in order."""
+        return [(at, link) for link in self.links if (at := _moment_of(link, self.exchanges))]
 
 
 class Use(NamedTuple):
@@ -107,9 +114,7 @@ def before(result: Result, chain: Chain) -> Before | None:
     now = _moment_at(result, chain.exchanges)
     end, on = now[0], now[1]
     earlier = [
-        (at, link)
-        for link in chain.links
-        if link.job != result.id and link.value is not None and (at := _moment_of(link, chain.exchanges)) and at < now
+        (at, link) for at, link in chain.moments if link.job != result.id and link.value is not None and at < now
     ]
     if earlier:
         (start, day, *_), last = max(earlier, key=lambda pair: pair[0])
@@ -142,11 +147,7 @@ def came_after(result: Result, chain: Chain, was: tuple[str, datetime] | None = 
     since = _moment_at(result, chain.exchanges)
     if was:
         since = min(since, _moment(*was, result.job.cycle, chain.exchanges))
-    return [
-        link.job
-        for link in chain.links
-        if link.job != result.id and (at := _moment_of(link, chain.exchanges)) and at > since
-    ]
+    return [link.job for at, link in chain.moments if link.job != result.id and at > since]
 
 
 def over_exchanges(
@@ -229,6 +230,8 @@ def use_between(
 
 def _place_of(meter: str, day: date, exchanges: Sequence[Exchange]) -> int:
     """Return before which exchange a device of this number was read on a day; after all of them, their number."""
+    if not exchanges:  # as nearly everywhere
+        return 0
     for place, one in enumerate(exchanges):
         if one.on >= day and one.old_meter == meter:
             return place
