@@ -15,6 +15,7 @@ from bench.year.town import at, cycle_of, month_of
 from metermt.billing import BatchHead, BillingLine
 from metermt.calls.places import Past, Places, Shown, import_history, import_places
 from metermt.progress import RouteCounts
+from metermt.report import Hint
 
 _AT_ONCE = 20_000  # objects in one call of the import
 _BREAKS = 3  # the day, from 0, on whose afternoon the device of who is offline breaks, in one month of three
@@ -31,7 +32,7 @@ class Month:
     rereads: int = 0
     missing: int = 0
     held_back: int = 0
-    hinted_at: set[str] = field(default_factory=set)
+    hints: list[Hint] = field(default_factory=list)
     seconds: float = 0.0
 
 
@@ -70,7 +71,7 @@ class Utility:
         self._export(happened)
         happened.held_back = office.held_back()
         office.client.close_cycle(cycle, force=True)
-        happened.hinted_at = office.hinted_at(month)
+        happened.hints = office.hints(month)
         happened.seconds = time.monotonic() - started
         return happened
 

@@ -19,6 +19,7 @@ from metermt.decisions import Verdict, Waiting
 from metermt.errors import DecisionError, Error, InvalidReport
 from metermt.layouts.finding import layout_text
 from metermt.quality import Cause, Flag
+from metermt.report import Hint
 from metermt.rules.review import severity
 
 NAME = "dora"
@@ -205,6 +206,6 @@ class Office:
         """Return how many results billing is told nothing of yet."""
         return sum(held.undecided + held.again + held.missing for held in self.client.held_back())
 
-    def hinted_at(self, month: int) -> set[str]:
-        """Return at whom the report of a month hints as somebody who may invent readings."""
-        return {hint.username for hint in self.client.make_report(cycle_of(month)).hints}
+    def hints(self, month: int) -> list[Hint]:
+        """Return at whom the report of a month hints as somebody who may invent readings, and why."""
+        return list(self.client.make_report(cycle_of(month)).hints)

@@ -63,8 +63,13 @@ def outcome(months: Sequence[Month], utility: Utility, servers: Servers, databas
 def _stood_out(months: Sequence[Month], utility: Utility) -> dict[str, Any]:
     """Tell in which cycles the report hinted at who invents readings, and how often at others."""
     inventor = utility.habits.inventor
-    named = [month.cycle for month in months if inventor in month.hinted_at]
-    others = sum(len(month.hinted_at - {inventor}) for month in months)
+    named = [month.cycle for month in months if any(hint.username == inventor for hint in month.hints)]
+    others = [
+        f"{hint.username} in {month.cycle}, {hint.kind}, {hint.score:.1f}"
+        for month in months
+        for hint in month.hints
+        if hint.username != inventor
+    ]
     return {"stood_out_in": named, "others_named": others}
 
 
@@ -122,4 +127,5 @@ def _share(some: int, of: int) -> str:
 
 
 def _inventor(found: dict[str, Any]) -> str:
-    return f"in {', '.join(found['stood_out_in']) or 'no cycle'}; others were named {found['others_named']} times"
+    others = "; ".join(found["others_named"]) or "nobody"
+    return f"in {', '.join(found['stood_out_in']) or 'no cycle'}; others who were named: {others}"
