@@ -44,6 +44,13 @@ def test_of_few_readers_or_readings_nothing_is_said():
     assert told(crew(FEWEST_READERS, FEWEST_READINGS - 1)) == set()
 
 
+def test_who_reads_the_meters_before_an_inventor_does_is_not_named_for_it():
+    """The inventor's low uses follow on true ones, of which some are high."""
+    before = [Observed("before", 3.0, -3.0, 5)] * FEWEST_READINGS
+    others = [Observed(f"other{n}", 0.5, 0.5, k % 10) for n in range(3) for k in range(FEWEST_READINGS)]
+    assert hints(before + others, []) == []
+
+
 def test_a_deviation_is_on_the_scale_of_the_meter():
     habit = Habit(log(1.0), 0.3)
     assert deviation(habit, 30, 30) == pytest.approx(0, abs=0.05)

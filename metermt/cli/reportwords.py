@@ -112,8 +112,8 @@ def in_words(hint: Hint) -> str:
     many = f"{hint.share:.0%} of {counted(hint.readings, 'reading')}"
     if hint.kind is HintKind.MADE_UP_FOR:
         return (
-            f"Of the uses that {hint.username} has read, {many} are far too low or too high and were made up for by the"
-            f" next one; {hint.usual:.0%} are usual here"
+            f"Of the uses that {hint.username} has read, {many} are far too low and were made up for by the next one;"
+            f" {hint.usual:.0%} are usual here"
         )
     if hint.kind is HintKind.AS_EXPECTED:
         return (

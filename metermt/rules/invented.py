@@ -2,9 +2,11 @@
 
 Three hints, each of which an honest reader may give by chance, or by the meters on their route:
 
-- **made up for**: an invented value is off the true one by some amount, and the next true reading is off by the same
-  amount the other way, as a register goes on whatever was written down. So a use far from the expected one is followed
-  by one that is far off on the other side. What a household really does (away, a burst pipe) is not made up for.
+- **made up for**: an invented value that is too low by some amount has the next true reading too high by as much, as a
+  register goes on whatever was written down. So a use far below the expected one is followed by one far above it.
+  What a household really does (away, a burst pipe) is not made up for. One that is too high is not counted: the next
+  reader meets a register that seems to have stood still or fallen, and is asked about it; and whoever reads a truly
+  high use would be named for what another one invents at the same meter a month later.
 - **as expected**: whoever makes values up from the last ones hits what was expected more often than meters do.
 - **digits**: the last digits of registers are all alike in number; people who make numbers up prefer some of them
   (Mosimann, Wiseman, Edelman: Data fabrication: can people generate random digits?, Accountability in Research, 1995).
@@ -90,8 +92,7 @@ def hints(before: Sequence[Observed], latest: Sequence[Observed]) -> list[Hint]:
 
 
 def _is_made_up_for(one: Observed) -> bool:
-    first, second = one.deviation or 0.0, one.after or 0.0
-    return min(abs(first), abs(second)) > _FAR and (first > 0) != (second > 0)
+    return (one.deviation or 0.0) < -_FAR and (one.after or 0.0) > _FAR
 
 
 def _beside_others(kind: HintKind, all_of_them: Iterable[Observed], is_so: Callable[[Observed], bool]) -> list[Hint]:
