@@ -157,7 +157,7 @@ def test_a_port_that_something_else_has_is_a_problem(invoke, crew_database):
         finished = invoke("doctor", "-h", "127.0.0.1", "-p", str(port))
 
     assert finished.stderr == (
-        "Problem: No server runs on this database: start one with 'metermt serve'\n"
+        f"Problem: No server runs on this database: metermt serve --database {crew_database}\n"
         f"Problem: something else than a meter server listens at 127.0.0.1:{port}:"
         " stop that, or choose another port: metermt serve --port PORT\n"
     )
@@ -198,6 +198,19 @@ def test_findings_are_json_for_programs(invoke, crew_database):
             "mend": f"chmod 600 {crew_database}",
         }
     ]
+
+
+def test_a_database_of_no_use_has_a_mend_in_json_too(invoke, crew_database, folder):
+    (folder / "letter.txt").write_text("no database")
+    for name, words in (("letter.txt", "with another file"), ("none.db", "with the right file and as the user")):
+        (found,) = json.loads(invoke("doctor", "--json", "--database", str(folder / name)).stdout)["findings"]
+        assert found["mend"].startswith(f"metermt doctor --database FILE, {words}")
+
+
+def test_when_all_users_are_disabled_one_is_to_be_enabled(invoke, problems):
+    for username in ("carol", "eric"):
+        assert invoke("users", "disable", username).returncode == 0
+    assert problems() == ["Nobody can log in: metermt users enable NAME, or metermt users add NAME --name 'FULL NAME'"]
 
 
 def test_a_server_logs_once_that_its_disk_gets_full_and_again_when_it_has_recovered():
