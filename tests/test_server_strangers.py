@@ -1,12 +1,15 @@
 """Strangers at a server: what they may take of it before they log in, and who goes first when something is short."""
 
+import os
 import socket
 import threading
+import time
 from contextlib import ExitStack
 from datetime import timedelta
+from importlib.util import find_spec, module_from_spec
 
 import pytest
-from conftest import start, wait_until
+from conftest import DEADLINE, start, wait_until
 from memory_fixtures import *  # noqa: F403 - the fixtures
 from peers import VALUE, answers, wait_until_taken_over
 from proxy import frame
@@ -16,9 +19,11 @@ from servers import listening
 from metermt import MeterClient, errors
 from metermt.calls import credentials, table
 from metermt.calls.regulars import Regulars, network_of
+from metermt.calls.table import Caller
 from metermt.calls.turnstile import Turnstile
 from metermt.config import Limits
 from metermt.rules import places
+from metermt.transport.strangers import Strangers
 
 # --- logins
 
@@ -49,6 +54,13 @@ def test_the_password_of_a_client_that_hung_up_is_not_hashed(server, hashing, ha
     wait_until_waiting(hashing, 0)
     wait_until(lambda: server.connections == 0, "it was let go of")
     assert hasher.calls == 0
+
+
+def test_four_passwords_at_once_are_hashed_however_many_cores_there_are(monkeypatch):
+    monkeypatch.setattr(os, "cpu_count", lambda: 64)
+    found = find_spec(credentials.__name__)
+    found.loader.exec_module(anew := module_from_spec(found))
+    assert anew._hashing._free == 4
 
 
 def test_a_login_from_elsewhere_waits_for_one_other_however_many_there_are(server, hashing, hasher, connect, stranger):
@@ -156,6 +168,37 @@ def test_who_waits_for_a_login_has_not_to_go(desk, hashing, stranger, monkeypatc
 
 
 # --- dear requests
+
+
+def test_of_many_strangers_two_at_once_have_the_store_asked_something(desk, server, stranger, monkeypatch):
+    asked, go_on = [], threading.Event()
+    answer = desk.answer
+
+    def slow(asks):
+        asked.append(asks)
+        assert go_on.wait(DEADLINE)
+        return answer(asks)
+
+    monkeypatch.setattr(desk, "answer", slow)
+    crowd = [stranger(server) for _ in range(5)]
+    for one in crowd:
+        one.call("get_status", (VALUE, "no session"))
+    wait_until(lambda: len(server.strangers._asking) + len(asked) == 5, "all were read")
+    assert len(asked) == 2
+    go_on.set()
+    assert {one.error()[0] for one in crowd} == {"SessionError"}
+
+
+def test_what_strangers_do_takes_a_small_part_of_a_processor():
+    strangers, rests = Strangers(Regulars(), 1), []
+    strangers._stopping.wait = rests.append
+    for turn in (strangers.reading, strangers.asking):
+        with turn(Caller("10.0.0.1")):
+            until = time.thread_time() + 0.002
+            while time.thread_time() < until:
+                pass
+    assert all(0.038 <= rest <= 0.1 for rest in rests), "nineteen times as long, and not for ever"
+    assert len(rests) == 2
 
 
 PING = frame(b"\x01" + brine.dump((7, (consts.HANDLE_PING, (VALUE, ("x",))))))
