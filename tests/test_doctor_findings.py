@@ -55,6 +55,19 @@ def test_a_disk_that_is_nearly_full_is_a_problem(problems, folder, monkeypatch):
     )
 
 
+@pytest.mark.parametrize(
+    ("free", "total", "is_short"),
+    [
+        pytest.param(499_000_000, 2 * 10**9, True, id="a quarter, but less than 500 MB"),
+        pytest.param(501_000_000, 2 * 10**9, False, id="more than both"),
+        pytest.param(49 * 10**9, 10**12, True, id="49 GB, but less than 5 %"),
+        pytest.param(51 * 10**9, 10**12, False, id="a little more than 5 %"),
+    ],
+)
+def test_a_disk_is_nearly_full_below_500_megabytes_or_5_per_cent(free, total, is_short):
+    assert Space(free, total).is_short() is is_short
+
+
 def test_a_damaged_database_is_a_problem_and_is_not_opened(invoke, read_meters):
     damage(read_meters)
 

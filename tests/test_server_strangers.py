@@ -13,6 +13,7 @@ from conftest import DEADLINE, start, wait_until
 from memory_fixtures import *  # noqa: F403 - the fixtures
 from peers import VALUE, answers, wait_until_taken_over
 from proxy import frame
+from readers import log_in
 from rpyc.core import brine, consts
 from servers import listening
 
@@ -80,6 +81,21 @@ def test_a_login_from_elsewhere_waits_for_one_other_however_many_there_are(serve
     assert hashed_by_then <= 4, "one of the others was first, and the next may have begun; last she would be the sixth"
 
 
+def test_a_login_by_a_name_that_is_known_waits_for_one_other_at_its_own_address(desk, hashing, hasher):
+    desk.regulars.logged_in("carol", "10.0.0.1")
+    with somebody_is_hashed(hashing):
+        guesses = []
+        for number in range(3):
+            guesses.append(start(lambda number=number: log_in(desk, f"nobody{number}")))
+            wait_until_waiting(hashing, number + 1)
+        logging_in = start(lambda: (log_in(desk), hasher.calls))
+        wait_until_waiting(hashing, 4)
+    outcome, hashed_by_then = logging_in()
+    assert outcome.full_name == "Carol Dent"
+    assert hashed_by_then <= 3, "one of the others was first, and the next may have begun; last she would be the fourth"
+    assert {type(guess()) for guess in guesses} == {errors.LoginError}
+
+
 def test_a_client_that_is_told_that_the_server_is_busy_tries_again(server, hashing, monkeypatch):
     refused = []
     monkeypatch.setattr(
@@ -143,6 +159,21 @@ def test_a_stranger_who_only_pings_is_hung_up_on_in_time(desk, stranger):
 
         with pytest.raises((EOFError, ConnectionError)):
             ping_without_end()
+
+
+def test_a_stranger_has_ten_seconds_unless_told_otherwise():
+    assert Limits().handshake == timedelta(seconds=10)
+
+
+def test_the_last_place_is_for_an_address_that_somebody_has_logged_in_from(desk, connect, stranger):
+    with listening(desk, Limits(connections=10)) as server:
+        for _ in range(9):
+            connect(server)
+        desk.regulars = Regulars()
+        with MeterClient("localhost", server.port, timeout=0.3) as other, pytest.raises(errors.ServerBusy):
+            other.ping()
+        desk.regulars.logged_in("carol", "127.0.0.1")
+        connect(server)
 
 
 def test_an_idle_stranger_makes_room_for_somebody_else(desk, connect, stranger, monkeypatch):
