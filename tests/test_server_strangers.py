@@ -57,11 +57,11 @@ def test_the_password_of_a_client_that_hung_up_is_not_hashed(server, hashing, ha
     assert hasher.calls == 0
 
 
-def test_four_passwords_at_once_are_hashed_however_many_cores_there_are(monkeypatch):
+def test_four_passwords_at_once_are_hashed_and_256_wait_however_many_cores_there_are(monkeypatch):
     monkeypatch.setattr(os, "cpu_count", lambda: 64)
     found = find_spec(credentials.__name__)
     found.loader.exec_module(anew := module_from_spec(found))
-    assert anew._hashing._free == 4
+    assert (anew._hashing._free, anew._hashing._waiting._most) == (4, 256)
 
 
 def test_a_login_from_elsewhere_waits_for_one_other_however_many_there_are(server, hashing, hasher, connect, stranger):
