@@ -1,5 +1,6 @@
 """Which server clients use: options, variables of the environment, and two small files."""
 
+import re
 from types import SimpleNamespace
 
 import pytest
@@ -119,3 +120,10 @@ def test_a_command_that_was_nearly_right_is_hinted_at(invoke):
     assert "Error: No such command 'user': did you mean 'users'?" in invoke("user").stderr
     assert "Error: No such command 'ad': did you mean 'add'?" in invoke("users", "ad").stderr
     assert "Error: No such command 'xyzzy'." in invoke("xyzzy").stderr
+
+
+@pytest.mark.parametrize("command", ["reopen", "close"])
+def test_a_command_that_another_group_has_is_hinted_at(invoke, command):
+    """`remove` is nearer to `reopen` than any other, and does the contrary."""
+    told = invoke("routes", command, "2026-11").stderr
+    assert re.search(rf"Error: No such command '{command}': did you mean '\w+ cycles {command}'\?", told)

@@ -71,7 +71,7 @@ def test_a_running_server_is_listed_until_it_ends(metermt, crew_server, crew_dat
     assert [row[0].rpartition(":")[2] for row in table_in(listed.stdout)] == [str(crew_server.port)]
     assert table_in(listed.stdout)[0][-1] == "yes"
     assert alone.returncode == 1
-    assert alone.stderr == "Problem: No server runs on this database: start one with 'metermt serve'\n"
+    assert alone.stderr == (f"Problem: No server runs on this database: metermt serve --database {crew_database}\n")
 
 
 def test_a_server_that_gives_no_sign_of_life_is_a_problem(invoke, place):
@@ -82,7 +82,8 @@ def test_a_server_that_gives_no_sign_of_life_is_a_problem(invoke, place):
 
     assert finished.returncode == 1
     assert re.fullmatch(
-        r"Problem: gone/localhost:11003 gave its last sign of life 6\d s ago: start it again\n", finished.stderr
+        r"Problem: gone/localhost:11003 gave its last sign of life 6\d s ago: metermt serve --database \S+, there\n",
+        finished.stderr,
     )
     assert "All is well" not in finished.stdout
     assert (listed.returncode, listed.stderr) == (0, "")
@@ -100,7 +101,7 @@ def test_a_database_that_nobody_can_log_in_to_is_a_problem(invoke, database_path
     finished = invoke("doctor")
 
     assert finished.returncode == 1
-    assert finished.stderr == "Problem: Nobody can log in: add a user with 'metermt users add'\n"
+    assert finished.stderr == "Problem: Nobody can log in: metermt users add NAME --name 'FULL NAME'\n"
     assert "\nNo cycle is open: 'metermt routes import' opens one.\n0 users.\n" in finished.stdout
 
 

@@ -14,7 +14,9 @@ from metermt.calls.desk import Desk
 from metermt.demo import USERS, add_town, check_no_town
 from metermt.demotown import stops
 from metermt.errors import SettingError
+from metermt.serving import RunningServer, ServerSettings
 from metermt.store.memory import MemoryStore
+from metermt.store.sqlite.store import SqliteStore
 
 pytestmark = pytest.mark.usefixtures("hasher")
 
@@ -123,6 +125,13 @@ def test_its_users_are_let_in_by_a_demo_only_also_when_its_meters_were_read(town
     as_office(town, cycles.close_cycle, cycles.Closing(CYCLE, force=True))
     with pytest.raises(SettingError, match="was made by --demo, and lets anybody in as adam, carol, eric, gwenda"):
         check_no_town(town)
+
+
+def test_a_database_with_the_town_is_served_as_a_demo_only(database_path, clock):
+    with SqliteStore(database_path) as store:
+        add_town(Desk(store, clock=clock))
+    with pytest.raises(SettingError, match="was made by --demo"):
+        RunningServer(ServerSettings(port=0, database=database_path))
 
 
 def test_a_town_whose_users_have_passwords_of_their_own_or_are_disabled_may_be_served(town):

@@ -55,6 +55,19 @@ def test_a_disk_that_is_nearly_full_is_a_problem(problems, folder, monkeypatch):
     )
 
 
+@pytest.mark.parametrize(
+    ("free", "total", "is_short"),
+    [
+        pytest.param(499_000_000, 2 * 10**9, True, id="a quarter, but less than 500 MB"),
+        pytest.param(501_000_000, 2 * 10**9, False, id="more than both"),
+        pytest.param(49 * 10**9, 10**12, True, id="49 GB, but less than 5 %"),
+        pytest.param(51 * 10**9, 10**12, False, id="a little more than 5 %"),
+    ],
+)
+def test_a_disk_is_nearly_full_below_500_megabytes_or_5_per_cent(free, total, is_short):
+    assert Space(free, total).is_short() is is_short
+
+
 def test_a_damaged_database_is_a_problem_and_is_not_opened(invoke, read_meters):
     damage(read_meters)
 
@@ -157,7 +170,7 @@ def test_a_port_that_something_else_has_is_a_problem(invoke, crew_database):
         finished = invoke("doctor", "-h", "127.0.0.1", "-p", str(port))
 
     assert finished.stderr == (
-        "Problem: No server runs on this database: start one with 'metermt serve'\n"
+        f"Problem: No server runs on this database: metermt serve --database {crew_database}\n"
         f"Problem: something else than a meter server listens at 127.0.0.1:{port}:"
         " stop that, or choose another port: metermt serve --port PORT\n"
     )
@@ -198,6 +211,19 @@ def test_findings_are_json_for_programs(invoke, crew_database):
             "mend": f"chmod 600 {crew_database}",
         }
     ]
+
+
+def test_a_database_of_no_use_has_a_mend_in_json_too(invoke, crew_database, folder):
+    (folder / "letter.txt").write_text("no database")
+    for name, words in (("letter.txt", "with another file"), ("none.db", "with the right file and as the user")):
+        (found,) = json.loads(invoke("doctor", "--json", "--database", str(folder / name)).stdout)["findings"]
+        assert found["mend"].startswith(f"metermt doctor --database FILE, {words}")
+
+
+def test_when_all_users_are_disabled_one_is_to_be_enabled(invoke, problems):
+    for username in ("carol", "eric"):
+        assert invoke("users", "disable", username).returncode == 0
+    assert problems() == ["Nobody can log in: metermt users enable NAME, or metermt users add NAME --name 'FULL NAME'"]
 
 
 def test_a_server_logs_once_that_its_disk_gets_full_and_again_when_it_has_recovered():

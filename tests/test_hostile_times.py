@@ -6,7 +6,7 @@ from contextlib import suppress
 import pytest
 from conftest import WHEN, wait_until
 from memory_fixtures import *  # noqa: F403 - the fixtures
-from peers import A_DATETIME, MEGABYTE, REMOTE, VALUE
+from peers import A_DATETIME, MEGABYTE, REMOTE, TUPLE, VALUE
 from rpyc.core import consts, netref, vinegar
 
 from metermt.transport.frames import MAX_BULK_FRAME
@@ -107,6 +107,16 @@ def test_nobody_is_asked_for_a_time_where_none_is_taken(call, logged_in, server,
     kind, _, content = asker.hear()
     assert kind == consts.MSG_EXCEPTION
     assert content[1] == ("Objects cannot be passed to this server, only numbers, texts and None",)
+
+
+@pytest.mark.parametrize("logged_in", [False, True], ids=["stranger", "reader"])
+def test_a_ping_brings_no_time(logged_in, server, stranger):
+    asker = stranger(server)
+    if logged_in:
+        asker.log_in()
+    asker.request(consts.HANDLE_PING, (TUPLE, (A_DATETIME,)))
+
+    assert asker.hear()[0] == consts.MSG_EXCEPTION
 
 
 def test_a_stranger_is_not_asked_for_a_time(server, stranger):

@@ -10,11 +10,12 @@ from contextlib import ExitStack, suppress
 
 import pytest
 from conftest import make_jobs, wait_until
+from readers import Reader
 from rpyc.core import brine
 from servers import fill, listening
 
 from metermt.calls.desk import Desk
-from metermt.cli.logs import log_handler
+from metermt.cli.logs import Log, log_handler
 from metermt.client import connect
 from metermt.config import Limits
 from metermt.discovery import SIGNED
@@ -169,6 +170,30 @@ def test_the_log_tells_of_logins_and_refusals_and_never_a_password_or_a_session(
     assert "Secret" not in caplog.text
     assert session
     assert session not in caplog.text
+
+
+@pytest.mark.parametrize(
+    ("level", "told"),
+    [
+        ("debug", ["INFO metermt.server: carol has", "DEBUG metermt.server: handed out"]),
+        ("info", ["INFO metermt.server: carol has"]),
+        ("warning", []),
+    ],
+)
+def test_the_log_tells_as_much_as_it_is_told_to(level, told, served, tmp_path, monkeypatch):
+    ours, root = logging.getLogger("metermt"), logging.getLogger()
+    levels = ours.level, root.level
+    monkeypatch.setattr(root, "handlers", [])
+    try:
+        Log(level, as_json=False, file=tmp_path / "log").begin()
+        Reader(served).meter()
+        for handler in root.handlers:
+            handler.close()
+    finally:
+        ours.setLevel(levels[0])
+        root.setLevel(levels[1])
+    lines = (tmp_path / "log").read_text().splitlines()
+    assert [" ".join(line.split()[1:5]) for line in lines] == told
 
 
 def test_importing_the_package_configures_no_log():

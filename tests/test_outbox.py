@@ -200,6 +200,14 @@ def test_nobody_else_can_read_or_plant_anything_there(folder, tmp_path):
         Outbox(folder).put([row(key="k2")])
 
 
+def test_what_is_kept_is_on_the_disk_with_its_name(folder, monkeypatch):
+    Outbox(folder).put([row(key="earlier")])  # the folder itself is there
+    flushed, fsync = [], os.fsync
+    monkeypatch.setattr(os, "fsync", lambda file: flushed.append(stat.S_ISDIR(os.fstat(file).st_mode)) or fsync(file))
+    Outbox(folder).put([row()])
+    assert flushed == [False, True]
+
+
 @pytest.mark.parametrize("value", [None, 0, 10**20 - 1])
 def test_what_is_read_back_is_what_was_written(folder, value):
     written = row(value=value, reason="Größe 3 🐕", key="~!/" * 21, cycle="2026-11", server="a:1,b:2")

@@ -1,24 +1,30 @@
 """Strangers at a server: what they may take of it before they log in, and who goes first when something is short."""
 
+import os
 import socket
 import threading
+import time
 from contextlib import ExitStack
 from datetime import timedelta
+from importlib.util import find_spec, module_from_spec
 
 import pytest
-from conftest import start, wait_until
+from conftest import DEADLINE, start, wait_until
 from memory_fixtures import *  # noqa: F403 - the fixtures
 from peers import VALUE, answers, wait_until_taken_over
 from proxy import frame
+from readers import log_in
 from rpyc.core import brine, consts
 from servers import listening
 
 from metermt import MeterClient, errors
 from metermt.calls import credentials, table
 from metermt.calls.regulars import Regulars, network_of
+from metermt.calls.table import Caller
 from metermt.calls.turnstile import Turnstile
 from metermt.config import Limits
 from metermt.rules import places
+from metermt.transport.strangers import Strangers
 
 # --- logins
 
@@ -51,6 +57,13 @@ def test_the_password_of_a_client_that_hung_up_is_not_hashed(server, hashing, ha
     assert hasher.calls == 0
 
 
+def test_four_passwords_at_once_are_hashed_and_256_wait_however_many_cores_there_are(monkeypatch):
+    monkeypatch.setattr(os, "cpu_count", lambda: 64)
+    found = find_spec(credentials.__name__)
+    found.loader.exec_module(anew := module_from_spec(found))
+    assert (anew._hashing._free, anew._hashing._waiting._most) == (4, 256)
+
+
 def test_a_login_from_elsewhere_waits_for_one_other_however_many_there_are(server, hashing, hasher, connect, stranger):
     with ExitStack() as stack:
         with somebody_is_hashed(hashing):
@@ -66,6 +79,21 @@ def test_a_login_from_elsewhere_waits_for_one_other_however_many_there_are(serve
             wait_until(lambda: len(hashing._waiting._first.parts[False].parts) == 2, "carol waits, too")
         _, hashed_by_then = logging_in()
     assert hashed_by_then <= 4, "one of the others was first, and the next may have begun; last she would be the sixth"
+
+
+def test_a_login_by_a_name_that_is_known_waits_for_one_other_at_its_own_address(desk, hashing, hasher):
+    desk.regulars.logged_in("carol", "10.0.0.1")
+    with somebody_is_hashed(hashing):
+        guesses = []
+        for number in range(3):
+            guesses.append(start(lambda number=number: log_in(desk, f"nobody{number}")))
+            wait_until_waiting(hashing, number + 1)
+        logging_in = start(lambda: (log_in(desk), hasher.calls))
+        wait_until_waiting(hashing, 4)
+    outcome, hashed_by_then = logging_in()
+    assert outcome.full_name == "Carol Dent"
+    assert hashed_by_then <= 3, "one of the others was first, and the next may have begun; last she would be the fourth"
+    assert {type(guess()) for guess in guesses} == {errors.LoginError}
 
 
 def test_a_client_that_is_told_that_the_server_is_busy_tries_again(server, hashing, monkeypatch):
@@ -133,6 +161,21 @@ def test_a_stranger_who_only_pings_is_hung_up_on_in_time(desk, stranger):
             ping_without_end()
 
 
+def test_a_stranger_has_ten_seconds_unless_told_otherwise():
+    assert Limits().handshake == timedelta(seconds=10)
+
+
+def test_the_last_place_is_for_an_address_that_somebody_has_logged_in_from(desk, connect, stranger):
+    with listening(desk, Limits(connections=10)) as server:
+        for _ in range(9):
+            connect(server)
+        desk.regulars = Regulars()
+        with MeterClient("localhost", server.port, timeout=0.3) as other, pytest.raises(errors.ServerBusy):
+            other.ping()
+        desk.regulars.logged_in("carol", "127.0.0.1")
+        connect(server)
+
+
 def test_an_idle_stranger_makes_room_for_somebody_else(desk, connect, stranger, monkeypatch):
     monkeypatch.setattr(places, "_GRACE", 0.0)
     with listening(desk, Limits(connections=2)) as server:
@@ -156,6 +199,37 @@ def test_who_waits_for_a_login_has_not_to_go(desk, hashing, stranger, monkeypatc
 
 
 # --- dear requests
+
+
+def test_of_many_strangers_two_at_once_have_the_store_asked_something(desk, server, stranger, monkeypatch):
+    asked, go_on = [], threading.Event()
+    answer = desk.answer
+
+    def slow(asks):
+        asked.append(asks)
+        assert go_on.wait(DEADLINE)
+        return answer(asks)
+
+    monkeypatch.setattr(desk, "answer", slow)
+    crowd = [stranger(server) for _ in range(5)]
+    for one in crowd:
+        one.call("get_status", (VALUE, "no session"))
+    wait_until(lambda: len(server.strangers._asking) + len(asked) == 5, "all were read")
+    assert len(asked) == 2
+    go_on.set()
+    assert {one.error()[0] for one in crowd} == {"SessionError"}
+
+
+def test_what_strangers_do_takes_a_small_part_of_a_processor():
+    strangers, rests = Strangers(Regulars(), 1), []
+    strangers._stopping.wait = rests.append
+    for turn in (strangers.reading, strangers.asking):
+        with turn(Caller("10.0.0.1")):
+            until = time.thread_time() + 0.002
+            while time.thread_time() < until:
+                pass
+    assert all(0.038 <= rest <= 0.1 for rest in rests), "nineteen times as long, and not for ever"
+    assert len(rests) == 2
 
 
 PING = frame(b"\x01" + brine.dump((7, (consts.HANDLE_PING, (VALUE, ("x",))))))

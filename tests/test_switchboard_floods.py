@@ -4,14 +4,21 @@ import socket
 import time
 import tracemalloc
 from contextlib import contextmanager, suppress
+from threading import Event
+from types import SimpleNamespace
 
 import pytest
 import rpyc
-from conftest import DEADLINE, start
+from conftest import DEADLINE, start, wait_until
 from peers import LOCAL, TUPLE, VALUE, wait_until_taken_over
 from proxy import frame
 from rpyc.core import brine, consts
 from switchboard_fixtures import *  # noqa: F403 - the fixtures
+
+from metermt.calls.table import Caller
+from metermt.transport import elsewhere as elsewhere_module
+from metermt.transport.deadline import Deadline
+from metermt.transport.elsewhere import Elsewhere
 
 
 @pytest.fixture
@@ -110,3 +117,38 @@ def test_a_server_stops_while_one_sends_without_end(server, talker):
         assert server.stop()
         assert time.monotonic() - started < 8  # of the ten that it would wait for calls
     reading()
+
+
+# --- what takes long is done elsewhere
+
+
+class Bulky:
+    """Somebody who has sent much, which takes two milliseconds to be read, and longer if the test says so."""
+
+    def __init__(self, elsewhere, go_on):
+        self.caller, self.is_busy, self.began = Caller("10.0.0.1"), False, False
+        self._elsewhere, self._go_on = elsewhere, go_on
+
+    def next_call(self, _check):
+        self.began = True
+        assert self._go_on.wait(DEADLINE)
+        until = time.thread_time() + 0.002
+        while time.thread_time() < until:
+            pass
+        self._elsewhere.turns += 1  # others were answered meanwhile
+
+
+def test_who_sends_much_is_read_one_by_one_with_rests_while_others_are_answered(desk, monkeypatch):
+    rests, go_on = [], Event()
+    monkeypatch.setattr(elsewhere_module, "time", SimpleNamespace(thread_time=time.thread_time, sleep=rests.append))
+    elsewhere = Elsewhere(desk, lambda: None)
+    both = [Bulky(elsewhere, go_on) for _ in range(2)]
+    for one in both:
+        elsewhere.read(one)
+    wait_until(lambda: any(one.began for one in both), "one is read")
+    wait_until(lambda: len(elsewhere._bulks) == 1, "the other waits")
+    go_on.set()
+    wait_until(lambda: len(elsewhere._back) == 2, "both were read")
+    assert elsewhere.stop(Deadline(DEADLINE))
+    assert all(rest >= 0.006 for rest in rests), "three times as long"
+    assert len(rests) == 2

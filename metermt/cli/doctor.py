@@ -17,12 +17,13 @@ from metermt.cli.machine import check_backups, check_certificates, check_files
 from metermt.cli.office import Office, office
 from metermt.cli.seen import Seen, print_servers, servers_of
 from metermt.config import DatabasePlace, default_tls_folder, is_url
-from metermt.errors import Error, NotAStore, StoreAway, StoreError, StoreTooNew
+from metermt.errors import Error, NotAStore, StoreAway, StoreError, StoreLocked, StoreTooNew
 from metermt.model import User
 from metermt.printable import counted
 from metermt.version import VERSION
 
 _CLOCK_SECONDS = 5.0  # by which two clocks may differ
+_SEE_TO_DATABASE = "see that it runs, and that it lets in this machine and user"
 
 
 @click.command(cls=MeterCommand, short_help="Say whether the database and its servers are well.")
@@ -70,7 +71,7 @@ def doctor(
         try:
             found.extend(findings)
         except Error as error:
-            found.append(Finding("database", str(error), "see what it says"))
+            found.append(Finding("database", str(error), _mend_of(error, database)))
         rows = [{"check": one.check, "well": one.is_well, "text": one.text, "mend": one.mend} for one in found]
         click.echo(json.dumps({"well": all(one.is_well for one in found), "findings": rows}, indent=2))
     else:
@@ -86,6 +87,20 @@ def doctor(
         context.exit(1)
     if not as_json:
         click.echo("All is well.")
+
+
+def _mend_of(error: Error, database: DatabasePlace) -> str:
+    """Say what to do when a database cannot be looked into."""
+    match error:
+        case StoreTooNew():
+            return "install the newer version, in a checkout of it: pip install --upgrade ."
+        case NotAStore():
+            return "metermt doctor --database FILE, with another file"
+        case StoreLocked():
+            return f"stop the program that keeps it: fuser -v {database}"
+        case StoreAway():
+            return _SEE_TO_DATABASE
+    return "metermt doctor --database FILE, with the right file and as the user that runs the server"
 
 
 def _all_of(
@@ -145,10 +160,10 @@ def _check_database(database: DatabasePlace, servers: list[Seen]) -> Iterator[Fi
             yield from _check_cycles(opened)
             yield from _check_users(opened.call(list_users, None))
             servers += servers_of(opened)
-            yield from _check_signs_of_life(servers)
+            yield from _check_signs_of_life(servers, place)
             yield _check_clock(opened.store.clock() - time.time())
     except StoreAway as error:
-        raise StoreAway(f"{error}; see that it runs, and that it lets in this machine and user") from error
+        raise StoreAway(f"{error}; {_SEE_TO_DATABASE}") from error
 
 
 def _check_cycles(opened: Office) -> Iterator[Finding]:
@@ -168,16 +183,20 @@ def _check_users(users: list[User]) -> Iterator[Finding]:
     count = f"{counted(len(users), 'user')}{f', {disabled} of them disabled' if disabled else ''}"
     yield Finding("users", count)
     if disabled == len(users):
-        yield Finding("users", "Nobody can log in", "add a user with 'metermt users add'")
+        add = "metermt users add NAME --name 'FULL NAME'"
+        yield Finding("users", "Nobody can log in", f"metermt users enable NAME, or {add}" if users else add)
 
 
-def _check_signs_of_life(servers: list[Seen]) -> Iterator[Finding]:
+def _check_signs_of_life(servers: list[Seen], place: str) -> Iterator[Finding]:
+    start = f"metermt serve --database {place}"
     if not servers:
-        yield Finding("servers", "No server runs on this database", "start one with 'metermt serve'")
+        yield Finding("servers", "No server runs on this database", start)
     for seen in servers:
         if not seen.is_alive:
             yield Finding(
-                "servers", f"{seen.server.name} gave its last sign of life {seen.seconds:.0f} s ago", "start it again"
+                "servers",
+                f"{seen.server.name} gave its last sign of life {seen.seconds:.0f} s ago",
+                f"{start}, there",
             )
 
 

@@ -50,7 +50,11 @@ def _split(place: str) -> tuple[str, int]:
 
 def _check_server(host: str, port: int, authority: Path) -> Finding:
     if fault := _fault_of(host, port, authority):
-        return Finding("port", f"the server at {host}:{port} does not answer: {fault}", "restart it")
+        return Finding(
+            "port",
+            f"the server at {host}:{port} does not answer: {fault}",
+            "systemctl restart metermt, where it is a service",
+        )
     return Finding("port", f"The server at {host}:{port} answers")
 
 
