@@ -1,55 +1,46 @@
-"""The listener: accepts connections, answers each in a thread of its own until it has logged in, and stops in order."""
+"""The listener: accepts connections, has them answered, and stops in order."""
 
 import errno
 import logging
 import socket
 import ssl
 import time
-from collections import Counter
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
-from threading import BoundedSemaphore, Event, Lock, Thread
+from collections.abc import Callable
+from contextlib import suppress
+from threading import BoundedSemaphore, Event, Thread
 
 from rpyc.utils.server import ThreadedServer
 
-from metermt.calls.desk import Desk, Outcome
-from metermt.calls.regulars import network_of
-from metermt.calls.table import Ask, Weight
+from metermt.calls.desk import Desk
 from metermt.calls.telling import fault_of
-from metermt.calls.turnstile import Turnstile
 from metermt.config import Limits
-from metermt.errors import ConnectionFailed, ServerBusy
+from metermt.errors import ServerBusy
 from metermt.listening import cannot_listen
-from metermt.rules import places
-from metermt.rules.places import Place, Verdict
 from metermt.transport.boxing import refusal
+from metermt.transport.clients import Clients
 from metermt.transport.conversation import Conversation
 from metermt.transport.deadline import Deadline
 from metermt.transport.frames import RefusedFrame, Violation
 from metermt.transport.resting import rest_after
-from metermt.transport.serverend import Called
 from metermt.transport.service import MeterService
+from metermt.transport.strangers import Strangers
 from metermt.transport.switchboard import Switchboard
 from metermt.transport.tls import ServerTls, is_handshake_of_plain_text
 
 _log = logging.getLogger("metermt.server")
 
 _DEFAULTS = Limits()
-# How many strangers at once are read, and have the store asked something. However many there are, those who are logged
-# in hardly notice: what strangers do takes this part of a processor at most.
-_STRANGERS_READ, _STRANGERS_ASK, _STRANGERS_SHARE = 1, 2, 0.05
-_LET_IN_SHARE = 0.6  # and to let clients in, this part
-_FULL_SECONDS = 0.1  # that whoever was refused a place may go on trying before it is looked at all places again
+_LET_IN_SHARE = 0.6  # of a processor, to let clients in
 # How many strangers at once are told that there is no room, and how many seconds that may take.
 _REFUSALS, _REFUSAL_SECONDS = 20, 1.0
 _PAUSE = 0.1  # seconds until the next try when there are no descriptors: one may be free by then
 
 
 class MeterServer(ThreadedServer):  # type: ignore[misc]  # rpyc has no type information
-    """RPyC's threaded server, which lives on when descriptors run out and knows its threads.
+    """RPyC's threaded server, which lives on when descriptors run out and knows its clients.
 
-    Everybody is answered in a thread of their own until they have logged in, and then by the switchboard, together with
-    others. It listens when it is made; `start` makes it accept, `stop` ends it in order. `port` is the true one.
+    Everybody is answered by the thread of strangers until they have logged in, and then by the switchboard. It listens
+    when it is made; `start` makes it accept, `stop` ends it in order. `port` is the true one.
     """
 
     def __init__(
@@ -71,14 +62,9 @@ class MeterServer(ThreadedServer):  # type: ignore[misc]  # rpyc has no type inf
         self._stopping = Event()
         self._limits = limits
         self._tls = tls.context() if tls else None
-        self._lock = Lock()  # guards the two below
-        self._addresses: Counter[str] = Counter()  # how many of these are there
-        self._conversations: dict[Conversation, Thread] = {}  # each with the thread that it has, or had, to itself
-        self._full: dict[str, tuple[str, float]] = {}  # why nobody from an address is let in, and until when
+        self._clients = Clients(limits, desk.regulars)
         self._switchboard = Switchboard(desk, self._end, self._fail)
-        everybody = limits.connections
-        self._reading = Turnstile(_STRANGERS_READ, most=everybody, long=everybody)
-        self._asking = Turnstile(_STRANGERS_ASK, most=everybody, long=everybody)
+        self._strangers = Strangers(desk, self._clients, self._switchboard, self._end, self._fail)
         self._refusals = BoundedSemaphore(_REFUSALS)
         self._acceptor = Thread(target=self._accept_all, name="acceptor", daemon=True)
         try:
@@ -88,18 +74,19 @@ class MeterServer(ThreadedServer):  # type: ignore[misc]  # rpyc has no type inf
             if hasattr(self, "listener"):
                 self.listener.close()
             self._switchboard.stop(Deadline(0))
+            self._strangers.stop(Deadline(0))
             raise cannot_listen(host, port, error) from error
 
     def start(self) -> None:
         """Accept connections, in the background, until `stop`."""
         self._switchboard.start()
+        self._strangers.start()
         self._acceptor.start()
 
     @property
     def connections(self) -> int:
         """How many clients are connected."""
-        with self._lock:
-            return len(self._conversations)
+        return len(self._clients)
 
     def stop(self, grace: float = 10.0) -> bool:
         """Stop listening, let the calls in flight end within `grace` seconds, and hang up on everybody.
@@ -109,17 +96,13 @@ class MeterServer(ThreadedServer):  # type: ignore[misc]  # rpyc has no type inf
         deadline = Deadline(grace)
         self._stop_listening()
         in_time = self._switchboard.stop(deadline)
-        # A thread that waits for a request reads the end of the stream; one that is in a call sends its answer first.
-        self._shut_down_all(socket.SHUT_RD)
-        in_time = self._join(deadline) and in_time
+        self._clients.shut_down(socket.SHUT_RD)  # who shakes hands reads the end; answers to calls are sent
+        in_time = self._strangers.stop(deadline) and in_time
         if not in_time:
-            self._shut_down_all(socket.SHUT_RDWR)
-            self._join(Deadline(1.0))
-        with self._lock:
-            # A switchboard that has failed may have left some.
-            left = [conversation for conversation, thread in self._conversations.items() if not thread.is_alive()]
-        for conversation in left:
-            self._end(conversation, None)
+            self._clients.shut_down(socket.SHUT_RDWR)
+        if self._strangers.stop(Deadline(1.0)):
+            for conversation in self._clients.everybody():  # a switchboard that has failed may have left some
+                self._end(conversation, None)
         return in_time
 
     def _stop_listening(self) -> None:
@@ -147,7 +130,6 @@ class MeterServer(ThreadedServer):  # type: ignore[misc]  # rpyc has no type inf
             self._fail(error)
 
     def _accept_until_it_stops(self) -> None:
-        out_of_resources = False
         while not self._stopping.is_set():
             try:
                 sock, (address, *_) = self.listener.accept()
@@ -155,12 +137,11 @@ class MeterServer(ThreadedServer):  # type: ignore[misc]  # rpyc has no type inf
                 continue
             except OSError as error:
                 # No descriptor, no memory, or the client has gone again: none of these ends the server.
-                if error.errno in (errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM) and not out_of_resources:
-                    _log.warning("cannot accept a connection: %s", error.strerror)
-                    out_of_resources = True
+                if error.errno in (errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM):
+                    words = "cannot accept a connection: %s"
+                    self._desk.journal.warning("connections that could not be accepted", "", words, error.strerror)
                 self._stopping.wait(_PAUSE)
                 continue
-            out_of_resources = False
             began = time.thread_time()
             try:
                 self._let_in(sock, address)
@@ -171,7 +152,7 @@ class MeterServer(ThreadedServer):  # type: ignore[misc]  # rpyc has no type inf
             self._stopping.wait(rest_after(time.thread_time() - began, _LET_IN_SHARE))
 
     def _let_in(self, sock: socket.socket, address: str) -> None:
-        verdict = self._verdict(address)
+        verdict = self._clients.judged(address)
         if why := verdict.refusal:
             words = "refused a connection from %s: %s"
             self._desk.journal.warning("refused connections", address, words, address, why)
@@ -182,50 +163,14 @@ class MeterServer(ThreadedServer):  # type: ignore[misc]  # rpyc has no type inf
             words = "hung up on %s, who had not logged in: others need the place"
             self._desk.journal.info("strangers who made room", left, words, left)
             verdict.leaving.leave()
-        self._serve_in_thread(Conversation(sock, address, self._limits, self._tls, self._desk.told))
-
-    def _serve_in_thread(self, conversation: Conversation) -> None:
-        address = conversation.caller.address
-        thread = Thread(target=self._serve, args=(conversation,), name=f"client {address}", daemon=True)
+        conversation = Conversation(sock, address, self._limits, self._tls, self._desk.told)
+        self._clients.came(conversation)
+        is_taken = False
         try:
-            with self._lock:
-                self._conversations[conversation] = thread
-                self._addresses[address] += 1
-                thread.start()
-        except (RuntimeError, MemoryError) as error:  # no more threads to be had
-            self._desk.journal.warning("clients without a thread", "", "cannot serve %s: %s", address, error)
-            self._end(conversation, None)
-
-    def _verdict(self, address: str) -> Verdict[Conversation]:
-        """Say whether one more client is let in."""
-        refusal, until = self._full.get(address, ("", 0.0))
-        if time.monotonic() < until:
-            return Verdict(refusal=refusal)
-        with self._lock:
-            kept = places.kept_of(self._limits.connections)
-            if (
-                len(self._conversations) < self._limits.connections - kept
-                and self._addresses[address] < self._limits.connections_an_address
-            ):
-                return Verdict()  # nearly always
-            taken = [
-                Place(one, one.caller.address, None if one.is_busy or one.is_trusted else one.stranger_since)
-                for one in self._conversations
-                if not one.is_leaving
-            ]
-        verdict = places.judged(
-            taken,
-            address,
-            time.monotonic(),
-            is_regular=self._desk.regulars.knows_address(address),
-            most=self._limits.connections,
-            most_an_address=self._limits.connections_an_address,
-        )
-        if verdict.refusal:
-            if len(self._full) >= self._limits.connections:
-                self._full.clear()
-            self._full[address] = verdict.refusal, time.monotonic() + _FULL_SECONDS
-        return verdict
+            is_taken = self._strangers.take(conversation)
+        finally:
+            if not is_taken:
+                self._end(conversation, None)
 
     def _refuse(self, sock: socket.socket, words: str) -> None:
         """Tell a client why it is not served, in the answer to its first request, and hang up."""
@@ -253,62 +198,6 @@ class MeterServer(ThreadedServer):  # type: ignore[misc]  # rpyc has no type inf
             self._refusals.release()
             sock.close()
 
-    def _serve(self, conversation: Conversation) -> None:
-        """Answer a client in this thread, until it is gone, or the switchboard goes on with it."""
-        why: BaseException | None = None
-        try:
-            conversation.begin()
-            while not self._stopping.is_set():
-                self._answer_all(conversation)
-                if conversation.is_trusted and self._switchboard.take(conversation):
-                    return
-                conversation.wait()
-        except (EOFError, OSError, ConnectionFailed) as error:  # how every conversation ends
-            why = error
-        except Exception as error:  # noqa: BLE001 - whatever it is, it must not end more than this
-            self._log_fault("a client could not be answered", error)
-        try:
-            self._desk.hang_up([conversation.caller])
-        except Exception as error:  # noqa: BLE001 - likewise
-            self._log_fault("a client could not be let go of", error)
-        self._end(conversation, why)
-
-    def _answer_all(self, conversation: Conversation) -> None:
-        """Answer what has come from a stranger, each request when it is the stranger's turn, until one logs in."""
-        while not conversation.is_trusted and (call := self._next_call(conversation)):
-            called, ask = call
-            outcome = self._outcome(conversation, ask)
-            conversation.answer(called, ask, outcome)
-            conversation.send_now()
-
-    def _next_call(self, conversation: Conversation) -> tuple[Called, Ask[object]] | None:
-        with self._turn(self._reading, conversation):
-            call = conversation.next_call()
-            conversation.send_now()
-            return call
-
-    def _outcome(self, conversation: Conversation, ask: Ask[object]) -> Outcome:
-        if ask.call.weight is not Weight.LONG:
-            with self._turn(self._asking, conversation):
-                return self._desk.answer([ask])[0]
-        conversation.is_busy = True
-        try:
-            return self._desk.answer([ask])[0]
-        finally:
-            conversation.is_busy, conversation.stranger_since = False, time.monotonic()
-
-    @contextmanager
-    def _turn(self, turnstile: Turnstile, conversation: Conversation) -> Iterator[None]:
-        """Wait until it is this stranger's turn; then let the processor rest."""
-        caller = conversation.caller
-        is_regular = self._desk.regulars.knows_address(caller.address)
-        with turnstile.place(caller.is_gone, is_regular, network_of(caller.address)):
-            began = time.thread_time()
-            try:
-                yield
-            finally:
-                self._stopping.wait(rest_after(time.thread_time() - began, _STRANGERS_SHARE))
-
     def _end(self, conversation: Conversation, why: BaseException | None) -> None:
         """Hang up, and say why if it was the client's fault."""
         match why:
@@ -318,12 +207,7 @@ class MeterServer(ThreadedServer):  # type: ignore[misc]  # rpyc has no type inf
                 plain = is_handshake_of_plain_text(why)
                 self._log_end(conversation, "it speaks no TLS" if plain else str(why.reason or why))
         conversation.close()
-        with self._lock:
-            if self._conversations.pop(conversation, None):
-                address = conversation.caller.address
-                self._addresses[address] -= 1
-                if not self._addresses[address]:
-                    del self._addresses[address]
+        self._clients.went(conversation)
 
     def _log_fault(self, words: str, error: Exception) -> None:
         self._desk.journal.error("faults with clients", fault_of(error), words, error=error)
@@ -331,18 +215,3 @@ class MeterServer(ThreadedServer):  # type: ignore[misc]  # rpyc has no type inf
     def _log_end(self, conversation: Conversation, why: str) -> None:
         address = conversation.caller.address
         self._desk.journal.warning("connections hung up on", address, "hung up on %s: %s", address, why)
-
-    def _shut_down_all(self, how: int) -> None:
-        with self._lock:
-            sockets = [conversation.sock for conversation in self._conversations]
-        for sock in sockets:
-            with suppress(OSError):  # it may be closed already
-                socket.socket.shutdown(sock, how)
-
-    def _join(self, deadline: Deadline) -> bool:
-        """Wait for the threads of all clients; return whether they ended in time."""
-        with self._lock:
-            threads = list(self._conversations.values())
-        for thread in threads:
-            thread.join(deadline.left)
-        return not any(thread.is_alive() for thread in threads)
