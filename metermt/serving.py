@@ -177,7 +177,7 @@ class RunningServer:
             raise SettingError(
                 f"--http needs {error.name}, which is not installed: pip install 'metermt[http]'"
             ) from error
-        door = WebDoor(self._desk, *settings.http, self._server, settings.limits, settings.tls, failed)
+        door = WebDoor(self._desk, *settings.http, self._server.guests, settings.limits, settings.tls, failed)
         settings.check_private([door.listener.getsockname()[0]])
         return door
 

@@ -157,12 +157,14 @@ def test_ours_lives_on_when_there_is_no_thread_for_a_refusal(desk, stranger, mon
     assert thread_faults == []
 
 
-def test_ours_lives_on_when_there_is_no_thread_for_a_client(desk, stranger, monkeypatch, thread_faults):
+def test_ours_lives_on_when_there_is_no_thread_for_a_login(desk, stranger, monkeypatch, thread_faults):
     with listening(desk) as server, MeterClient("localhost", server.port) as before:
         before.login("carol", "carol")
         with monkeypatch.context() as patches:
             patches.setattr(threading.Thread, "start", start_unless("client "))
-            assert stranger(server).is_hung_up_on(within=1)
+            logs_in = stranger(server)
+            logs_in.call("login", (VALUE, "carol"), (VALUE, "carol"))
+            assert logs_in.is_hung_up_on(within=5)
         wait_until(lambda: server.connections == 1, "it is counted no more")
         before.ping()
         with MeterClient("localhost", server.port, timeout=3) as client:

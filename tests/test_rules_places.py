@@ -2,7 +2,7 @@
 
 import pytest
 
-from metermt.rules.places import Place, Verdict, judged
+from metermt.rules.places import Places, Verdict
 
 NOW = 1000.0
 CROWDED = Verdict(refusal="The server has as many connections from your address as it takes: try again later")
@@ -10,16 +10,21 @@ FULL = Verdict(refusal="The server has as many connections as it takes: try agai
 
 
 def readers(number, address="10.0.0.1"):
-    return [Place(f"reader {n} at {address}", address) for n in range(number)]
+    return [(f"reader {n} at {address}", address, None) for n in range(number)]
 
 
 def strangers(number, address="10.0.0.66", since=NOW - 5):
     """Idle ones, each of whom came a little after the one before."""
-    return [Place(f"stranger {n} at {address}", address, since + n / 1000) for n in range(number)]
+    return [(f"stranger {n} at {address}", address, since + n / 1000) for n in range(number)]
 
 
 def judge(taken, address="10.0.0.2", *, is_regular=False, most=20, most_an_address=10):
-    return judged(taken, address, NOW, is_regular=is_regular, most=most, most_an_address=most_an_address)
+    places = Places(most, most_an_address)
+    for who, at, since in taken:
+        places.came(who, at, since or NOW)
+        if since is None:
+            places.is_busy(who)
+    return places.judged(address, NOW, is_regular=is_regular)
 
 
 def test_as_long_as_there_are_places_everybody_is_let_in():
@@ -47,3 +52,26 @@ def test_who_has_just_come_does_not_have_to_go():
 @pytest.mark.parametrize(("is_regular", "verdict"), [(True, Verdict()), (False, FULL)])
 def test_the_last_places_are_for_addresses_that_somebody_has_logged_in_from(is_regular, verdict):
     assert judge(readers(9) + readers(9, "10.0.0.3"), is_regular=is_regular) == verdict
+
+
+def test_a_stranger_who_waits_for_something_does_not_have_to_go_until_it_is_idle_again():
+    places = Places(2, 2)
+    places.came("first", "10.0.0.1", NOW - 9)
+    places.came("second", "10.0.0.1", NOW - 8)
+    places.is_busy("first")
+    assert places.judged("10.0.0.1", NOW, is_regular=True) == Verdict("second")
+    places.is_idle("first", NOW - 7)
+    assert places.judged("10.0.0.1", NOW, is_regular=True) == Verdict("second")
+    places.went("second")
+    assert places.judged("10.0.0.1", NOW, is_regular=True) == Verdict()
+
+
+def test_a_place_is_free_once_somebody_has_gone_however_often_that_is_said():
+    places = Places(20, 1)
+    places.came("first", "10.0.0.1", NOW)
+    assert places.judged("10.0.0.1", NOW, is_regular=True) == CROWDED
+    for _ in range(2):
+        places.went("first")
+    assert places.judged("10.0.0.1", NOW, is_regular=True) == Verdict()
+    places.is_idle("first", NOW)
+    assert places.judged("10.0.0.1", NOW, is_regular=True) == Verdict()

@@ -238,8 +238,8 @@ PING = frame(b"\x01" + brine.dump((7, (consts.HANDLE_PING, (VALUE, ("x",))))))
 def test_strangers_who_send_without_end_are_read_a_few_requests_at_a_time(server, stranger, monkeypatch):
     """Each waits for its turn again, so that whoever comes meanwhile has one, too."""
     turns = []
-    place = server.strangers._reading.place
-    monkeypatch.setattr(server.strangers._reading, "place", lambda *names: turns.append(names) or place(*names))
+    hear = Strangers._hear
+    monkeypatch.setattr(Strangers, "_hear", lambda *args: turns.append(args) or hear(*args))
     sender = stranger(server)
     sender.sock.sendall(PING * 160)
     for _ in range(160):
@@ -301,3 +301,23 @@ def test_bulk_is_kept_in_parts_between_which_others_are_answered(server, strange
     assert kind == consts.MSG_REPLY
     assert text.count("unknown-meter") == 250
     assert kept == [100, 100, 50]
+
+
+def test_of_many_strangers_the_store_is_asked_at_once(desk, stranger, monkeypatch):
+    """Sessions that were made up are looked for in one transaction, and each gets its error as ever."""
+    asked = []
+    begin = desk.begin
+    monkeypatch.setattr(desk, "begin", lambda asks, wake: asked.append(len(asks)) or begin(asks, wake))
+    with listening(desk) as server:
+        crowd = [stranger(server) for _ in range(12)]
+        for one in crowd:
+            assert one.root
+        with monkeypatch.context() as patches:
+            patches.setattr(Strangers, "_ask_store", lambda *_: None)
+            for one in crowd:
+                one.call("get_status", (VALUE, "made up"))
+            wait_until(lambda: len(server.strangers._queues[table.Weight.READ].calls) == 12, "all wait for the store")
+        assert [one.error()[0] for one in crowd] == ["SessionError"] * 12
+        assert crowd[0].call("ping") is None, "nobody is hung up on for that"
+        assert crowd[0].hear_answer()[0] == consts.MSG_REPLY
+    assert asked == [12]

@@ -13,11 +13,13 @@ from metermt.calls.desk import BegunAnswers, Desk, Work
 from metermt.store.sqlite.groupwriter import GroupWriter
 from metermt.store.sqlite.store import SqliteStore
 from metermt.transport import conversation as conversation_module
+from metermt.transport.away import Away
 from metermt.transport.conversation import Conversation
 from metermt.transport.guests import Guests
 from metermt.transport.pool import Pool
 from metermt.transport.server import MeterServer
 from metermt.transport.serverend import ServerEnd
+from metermt.transport.strangers import Strangers
 from metermt.transport.stream import Stream
 from metermt.transport.switchboard import Switchboard
 
@@ -26,22 +28,28 @@ STEPS = [
         (Switchboard, step)
         for step in ("_look_around", "_patience", "_requests", "_answer", "_ask_store", "_keep_time")
     ),
-    *((Switchboard, step) for step in ("_let_go", "_guarded", "_hear", "_send", "_settle", "_watch", "_drop", "_tell")),
+    *(
+        (Switchboard, step)
+        for step in ("_let_go", "_guarded", "_hear", "_send", "_settle", "_watch_for", "_drop", "_tell")
+    ),
     *((Switchboard, step) for step in ("_overdue", "_have_answered", "take")),
     *(
         (Conversation, step)
         for step in ("begin", "receive_now", "next_call", "answer", "send_now", "settle", "overdue")
     ),
     *((ServerEnd, step) for step in ("receive", "next_call", "reply", "refuse", "stop_asking")),
-    *((Stream, step) for step in ("receive_now", "receive_some", "send_now")),
+    *((Stream, step) for step in ("receive_now", "send_now")),
     *((Desk, step) for step in ("answer", "_answer_alone", "begin", "hang_up", "note", "turn")),
     *((Work, step) for step in ("identify", "remember")),
     (BegunAnswers, "outcomes"),
     (Work, "outcomes"),
     *((GroupWriter, step) for step in ("begin", "wait")),
     *((Pool, step) for step in ("run", "_start_thread")),
-    *((MeterServer, step) for step in ("_let_in", "_serve_in_thread", "_answer_all")),
-    (Guests, "_verdict"),
+    (MeterServer, "_let_in"),
+    *((Guests, step) for step in ("room_for", "came", "is_busy", "is_idle", "went")),
+    *((Away, step) for step in ("send", "take_back")),
+    *((Strangers, step) for step in ("take", "_queue_up", "_hear", "_send", "_tell", "_watch_for")),
+    *((Strangers, step) for step in ("_hand_over", "_have_answered", "_start", "_answer", "_is_answered")),
     *((SqliteStore, step) for step in ("read", "write", "begin")),
 ]
 OF_ONE_SERVER = ["select", "register", "unregister", "recv", "ended"]
@@ -86,11 +94,11 @@ def break_once_in(switchboard, step):
     if step == "ended":
         switchboard._ended = once = Once(switchboard._ended)
     elif step == "recv":
-        once = Once(switchboard._waker.recv)
-        switchboard._waker = Behind(switchboard._waker, recv=once)
+        once = Once(switchboard._watch._waker.recv)
+        switchboard._watch._waker = Behind(switchboard._watch._waker, recv=once)
     else:
-        once = Once(getattr(switchboard._selector, step))
-        switchboard._selector = Behind(switchboard._selector, **{step: once})
+        once = Once(getattr(switchboard._watch._selector, step))
+        switchboard._watch._selector = Behind(switchboard._watch._selector, **{step: once})
     return once
 
 
@@ -162,6 +170,9 @@ def stir(server, visit, busy, going):
             except EOFError:
                 busy.lost = True
     going.close()
+    with suppress(OSError, EOFError), closing(Stranger(server.port)) as passing:
+        passing.call("ping")
+        passing.hear_answer()
     came = None
     with suppress(OSError, EOFError):  # refused, or hung up on at once
         came = visit(server)
@@ -193,7 +204,7 @@ def assert_one_was_lost_or_the_server_says_so(server, visit, bystanders, *others
 def lets_in(server):
     try:
         Stranger(server.port).close()
-    except ConnectionRefusedError:
+    except ConnectionError:
         return False
     return True
 
@@ -237,7 +248,9 @@ def test_a_server_that_has_failed_leaves_no_thread_behind(server, visit, monkeyp
 
     assert server.stop()
     assert own_threads() == []
-    assert [thread.name for thread in threading.enumerate() if thread.name in ("switchboard", "acceptor")] == []
+    assert [
+        thread.name for thread in threading.enumerate() if thread.name in ("switchboard", "strangers", "acceptor")
+    ] == []
     assert stranger.is_hung_up_on()
     stranger.close()
 
@@ -273,6 +286,29 @@ def test_a_server_that_can_let_nobody_in_any_more_says_so(server, visit, expecte
     assert once.was_raised
     wait_until(lambda: not lets_in(server), "nobody is let in")
     assert server.failures == [CYCLE]
+    assert reader.asks("get_job")
+    assert server.stop()
+    assert last.lost or last.is_hung_up_on()
+
+
+@pytest.mark.parametrize(
+    "step",
+    ["_look_around", "_patience", "_serve_next", "_ask_store", "_keep_time", "_let_go", "_guarded", "_drop", "_ended"],
+)
+def test_a_server_that_hears_no_strangers_any_more_says_so(step, server, visit, monkeypatch, expected_errors):
+    reader = visit(server)
+    if step == "_ended":
+        server.strangers._ended = once = Once(server.strangers._ended)
+    else:
+        once = break_once(monkeypatch, Strangers, step)
+    last = visit(server, "adam")
+    with suppress(OSError):  # it may have failed already
+        Stranger(server.port).close()
+
+    wait_until(lambda: server.failure, "it has failed")
+    assert once.was_raised
+    wait_until(lambda: not lets_in(server), "nobody is let in")
+    wait_until(lambda: server.failures == [CYCLE], "it has called who runs it")
     assert reader.asks("get_job")
     assert server.stop()
     assert last.lost or last.is_hung_up_on()

@@ -4,17 +4,20 @@ import http.client
 import json
 import socket
 import time
-from contextlib import closing
+from contextlib import ExitStack, closing, contextmanager
 from datetime import timedelta
+from threading import Event
 from xmlrpc.client import dumps
 
 import pytest
-from conftest import wait_until
+from conftest import DEADLINE, wait_until
 from memory_fixtures import *  # noqa: F403 - the fixtures
 from web_fixtures import *  # noqa: F403 - the fixtures
 from web_fixtures import fault_of, post, said_to, web_door
 
+from metermt import MeterClient
 from metermt.config import Limits
+from metermt.rules import places
 from metermt.web.faults import FAULTS, INVALID_PARAMS, NO_SUCH_METHOD, PARSE_ERROR
 
 BOMB = b"""<?xml version="1.0"?><!DOCTYPE a [<!ENTITY a "aaaaaaaaaa"><!ENTITY b "&a;&a;&a;&a;&a;&a;&a;&a;">]>
@@ -128,6 +131,53 @@ def test_both_doors_have_one_bound_for_connections(desk, limited_server, strange
         assert (status, told["code"]) == (503, "busy")
         first.sock.close()
         wait_until(lambda: post(door, "ping", {})[0] == 200, "there is room again")
+
+
+@contextmanager
+def held_answers(desk, monkeypatch):
+    """Have the desk answer nobody during the block; yields the requests that it is at."""
+    asked, go_on, answer = [], Event(), desk.answer
+    monkeypatch.setattr(desk, "answer", lambda asks: (asked.extend(asks), go_on.wait(DEADLINE), answer(asks))[-1])
+    try:
+        yield asked
+    finally:
+        go_on.set()
+
+
+@contextmanager
+def pinging(door):
+    """Ask something over a connection of its own; yields it before the answer is there."""
+    with closing(http.client.HTTPConnection("localhost", door.port, timeout=15)) as connection:
+        connection.request("POST", "/api/ping", b"{}", {"Content-Type": "application/json"})
+        yield connection
+
+
+def test_a_visitor_makes_room_at_the_other_door_once_answered_and_not_before(
+    desk, limited_server, stranger, monkeypatch
+):
+    monkeypatch.setattr(places, "_GRACE", 0.0)
+    with web_door(desk, limited_server) as door, ExitStack() as visits:
+        with held_answers(desk, monkeypatch) as asked:
+            visitor = visits.enter_context(pinging(door))
+            wait_until(lambda: asked, "the visitor is being answered")
+            assert stranger(limited_server).error()[0] == "ServerBusy"
+        assert visitor.getresponse().read()
+        with MeterClient("localhost", limited_server.port) as client:
+            client.ping()
+        assert visitor.sock.recv(1) == b""
+
+
+def test_who_is_gone_when_it_is_their_turn_is_not_answered(desk, server, web, monkeypatch):
+    with ExitStack() as visits, held_answers(desk, monkeypatch) as asked:
+        for _ in range(2):  # as many threads as there are for strangers
+            visits.enter_context(pinging(web))
+        wait_until(lambda: len(asked) == 2, "both threads are at it")
+        with pinging(web):
+            wait_until(lambda: desk.counting.waiting["http strangers"]() == 1, "a third waits")
+        wait_until(lambda: len(server.guests) == 2, "which has hung up")
+    wait_until(lambda: not desk.counting.waiting["http strangers"](), "nobody waits")
+    assert post(web, "ping")[0] == 200
+    assert len(asked) == 3
 
 
 def test_wrong_passwords_count_at_both_doors_together(desk, web, root):

@@ -31,7 +31,7 @@ def limited_server(desk):
 @contextmanager
 def web_door(desk, server, limits=None, tls=None):
     """A door for HTTP until the end of the block."""
-    door = WebDoor(desk, "localhost", 0, server, limits or Limits(), tls)
+    door = WebDoor(desk, "localhost", 0, server.guests, limits or Limits(), tls)
     try:
         door.start()
         yield door

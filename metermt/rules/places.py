@@ -1,23 +1,14 @@
 """Who is let in when a server has few places left, and who has to go for that."""
 
 from collections import Counter
-from collections.abc import Collection, Hashable
+from collections.abc import Hashable
 from dataclasses import dataclass
-from typing import Generic, NamedTuple, TypeVar
+from typing import Generic, TypeVar
 
 T = TypeVar("T", bound=Hashable)
 
 _GRACE = 2.0  # seconds that anybody may stay: shorter, and those who are let go of come back faster than others
 _KEPT_SHARE = 10  # this part of all places is kept
-
-
-class Place(NamedTuple, Generic[T]):  # a thousand are made at once
-    """A place that somebody has."""
-
-    who: T
-    address: str
-    idle_since: float | None = None
-    """For a stranger who waits for nothing: since when they are here. None for anybody else."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,32 +19,66 @@ class Verdict(Generic[T]):
     refusal: str = ""
 
 
-def kept_of(most: int) -> int:
-    """Return how many of so many places are kept for addresses that somebody has logged in from."""
-    return most // _KEPT_SHARE
+class Places(Generic[T]):
+    """Who has one of `most` places, of which an address has `most_an_address`, and who of them are idle strangers.
 
-
-def judged(
-    taken: Collection[Place[T]], address: str, now: float, *, is_regular: bool, most: int, most_an_address: int
-) -> Verdict[T]:
-    """Tell whether somebody at this address is let in beside those who have places.
-
-    Idle strangers make room: at that address, or where most of them are, whoever was there first. Times are in
-    seconds, by any one clock.
+    A tenth is kept for addresses that somebody has logged in from. Times are in seconds, by any one clock. What it
+    takes to let somebody in grows with the number of addresses, and not with that of all who are there.
     """
-    there = [place for place in taken if place.address == address]
-    if len(there) >= most_an_address:
-        return _for_one_of(there, now, "The server has as many connections from your address as it takes")
-    if len(taken) >= most - (0 if is_regular else kept_of(most)):
-        return _for_one_of(taken, now, "The server has as many connections as it takes")
-    return Verdict()
+
+    def __init__(self, most: int, most_an_address: int) -> None:
+        self._most, self._most_an_address = most, most_an_address
+        self._address: dict[T, str] = {}  # of all who have a place
+        self._taken: Counter[str] = Counter()  # places, by address
+        self._idle: dict[str, dict[T, float]] = {}  # strangers by address, and since when; the longest idle ones first
+
+    def came(self, who: T, address: str, now: float) -> None:
+        """Give a place to a stranger, who is idle so far."""
+        self._address[who] = address
+        self._taken[address] += 1
+        self.is_idle(who, now)
+
+    def is_idle(self, who: T, now: float) -> None:
+        """Take note that a stranger waits for nothing from now on."""
+        address = self._address.get(who)
+        if address is not None:
+            self._idle.setdefault(address, {})[who] = now
+
+    def is_busy(self, who: T) -> None:
+        """Take note that somebody waits for something, or is no stranger any more: they need not make room."""
+        address = self._address.get(who, "")
+        idle = self._idle.get(address, {})
+        if idle.pop(who, None) is not None and not idle:
+            del self._idle[address]
+
+    def went(self, who: T) -> None:
+        """Take a place back, of somebody who may have had none."""
+        self.is_busy(who)
+        address = self._address.pop(who, None)
+        if address is None:
+            return
+        self._taken[address] -= 1
+        if not self._taken[address]:
+            del self._taken[address]
+
+    def judged(self, address: str, now: float, *, is_regular: bool) -> Verdict[T]:
+        """Tell whether somebody at this address is let in beside those who have places.
+
+        Idle strangers make room: at that address, or where most of them are, whoever was there first. `is_regular`
+        says that somebody has logged in from there.
+        """
+        if self._taken[address] >= self._most_an_address:
+            idle = [self._idle[address]] if address in self._idle else []
+            return _for_one_of(idle, now, "The server has as many connections from your address as it takes")
+        if len(self._address) >= self._most - (0 if is_regular else self._most // _KEPT_SHARE):
+            return _for_one_of([*self._idle.values()], now, "The server has as many connections as it takes")
+        return Verdict()
 
 
-def _for_one_of(places: Collection[Place[T]], now: float, words: str) -> Verdict[T]:
-    idle = [(place.idle_since, place) for place in places if place.idle_since is not None]
-    idle = [(since, place) for since, place in idle if since <= now - _GRACE]
-    if not idle:
+def _for_one_of(idle: list[dict[T, float]], now: float, words: str) -> Verdict[T]:
+    firsts = [(len(strangers), *next(iter(strangers.items()))) for strangers in idle]
+    firsts = [first for first in firsts if first[2] <= now - _GRACE]
+    if not firsts:
         return Verdict(refusal=f"{words}: try again later")
-    strangers = Counter(place.address for _, place in idle)
-    _, leaving = max(idle, key=lambda one: (strangers[one[1].address], -one[0]))
-    return Verdict(leaving.who)
+    _, leaving, _ = max(firsts, key=lambda first: (first[0], -first[2]))
+    return Verdict(leaving)

@@ -26,8 +26,8 @@ QUESTION_SECONDS = 2.0
 class Conversation:
     """One client, and how it is answered: by one thread at a time, its own or one that it shares with others.
 
-    `begin` and `wait` may take a while. Any method may raise `EOFError`, `OSError` or `ConnectionFailed`: the client is
-    gone, or is to go.
+    `begin` may take a while where TLS is wanted. Any method may raise `EOFError`, `OSError` or `ConnectionFailed`: the
+    client is gone, or is to go.
     """
 
     def __init__(
@@ -58,10 +58,9 @@ class Conversation:
         self._since = time.monotonic()  # when that began
         self.stranger_since = self._since
         """When this client came, or last tried to log in."""
-        self.is_busy = False
-        """Whether the client waits for something that takes long."""
-        self.is_leaving = False
-        """Whether the client is hung up on, to make room for another."""
+        self.wants_tls = tls is not None
+        """Whether it has to begin with a handshake, which may take a while."""
+        self.has_begun = False
         self.caller.is_gone = self._is_gone
 
     def begin(self) -> None:
@@ -80,6 +79,7 @@ class Conversation:
             self.caller.certified_name = common_name(encrypted)
         self._end = ServerEnd(CALLS, [name for name, call in CALLS.items() if call.takes_time])
         self._stream = Stream(encrypted or self.sock)
+        self.has_begun = True
 
     @property
     def is_trusted(self) -> bool:
@@ -187,25 +187,10 @@ class Conversation:
             raise DeadlineExceeded("The client has kept the server waiting")
         self._end.stop_asking()
 
-    # --- in a thread of its own
-
-    def wait(self) -> None:
-        """Send what is to be sent, and wait until there is something to look at, or no longer."""
-        left = self.settle() - time.monotonic()
-        if self.has_more and left > 0:
-            return
-        try:
-            if self._unsent:
-                self._stream.send(self._unsent, Deadline(left))
-                self._unsent = b""
-            elif chunk := self._stream.receive_some(Deadline(left)):
-                self._end.receive(chunk)
-        except DeadlineExceeded:
-            self.overdue()
+    # --- the end
 
     def leave(self) -> None:
         """Have whoever drives this find that the client is gone."""
-        self.is_leaving = True
         with suppress(OSError):  # it is gone already
             socket.socket.shutdown(self.sock, socket.SHUT_RDWR)
 

@@ -29,8 +29,8 @@ class Pool:
         """Return how much work waits for a thread."""
         return len(self._work)
 
-    def run(self, work: Callable[[], None], name: Hashable = None) -> None:
-        """Have some work done, in the name of something: of what waits, names take turns.
+    def run(self, work: Callable[[], None], *names: Hashable) -> None:
+        """Have some work done, in the name of something, level by level: of what waits, names take turns.
 
         Raises `RuntimeError` when the system has no more threads, or the pool is closed.
         """
@@ -39,7 +39,7 @@ class Pool:
                 raise RuntimeError("the pool is closed")
             if len(self._work) >= self._idle and len(self._threads) < self._most:
                 self._start_thread()
-            self._work.came(work, name)
+            self._work.came(work, *names)
             self._changed.notify()
 
     def forget(self, work: Callable[[], None]) -> None:

@@ -1,4 +1,4 @@
-"""The listener: accepts connections, answers each in a thread of its own until it has logged in, and stops in order."""
+"""The listener: accepts connections, has them answered, and stops in order."""
 
 import errno
 import logging
@@ -11,11 +11,10 @@ from threading import BoundedSemaphore, Event, Lock, Thread
 
 from rpyc.utils.server import ThreadedServer
 
-from metermt.calls.desk import Desk, Outcome
-from metermt.calls.table import Ask, Weight
+from metermt.calls.desk import Desk
 from metermt.calls.telling import fault_of
 from metermt.config import Limits
-from metermt.errors import ConnectionFailed, ServerBusy
+from metermt.errors import ServerBusy
 from metermt.listening import cannot_listen
 from metermt.transport.boxing import refusal
 from metermt.transport.conversation import Conversation
@@ -23,7 +22,6 @@ from metermt.transport.deadline import Deadline
 from metermt.transport.frames import RefusedFrame, Violation
 from metermt.transport.guests import Guests
 from metermt.transport.resting import rest_after
-from metermt.transport.serverend import Called
 from metermt.transport.service import MeterService
 from metermt.transport.strangers import Strangers
 from metermt.transport.switchboard import Switchboard
@@ -39,10 +37,10 @@ _PAUSE = 0.1  # seconds until the next try when there are no descriptors: one ma
 
 
 class MeterServer(ThreadedServer):  # type: ignore[misc]  # rpyc has no type information
-    """RPyC's threaded server, which lives on when descriptors run out and knows its threads.
+    """RPyC's threaded server, which lives on when descriptors run out and knows its clients.
 
-    Everybody is answered in a thread of their own until they have logged in, and then by the switchboard, together with
-    others. It listens when it is made; `start` makes it accept, `stop` ends it in order. `port` is the true one.
+    Everybody is answered by the thread of strangers until they have logged in, and then by the switchboard. It listens
+    when it is made; `start` makes it accept, `stop` ends it in order. `port` is the true one.
     """
 
     def __init__(
@@ -64,12 +62,11 @@ class MeterServer(ThreadedServer):  # type: ignore[misc]  # rpyc has no type inf
         self._stopping = Event()
         self._limits = limits
         self._tls = tls.context() if tls else None
-        self._lock = Lock()  # guards the one below
-        self._conversations: dict[Conversation, Thread] = {}  # each with the thread that it has, or had, to itself
         self.guests = Guests(desk, limits)
-        self.strangers = Strangers(desk.regulars, limits.connections)
-        desk.counting.waiting |= self.strangers.queues()
-        self.switchboard = Switchboard(desk, self._end, self._fail)
+        self._lock = Lock()  # guards the one below
+        self._conversations: set[Conversation] = set()
+        self.switchboard = Switchboard(desk, self.guests, self._end, self._fail)
+        self.strangers = Strangers(desk, self.guests, self.switchboard, self._end, self._fail)
         self._refusals = BoundedSemaphore(_REFUSALS)
         self._acceptor = Thread(target=self._accept_all, name="acceptor", daemon=True)
         try:
@@ -79,18 +76,19 @@ class MeterServer(ThreadedServer):  # type: ignore[misc]  # rpyc has no type inf
             if hasattr(self, "listener"):
                 self.listener.close()
             self.switchboard.stop(Deadline(0))
+            self.strangers.stop(Deadline(0))
             raise cannot_listen(host, port, error) from error
 
     def start(self) -> None:
         """Accept connections, in the background, until `stop`."""
         self.switchboard.start()
+        self.strangers.start()
         self._acceptor.start()
 
     @property
     def connections(self) -> int:
-        """How many clients are connected."""
-        with self._lock:
-            return len(self._conversations)
+        """How many clients are connected by this door."""
+        return len(self._conversations)
 
     def stop(self, grace: float = 10.0) -> bool:
         """Stop listening, let the calls in flight end within `grace` seconds, and hang up on everybody.
@@ -100,23 +98,18 @@ class MeterServer(ThreadedServer):  # type: ignore[misc]  # rpyc has no type inf
         deadline = Deadline(grace)
         self._stop_listening()
         in_time = self.switchboard.stop(deadline)
-        # A thread that waits for a request reads the end of the stream; one that is in a call sends its answer first.
-        self._shut_down_all(socket.SHUT_RD)
-        in_time = self._join(deadline) and in_time
+        self._shut_down_all(socket.SHUT_RD)  # who shakes hands reads the end; answers to calls are sent
+        in_time = self.strangers.stop(deadline) and in_time
         if not in_time:
             self._shut_down_all(socket.SHUT_RDWR)
-            self._join(Deadline(1.0))
-        with self._lock:
-            # A switchboard that has failed may have left some.
-            left = [conversation for conversation, thread in self._conversations.items() if not thread.is_alive()]
-        for conversation in left:
-            self._end(conversation, None)
+        if self.strangers.stop(Deadline(1.0)):
+            for conversation in self._everybody():  # a switchboard that has failed may have left some
+                self._end(conversation, None)
         return in_time
 
     def _stop_listening(self) -> None:
         self.active = False
         self._stopping.set()
-        self.strangers.stop()
         with suppress(OSError):  # some systems do not do that for a listener; its time-out wakes the acceptor then
             self.listener.shutdown(socket.SHUT_RDWR)
         if self._acceptor.is_alive():
@@ -128,7 +121,6 @@ class MeterServer(ThreadedServer):  # type: ignore[misc]  # rpyc has no type inf
         self.failure = error
         _log.critical("the server has failed", exc_info=error)
         self._stopping.set()
-        self.strangers.stop()
         with suppress(OSError):
             self.listener.shutdown(socket.SHUT_RDWR)
         self._has_failed()
@@ -140,7 +132,6 @@ class MeterServer(ThreadedServer):  # type: ignore[misc]  # rpyc has no type inf
             self._fail(error)
 
     def _accept_until_it_stops(self) -> None:
-        out_of_resources = False
         while not self._stopping.is_set():
             try:
                 sock, (address, *_) = self.listener.accept()
@@ -148,12 +139,11 @@ class MeterServer(ThreadedServer):  # type: ignore[misc]  # rpyc has no type inf
                 continue
             except OSError as error:
                 # No descriptor, no memory, or the client has gone again: none of these ends the server.
-                if error.errno in (errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM) and not out_of_resources:
-                    _log.warning("cannot accept a connection: %s", error.strerror)
-                    out_of_resources = True
+                if error.errno in (errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM):
+                    words = "cannot accept a connection: %s"
+                    self._desk.journal.warning("connections that could not be accepted", "", words, error.strerror)
                 self._stopping.wait(_PAUSE)
                 continue
-            out_of_resources = False
             began = time.thread_time()
             try:
                 self._let_in(sock, address)
@@ -167,19 +157,16 @@ class MeterServer(ThreadedServer):  # type: ignore[misc]  # rpyc has no type inf
         if why := self.guests.room_for(address):
             self._refuse(sock, why)
             return
-        self._serve_in_thread(Conversation(sock, address, self._limits, self._tls, self._desk.told))
-
-    def _serve_in_thread(self, conversation: Conversation) -> None:
-        address = conversation.caller.address
-        thread = Thread(target=self._serve, args=(conversation,), name=f"client {address}", daemon=True)
+        conversation = Conversation(sock, address, self._limits, self._tls, self._desk.told)
+        is_taken = False
         try:
             with self._lock:
-                self._conversations[conversation] = thread
-                self.guests.came(conversation)
-                thread.start()
-        except (RuntimeError, MemoryError) as error:  # no more threads to be had
-            self._desk.journal.warning("clients without a thread", "", "cannot serve %s: %s", address, error)
-            self._end(conversation, None)
+                self._conversations.add(conversation)
+            self.guests.came(conversation)
+            is_taken = self.strangers.take(conversation)
+        finally:
+            if not is_taken:
+                self._end(conversation, None)
 
     def _refuse(self, sock: socket.socket, words: str) -> None:
         """Tell a client why it is not served, in the answer to its first request, and hang up."""
@@ -207,50 +194,6 @@ class MeterServer(ThreadedServer):  # type: ignore[misc]  # rpyc has no type inf
             self._refusals.release()
             sock.close()
 
-    def _serve(self, conversation: Conversation) -> None:
-        """Answer a client in this thread, until it is gone, or the switchboard goes on with it."""
-        why: BaseException | None = None
-        try:
-            conversation.begin()
-            while not self._stopping.is_set():
-                self._answer_all(conversation)
-                if conversation.is_trusted and self.switchboard.take(conversation):
-                    return
-                conversation.wait()
-        except (EOFError, OSError, ConnectionFailed) as error:  # how every conversation ends
-            why = error
-        except Exception as error:  # noqa: BLE001 - whatever it is, it must not end more than this
-            self._log_fault("a client could not be answered", error)
-        try:
-            self._desk.hang_up([conversation.caller])
-        except Exception as error:  # noqa: BLE001 - likewise
-            self._log_fault("a client could not be let go of", error)
-        self._end(conversation, why)
-
-    def _answer_all(self, conversation: Conversation) -> None:
-        """Answer what has come from a stranger, each request when it is the stranger's turn, until one logs in."""
-        while not conversation.is_trusted and (call := self._next_call(conversation)):
-            called, ask = call
-            outcome = self._outcome(conversation, ask)
-            conversation.answer(called, ask, outcome)
-            conversation.send_now()
-
-    def _next_call(self, conversation: Conversation) -> tuple[Called, Ask[object]] | None:
-        with self.strangers.reading(conversation.caller):
-            call = conversation.next_call()
-            conversation.send_now()
-            return call
-
-    def _outcome(self, conversation: Conversation, ask: Ask[object]) -> Outcome:
-        if ask.call.weight not in (Weight.LONG, Weight.WAITING):
-            with self.strangers.asking(conversation.caller):
-                return self._desk.answer([ask])[0]
-        conversation.is_busy = True
-        try:
-            return self._desk.answer([ask])[0]
-        finally:
-            conversation.is_busy, conversation.stranger_since = False, time.monotonic()
-
     def _end(self, conversation: Conversation, why: BaseException | None) -> None:
         """Hang up, and say why if it was the client's fault."""
         match why:
@@ -261,7 +204,7 @@ class MeterServer(ThreadedServer):  # type: ignore[misc]  # rpyc has no type inf
                 self._log_end(conversation, "it speaks no TLS" if plain else str(why.reason or why))
         conversation.close()
         with self._lock:
-            self._conversations.pop(conversation, None)
+            self._conversations.discard(conversation)
         self.guests.went(conversation)
 
     def _log_fault(self, words: str, error: Exception) -> None:
@@ -271,17 +214,11 @@ class MeterServer(ThreadedServer):  # type: ignore[misc]  # rpyc has no type inf
         address = conversation.caller.address
         self._desk.journal.warning("connections hung up on", address, "hung up on %s: %s", address, why)
 
-    def _shut_down_all(self, how: int) -> None:
+    def _everybody(self) -> list[Conversation]:
         with self._lock:
-            sockets = [conversation.sock for conversation in self._conversations]
-        for sock in sockets:
-            with suppress(OSError):  # it may be closed already
-                socket.socket.shutdown(sock, how)
+            return list(self._conversations)
 
-    def _join(self, deadline: Deadline) -> bool:
-        """Wait for the threads of all clients; return whether they ended in time."""
-        with self._lock:
-            threads = list(self._conversations.values())
-        for thread in threads:
-            thread.join(deadline.left)
-        return not any(thread.is_alive() for thread in threads)
+    def _shut_down_all(self, how: int) -> None:
+        for conversation in self._everybody():
+            with suppress(OSError):  # it may be closed already
+                socket.socket.shutdown(conversation.sock, how)

@@ -1,56 +1,337 @@
-"""How those are answered who have not logged in, by whichever door they came: by turns, and with a small share."""
+"""One thread that answers all who have not logged in, each in turn, and takes a small part of a processor for that.
 
+A thread for each of them would cost most by being woken, and those who are logged in would wait until it had been.
+What takes long, a login or a handshake, has a thread of its own for that time.
+"""
+
+import sys
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from threading import Event
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from functools import partial
+from itertools import chain
+from threading import Event, Lock, Thread
+from typing import Any
 
-from metermt.calls.regulars import Regulars, network_of
-from metermt.calls.table import Caller
-from metermt.calls.turnstile import Turnstile
+from metermt.calls.desk import BegunAnswers, Desk, Outcome
+from metermt.calls.regulars import network_of
+from metermt.calls.table import Ask, Weight
+from metermt.calls.telling import fault_of
+from metermt.errors import ConnectionFailed
+from metermt.rules.sharing import Waiting
+from metermt.transport.away import Away, Step
+from metermt.transport.conversation import Conversation
+from metermt.transport.deadline import Deadline
+from metermt.transport.guests import Guests
 from metermt.transport.resting import rest_after
+from metermt.transport.serverend import Called
+from metermt.transport.switchboard import Switchboard
+from metermt.transport.watch import NOTHING, READ, WRITE, Watch
 
-# How many strangers at once are read, and have the store asked something. However many there are, those who are logged
-# in hardly notice: what strangers do takes this part of a processor at most.
-_READ, _ASK, _SHARE = 1, 2, 0.05
+# However many strangers there are, those who are logged in hardly notice: strangers have this part of a processor.
+_SHARE = 0.05
+_TURN = 16  # of whom the store is asked something at once: the interpreter is not given to others meanwhile
+_STORE_AGAIN = 0.002  # seconds until a store that was not ready is asked again, if it does not say so itself
+_LOOK = 0.1  # seconds between two looks who has taken too long
+
+Call = tuple[Called, Ask[Any]]
+
+
+def _waiting() -> Waiting[Conversation]:
+    return Waiting(most=sys.maxsize, long=sys.maxsize)  # they cannot be more than there are connections
+
+
+@dataclass(slots=True)
+class _Queue:
+    """Strangers who wait for the store."""
+
+    waiting: Waiting[Conversation] = field(default_factory=_waiting)
+    calls: dict[Conversation, Call] = field(default_factory=dict)
+    begun: tuple[dict[Conversation, Call], BegunAnswers] | None = None
+    """Those that the store is at."""
 
 
 class Strangers:
-    """The two turnstiles that strangers pass: to be read, and to have the store asked."""
+    """Answers clients until they log in, in a thread of its own between `start` and `stop`."""
 
-    def __init__(self, regulars: Regulars, most: int) -> None:
-        """`most` are there at once."""
-        self._regulars = regulars
-        self._reading = Turnstile(_READ, most=most, long=most)
-        self._asking = Turnstile(_ASK, most=most, long=most)
+    def __init__(
+        self,
+        desk: Desk,
+        guests: Guests,
+        switchboard: Switchboard,
+        ended: Callable[[Conversation, BaseException | None], None],
+        failed: Callable[[BaseException], None],
+    ) -> None:
+        """Answer by the desk; the guests are told who need not make room.
+
+        The switchboard goes on with who has logged in. `ended` is told of each client that is gone, and why; `failed`
+        of the error that has ended the thread.
+        """
+        self._desk = desk
+        self._guests = guests
+        self._switchboard = switchboard
+        self._ended = ended
+        self._failed = failed
+        self._watch = Watch()
+        self._turns = _waiting()
+        self._queues = {weight: _Queue() for weight in (Weight.READ, Weight.WRITE)}
+        desk.counting.waiting["strangers, reading"] = self._turns.__len__
+        desk.counting.waiting["strangers, asking"] = lambda: sum(len(queue.calls) for queue in self._queues.values())
+        self._until: dict[Conversation, float] = {}  # of those who are to do something: how long that may take
+        self._look_at = 0.0  # when to look who has taken too long
+        self._away = Away(self._watch.wake)  # those who have a thread to themselves
+        self._gone: list[tuple[Conversation, BaseException | None]] = []
+        self._lock = Lock()  # guards the two below
+        self._arrivals: list[Conversation] = []
+        self._is_open = False
         self._stopping = Event()
+        self._thread = Thread(target=self._run, name="strangers", daemon=True)
 
-    def queues(self) -> dict[str, Callable[[], int]]:
-        """Return what tells how many wait for their turn, by what for."""
-        return {"strangers, reading": self._reading.__len__, "strangers, asking": self._asking.__len__}
+    # --- for other threads
 
-    @contextmanager
-    def reading(self, caller: Caller) -> Iterator[None]:
-        """Wait until it is this stranger's turn to be read; then let the processor rest. Raises as `Turnstile`."""
-        with self._turn(self._reading, caller):
-            yield
+    def start(self) -> None:
+        """Begin."""
+        self._is_open = True
+        self._thread.start()
 
-    @contextmanager
-    def asking(self, caller: Caller) -> Iterator[None]:
-        """Wait until it is this stranger's turn to ask the store; then let the processor rest. Raises likewise."""
-        with self._turn(self._asking, caller):
-            yield
+    def take(self, conversation: Conversation) -> bool:
+        """Go on with a client who has just come; returns False when it has stopped."""
+        with self._lock:
+            if not self._is_open:
+                return False
+            self._arrivals.append(conversation)
+        self._watch.wake()
+        return True
 
-    def stop(self) -> None:
-        """Rest no more: the server ends."""
+    def stop(self, deadline: Deadline) -> bool:
+        """Answer what is being answered, and hang up on everybody.
+
+        Returns whether that was done within the deadline. Stopping twice is harmless.
+        """
+        with self._lock:
+            was_open, self._is_open = self._is_open, False
         self._stopping.set()
+        self._watch.wake()
+        if self._thread.is_alive():
+            self._thread.join(deadline.left)
+        elif not was_open:
+            self._close()  # it was never started, or has closed itself
+        return not self._thread.is_alive()
 
-    @contextmanager
-    def _turn(self, turnstile: Turnstile, caller: Caller) -> Iterator[None]:
-        is_regular = self._regulars.knows_address(caller.address)
-        with turnstile.place(caller.is_gone, is_regular, network_of(caller.address)):
-            began = time.thread_time()
-            try:
-                yield
-            finally:
+    # --- the loop
+
+    def _run(self) -> None:
+        try:
+            while self._is_open or self._away or any(queue.calls or queue.begun for queue in self._queues.values()):
+                began = time.thread_time()
+                self._look_around()
+                self._serve_next()
+                for queue in self._queues.values():
+                    self._ask_store(queue)
+                self._keep_time()
+                self._let_go()
                 self._stopping.wait(rest_after(time.thread_time() - began, _SHARE))
+        except BaseException as error:  # noqa: BLE001 - a server that hears no strangers must not seem to be well
+            with self._lock:
+                self._is_open = False
+            self._failed(error)
+        finally:
+            self._close()
+
+    def _look_around(self) -> None:
+        """Wait until there is something to do, and see who has come, or said something."""
+        for conversation in self._watch.ready(self._patience()):
+            self._guarded(self._send if conversation.has_unsent else self._queue_up, conversation)
+        with self._lock:
+            arrivals, self._arrivals = self._arrivals, []
+        for conversation in arrivals:
+            self._watch.add(conversation)
+            self._guarded(self._queue_up, conversation)
+        for conversation, step in self._away.take_back():
+            self._guarded(step, conversation)
+
+    def _patience(self) -> float | None:
+        """Return how many seconds there are until something is to be done anyway; None for ever."""
+        queues = self._queues.values()
+        if (len(self._turns) and self._is_open) or any(queue.calls and not queue.begun for queue in queues):
+            return 0.0
+        if any(queue.begun for queue in queues):
+            return _STORE_AGAIN
+        return max(0.0, self._look_at - time.monotonic()) if self._until else None
+
+    def _serve_next(self) -> None:
+        """Hear whoever is next."""
+        if self._is_open and (conversation := self._turns.next()):
+            self._guarded(self._hear, conversation)
+
+    def _ask_store(self, queue: _Queue) -> None:
+        """Have the store look up or keep what some have asked for, and answer as soon as it has."""
+        if not queue.begun and queue.calls:
+            asked: dict[Conversation, Call] = {}
+            while len(asked) < _TURN and (who := queue.waiting.next()):
+                asked[who] = queue.calls.pop(who)
+            queue.begun = asked, self._desk.begin([ask for _, ask in asked.values()], self._watch.wake)
+        if not queue.begun:
+            return
+        asked, answers = queue.begun
+        if not answers.begun.wait(0.0):
+            return
+        queue.begun = None
+        try:
+            outcomes = answers.outcomes()
+        except Exception:  # noqa: BLE001 - one of them has spoilt the transaction: each gets one of its own
+            for conversation, call in asked.items():
+                self._guarded(partial(self._have_answered, call=call), conversation)
+        else:
+            for (conversation, call), outcome in zip(asked.items(), outcomes, strict=True):
+                self._guarded(partial(self._tell, call=call, outcome=outcome), conversation)
+
+    def _keep_time(self) -> None:
+        """Let go of those who have kept us waiting for too long."""
+        now = time.monotonic()
+        if now < self._look_at:
+            return
+        self._look_at = now + _LOOK
+        for conversation in [conversation for conversation, until in self._until.items() if until <= now]:
+            self._guarded(self._overdue, conversation)
+
+    def _let_go(self) -> None:
+        """Tell of those who are gone."""
+        while self._gone:
+            conversation, why = self._gone.pop()
+            try:
+                self._desk.hang_up([conversation.caller])
+            except Exception as error:  # noqa: BLE001 - it is let go of all the same
+                self._log_fault("a client could not be let go of", error)
+            self._ended(conversation, why)
+
+    def _close(self) -> None:
+        with self._lock:
+            arrivals, self._arrivals = self._arrivals, []
+        self._gone += [(conversation, None) for conversation in chain(self._watch, arrivals)]
+        self._let_go()
+        self._watch.close()
+
+    # --- one client; whatever goes wrong with it, ends it alone
+
+    def _guarded(self, step: Step, conversation: Conversation) -> None:
+        if conversation not in self._watch:  # it has hung up while it was being answered
+            return
+        try:
+            step(conversation)
+        except (EOFError, OSError, ConnectionFailed) as error:  # how every conversation ends
+            self._drop(conversation, error)
+        except Exception as error:  # noqa: BLE001 - whatever it is, it ends this client alone
+            self._log_fault("a client could not be answered", error)
+            self._drop(conversation, error)
+
+    def _log_fault(self, words: str, error: Exception) -> None:
+        self._desk.journal.error("faults with clients", fault_of(error), words, error=error)
+
+    def _queue_up(self, conversation: Conversation) -> None:
+        """Have a client wait for its turn."""
+        self._wait_in(self._turns, conversation)
+
+    def _wait_in(self, waiting: Waiting[Conversation], conversation: Conversation) -> None:
+        """Have a client wait for something, in the name of its address; nothing is heard of it meanwhile."""
+        self._watch_for(conversation, NOTHING)
+        address = conversation.caller.address
+        waiting.came(conversation, self._desk.regulars.knows_address(address), network_of(address))
+
+    def _hear(self, conversation: Conversation) -> None:
+        """Look at what a client has sent, a few requests at most."""
+        if not conversation.has_begun:
+            if conversation.wants_tls:
+                # Something may come along with its end, of which the socket does not tell.
+                self._start(conversation, Conversation.begin, self._queue_up)
+                return
+            conversation.begin()
+        conversation.receive_now()
+        if not (call := conversation.next_call()):
+            self._send(conversation)
+            return
+        _, ask = call
+        conversation.send_now()
+        if ask.call.weight is Weight.LIGHT:
+            self._tell(conversation, call, self._desk.answer([ask])[0])
+        elif ask.call.weight in (Weight.LONG, Weight.WAITING):
+            self._have_answered(conversation, call)
+        else:
+            queue = self._queues[ask.call.weight]
+            queue.calls[conversation] = call
+            self._wait_in(queue.waiting, conversation)
+
+    def _tell(self, conversation: Conversation, call: Call, outcome: Outcome) -> None:
+        conversation.answer(*call, outcome)
+        self._send(conversation)
+
+    def _send(self, conversation: Conversation) -> None:
+        """Send what is to be sent, and wait for what the client has to do next."""
+        if conversation.is_trusted:
+            self._hand_over(conversation)
+            return
+        conversation.send_now()
+        until = conversation.settle()
+        if until <= time.monotonic():
+            conversation.overdue()
+        if conversation.has_more:
+            self._queue_up(conversation)
+        else:
+            self._watch_for(conversation, WRITE if conversation.needs_room else READ)
+            self._until[conversation] = until
+
+    def _hand_over(self, conversation: Conversation) -> None:
+        """Let whoever answers those who are logged in go on with a client, and send the answers that there are."""
+        self._guests.is_idle(conversation)  # and no stranger any more
+        if not self._switchboard.take(conversation):
+            conversation.send_now()
+            raise EOFError("the server stops")
+        self._forget(conversation)
+
+    def _overdue(self, conversation: Conversation) -> None:
+        conversation.overdue()
+        self._send(conversation)
+
+    def _watch_for(self, conversation: Conversation, events: int) -> None:
+        """Wait for these events of a client from now on."""
+        self._until.pop(conversation, None)
+        self._watch.watch(conversation, events)
+
+    def _drop(self, conversation: Conversation, why: BaseException) -> None:
+        if conversation in self._watch:
+            self._forget(conversation)
+            self._gone.append((conversation, why))
+
+    def _forget(self, conversation: Conversation) -> None:
+        self._until.pop(conversation, None)
+        self._turns.went(conversation)
+        self._watch.remove(conversation)
+
+    # --- what takes long, in a thread of its own
+
+    def _have_answered(self, conversation: Conversation, call: Call) -> None:
+        self._guests.is_busy(conversation)
+        self._start(conversation, partial(self._answer, call=call), self._is_answered)
+
+    def _start(self, conversation: Conversation, step: Step, then: Step) -> None:
+        """Have a step taken with a client by a thread of its own, and then another one here."""
+        self._watch_for(conversation, NOTHING)
+        address = conversation.caller.address
+
+        def run(work: Callable[[], None]) -> None:
+            Thread(target=work, name=f"client {address}", daemon=True).start()
+
+        try:
+            self._away.send(run, step, then, conversation)
+        except (RuntimeError, MemoryError) as error:  # no more threads to be had
+            self._desk.journal.warning("clients without a thread", "", "cannot serve %s: %s", address, error)
+            self._drop(conversation, error)
+
+    def _answer(self, conversation: Conversation, call: Call) -> None:
+        called, ask = call
+        conversation.answer(called, ask, self._desk.answer([ask])[0])
+
+    def _is_answered(self, conversation: Conversation) -> None:
+        self._guests.is_idle(conversation)
+        conversation.stranger_since = time.monotonic()
+        self._send(conversation)

@@ -5,11 +5,8 @@ requests that have come in are answered in one go, and what they write is flushe
 waits for nobody: what takes long is answered elsewhere, and a store that is not ready is asked again.
 """
 
-import selectors
-import socket
 import time
 from collections.abc import Callable, Sequence
-from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import partial
 from itertools import chain
@@ -23,13 +20,13 @@ from metermt.errors import ConnectionFailed
 from metermt.transport.conversation import Conversation
 from metermt.transport.deadline import Deadline
 from metermt.transport.elsewhere import Elsewhere
+from metermt.transport.guests import Guests
 from metermt.transport.serverend import Called
+from metermt.transport.watch import NOTHING, READ, WRITE, Watch
 
 _TURN = 64  # requests that are answered in one go: the last of them waits for all
 _STORE_SECONDS = 0.02  # that a turn waits for the store; longer, and those who only read would notice
 _LOOK_AGAIN = 0.002  # seconds until a store that was not ready is asked again, if it does not say so itself
-
-_NOTHING, _READ, _WRITE = 0, selectors.EVENT_READ, selectors.EVENT_WRITE
 
 
 class _Request(NamedTuple):
@@ -60,23 +57,22 @@ class Switchboard:
     def __init__(
         self,
         desk: Desk,
+        guests: Guests,
         ended: Callable[[Conversation, BaseException | None], None],
         failed: Callable[[BaseException], None],
     ) -> None:
-        """Answer by the desk, and what takes long elsewhere.
+        """Answer by the desk, and what takes long elsewhere; the guests are told who waits for that.
 
         `ended` is told of each client that is gone, and why; `failed` of the error that has ended the switchboard.
         """
         self._desk = desk
-        self._elsewhere = Elsewhere(desk, self.wake)
+        self._guests = guests
+        self._watch = Watch()
+        self.wake = self._watch.wake
+        """Have it look around. For any thread."""
+        self._elsewhere = Elsewhere(desk, self.wake, self._go_on)
         self._ended = ended
         self._failed = failed
-        self._selector = selectors.DefaultSelector()
-        self._waker, self._wake_socket = socket.socketpair()
-        self._waker.setblocking(False)
-        self._wake_socket.setblocking(False)
-        self._selector.register(self._waker, _READ)
-        self._watched: dict[Conversation, int] = {}  # all who are here, and what is waited for of each
         self._quiet: dict[Conversation, float] = {}  # until when each may be silent, in that order
         self._pressing: dict[Conversation, float] = {}  # until when each has to do what it has begun
         self._unread: dict[Conversation, None] = {}  # those of whom something has come that was not looked at
@@ -123,16 +119,11 @@ class Switchboard:
         in_time = not self._thread.is_alive()
         return self._elsewhere.stop(deadline) and in_time
 
-    def wake(self) -> None:
-        """Have it look around."""
-        with suppress(OSError):  # it has been woken often enough, or is gone
-            self._wake_socket.send(b"!")
-
     # --- the loop
 
     def _run(self) -> None:
         try:
-            while self._is_open or self._elsewhere.away or any(queue.waiting or queue.begun for queue in self._queues):
+            while self._is_open or self._elsewhere or any(queue.waiting or queue.begun for queue in self._queues):
                 self._look_around()
                 self.rounds += 1
                 self._answer(self._requests())
@@ -149,19 +140,15 @@ class Switchboard:
 
     def _look_around(self) -> None:
         """Wait until there is something to do, and take what has come."""
-        for key, _ in self._selector.select(self._patience()):
-            if key.data is None:
-                with suppress(BlockingIOError):
-                    self._waker.recv(4096)
-            else:
-                self._guarded(self._send if key.data.has_unsent else self._hear, key.data)
+        for conversation in self._watch.ready(self._patience()):
+            self._guarded(self._send if conversation.has_unsent else self._hear, conversation)
         with self._lock:
             arrivals, self._arrivals = self._arrivals, []
         for conversation in arrivals:
-            self._watched[conversation] = _NOTHING
-            self._guarded(self._settle, conversation)
-        for conversation, why in self._elsewhere.take_back():
-            self._guarded(partial(self._go_on, why=why), conversation)
+            self._watch.add(conversation)
+            self._guarded(self._send, conversation)  # the answers that it came with
+        for conversation, step in self._elsewhere.take_back():
+            self._guarded(step, conversation)
 
     def _patience(self) -> float | None:
         """Return how many seconds there are until something is to be done anyway; None for ever."""
@@ -180,7 +167,7 @@ class Switchboard:
 
         def look(conversation: Conversation) -> None:
             if not conversation.is_small:
-                self._watch(conversation, _NOTHING)
+                self._is_away(conversation)
                 self._elsewhere.read(conversation)
             elif asked := conversation.next_call():
                 called, ask = asked
@@ -210,13 +197,17 @@ class Switchboard:
                 queue.waiting.append(request)
 
     def _have_answered(self, request: _Request, conversation: Conversation) -> None:
-        self._watch(conversation, _NOTHING)
+        self._is_away(conversation)
         self._elsewhere.answer(request.called, request.ask, conversation)
 
-    def _go_on(self, conversation: Conversation, why: BaseException | None) -> None:
+    def _is_away(self, conversation: Conversation) -> None:
+        """Hear nothing of a client that goes elsewhere."""
+        self._watch_for(conversation, NOTHING)
+        self._guests.is_busy(conversation)
+
+    def _go_on(self, conversation: Conversation) -> None:
         """Go on with a client that was elsewhere."""
-        if why:
-            raise why
+        self._guests.is_idle(conversation)
         self._send(conversation)
 
     def _ask_store(self, queue: _Queue) -> None:
@@ -231,7 +222,7 @@ class Switchboard:
         requests, answers = queue.begun
         if not answers.begun.wait(seconds):
             for request in chain(requests, queue.waiting):
-                self._guarded(partial(self._watch, events=_NOTHING), request.conversation)
+                self._guarded(partial(self._watch_for, events=NOTHING), request.conversation)
             return
         queue.begun = None
         self._elsewhere.turns += 1
@@ -277,17 +268,14 @@ class Switchboard:
     def _close(self) -> None:
         with self._lock:
             arrivals, self._arrivals = self._arrivals, []
-        self._gone += [(conversation, None) for conversation in chain(self._watched, arrivals)]
-        self._watched.clear()
+        self._gone += [(conversation, None) for conversation in chain(self._watch, arrivals)]
         self._let_go()
-        self._selector.close()
-        self._waker.close()
-        self._wake_socket.close()
+        self._watch.close()
 
     # --- one client; whatever goes wrong with it, ends it alone
 
     def _guarded(self, step: Callable[[Conversation], None], conversation: Conversation) -> None:
-        if conversation not in self._watched:  # it has hung up while it was being answered
+        if conversation not in self._watch:  # it has hung up while it was being answered
             return
         try:
             step(conversation)
@@ -306,7 +294,7 @@ class Switchboard:
             self._pressing.pop(conversation, None)
             self._unread[conversation] = None
         elif not self._is_open:  # nobody will look at it any more
-            self._watch(conversation, _NOTHING)
+            self._watch_for(conversation, NOTHING)
 
     def _send(self, conversation: Conversation) -> None:
         conversation.send_now()
@@ -319,7 +307,7 @@ class Switchboard:
     def _settle(self, conversation: Conversation) -> None:
         """Wait for what the client has to do next."""
         until = conversation.settle()
-        self._watch(conversation, _WRITE if conversation.needs_room else _READ)
+        self._watch_for(conversation, WRITE if conversation.needs_room else READ)
         if conversation.is_quiet:
             self._quiet[conversation] = until
         else:
@@ -327,25 +315,16 @@ class Switchboard:
         if conversation.has_more:
             self._unread[conversation] = None
 
-    def _watch(self, conversation: Conversation, events: int) -> None:
+    def _watch_for(self, conversation: Conversation, events: int) -> None:
         """Wait for these events of a client from now on."""
         self._quiet.pop(conversation, None)
         self._pressing.pop(conversation, None)
-        before = self._watched[conversation]
-        if events == before:
-            return
-        self._watched[conversation] = events
-        if not before:
-            self._selector.register(conversation.sock, events, conversation)
-        elif not events:
-            self._selector.unregister(conversation.sock)
-        else:
-            self._selector.modify(conversation.sock, events, conversation)
+        self._watch.watch(conversation, events)
 
     def _drop(self, conversation: Conversation, why: BaseException) -> None:
-        if conversation in self._watched:
-            with suppress(OSError, ValueError, KeyError):  # its socket may have been closed
-                self._watch(conversation, _NOTHING)
+        if conversation in self._watch:
+            self._quiet.pop(conversation, None)
+            self._pressing.pop(conversation, None)
             self._unread.pop(conversation, None)
-            del self._watched[conversation]
+            self._watch.remove(conversation)
             self._gone.append((conversation, why))

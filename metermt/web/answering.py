@@ -1,9 +1,11 @@
 """Requests over HTTP are answered in threads, by the desk that answers all others, within the same bounds."""
 
 import asyncio
+import time
 from collections.abc import Callable
 from contextlib import suppress
 from itertools import chain
+from threading import Event
 from typing import Any, TypeVar
 
 from metermt.calls.desk import Desk, Outcome
@@ -14,9 +16,10 @@ from metermt.model import Role
 from metermt.transport.deadline import Deadline
 from metermt.transport.frames import MAX_BULK_FRAME, MAX_FRAME, MAX_READER_FRAME, SMALL_FRAME
 from metermt.transport.pool import Pool
-from metermt.transport.strangers import Strangers
+from metermt.transport.resting import rest_after
 
-_STRANGERS = 2  # threads for those of whom it is not known whether they have logged in: as many may ask the store
+_STRANGERS = 2  # threads for those of whom it is not known whether they have logged in: one may wait for the store
+_STRANGERS_SHARE = 0.05  # of a processor, for each of these
 _LOGINS = 8  # for calls that take long; most of them wait for their turn to be hashed
 _SHORT = 4  # for those who have logged in
 _BULKS = 1  # for large ones: two would hinder each other, and whoever else is answered
@@ -28,9 +31,9 @@ T = TypeVar("T")
 class Answering:
     """Answers requests in threads. Its coroutines run on one event loop."""
 
-    def __init__(self, desk: Desk, strangers: Strangers) -> None:
+    def __init__(self, desk: Desk) -> None:
         self.desk = desk
-        self._strangers = strangers
+        self._stopping = Event()
         self._of_strangers, self._logins = Pool(_STRANGERS), Pool(_LOGINS)
         self._short, self._bulks = Pool(_SHORT), Pool(_BULKS)
         self._watchers, self._looks = Pool(_WATCHERS), Pool(1)
@@ -55,12 +58,7 @@ class Answering:
 
     async def check(self, ask: Ask[Any]) -> None:
         """Find out who asks. Raises `SessionError`, `RoleError` or `StoreError`."""
-
-        def check() -> None:
-            with self._strangers.asking(ask.caller):
-                self.desk.check(ask)
-
-        await self._in(self._of_strangers, check, ask.caller)
+        await self._by_turns(lambda: self.desk.check(ask), ask.caller)
 
     def check_of(self, size: int) -> Check | None:
         """Return what is to be checked before a text of so many bytes is understood; None for a small one."""
@@ -70,23 +68,13 @@ class Answering:
         """Return what this makes of a body of so many bytes. Raises what it raises."""
         if self._knows(session_id) or caller.sessions:
             return work() if size <= SMALL_FRAME else await self._in(self._bulks, work, caller)
-
-        def read() -> T:
-            with self._strangers.reading(caller):
-                return work()
-
-        return await self._in(self._of_strangers, read, caller)
+        return await self._by_turns(work, caller)
 
     async def answer(self, ask: Ask[Any], write: Callable[[Outcome], T]) -> T:
         """Answer a request; return what this makes of its outcome. Raises what that raises."""
         call = ask.call
         if not self._knows(ask.session_id) and call.weight not in (Weight.LONG, Weight.WAITING):
-
-            def answer() -> T:
-                with self._strangers.asking(ask.caller):
-                    return write(self._outcome(ask))
-
-            return await self._in(self._of_strangers, answer, ask.caller)
+            return await self._by_turns(lambda: write(self._outcome(ask)), ask.caller)
         usual = self._bulks if call.is_large and call.is_large(ask.request) else self._short
         pool = {Weight.LONG: self._logins, Weight.WAITING: self._watchers}.get(call.weight, usual)
         return await self._in(pool, lambda: write(self._outcome(ask)), ask.caller)
@@ -102,6 +90,10 @@ class Answering:
             pool.forget(work)
             if not done.done():
                 done.set_exception(DeadlineExceeded("The client did not wait for its turn"))
+
+    def hurry(self) -> None:
+        """Rest no more: the server stops."""
+        self._stopping.set()
 
     def stop(self, deadline: Deadline) -> bool:
         """Answer no more; return whether what was being answered has ended within the deadline."""
@@ -120,8 +112,15 @@ class Answering:
                 return outcomes[-1]
         return outcomes[0] if len(outcomes) == 1 else [*chain(*outcomes)]
 
-    async def _in(self, pool: Pool, work: Callable[[], T], caller: Caller) -> T:
-        """Have some work done in a pool, whose threads take turns by who has asked for it."""
+    async def _by_turns(self, work: Callable[[], T], caller: Caller) -> T:
+        """Have some work done for a stranger. Raises `DeadlineExceeded` when they are gone before their turn."""
+        return await self._in(self._of_strangers, work, caller, _STRANGERS_SHARE)
+
+    async def _in(self, pool: Pool, work: Callable[[], T], caller: Caller, share: float = 1.0) -> T:
+        """Have some work done in a pool, whose threads take turns by who has asked for it.
+
+        The thread rests then, so that it takes no more than this share of a processor.
+        """
         loop = asyncio.get_running_loop()
         done: asyncio.Future[T] = loop.create_future()
 
@@ -134,6 +133,7 @@ class Answering:
                 done.set_result(result)  # type: ignore[arg-type]
 
         def run() -> None:
+            began = time.thread_time()
             result, error = None, None
             try:
                 result = work()
@@ -141,8 +141,9 @@ class Answering:
                 error = raised
             with suppress(RuntimeError):  # the loop has ended: nobody waits any more
                 loop.call_soon_threadsafe(tell, result, error)
+            self._stopping.wait(rest_after(time.thread_time() - began, share))
 
-        pool.run(run, network_of(caller.address))
+        pool.run(run, self.desk.regulars.knows_address(caller.address), network_of(caller.address))
         self._waiting[caller] = pool, run, done
         try:
             return await done

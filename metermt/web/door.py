@@ -22,8 +22,8 @@ from metermt.config import Limits
 from metermt.errors import ServerBusy
 from metermt.listening import cannot_listen
 from metermt.transport.deadline import Deadline
+from metermt.transport.guests import Guests
 from metermt.transport.resting import rest_after
-from metermt.transport.server import MeterServer
 from metermt.transport.stream import tune
 from metermt.transport.tls import ServerTls, is_handshake_of_plain_text, name_in
 from metermt.web.answering import Answering
@@ -57,23 +57,23 @@ class WebDoor:
         desk: Desk,
         host: str,
         port: int,
-        beside: MeterServer,
+        guests: Guests,
         limits: Limits,
         tls: ServerTls | None = None,
         failed: Callable[[], None] = lambda: None,
     ) -> None:
         """Listen. Raises `ListenError`, or `SettingError` for files that TLS cannot use.
 
-        Visitors are among the guests and the strangers of the server that it stands beside.
+        Visitors are `guests`, as those who come by the server's other door.
         `failed` is called when it cannot go on, of which `failure` tells; it is to be stopped then.
         """
         self.failure: BaseException | None = None
         self._desk = desk
         self._limits = limits
-        self._guests, self._strangers = beside.guests, beside.strangers
+        self._guests = guests
         self._has_failed = failed
         self._tls = tls.context() if tls else None
-        self._answering = Answering(desk, self._strangers)
+        self._answering = Answering(desk)
         self._config = Config(
             make_app(self._answering, limits.watch_key),
             log_config=None,
@@ -113,7 +113,7 @@ class WebDoor:
         Returns whether all was answered. Stopping twice is harmless.
         """
         self._stopping = self._stopping or deadline
-        self._strangers.stop()  # who has to rest would not be answered in time
+        self._answering.hurry()  # who has to rest would not be answered in time
         if self._thread.is_alive():
             with suppress(RuntimeError):  # it has failed, and its loop is closed
                 self._loop.call_soon_threadsafe(self._ending.set)
@@ -143,7 +143,7 @@ class WebDoor:
         self._ending = asyncio.Event()
         self._is_ready.set()
         gate = Gate(self._desk.regulars, self._limits.connections)
-        self._hall = Hall(self._config, self._limits, gate, self._desk.journal)
+        self._hall = Hall(self._config, self._limits, self._guests, gate, self._desk.journal)
         steps = (self._ending.wait(), self._accept_all(), gate.open(), self._keep_time())
         ending, accepting, *others = [self._loop.create_task(step) for step in steps]
         done, _ = await asyncio.wait([ending, accepting, *others], return_when=asyncio.FIRST_COMPLETED)

@@ -14,6 +14,7 @@ from metermt.calls.table import Caller
 from metermt.config import Limits
 from metermt.sparinglog import SparingLog
 from metermt.transport.frames import FRAME_SECONDS
+from metermt.transport.guests import Guests
 from metermt.web.gate import Gate
 
 MAX_HEAD = 16 * 1024
@@ -26,9 +27,10 @@ MAX_READ = 32 * 1024
 class Hall:
     """What all visitors share."""
 
-    def __init__(self, config: Config, limits: Limits, gate: Gate, journal: SparingLog) -> None:
+    def __init__(self, config: Config, limits: Limits, guests: Guests, gate: Gate, journal: SparingLog) -> None:
         self.config = config
         self.limits = limits
+        self.guests = guests
         self.gate = gate
         self.journal = journal
         self.state = ServerState()
@@ -45,12 +47,10 @@ class Visitor(H11Protocol):
         self.caller = Caller(address, is_gone=lambda: self.is_over)
         self.is_over = False
         """Whether the connection has ended."""
-        self.is_leaving = False
-        self.stranger_since = time.monotonic()
         self.logger = cast(Any, _Journal(hall.journal, address))
         self._hall = hall
         self._ended = ended
-        self._since = self.stranger_since  # when the visitor began what is waited for, or was answered
+        self._since = time.monotonic()  # when the visitor began what is waited for, or was answered
 
     # --- as a guest
 
@@ -66,7 +66,6 @@ class Visitor(H11Protocol):
 
     def leave(self) -> None:
         """Hang up, from any thread."""
-        self.is_leaving = True
         self.loop.call_soon_threadsafe(self.hang_up)
 
     # --- for the door
@@ -135,6 +134,8 @@ class Visitor(H11Protocol):
         except h11.LocalProtocolError:  # nonsense after a request that is being answered
             self.hang_up()
             return
+        if self.is_busy:
+            self._hall.guests.is_busy(self)
         if not (self.is_trusted or self.transport.is_closing()):
             self._hall.gate.came(self, time.thread_time() - began)
 
@@ -145,8 +146,10 @@ class Visitor(H11Protocol):
 
     def on_response_complete(self) -> None:
         """Go on with the next request."""
-        self._since = self.stranger_since = time.monotonic()
+        self._since = time.monotonic()
         super().on_response_complete()
+        if not self.is_busy:
+            self._hall.guests.is_idle(self)
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Note that it is over."""
