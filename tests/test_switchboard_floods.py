@@ -141,7 +141,7 @@ class Bulky:
 def test_who_sends_much_is_read_one_by_one_with_rests_while_others_are_answered(desk, monkeypatch):
     rests, go_on = [], Event()
     monkeypatch.setattr(elsewhere_module, "time", SimpleNamespace(thread_time=time.thread_time, sleep=rests.append))
-    elsewhere = Elsewhere(desk, lambda: None)
+    elsewhere = Elsewhere(desk, lambda: None, lambda _: None)
     both = [Bulky(elsewhere, go_on) for _ in range(2)]
     for one in both:
         elsewhere.read(one)
