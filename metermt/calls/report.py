@@ -5,6 +5,7 @@ from datetime import UTC, date, datetime
 from itertools import groupby
 from typing import cast
 
+from metermt.calls.chains import chains_of
 from metermt.calls.cycles import Cycle
 from metermt.calls.desk import Desk
 from metermt.calls.table import Ask, Weight, call, in_parts
@@ -46,7 +47,9 @@ def make_report(desk: Desk, ask: Ask[Cycle]) -> Report:
     estimated: list[_OfDay] = []
     for name in dict.fromkeys([*([last_year] if last_year else []), *earlier, cycle]):
         watched = deviations if name in (*earlier, cycle) else None
-        sums[name], estimated = desk.store.read(_Reader(name, watched, with_uses=name in (cycle, last_year)))
+        summed = name in (cycle, last_year, *earlier[-1:])
+        reader = _Reader(name, watched, is_summed=summed, with_uses=name in (cycle, last_year))
+        sums[name], estimated = desk.store.read(reader)
     twice = desk.store.read(lambda tx: _estimated_twice(tx, cycle, estimated)) if estimated else []
     jobs = desk.store.read(lambda tx: sum(one.total for one in tx.jobs.routes(cycle)))
     return Report(
@@ -68,10 +71,11 @@ def make_report(desk: Desk, ask: Ask[Cycle]) -> Report:
 
 
 class _Reader:
-    """Adds up a cycle, and adds its deviations, and what was used, if it is told to; finds what was estimated in it."""
+    """Adds up a cycle, and what was used, and adds its deviations, if it is told to; finds what was estimated in it."""
 
-    def __init__(self, cycle: str, deviations: Deviations | None, *, with_uses: bool) -> None:
-        self._cycle, self._deviations, self._with_uses = cycle, deviations, with_uses
+    def __init__(self, cycle: str, deviations: Deviations | None, *, is_summed: bool, with_uses: bool) -> None:
+        self._cycle, self._deviations = cycle, deviations
+        self._is_summed, self._with_uses = is_summed, with_uses
 
     def __call__(self, tx: Tx) -> tuple[CycleSums, list[_OfDay]]:
         sums = CycleSums()
@@ -79,7 +83,8 @@ class _Reader:
         for part in in_parts(_by_job(tx, self._cycle)):
             uses = self._uses(tx, part) if self._with_uses else {}
             for job, readings in part:
-                sums.add(job, readings, uses.get(job.meter.number))
+                if self._is_summed:
+                    sums.add(job, readings, uses.get(job.meter.number))
                 estimated += [
                     (job, cast(datetime, one.answer.when).astimezone().date())
                     for one in readings
@@ -100,13 +105,13 @@ class _Reader:
             if one.counts and one.answer.value is not None
         }
         ids = tx.jobs.ids(self._cycle, read)
-        chains = tx.batches.chains(ids.values())
-        uses: dict[str, Use | None] = {}
-        for number, id_ in ids.items():
-            job, one = read[number]
-            result = Result(id_, job, JobState.DONE, billing_of(one), None, one)
-            uses[number] = use_since(before(result, chains[id_]), result)
-        return uses
+        results = {
+            number: Result(id_, job, JobState.DONE, billing_of(one), None, one)
+            for number, id_ in ids.items()
+            for job, one in (read[number],)
+        }
+        chains = chains_of(tx, [*results.values()])
+        return {number: use_since(before(one, chains[one.id]), one) for number, one in results.items()}
 
     def _add(self, tx: Tx, part: Iterable[_OfJob], deviations: Deviations) -> None:
         counting = [(job, one) for job, readings in part for one in readings if one.counts]
