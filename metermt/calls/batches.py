@@ -20,7 +20,7 @@ from metermt.store.base import Tx
 from metermt.store.billing import Line
 from metermt.wire import from_text, to_text
 
-_A_PART = 200  # results that are billed in one transaction, for which readers wait
+_A_PART = 50  # results that are billed in one transaction, for which readers wait
 _GIVEN_UP = 15.0  # seconds after which whoever was making a batch, part by part, has died
 
 
@@ -92,8 +92,9 @@ def make_batch(desk: Desk, ask: Ask[Batching]) -> BatchHead:
         def add(turn: Turn, start: int = start) -> list[BillingLine]:
             return _add_part(turn, head, totals.lines, ready[start : start + _A_PART])
 
-        for line in desk.write(add):
-            totals.add(line)
+        with desk.resting():
+            for line in desk.write(add):
+                totals.add(line)
     if not totals.lines:
         _take_back(desk, head)
         raise DecisionError("There is nothing new for billing")

@@ -48,7 +48,7 @@ def make_report(desk: Desk, ask: Ask[Cycle]) -> Report:
     for name in dict.fromkeys([*([last_year] if last_year else []), *earlier, cycle]):
         watched = deviations if name in (*earlier, cycle) else None
         summed = name in (cycle, last_year, *earlier[-1:])
-        reader = _Reader(name, watched, is_summed=summed, with_uses=name in (cycle, last_year))
+        reader = _Reader(desk, name, watched, is_summed=summed, with_uses=name in (cycle, last_year))
         sums[name], estimated = desk.store.read(reader)
     twice = desk.store.read(lambda tx: _estimated_twice(tx, cycle, estimated)) if estimated else []
     jobs = desk.store.read(lambda tx: sum(one.total for one in tx.jobs.routes(cycle)))
@@ -73,28 +73,36 @@ def make_report(desk: Desk, ask: Ask[Cycle]) -> Report:
 class _Reader:
     """Adds up a cycle, and what was used, and adds its deviations, if it is told to; finds what was estimated in it."""
 
-    def __init__(self, cycle: str, deviations: Deviations | None, *, is_summed: bool, with_uses: bool) -> None:
-        self._cycle, self._deviations = cycle, deviations
+    def __init__(
+        self, desk: Desk, cycle: str, deviations: Deviations | None, *, is_summed: bool, with_uses: bool
+    ) -> None:
+        self._desk, self._cycle, self._deviations = desk, cycle, deviations
         self._is_summed, self._with_uses = is_summed, with_uses
 
     def __call__(self, tx: Tx) -> tuple[CycleSums, list[_OfDay]]:
         sums = CycleSums()
         estimated: list[_OfDay] = []
         for part in in_parts(_by_job(tx, self._cycle)):
-            uses = self._uses(tx, part) if self._with_uses else {}
-            for job, readings in part:
-                if self._is_summed:
-                    sums.add(job, readings, uses.get(job.meter.number))
-                estimated += [
-                    (job, cast(datetime, one.answer.when).astimezone().date())
-                    for one in readings
-                    if one.counts and one.quality is Quality.ESTIMATED
-                ]
-            if self._deviations:
-                self._add(tx, part, self._deviations)
+            with self._desk.resting():
+                estimated += self._add_part(tx, part, sums)
         if self._deviations:
             self._deviations.end_cycle()
         return sums, estimated
+
+    def _add_part(self, tx: Tx, part: Sequence[_OfJob], sums: CycleSums) -> list[_OfDay]:
+        """Add a part of the cycle; return what was estimated in it."""
+        uses = self._uses(tx, part) if self._with_uses else {}
+        if self._is_summed:
+            for job, readings in part:
+                sums.add(job, readings, uses.get(job.meter.number))
+        if self._deviations:
+            self._add(tx, part, self._deviations)
+        return [
+            (job, cast(datetime, one.answer.when).astimezone().date())
+            for job, readings in part
+            for one in readings
+            if one.counts and one.quality is Quality.ESTIMATED
+        ]
 
     def _uses(self, tx: Tx, part: Iterable[_OfJob]) -> dict[str, Use | None]:
         """Return what the meters of a part have used, by the rule that it is billed by."""

@@ -34,6 +34,7 @@ class Elsewhere:
         self._desk = desk
         self._wake = wake
         self._logins, self._bulks, self._watchers = Pool(_LOGINS), Pool(_BULKS), Pool(_WATCHERS)
+        desk.resting = self._resting
         desk.counting.waiting |= {"long calls": self._logins.__len__, "bulks": self._bulks.__len__}
         self.turns = 0
         self.away = 0
