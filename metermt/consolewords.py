@@ -2,11 +2,12 @@
 
 from collections.abc import Callable
 from datetime import date
+from functools import partial
 from typing import NamedTuple, ParamSpec, TypeVar
 
 from metermt.client import MeterClient
 from metermt.consolereasons import Reasons
-from metermt.errors import Error, InvalidReport, UnknownMeter
+from metermt.errors import ConfirmReading, Error, InvalidReport, UnknownMeter
 from metermt.exchanging import TypedExchange, check_field, tell_exchange
 from metermt.fieldnotes import likely_kind
 from metermt.model import Job, Meter
@@ -139,12 +140,25 @@ class Words:
         if not self._ask_of_exchange(old):
             return None
         try:
-            print(self._wait_for(tell_exchange, self._client, old, self._exchange[1]))
+            if not self._tell_exchange(old):
+                return None
         except Error:
             print("What you typed is kept: say /exchanged again, and Enter takes it")
             raise
         self._exchange = ("", TypedExchange("", ""))
         return Elsewhere(self._wait_for(self._client.get_job))
+
+    def _tell_exchange(self, old: Meter) -> bool:
+        """Tell the server what was typed; False if it is odd, and the reader does not stand by it."""
+        told = self._client, old, self._exchange[1]
+        try:
+            print(self._wait_for(partial(tell_exchange, *told, sure=False)))
+        except ConfirmReading as error:
+            if not self._terminal.yes_or_no(f"{error}. Is that what the old meter showed?", default=False):
+                print("Nothing was told. What you typed is kept: say /exchanged again, and type the last value anew")
+                return False
+            print(self._wait_for(partial(tell_exchange, *told, sure=True)))
+        return True
 
     def _ask_of_exchange(self, old: Meter) -> bool:
         """Ask for what is known of an exchange, and keep it; False if it is left. Enter takes what is in brackets."""

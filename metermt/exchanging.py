@@ -40,11 +40,12 @@ def check_field(field: str, text: str) -> None:
         raise InvalidReport(f"Invalid dials {text}: a register has 1 to {MAX_DIALS} digits", field=field)
 
 
-def tell_exchange(client: MeterClient, old: Meter, typed: TypedExchange) -> str:
+def tell_exchange(client: MeterClient, old: Meter, typed: TypedExchange, *, sure: bool) -> str:
     """Tell the server of an exchange; return what to say to the reader.
 
     Without the last value of the old device nothing can be billed, so it is a note for the office then, which finds out
-    what it was. Raises `InvalidReport`, whose `details["field"]` is one of `TypedExchange`, and what the calls raise.
+    what it was. Raises `InvalidReport`, whose `details["field"]` is one of `TypedExchange`, and what the calls raise:
+    `ConfirmReading` for a last value that is odd, unless that is `sure`.
     """
     for field, text in typed._asdict().items():
         check_field(field, text)
@@ -55,7 +56,7 @@ def tell_exchange(client: MeterClient, old: Meter, typed: TypedExchange) -> str:
         told = f"Exchanged on {on} for {new}, which showed {initial} first{digits}"
         client.leave_note(old.number, f"{told}; what {old.number} showed last is not known")
         return f"Noted for the office, as the last value is not known. Send a reason for {old.number} now"
-    client.exchange_meter(MeterExchange(old.number, new, int(typed.final), initial, on, dials))
+    client.exchange_meter(MeterExchange(old.number, new, int(typed.final), initial, on, dials, sure=sure))
     return f"{new} hangs here now: read it"
 
 

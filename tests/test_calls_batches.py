@@ -1,5 +1,6 @@
 """Billing is given each result once, and what has changed since as a correction."""
 
+from contextlib import contextmanager
 from dataclasses import replace
 from datetime import timedelta
 from decimal import Decimal
@@ -10,8 +11,9 @@ from conftest import CYCLE
 from readers import Reader, as_office
 
 from metermt.billing import LineKind
-from metermt.calls import batches, estimating, opening, review
+from metermt.calls import batches, estimating, opening, report, review
 from metermt.calls.batches import HeldBack, Lines, Scope
+from metermt.calls.cycles import Cycle
 from metermt.calls.review import Correction, Decisions, Reviewed, Said
 from metermt.decisions import Verdict
 from metermt.errors import ConfirmReading, DecisionError, RouteError
@@ -155,6 +157,24 @@ def test_an_export_that_was_cut_off_is_taken_back_by_the_next_one(town, clock, m
     clock.now += timedelta(seconds=16)
     assert [meter for meter, *_ in export(town)] == ["M0", "M1", "M2"]
     assert [batch.head.number for batch in as_office(town, batches.list_batches)] == [1]
+
+
+def test_a_batch_and_a_report_let_others_go_on_after_each_part(town, monkeypatch):
+    carol, parts = Reader(town), []
+
+    @contextmanager
+    def resting():
+        yield
+        parts.append(len(town.store.read(lambda tx: tx.batches.lines(1, 9))))  # what others see of it
+
+    for meter in ("M0", "M1", "M2"):
+        carol.submit(meter, GOOD)
+    monkeypatch.setattr(batches, "_A_PART", 1)
+    town.resting = resting
+    export(town)
+    assert parts == [1, 2, 3]
+    as_office(town, report.make_report, Cycle(CYCLE))
+    assert len(parts) > 3
 
 
 def test_whoever_was_taken_for_dead_gives_up(town, clock, monkeypatch):

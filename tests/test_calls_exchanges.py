@@ -1,5 +1,6 @@
 """Devices are exchanged, and each unit that either of them has counted is billed once."""
 
+from dataclasses import replace
 from datetime import date, timedelta
 from decimal import Decimal
 
@@ -131,7 +132,7 @@ def test_a_reader_at_the_meter_tells_of_an_exchange_and_the_office_looks_at_the_
     carol, adam = Reader(town), Reader(town, "adam")
     assert carol.meters(1) == ["M0"]
     told = MeterExchange("M0", "N0", 1_140, 0, TODAY)
-    with pytest.raises(InvalidReport, match="You do not hold the job of M0"):
+    with pytest.raises(InvalidReport, match=r"^Meter M0 is being read by carol: leave a note for the office$"):
         adam.ask(exchanges.exchange_meter, told)
     assert carol.ask(exchanges.exchange_meter, told) == Exchanged([CYCLE], [])
     assert carol.ask(exchanges.exchange_meter, told) == Exchanged(), "the same again counts once"
@@ -146,6 +147,23 @@ def test_a_reader_at_the_meter_tells_of_an_exchange_and_the_office_looks_at_the_
     assert (listed.old_meter, listed.new_meter, listed.username) == ("M0", "N0", "carol")
     approve_all(town)
     assert uses(town) == [("N0", CYCLE, SHOWN, 1, 9, Decimal(9))]
+
+
+def test_a_reader_tells_of_an_exchange_at_a_meter_that_was_handed_out_to_nobody_while_it_is_to_be_read(town):
+    adam = Reader(town, "adam")
+    assert adam.ask(exchanges.exchange_meter, MeterExchange("M1", "N1", 1_140, 0, TODAY)) == Exchanged([CYCLE], [])
+    adam.submit("M2", 1_140)
+    with pytest.raises(InvalidReport, match=r"^M2 is not to be read now: leave a note for the office$"):
+        adam.ask(exchanges.exchange_meter, MeterExchange("M2", "N2", 1_141, 0, TODAY))
+
+
+def test_a_last_value_that_a_reader_would_be_asked_about_is_refused_unless_it_is_sure(town):
+    odd = MeterExchange("M0", "N0", 99_140, 0, TODAY, sure=False)
+    with pytest.raises(ConfirmReading, match=r"^99140 is high for M0.*, a use of 98008$"):
+        as_office(town, exchanges.exchange_meter, odd)
+    assert as_office(town, exchanges.list_exchanges, exchanges.Exchanges()) == []
+    as_office(town, exchanges.exchange_meter, replace(odd, final=1_140))
+    as_office(town, exchanges.exchange_meter, replace(odd, old="M1", new="N1", sure=True))
 
 
 @pytest.mark.parametrize(

@@ -110,7 +110,8 @@ def test_the_meters_of_routes_are_told_in_the_order_of_the_walk(desk, carol):
     carol.submit("M00000")
     north = [*(job.meter.number for job in make_jobs(5)), "A1"]
     assert as_office(desk, office.list_meters, office.Routes(CYCLE, ["South", "North", "West"])) == [*north, "S1"]
-    assert as_office(desk, office.list_meters, office.Routes("2026-12", ["North"])) == []
+    with pytest.raises(RouteError, match="There is no cycle '2026-12': only 2026-11"):
+        as_office(desk, office.list_meters, office.Routes("2026-12", ["North"]))
 
 
 def test_a_meter_that_stands_twice_in_one_import_is_the_last_of_them(desk):

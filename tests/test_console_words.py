@@ -3,6 +3,7 @@
 import io
 import re
 import sys
+from datetime import date
 
 import pytest
 from conftest import make_job, make_place
@@ -14,6 +15,9 @@ from metermt.console import read_meters
 from metermt.consolereasons import Reasons
 from metermt.errors import CallError
 from metermt.fieldnotes import Reason
+from metermt.rules.habits import Habit
+from metermt.rules.limits import Limits
+from metermt.rules.looks import JobLimits
 from metermt.store.sqlite.store import SqliteStore
 
 HILL = [make_job(f"H{n}", route="Hill", sequence=n, address=f"{n} Hill Road") for n in (1, 2, 3)]
@@ -228,6 +232,21 @@ def test_a_meter_that_was_exchanged_is_told_and_read_and_nothing_typed_is_lost(s
         (note,) = store.read(lambda tx: tx.notes.all(9))
     assert note.text.endswith(" for N2, which showed 0 first, 5 digits; what H2 showed last is not known")
     assert kept(database_path) == [("carol", "N1", 12, True)]
+
+
+def test_a_last_value_that_is_odd_is_asked_about_before_an_exchange_is_told(said, database_path):
+    limits = JobLimits(Limits(60, date(2026, 10, 20), Habit(0.0, 0.2))).as_text()
+    with SqliteStore(database_path) as store:
+        store.write(lambda tx: tx.jobs.set_limits({one.job: limits for one in tx.jobs.standings(["H1", "H2"])}))
+    told = ("n1", "9999", "0", "5", "")
+    seen = said("/read h2", "/exchanged", *told, "n", "/exchanged", "", "9998", "", "", "", "y")
+    question = "is high for H2, a use of {}. Is that what the old meter showed? [y/N]: "
+    kept = "Nothing was told. What you typed is kept: say /exchanged again, and type the last value anew\n"
+    assert f"9999 {question.format(9939)}n\n{kept}" in seen
+    assert f"9998 {question.format(9938)}y\nN1 hangs here now: read it\n" in seen
+    with SqliteStore(database_path) as store:
+        (exchange,) = store.read(lambda tx: tx.office.exchanges(9, 0))
+    assert (exchange.old_meter, exchange.final, exchange.username) == ("H2", 9998, "carol")
 
 
 # --- when all is read

@@ -67,7 +67,7 @@ class Place:
                 one.id,
                 one.job.meter.number,
                 one.job.cycle,
-                one.billing,
+                Billing.BILLED if one.id in self.told else one.billing,
                 one.reading.answer.value,
                 one.reading.answer.when,
             )
@@ -78,7 +78,7 @@ class Place:
     def export(self):
         chain = self.chain()
         ready = [one for one in self.results if one.id not in self.told]
-        later = {job for one in ready for job in came_after(one, chain)} & self.told.keys()
+        later = {job for one in ready for job in came_after(one, chain)}
         for one in [*ready, *(self.results[job] for job in later)]:
             line = line_of(one, chain, 1, 1)
             if one.id in self.told:

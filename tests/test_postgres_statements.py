@@ -12,7 +12,7 @@ from steps import record
 
 from metermt.calls import finding, rounds
 from metermt.calls.desk import Desk
-from metermt.errors import ConfirmReading
+from metermt.errors import ConfirmReading, StoreRefused
 from metermt.model import Place
 from metermt.rules.history import Read
 from metermt.rules.limits import Limits
@@ -131,6 +131,18 @@ def test_a_page_of_an_export_is_looked_up_in_an_index_of_that_order(postgres_url
         ((sql, plan),) = [(sql, plan) for sql, plan in plans_of(store).items() if "LIMIT" in sql]
     assert re.search(r"jobs_read.*\n *Index Cond: .*ROW\(cycle, route, sequence, meter\) >", plan), f"{sql}\n{plan}"
     assert "Seq Scan" not in plan, f"{sql}\n{plan}"
+
+
+def test_half_a_character_is_refused_and_the_connection_goes_on(shared_postgres_store):
+    store = shared_postgres_store
+    for ask in (
+        lambda tx: tx.accounts.find(["\ud800"]),
+        lambda tx: tx.jobs.on_routes("\ud800", ["North"]),
+        lambda tx: tx.sessions.add_failure("\ud800", "here", 1.0, 0.0),
+    ):
+        with pytest.raises(StoreRefused, match="does not take this"):
+            store.write(ask)
+        assert store.read(lambda tx: tx.accounts.find(["carol"])) == {}
 
 
 def test_as_many_readers_as_there_are_jobs_get_one_each_from_two_servers(postgres_url, demo_accounts, hasher):

@@ -1,5 +1,7 @@
 """Readers tell in the window that another device hangs somewhere."""
 
+from datetime import date
+
 import pytest
 from conftest import make_job, make_place
 from presenter_fixtures import *  # noqa: F403 - the fixtures
@@ -8,6 +10,9 @@ from servers import fill
 
 from metermt.calls.desk import Desk
 from metermt.gui.state import Dialog
+from metermt.rules.habits import Habit
+from metermt.rules.limits import Limits
+from metermt.rules.looks import JobLimits
 from metermt.store.sqlite.store import SqliteStore
 
 EXCHANGE = {"new": " n9", "final": "99", "initial": "", "new_dials": "6", "on": ""}
@@ -45,6 +50,19 @@ def test_the_meter_that_hangs_there_now_is_told_and_read(reading, desk):
     assert (state.dialog, state.notice, state.job.meter.number) == (None, "N9 hangs here now: read it", "N9")
     assert (state.job.meter.dials, state.typed.new, state.typed.final) == (6, "", "")
     assert exchanged(desk) == [("G5248", 99, "N9", 0, "carol")]
+
+
+def test_a_last_value_that_is_odd_is_asked_about_and_counts_when_it_is_sent_once_more(reading, desk):
+    limits = JobLimits(Limits(60, date(2026, 10, 20), Habit(0.0, 0.2))).as_text()
+    desk.store.write(lambda tx: tx.jobs.set_limits({one.job: limits for one in tx.jobs.standings(["G5248"])}))
+    tell(reading, final="9999")
+    assert "9999 is high for G5248" in reading.state.faults["final"]
+    assert exchanged(desk) == []
+    reading.edit("final", "9998")
+    reading.tell_of_exchange()
+    assert exchanged(desk) == [], "another value is asked about anew"
+    reading.tell_of_exchange()
+    assert exchanged(desk) == [("G5248", 9998, "N9", 0, "carol")]
 
 
 def test_an_exchange_whose_last_value_nobody_knows_is_a_note_for_the_office(reading, desk):

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from metermt.audit import What
 from metermt.billing import BatchHead, BillingLine, Totals
+from metermt.calls.chains import chains_of
 from metermt.calls.desk import Desk
 from metermt.calls.table import MAX_ITEMS, Ask, Turn, Weight, call
 from metermt.calls.unread import check_there_is_route
@@ -19,7 +20,7 @@ from metermt.store.base import Tx
 from metermt.store.billing import Line
 from metermt.wire import from_text, to_text
 
-_A_PART = 200  # results that are billed in one transaction, for which readers wait
+_A_PART = 50  # results that are billed in one transaction, for which readers wait
 _GIVEN_UP = 15.0  # seconds after which whoever was making a batch, part by part, has died
 
 
@@ -91,8 +92,9 @@ def make_batch(desk: Desk, ask: Ask[Batching]) -> BatchHead:
         def add(turn: Turn, start: int = start) -> list[BillingLine]:
             return _add_part(turn, head, totals.lines, ready[start : start + _A_PART])
 
-        for line in desk.write(add):
-            totals.add(line)
+        with desk.resting():
+            for line in desk.write(add):
+                totals.add(line)
     if not totals.lines:
         _take_back(desk, head)
         raise DecisionError("There is nothing new for billing")
@@ -176,14 +178,15 @@ def _add_part(turn: Turn, head: BatchHead, count: int, jobs: Sequence[int]) -> l
     tx = turn.tx
     _check_ours(tx, head)
     ready = [result for result in tx.batches.results(jobs) if result.billing is Billing.READY]
-    chains = tx.batches.chains([result.id for result in ready])
+    told = _told(tx, ready)
+    since = {job: (line.meter, line.read_at) for job, line in told.items() if line.read_at}
+    chains = chains_of(tx, ready, since)
     settled = [result for result in ready if not waits_for(result, chains[result.id])]
-    told = {job: _line_in(line) for job, line in tx.batches.last_lines([result.id for result in settled]).items()}
-    later = {job for result in settled for job in _came_after(result, chains[result.id], told.get(result.id))}
+    later = {job for result in settled for job in came_after(result, chains[result.id], since.get(result.id))}
     touched = [result for result in tx.batches.results(later) if result.billing is Billing.BILLED]
-    chains |= tx.batches.chains([result.id for result in touched])
+    chains |= chains_of(tx, touched)
     billed = [result for result in touched if not waits_for(result, chains[result.id])]  # told when that is settled
-    told |= {job: _line_in(line) for job, line in tx.batches.last_lines([result.id for result in billed]).items()}
+    told |= _told(tx, billed)
     lines: list[BillingLine] = []
     stored: list[Line] = []
     unchanged: dict[int, Billing] = {}
@@ -200,8 +203,10 @@ def _add_part(turn: Turn, head: BatchHead, count: int, jobs: Sequence[int]) -> l
     return lines
 
 
-def _came_after(result: Result, chain: Chain, told: BillingLine | None) -> list[int]:
-    return came_after(result, chain, (told.meter, told.read_at) if told and told.read_at else None)
+def _told(tx: Tx, results: Sequence[Result]) -> dict[int, BillingLine]:
+    """Return what billing was told last of results, by the job's id."""
+    last = tx.batches.last_lines([result.id for result in results])
+    return {job: _line_in(line) for job, line in last.items()}
 
 
 def _new_line(result: Result, chain: Chain, batch: int, number: int, told: BillingLine | None) -> BillingLine | None:

@@ -2,7 +2,7 @@
 
 import logging
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from time import monotonic
@@ -59,6 +59,8 @@ class Desk:
         self.told = Telling(self.journal).told
         self.counting = Counting()
         self.regulars = Regulars()
+        self.resting: Callable[[], AbstractContextManager[None]] = nullcontext
+        """Around a part of what takes long: after it others have the processor. Whoever answers them puts it here."""
         self._here = Caller()  # whoever calls in this process, and is never gone
 
     def ask(self, call: Call[Q, R], request: Q, session_id: str = "", caller: Caller | None = None) -> R:

@@ -1,6 +1,6 @@
 """Devices are exchanged: another one hangs at a place, and both count."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import date
 from decimal import Decimal
@@ -15,7 +15,7 @@ from metermt.rules.answers import shown
 from metermt.rules.consumption import Exchange
 from metermt.rules.exchanges import check_exchange, exchanged_for
 from metermt.rules.history import Read, history_of
-from metermt.rules.looks import exchanged
+from metermt.rules.looks import check_sure, exchanged
 from metermt.store.base import Tx
 
 
@@ -23,7 +23,8 @@ from metermt.store.base import Tx
 class MeterExchange:
     """One device was taken down at `final`, and another one put up at `initial`, on a day of the server's calendar.
 
-    `dials` and `multiplier` are those of the new one, None where they are those of the old one.
+    `dials` and `multiplier` are those of the new one, None where they are those of the old one. Unless it is `sure`, a
+    last value of the old one that whoever reads it would be asked about is refused.
     """
 
     old: str
@@ -33,6 +34,7 @@ class MeterExchange:
     on: date
     dials: int | None = None
     multiplier: Decimal | None = None
+    sure: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,14 +71,15 @@ def exchange_meter(turn: Turn, ask: Ask[MeterExchange]) -> Exchanged:
         return Exchanged()
     new = _new_device(place, asked)
     standings = tx.jobs.standings([asked.old, asked.new])
+    mine = [one for one in standings if one.meter == asked.old]
+    waiting = [one for one in mine if one.state in (JobState.OPEN, JobState.SKIPPED)]
     by_reader = _is_reader(ask)
     if by_reader:
-        _check_is_there(ask, standings, turn.now)
+        _check_is_there(ask, waiting, turn.now)
     old = place.meter
     showed = (asked.final, asked.initial, old.dials, old.multiplier)
     exchange = Exchange(asked.on, asked.old, *showed, asked.new, ask.username, turn.moment)
-    mine = [one for one in standings if one.meter == asked.old]
-    unread = {one.job: one.cycle for one in mine if one.state in (JobState.OPEN, JobState.SKIPPED)}
+    unread = {one.job: one.cycle for one in waiting}
     jobs = {id_: tx.jobs.find(cycle, [asked.old])[asked.old] for id_, cycle in unread.items()}
     reads = tx.places.history([asked.old]).get(asked.old, [])
     accepted = history_of(reads, old.dials).accepted
@@ -84,6 +87,8 @@ def exchange_meter(turn: Turn, ask: Ask[MeterExchange]) -> Exchanged:
     before = tx.places.exchanges([asked.old]).get(asked.old, [])
     check_exchange(exchange, new, turn.moment.astimezone().date(), accepted or unknown, before)
     _check_is_free(tx, new.number, {one.cycle for one in standings if one.meter == asked.new} & {*unread.values()})
+    if not asked.sure:
+        _check_sure(tx, asked, old)
     tx.office.exchange(exchange, new)
     if unknown:
         tx.places.add_history([(new.number, unknown)])
@@ -127,12 +132,21 @@ def _check_is_again(tx: Tx, asked: MeterExchange) -> None:
         raise exchanged_for(last)
 
 
-def _check_is_there(ask: Ask[MeterExchange], standings: list[Standing], now: float) -> None:
-    mine = [one for one in standings if one.leased_to == ask.username and one.leased_until > now]
-    if not any(one.meter == ask.request.old for one in mine):
-        raise InvalidReport(
-            f"You do not hold the job of {ask.request.old}: ask for it first, or leave a note for the office"
-        )
+def _check_is_there(ask: Ask[MeterExchange], unread: Iterable[Standing], now: float) -> None:
+    """Raise `InvalidReport` unless a reader may be at a device: as for a reading of it, handed out to them or not."""
+    holders = {one.leased_to if one.leased_until > now else None for one in unread}
+    if not holders:
+        raise InvalidReport(f"{ask.request.old} is not to be read now: leave a note for the office")
+    others = sorted(filter(None, holders - {ask.username}))
+    if others and ask.username not in holders:
+        raise InvalidReport(f"Meter {ask.request.old} is being read by {others[0]}: leave a note for the office")
+
+
+def _check_sure(tx: Tx, asked: MeterExchange, old: Meter) -> None:
+    """Raise `ConfirmReading` for a last value that a reader of the old device would be asked about."""
+    for result in tx.office.of_meters([old.number])[-1:]:
+        if limits := tx.jobs.limits(result.job.cycle, [old.number]).get(old.number):
+            check_sure(asked.final, old, asked.on, limits)
 
 
 def _check_is_free(tx: Tx, new: str, cycles: set[str]) -> None:

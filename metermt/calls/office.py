@@ -108,7 +108,11 @@ def import_jobs(turn: Turn, ask: Ask[Import]) -> ImportCount:
 
 @call(Role.SUPERVISOR, Weight.READ, is_large=lambda _request: True)
 def list_meters(turn: Turn, ask: Ask[Routes]) -> list[str]:
-    """Return the numbers of all meters on some routes of a cycle, in the order of the walk."""
+    """Return the numbers of all meters on some routes of a cycle, in the order of the walk.
+
+    Raises `RouteError` if there is no such cycle.
+    """
+    check_there_is(ask.request.cycle, turn.tx.jobs.cycles())
     return turn.tx.jobs.on_routes(ask.request.cycle, ask.request.routes)
 
 

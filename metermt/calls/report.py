@@ -2,10 +2,10 @@
 
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import UTC, date, datetime
-from enum import Enum, auto
 from itertools import groupby
 from typing import cast
 
+from metermt.calls.chains import chains_of
 from metermt.calls.cycles import Cycle
 from metermt.calls.desk import Desk
 from metermt.calls.table import Ask, Weight, call, in_parts
@@ -46,9 +46,10 @@ def make_report(desk: Desk, ask: Ask[Cycle]) -> Report:
     deviations, sums = Deviations(), {}
     estimated: list[_OfDay] = []
     for name in dict.fromkeys([*([last_year] if last_year else []), *earlier, cycle]):
-        told = _Told.WHOLE if name in (cycle, last_year) else _Told.NOT if name != earlier[-1] else _Told.READERS
-        odd = deviations if name in (*earlier, cycle) else None
-        sums[name], estimated = desk.store.read(_Reader(name, odd, told))
+        watched = deviations if name in (*earlier, cycle) else None
+        summed = name in (cycle, last_year, *earlier[-1:])
+        reader = _Reader(desk, name, watched, is_summed=summed, with_uses=name in (cycle, last_year))
+        sums[name], estimated = desk.store.read(reader)
     twice = desk.store.read(lambda tx: _estimated_twice(tx, cycle, estimated)) if estimated else []
     jobs = desk.store.read(lambda tx: sum(one.total for one in tx.jobs.routes(cycle)))
     return Report(
@@ -69,36 +70,34 @@ def make_report(desk: Desk, ask: Ask[Cycle]) -> Report:
     )
 
 
-class _Told(Enum):
-    """What is told of a cycle beside its deviations."""
-
-    NOT = auto()
-    READERS = auto()
-    """Who has read what."""
-    WHOLE = auto()
-    """That, and what was used."""
-
-
 class _Reader:
-    """Goes through a cycle: adds it up as far as it is told of, with what was estimated in it, and its deviations."""
+    """Adds up a cycle, and what was used, and adds its deviations, if it is told to; finds what was estimated in it."""
 
-    def __init__(self, cycle: str, deviations: Deviations | None, told: "_Told") -> None:
-        self._cycle, self._deviations, self._told = cycle, deviations, told
+    def __init__(
+        self, desk: Desk, cycle: str, deviations: Deviations | None, *, is_summed: bool, with_uses: bool
+    ) -> None:
+        self._desk, self._cycle, self._deviations = desk, cycle, deviations
+        self._is_summed, self._with_uses = is_summed, with_uses
 
     def __call__(self, tx: Tx) -> tuple[CycleSums, list[_OfDay]]:
         sums = CycleSums()
         estimated: list[_OfDay] = []
         for part in in_parts(_by_job(tx, self._cycle)):
-            if self._told is not _Told.NOT:
-                uses = self._uses(tx, part) if self._told is _Told.WHOLE else {}
-                for job, readings in part:
-                    sums.add(job, readings, uses.get(job.meter.number))
-                estimated += _estimated(part)
-            if self._deviations:
-                self._add(tx, part, self._deviations)
+            with self._desk.resting():
+                estimated += self._add_part(tx, part, sums)
         if self._deviations:
             self._deviations.end_cycle()
         return sums, estimated
+
+    def _add_part(self, tx: Tx, part: Sequence[_OfJob], sums: CycleSums) -> list[_OfDay]:
+        """Add a part of the cycle; return what was estimated in it."""
+        uses = self._uses(tx, part) if self._with_uses else {}
+        if self._is_summed:
+            for job, readings in part:
+                sums.add(job, readings, uses.get(job.meter.number))
+        if self._deviations:
+            self._add(tx, part, self._deviations)
+        return _estimated(part)
 
     def _uses(self, tx: Tx, part: Iterable[_OfJob]) -> dict[str, Use | None]:
         """Return what the meters of a part have used, by the rule that it is billed by."""
@@ -109,13 +108,13 @@ class _Reader:
             if one.counts and one.answer.value is not None
         }
         ids = tx.jobs.ids(self._cycle, read)
-        chains = tx.batches.chains(ids.values())
-        uses: dict[str, Use | None] = {}
-        for number, id_ in ids.items():
-            job, one = read[number]
-            result = Result(id_, job, JobState.DONE, billing_of(one), None, one)
-            uses[number] = use_since(before(result, chains[id_]), result)
-        return uses
+        results = {
+            number: Result(id_, job, JobState.DONE, billing_of(one), None, one)
+            for number, id_ in ids.items()
+            for job, one in (read[number],)
+        }
+        chains = chains_of(tx, [*results.values()])
+        return {number: use_since(before(one, chains[one.id]), one) for number, one in results.items()}
 
     def _add(self, tx: Tx, part: Iterable[_OfJob], deviations: Deviations) -> None:
         counting = [(job, one) for job, readings in part for one in readings if one.counts]

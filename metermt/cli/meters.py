@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from datetime import date
 from decimal import Decimal, InvalidOperation
+from functools import partial
 
 import click
 
@@ -13,6 +14,7 @@ from metermt.cli.columns import print_columns
 from metermt.cli.common import MeterGroup
 from metermt.cli.meterpage import page_of
 from metermt.cli.office import Opening, office_options
+from metermt.cli.slips import put, yes_option
 from metermt.csvfields import day
 from metermt.errors import RouteError
 from metermt.model import KINDS, Meter, Place
@@ -79,6 +81,7 @@ def meters() -> None:
 @click.option("--date", "on", callback=_day, required=True, metavar="YYYY-MM-DD", help="The day of the exchange.")
 @click.option("--dials", type=int, help="Digits on the register of NEW.  [default: as OLD]")
 @click.option("--multiplier", callback=_multiplier, help="That of NEW.  [default: as OLD]")
+@yes_option
 @office_options
 def exchange(
     *,
@@ -89,11 +92,13 @@ def exchange(
     on: date,
     dials: int | None,
     multiplier: Decimal | None,
+    yes: bool,
     open_office: Opening,
 ) -> None:
     """Say that NEW hangs where OLD did. The place keeps its history, and what both count is billed.
 
-    In the open cycles NEW is read where OLD was not yet; whoever holds that job keeps it.
+    In the open cycles NEW is read where OLD was not yet; whoever holds that job keeps it. You are asked about a last
+    value of OLD that a reader would be asked about.
 
     \b
     Example:
@@ -101,7 +106,8 @@ def exchange(
             --date 2026-11-20
     """
     with open_office() as office:
-        done = office.exchange_meter(MeterExchange(old, new, final, initial, on, dials, multiplier))
+        told = partial(MeterExchange, old, new, final, initial, on, dials, multiplier)
+        done = put(lambda sure: office.exchange_meter(told(sure=sure)), yes=yes)
     click.echo(f"{new} hangs where {old} did since {on}.")
     if done.to_read:
         click.echo(f"It is to be read in {', '.join(done.to_read)}.")

@@ -10,7 +10,7 @@ from metermt.errors import ConfirmReading
 
 R = TypeVar("R")
 
-yes_option = click.option("--yes", is_flag=True, help="Do not ask, even if a reader would be asked about VALUE.")
+yes_option = click.option("--yes", is_flag=True, help="Do not ask, even if a reader would be asked about that value.")
 
 
 def put(have_it_count: Callable[[bool], R], *, yes: bool) -> R:

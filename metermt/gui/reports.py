@@ -6,8 +6,8 @@ from functools import partial
 
 from msgspec import structs
 
-from metermt.errors import AccountDisabled, Error, InvalidReport, SessionError, SubmissionError
-from metermt.exchanging import tell_exchange
+from metermt.errors import AccountDisabled, ConfirmReading, Error, InvalidReport, SessionError, SubmissionError
+from metermt.exchanging import TypedExchange, tell_exchange
 from metermt.gui.rounds import RoundPresenter
 from metermt.gui.state import ANYWHERE, Dialog
 from metermt.gui.typed import NO_EXCHANGE, Typed
@@ -24,6 +24,9 @@ class ReportPresenter(RoundPresenter):
 
     What was typed stays until it is sent; a note, or an exchange, only as long as its meter is shown.
     """
+
+    _odd_exchange: tuple[str, TypedExchange] | None = None
+    """The meter, and what was typed of its exchange, that the reader was asked about last."""
 
     def write_note(self) -> None:
         """Let the reader write a note about the place of this meter."""
@@ -74,8 +77,10 @@ class ReportPresenter(RoundPresenter):
     def tell_of_exchange(self) -> None:
         """Send what was typed of it."""
         if (job := self.state.job) and not self.state.doing:
-            call = partial(tell_exchange, self._connected, job.meter, self.state.typed.exchange)
-            self._run("Sending…", call, self._exchanged, self._exchange_failed, self.tell_of_exchange)
+            told = job.meter.number, self.state.typed.exchange
+            sure = told == self._odd_exchange  # sent once more as it was asked about
+            call = partial(tell_exchange, self._connected, job.meter, told[1], sure=sure)
+            self._run("Sending…", call, self._exchanged, partial(self._exchange_failed, told), self.tell_of_exchange)
 
     def _ask_what_hangs_here(self, job: Job) -> None:
         here = ", ".join(filter(None, (job.meter.number, job.meter.address)))
@@ -108,7 +113,10 @@ class ReportPresenter(RoundPresenter):
     def _found_failed(self, error: Error) -> None:
         self._tell_of(error, Dialog.FOUND, "Your report", _FIELDS)
 
-    def _exchange_failed(self, error: Error) -> None:
+    def _exchange_failed(self, told: tuple[str, TypedExchange], error: Error) -> None:
+        if isinstance(error, ConfirmReading):
+            self._odd_exchange = told
+            error = InvalidReport(f"{error}: if the old meter showed that, Send it once more", field="final")
         self._tell_of(error, Dialog.EXCHANGED, "Your word of the exchange", _EXCHANGE)
 
     def _tell_of(self, error: Error, dialog: Dialog, what: str, fields: Mapping[str, str]) -> None:

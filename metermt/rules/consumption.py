@@ -2,9 +2,8 @@
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import UTC, date, datetime, time, timedelta
 from decimal import Decimal
-from functools import cached_property
 from typing import NamedTuple, cast
 
 from msgspec.structs import replace
@@ -14,6 +13,11 @@ from metermt.errors import CannotEstimate, DecisionError
 from metermt.model import Answer, Meter
 from metermt.quality import Billing
 from metermt.rules.history import Read, register_step
+
+_FEW = 20  # of so many results one may have been read last before a span, and is looked up by itself
+_A_DAY = timedelta(hours=26)  # and more than any day has: so far from each other are two times of different days
+_DAYS = 2 * _A_DAY  # so that what is a day further inside is in the span whatever the time zone
+_END = datetime.max.replace(tzinfo=UTC)
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,21 +53,27 @@ class Link(NamedTuple):
     """In UTC."""
 
 
-@dataclass(frozen=True)
-class Chain:
-    """What is known of a place over time."""
+class Span(NamedTuple):
+    """A part of time, in UTC, both ends included."""
+
+    since: datetime
+    until: datetime
+
+
+class Chain(NamedTuple):
+    """What is known of a place over time, or in a span of it."""
 
     links: Sequence[Link]
-    """The jobs that have, or had, a result."""
+    """The jobs that have, or had, a result. Of a span those that were read in it, and all that are not settled."""
     shown: Sequence[Read]
-    """What was shown before there were jobs, and at exchanges."""
+    """What was shown before there were jobs, and at exchanges. Of a span nothing."""
     exchanges: Sequence[Exchange]
     """In order."""
+    span: Span | None = None
 
-    @cached_property
-    def moments(self) -> "list[tuple[_Moment, Link]]":
-        """The links that have a time, each with what puts it in order."""
-        return [(at, link) for link in self.links if (at := _moment_of(link, self.exchanges))]
+
+Told = tuple[str, datetime]
+"""Of which device billing was told for a result, and of what time, in UTC."""
 
 
 class Use(NamedTuple):
@@ -86,6 +96,36 @@ def read_at(result: Result) -> datetime:
     assert result.reading
     assert isinstance(result.reading.answer.when, datetime)
     return result.reading.answer.when
+
+
+def span_of(results: Sequence[Result], *, to_the_end: bool) -> Span | None:
+    """Return a span in which most results and their previous readings lie; None if nothing is known of these.
+
+    It ends after the last of the results, or never. For the few that were not read for long it is too short:
+    `is_enough` tells.
+    """
+    days = sorted(result.job.previous_date for result in results if result.job.previous_date)
+    if not days:
+        return None
+    since = datetime.combine(days[len(days) // _FEW], time(), UTC) - _DAYS
+    return Span(since, _END if to_the_end else max(map(read_at, results)) + _DAYS)
+
+
+def is_enough(result: Result, chain: Chain, was: Told | None = None) -> bool:
+    """Return whether `before` and `came_after` say of a chain that may be a part what they say of the whole one.
+
+    They do if there is an earlier value in the part, and of a later day than its begin: nothing that is left out was
+    read after that. Where devices were exchanged, days alone do not say what was earlier.
+    """
+    if chain.span is None:
+        return True
+    begin, end = chain.span.since + _A_DAY, read_at(result) - _A_DAY
+    if chain.exchanges or (was and was[1] < begin):
+        return False
+    return any(
+        link.job != result.id and link.value is not None and link.read_at is not None and begin < link.read_at < end
+        for link in chain.links
+    )
 
 
 def waits_for(result: Result, chain: Chain) -> Link | None:
@@ -114,12 +154,13 @@ def before(result: Result, chain: Chain) -> Before | None:
     now = _moment_at(result, chain.exchanges)
     end, on = now[0], now[1]
     earlier = [
-        (at, link) for at, link in chain.moments if link.job != result.id and link.value is not None and at < now
+        (at, link.value)
+        for link in chain.links
+        if link.job != result.id and link.value is not None and (at := _moment_of(link, chain.exchanges)) and at < now
     ]
     if earlier:
-        (start, day, *_), last = max(earlier, key=lambda pair: pair[0])
-        assert last.value is not None
-        return Before(last.value, day, chain.exchanges[start:end])
+        (start, day, *_), value = max(earlier)
+        return Before(value, day, chain.exchanges[start:end])
     shown = [read for read in chain.shown if not read.exchanged and read.on <= on]
     if shown:
         read = max(shown, key=lambda read: read.on)
@@ -138,16 +179,23 @@ def use_since(earlier: Before | None, result: Result) -> Use | None:
     return use_between(earlier.value, value, earlier.exchanges, meter.dials, meter.multiplier)
 
 
-def came_after(result: Result, chain: Chain, was: tuple[str, datetime] | None = None) -> list[int]:
-    """Return the jobs of the place that were read after this one, by id.
+def came_after(result: Result, chain: Chain, was: Told | None = None) -> list[int]:
+    """Return the jobs of the place that were read after this one, and that billing was told of, by id.
 
-    `was` is of which device billing was told for it, and of what time, in UTC: what was read after that counts, too, as
-    it was told from what this one showed then.
+    `was` is what billing was told for this one: what was read after that counts, too, as it was told from what this one
+    showed then.
     """
     since = _moment_at(result, chain.exchanges)
     if was:
         since = min(since, _moment(*was, result.job.cycle, chain.exchanges))
-    return [link.job for at, link in chain.moments if link.job != result.id and at > since]
+    return [
+        link.job
+        for link in chain.links
+        if link.billing is Billing.BILLED
+        and link.job != result.id
+        and (at := _moment_of(link, chain.exchanges))
+        and at > since
+    ]
 
 
 def over_exchanges(
@@ -248,7 +296,7 @@ gives a day only, of two cycles on one day the first one comes first.
 
 def _moment(meter: str, when: datetime, cycle: str, exchanges: Sequence[Exchange]) -> _Moment:
     day = when.astimezone().date()
-    return _place_of(meter, day, exchanges), day, cycle, when
+    return _place_of(meter, day, exchanges) if exchanges else 0, day, cycle, when
 
 
 def _moment_at(result: Result, exchanges: Sequence[Exchange]) -> _Moment:

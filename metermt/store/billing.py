@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 from metermt.billing import BatchHead
 from metermt.decisions import Result
-from metermt.rules.consumption import Chain
+from metermt.rules.consumption import Chain, Span
 
 
 class Line(NamedTuple):
@@ -41,8 +41,8 @@ class Batches(ABC):
         """
 
     @abstractmethod
-    def chains(self, jobs: Iterable[int]) -> dict[int, Chain]:
-        """Return what is known of the places of jobs, by the job's id."""
+    def chains(self, jobs: Iterable[int], span: Span | None = None) -> dict[int, Chain]:
+        """Return what is known of the places of jobs, by the job's id: all, or that of a span."""
 
     @abstractmethod
     def results(self, jobs: Iterable[int]) -> list[Result]:

@@ -35,6 +35,7 @@ class Elsewhere(Away):
         self._desk = desk
         self._then = then
         self._logins, self._bulks, self._watchers = Pool(_LOGINS), Pool(_BULKS), Pool(_WATCHERS)
+        desk.resting = self._resting
         desk.counting.waiting |= {"long calls": self._logins.__len__, "bulks": self._bulks.__len__}
         self.turns = 0
 

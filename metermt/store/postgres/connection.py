@@ -47,7 +47,10 @@ class Connection(psycopg.Connection[Row]):
         Raises the `psycopg.Error` of the first that fails; those after it are not run then.
         """
         types = Transformer(self)
-        dumped = [types.dump_sequence(one.values, [PyFormat.TEXT] * len(one.values)) for one in statements]
+        try:
+            dumped = [types.dump_sequence(one.values, [PyFormat.TEXT] * len(one.values)) for one in statements]
+        except UnicodeEncodeError as error:  # a text with half a character in it
+            raise psycopg.DataError(str(error)) from error
         sent: list[Statement | str] = []  # or the text of what is prepared
         self.pgconn.enter_pipeline_mode()
         try:

@@ -8,12 +8,14 @@ from typing import Any
 from metermt.billing import BatchHead
 from metermt.decisions import Result
 from metermt.quality import Billing
-from metermt.rules.consumption import Chain, Exchange, Link
+from metermt.rules.consumption import Chain, Exchange, Link, Span
 from metermt.rules.history import Read
 from metermt.store.billing import Batches, Held, Line
-from metermt.store.sql.dialect import Sql, Steps
+from metermt.store.sql.dialect import Row, Sql, Steps
 from metermt.store.sql.office import RESULT, result_of
 from metermt.store.sql.places import EXCHANGE, exchange_of
+
+_BILLING = {one.value: one for one in Billing}
 
 # MATERIALIZED, or a database might walk through all jobs in the order that is wanted, to find the few that are ready.
 _READY = """
@@ -33,6 +35,7 @@ _LINKS = (
     " FROM jobs AS asked CROSS JOIN jobs LEFT JOIN readings ON readings.id = jobs.reading"
     " WHERE jobs.place = asked.place AND jobs.billing <> '' AND asked.id {among}"
 )
+_LINKS_IN_SPAN = f"{_LINKS} AND (readings.read_at BETWEEN ? AND ? OR jobs.billing IN ('waiting', 'again'))"
 _SHOWN = (
     "SELECT asked.id, history.read_on, history.value, history.exchanged FROM jobs AS asked CROSS JOIN history"
     " WHERE history.place = asked.place AND asked.id {among} ORDER BY history.read_on, history.exchanged"
@@ -66,17 +69,22 @@ class SqlBatches(Steps, Batches):
     def results(self, jobs: Iterable[int]) -> list[Result]:
         return [result_of(*row) for row in self._sql.rows_among(self._results, jobs)]
 
-    def chains(self, jobs: Iterable[int]) -> dict[int, Chain]:
+    def chains(self, jobs: Iterable[int], span: Span | None = None) -> dict[int, Chain]:
         asked = list(jobs)
         chains: dict[int, tuple[list[Link], list[Read], list[Exchange]]] = {job: ([], [], []) for job in asked}
-        for job, other, meter, cycle, billing, value, read_at in self._sql.rows_among(_LINKS, asked):
+        for job, other, meter, cycle, billing, value, read_at in self._links(asked, span):
             when = datetime.fromisoformat(read_at) if read_at else None
-            chains[job][0].append(Link(other, meter, cycle, Billing(billing), value, when))
-        for job, read_on, value, exchanged in self._sql.rows_among(_SHOWN, asked):
+            chains[job][0].append(Link(other, meter, cycle, _BILLING[billing], value, when))
+        for job, read_on, value, exchanged in () if span else self._sql.rows_among(_SHOWN, asked):
             chains[job][1].append(Read(date.fromisoformat(read_on), value, bool(exchanged)))
         for job, *made in self._sql.rows_among(_EXCHANGES, asked):
             chains[job][2].append(exchange_of(*made))
-        return {job: Chain(*chain) for job, chain in chains.items()}
+        return {job: Chain(*chain, span) for job, chain in chains.items()}
+
+    def _links(self, jobs: Sequence[int], span: Span | None) -> list[Row]:
+        if span is None:
+            return self._sql.rows_among(_LINKS, jobs)
+        return self._sql.rows_among(_LINKS_IN_SPAN, jobs, span.since.isoformat(), span.until.isoformat())
 
     def begin(self, head: BatchHead, layout: str, text: str) -> None:
         row = (head.number, head.made_at.isoformat(), head.made_by, head.cycle, head.route, 0, 0, 0, "0")
