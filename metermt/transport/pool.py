@@ -42,6 +42,11 @@ class Pool:
             self._work.came(work, name)
             self._changed.notify()
 
+    def forget(self, work: Callable[[], None]) -> None:
+        """Leave some work undone, unless it was begun."""
+        with self._changed:
+            self._work.went(work)
+
     def _start_thread(self) -> None:
         thread = Thread(target=self._run, name="long calls", daemon=True)
         try:

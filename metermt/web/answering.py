@@ -9,6 +9,7 @@ from typing import Any, TypeVar
 from metermt.calls.desk import Desk, Outcome
 from metermt.calls.regulars import network_of
 from metermt.calls.table import Ask, Caller, Check, Weight
+from metermt.errors import DeadlineExceeded
 from metermt.model import Role
 from metermt.transport.deadline import Deadline
 from metermt.transport.frames import MAX_BULK_FRAME, MAX_FRAME, MAX_READER_FRAME, SMALL_FRAME
@@ -40,6 +41,8 @@ class Answering:
             "bulks": self._bulks,
         }
         desk.counting.waiting |= {f"http {name}": pool.__len__ for name, pool in named.items()}
+        # What each visitor waits for, who waits for one thing at a time.
+        self._waiting: dict[Caller, tuple[Pool, Callable[[], None], asyncio.Future[Any]]] = {}
 
     def most_bytes(self, session_id: str) -> int:
         """Return how large the body of a request may be that shows this session: as large as a frame of theirs."""
@@ -92,6 +95,14 @@ class Answering:
         """Return what this makes, for those who watch: whoever else is answered does not keep them waiting."""
         return await self._in(self._looks, work, caller)
 
+    def went(self, caller: Caller) -> None:
+        """Leave undone what somebody waits for who is gone."""
+        if caller in self._waiting:
+            pool, work, done = self._waiting[caller]
+            pool.forget(work)
+            if not done.done():
+                done.set_exception(DeadlineExceeded("The client did not wait for its turn"))
+
     def stop(self, deadline: Deadline) -> bool:
         """Answer no more; return whether what was being answered has ended within the deadline."""
         pools = (self._of_strangers, self._logins, self._short, self._bulks, self._watchers, self._looks)
@@ -115,7 +126,7 @@ class Answering:
         done: asyncio.Future[T] = loop.create_future()
 
         def tell(result: T | None, error: BaseException | None) -> None:
-            if done.cancelled():
+            if done.done():
                 return
             if error:
                 done.set_exception(error)
@@ -132,4 +143,8 @@ class Answering:
                 loop.call_soon_threadsafe(tell, result, error)
 
         pool.run(run, network_of(caller.address))
-        return await done
+        self._waiting[caller] = pool, run, done
+        try:
+            return await done
+        finally:
+            del self._waiting[caller]

@@ -70,10 +70,10 @@ class WebDoor:
         self.failure: BaseException | None = None
         self._desk = desk
         self._limits = limits
-        self._guests = beside.guests
+        self._guests, self._strangers = beside.guests, beside.strangers
         self._has_failed = failed
         self._tls = tls.context() if tls else None
-        self._answering = Answering(desk, beside.strangers)
+        self._answering = Answering(desk, self._strangers)
         self._config = Config(
             make_app(self._answering, limits.watch_key),
             log_config=None,
@@ -113,6 +113,7 @@ class WebDoor:
         Returns whether all was answered. Stopping twice is harmless.
         """
         self._stopping = self._stopping or deadline
+        self._strangers.stop()  # who has to rest would not be answered in time
         if self._thread.is_alive():
             with suppress(RuntimeError):  # it has failed, and its loop is closed
                 self._loop.call_soon_threadsafe(self._ending.set)
@@ -239,6 +240,7 @@ class WebDoor:
         if visitor in self._visitors:
             self._visitors.discard(visitor)
             self._guests.went(visitor)
+            self._answering.went(visitor.caller)
             if visitor.is_trusted or visitor.is_busy:
                 self._gone.append((time.monotonic() + _STAY_SECONDS, visitor.caller))
 

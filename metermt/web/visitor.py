@@ -19,6 +19,9 @@ from metermt.web.gate import Gate
 MAX_HEAD = 16 * 1024
 """Bytes of the first line and the headers of a request."""
 
+MAX_READ = 32 * 1024
+"""Bytes that are read of a connection at once."""
+
 
 class Hall:
     """What all visitors share."""
@@ -114,6 +117,8 @@ class Visitor(H11Protocol):
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as uvicorn has it
         """Begin; nothing is read before it is their turn."""
         super().connection_made(transport)
+        if hasattr(transport, "max_size"):  # what is read at once, a quarter of a megabyte, is all kept
+            transport.max_size = MAX_READ
         self._hall.gate.came(self)
 
     def data_received(self, data: bytes) -> None:
@@ -166,6 +171,8 @@ class _Journal:
         )
 
     def error(self, words: str, *args: object, exc_info: BaseException | None = None) -> None:
+        if isinstance(exc_info, asyncio.CancelledError):  # the server ends
+            return
         words = words.strip() % args if args else words.strip()
         error = exc_info if isinstance(exc_info, Exception) else None
         self._journal.error("faults with clients", words, "a visitor could not be answered: %s", words, error=error)
