@@ -27,7 +27,6 @@ from metermt.errors import (
 from metermt.lastknown import Place, last_known, remember
 from metermt.transport.connection import ServerConnection
 from metermt.transport.deadline import Deadline
-from metermt.transport.httpconnection import HttpConnection
 from metermt.transport.tls import ClientTls
 from metermt.transport.tunnel import SshTunnel
 
@@ -130,8 +129,10 @@ class ByHttp:
         self.name = f"{self._url.scheme}://{_shown((self.host, self.port))}{self._url.path.rstrip('/')}"
         self._tls = tls
 
-    def connect(self, deadline: Deadline) -> HttpConnection:
+    def connect(self, deadline: Deadline) -> Connection:
         """Connect."""
+        from metermt.transport.httpconnection import HttpConnection  # noqa: PLC0415 - HTTP, which few want
+
         return HttpConnection(self._url, self.port, deadline, self._tls)
 
 
