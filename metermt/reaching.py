@@ -8,7 +8,7 @@ from contextlib import closing
 from functools import partial
 from pathlib import Path
 from time import perf_counter
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 from urllib.parse import urlsplit
 
 from metermt.calls import sessions
@@ -27,9 +27,11 @@ from metermt.errors import (
 from metermt.lastknown import Place, last_known, remember
 from metermt.transport.connection import ServerConnection
 from metermt.transport.deadline import Deadline
-from metermt.transport.httpconnection import HttpConnection
 from metermt.transport.tls import ClientTls
 from metermt.transport.tunnel import SshTunnel
+
+if TYPE_CHECKING:
+    from metermt.transport.httpconnection import HttpConnection
 
 _STEP = 1.0  # seconds that one of several servers may take to answer at first; if all are slow they get twice as long
 _LOOK = 1.5  # seconds that one that has fallen silent may take to show that it is still there
@@ -130,8 +132,10 @@ class ByHttp:
         self.name = f"{self._url.scheme}://{_shown((self.host, self.port))}{self._url.path.rstrip('/')}"
         self._tls = tls
 
-    def connect(self, deadline: Deadline) -> HttpConnection:
+    def connect(self, deadline: Deadline) -> "HttpConnection":
         """Connect."""
+        from metermt.transport.httpconnection import HttpConnection  # noqa: PLC0415 - HTTP, which few want
+
         return HttpConnection(self._url, self.port, deadline, self._tls)
 
 

@@ -145,8 +145,8 @@ class Peers:
                 connected.append(socket.create_connection(("127.0.0.1", self._port), 20, (address, 0)))
         return connected
 
-    def repeat(self, number: int, say: Callable[[bytes], bytes]) -> None:
-        """Have so many connections say something, and something again as soon as they hear something.
+    def repeat(self, number: int, say: Callable[[bytes], bytes], ends: bytes = b"\n") -> None:
+        """Have so many connections say something, and something again as soon as they hear something with this end.
 
         `say` is told what was heard, nothing at first, and returns what to say, which may be nothing. A connection that
         is hung up on is opened again after a while.
@@ -171,7 +171,7 @@ class Peers:
             for key, _ in ready.select(0.1):
                 try:
                     heard = key.fileobj.recv(65_536)
-                    if heard.endswith(b"\n"):
+                    if heard.endswith(ends):
                         key.fileobj.sendall(say(heard))
                 except OSError:
                     heard = b""
@@ -314,6 +314,10 @@ def main() -> None:
         "tls-records": lambda: leave_records_open(port, authority),
         "tls-keys": lambda: change_keys_without_end(port, session, authority),
     }
+    if kind.startswith("http-"):
+        import hostileweb  # noqa: PLC0415 - only here
+
+        ways = hostileweb.ways(peers, session, ending, AN_ADDRESS)
     ways[kind]()
 
 

@@ -156,7 +156,7 @@ install_project() {
         "$venv/bin/python" -m pip install --quiet --no-input --no-cache-dir --no-compile --disable-pip-version-check -e "$1"
 }
 
-# set_up PROJECT: makes .venv and installs PROJECT, "." or ".[dev]", with what it needs, unless the stamp says
+# set_up PROJECT: makes .venv and installs PROJECT, ".[http]" or what includes it, with what it needs, unless the stamp says
 # that this was done. The stamp is written last, so a set-up that was broken off leaves none.
 set_up() {
     local project=$1 stamp=$venv/metermt-stamp wanted python
@@ -172,6 +172,6 @@ set_up() {
         make_venv "$python"
     fi
     quietly "Installing the project failed; what pip said is above." install_project "$project"
-    # ".[dev]" includes ".": after ./scripts/test, ./scripts/demo has nothing to install.
-    printf '%s\n' "$wanted ." "$wanted $project" >"$stamp"
+    # The tests' extras include the demo's: after ./scripts/test, ./scripts/demo has nothing to install.
+    printf '%s\n' "$wanted .[http]" "$wanted $project" >"$stamp"
 }

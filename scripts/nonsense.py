@@ -4,6 +4,7 @@ import json
 import random
 import struct
 import sys
+import xmlrpc.client
 import zlib
 from pathlib import Path
 from typing import Any
@@ -86,6 +87,23 @@ class Nonsense:
             ("import_jobs", (session, json.dumps({"cycle": "2026-12", "jobs": []}))),
         ]
         return dice.choice(calls)
+
+    def http(self) -> bytes:
+        """Return what may pass for a request over HTTP."""
+        dice = self._dice
+        name, args = self._call()
+        if dice.random() < 0.3:
+            path, kind, body = "/meter", "text/xml", xmlrpc.client.dumps(args, name).encode()
+        else:
+            text = args[-1] if args and isinstance(args[-1], str) and args[-1].startswith("{") else "{}"
+            path, kind, body = f"/api/{name}", "application/json", text.encode()
+        if dice.random() < 0.5:
+            body = self.changed(body)
+        lines = [f"POST {path} HTTP/1.1", "Host: localhost", f"Content-Type: {kind}", f"Content-Length: {len(body)}"]
+        if dice.random() < 0.7:
+            lines.append(f"Authorization: Bearer {self._session}")
+        request = "\r\n".join([*lines, "", ""]).encode() + body
+        return self.changed(request) if dice.random() < 0.3 else request
 
     def changed(self, content: bytes) -> bytes:
         """Return the same with some changes."""

@@ -1,6 +1,7 @@
 """Real servers for tests: in a process of their own, or listening in a thread of this one."""
 
 import os
+import re
 import signal
 import sys
 import tempfile
@@ -54,6 +55,11 @@ class ServerProcess:
     def output(self):
         """What it has printed."""
         return _text(self._stdout)
+
+    @property
+    def http_port(self):
+        """Where it listens for HTTP, if it was started with `--http`."""
+        return int(re.search(r"^HTTP on .*:(\d+)$", self.output, re.MULTILINE)[1])
 
     @property
     def errors(self):

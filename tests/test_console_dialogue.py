@@ -99,6 +99,7 @@ def test_the_demo_holds_the_dialogue_with_a_server_inside():
 
     assert masked(done.stdout.decode()) == (
         "Demo: a meter server for this machine only, on localhost:#; nothing is kept.\n"
+        "For programs in any language: http://localhost:#/meter (XML-RPC) and /api (JSON).\n"
         "Log in as adam, carol, eric or gwenda; the password is the name.\n"
         + DIALOGUE.replace("of 18", "of 1").replace("of 21", "of 2")
     )

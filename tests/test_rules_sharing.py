@@ -93,3 +93,12 @@ def test_everybody_is_next_once_or_has_gone(steps):
                 here -= {f"{step}"}
         assert len(waiting) == len(here) <= 10
     assert set(all_of(waiting)) == here
+
+
+def test_who_comes_again_while_they_wait_keeps_their_place_and_has_one_turn(waiting):
+    for who, kind in [("carol", "stranger"), ("eric", "stranger"), ("carol", "regular"), ("carol", "stranger")]:
+        waiting.came(who, kind)
+    assert len(waiting) == 2
+    assert all_of(waiting) == ["carol", "eric"]
+    waiting.came("adam", "stranger")
+    assert waiting.next() == "adam"

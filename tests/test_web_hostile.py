@@ -74,6 +74,13 @@ def test_any_nonsense_by_json_is_an_error(web, body, status):
     assert (told, set(answer)) == (status, {"code", "text", "details"})
 
 
+@pytest.mark.parametrize("body", [b"\x00", b"[]", b"null"])
+def test_nonsense_is_an_error_also_where_nothing_is_to_be_told(web, body):
+    session = post(web, "login", {"username": "carol", "password": "carol"})[1]["session_id"]
+    assert post(web, "list_cycles", body, session)[0] == 400
+    assert post(web, "list_cycles", b"", session)[0] == post(web, "list_cycles", b"{}", session)[0] == 403
+
+
 def test_what_is_asked_for_in_another_way_is_a_status(web):
     for request, status in {
         b"GET /meter HTTP/1.1\r\n": 405,

@@ -157,6 +157,23 @@ def test_without_the_extra_the_server_says_what_to_install(monkeypatch):
         RunningServer(ServerSettings(port=0, http=("localhost", 0)))
 
 
+def test_a_server_and_a_client_without_http_import_nothing_of_it():
+    program = """
+import sys
+import metermt.cli, metermt.console
+from metermt.serving import RunningServer, ServerSettings
+with RunningServer(ServerSettings(port=0)) as server, metermt.connect("localhost", server.port) as client:
+    client.ping()
+print(*sorted(sys.modules))
+"""
+    imported = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, check=True
+    ).stdout.split()
+    http = ("metermt.web", "uvicorn", "starlette", "h11", "defusedxml", "prometheus_client", "http", "xmlrpc")
+    assert "metermt.serving" in imported
+    assert not [name for name in imported if name.startswith(http)]
+
+
 def test_what_can_be_called_by_json_is_described_as_openapi_has_it(request):
     """All of it with `--all-points`; else some calls, as the validator takes its time."""
     whole = json.loads(openapi_text())

@@ -1,5 +1,7 @@
 """`metermt demo`: a demo server, and the console or the window for it, in one program."""
 
+from importlib.util import find_spec
+
 import click
 
 from metermt.cli.common import MeterCommand
@@ -28,7 +30,12 @@ def demo(*, gui: bool) -> None:
         open_window(Target("localhost", 0, {}), demo=True)
         return
     *names, last = USERS
-    with RunningServer(ServerSettings(port=0, demo=True)) as server:
+    http = ("localhost", 0) if find_spec("uvicorn") else None  # where its extra is installed
+    with RunningServer(ServerSettings(port=0, demo=True, http=http)) as server:
         click.echo(f"Demo: a meter server for this machine only, on localhost:{server.port}; nothing is kept.")
+        if server.http_port:
+            click.echo(
+                f"For programs in any language: http://localhost:{server.http_port}/meter (XML-RPC) and /api (JSON)."
+            )
         click.echo(f"Log in as {', '.join(names)} or {last}; the password is the name.")
         read_meters(Target("localhost", server.port, {}))

@@ -24,7 +24,12 @@ class Waiting(Generic[T]):
         return len(self._paths)
 
     def came(self, who: T, *names: Hashable) -> T | None:
-        """Take note of somebody who waits; return who has to go for that, if anybody. Give all as many names."""
+        """Take note of somebody who waits; return who has to go for that, if anybody. Give all as many names.
+
+        Whoever waits already keeps their place.
+        """
+        if who in self._paths:
+            return None
         self._paths[who] = names
         share = self._first
         for name in names:

@@ -1,6 +1,7 @@
 """Calls by JSON: `POST /api/CALL` with named arguments, for every call of the table."""
 
 from http import HTTPStatus
+from types import NoneType
 from typing import Any
 
 from starlette.requests import Request
@@ -91,6 +92,8 @@ def _understood(
         raise CallError("The body is no text in UTF-8") from None
     session = (session_id,) if call.least else ()
     if call.parameters is None:
+        if call.request is NoneType:
+            from_text(dict[str, Any], text)  # nothing of it is wanted, but it has to be what was promised
         ask = call.understood(caller, (*session, text), {}, check)
     else:
         ask = call.understood(caller, session, from_text(dict[str, Plain], text))
