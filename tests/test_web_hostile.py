@@ -205,7 +205,7 @@ def test_requests_in_a_row_on_one_connection_are_all_answered(web):
 def test_a_stop_does_not_wait_for_those_who_say_nothing_or_half_of_it(desk, server):
     with web_door(desk, server) as door:
         socks = [socket.create_connection(("localhost", door.port), timeout=10) for _ in range(2)]
-        socks[1].sendall(b"POST /api/login HTTP/1.1\r\nContent-Length: 100\r\n\r\n{")
+        socks[1].sendall(b"POST /api/login HTTP/1.1\r\nHost: x\r\nContent-Length: 100\r\n\r\n{")
         wait_until(lambda: len(server.guests) == 2, "both are there")
         began = time.monotonic()
     assert time.monotonic() - began < 3
