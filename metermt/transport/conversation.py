@@ -58,6 +58,8 @@ class Conversation:
         self._since = time.monotonic()  # when that began
         self.stranger_since = self._since
         """When this client came, or last tried to log in."""
+        self.turns = 0
+        """How often it was heard before it has logged in."""
         self.wants_tls = tls is not None
         """Whether it has to begin with a handshake, which may take a while."""
         self.has_begun = False

@@ -28,8 +28,9 @@ from metermt.transport.serverend import Called
 from metermt.transport.switchboard import Switchboard
 from metermt.transport.watch import NOTHING, READ, WRITE, Watch
 
-# However many strangers there are, those who are logged in hardly notice: strangers have this part of a processor.
-_SHARE = 0.05
+# However many strangers there are, those who are logged in hardly notice: strangers have this part of a processor. As
+# long as those are heard who have just come, in their first few turns, it is larger, so that a whole crew is in soon.
+_SHARE, _NEWCOMERS_SHARE, _NEWCOMERS_TURNS = 0.05, 0.15, 4
 _TURN = 16  # of whom the store is asked something at once: the interpreter is not given to others meanwhile
 _STORE_AGAIN = 0.002  # seconds until a store that was not ready is asked again, if it does not say so itself
 _LOOK = 0.1  # seconds between two looks who has taken too long
@@ -125,12 +126,12 @@ class Strangers:
             while self._is_open or self._away or any(queue.calls or queue.begun for queue in self._queues.values()):
                 began = time.thread_time()
                 self._look_around()
-                self._serve_next()
+                share = self._serve_next()
                 for queue in self._queues.values():
                     self._ask_store(queue)
                 self._keep_time()
                 self._let_go()
-                self._stopping.wait(rest_after(time.thread_time() - began, _SHARE))
+                self._stopping.wait(rest_after(time.thread_time() - began, share))
         except BaseException as error:  # noqa: BLE001 - a server that hears no strangers must not seem to be well
             with self._lock:
                 self._is_open = False
@@ -159,10 +160,13 @@ class Strangers:
             return _STORE_AGAIN
         return max(0.0, self._look_at - time.monotonic()) if self._until else None
 
-    def _serve_next(self) -> None:
-        """Hear whoever is next."""
-        if self._is_open and (conversation := self._turns.next()):
-            self._guarded(self._hear, conversation)
+    def _serve_next(self) -> float:
+        """Hear whoever is next; return which part of a processor that may take."""
+        if not self._is_open or not (conversation := self._turns.next()):
+            return _NEWCOMERS_SHARE
+        self._guarded(self._hear, conversation)
+        conversation.turns += 1
+        return _NEWCOMERS_SHARE if conversation.turns <= _NEWCOMERS_TURNS else _SHARE
 
     def _ask_store(self, queue: _Queue) -> None:
         """Have the store look up or keep what some have asked for, and answer as soon as it has."""
