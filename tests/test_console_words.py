@@ -28,7 +28,9 @@ VALE = make_job("V17", route="Vale", sequence=5, address="8 Vale Lane")
 def server(serve, database_path, demo_accounts):
     """A server with two routes."""
     with SqliteStore(database_path) as store:
-        store.write(lambda tx: tx.places.put([make_place("H1", "Hill"), make_place("H2", "Hill")]))
+        store.write(
+            lambda tx: tx.places.put([make_place("H1", "Hill"), make_place("H2", "Hill"), make_place("V17", "Vale")])
+        )
         fill(store, demo_accounts, [*HILL, VALE])
     return serve(database_path)
 
@@ -247,6 +249,18 @@ def test_a_last_value_that_is_odd_is_asked_about_before_an_exchange_is_told(said
     with SqliteStore(database_path) as store:
         (exchange,) = store.read(lambda tx: tx.office.exchanges(9, 0))
     assert (exchange.old_meter, exchange.final, exchange.username) == ("H2", 9998, "carol")
+
+
+def test_who_tells_of_an_exchange_at_a_meter_read_out_of_turn_reads_what_hangs_there_and_then_goes_back(
+    said, database_path
+):
+    told = ("/exchanged", "n1", "99", "", "", "")
+    seen = said("/read v17", *told, "12", "/read h2", "/exchanged", "n2", "", "", "", "", "", "Dog", "", "")
+    assert "N1 hangs here now: read it\nRoute Vale, stop 5\nReading for meter N1: 12\nAccepted" in seen
+    assert "Send a reason for H2 now\nRoute Hill, stop 2: 2 Hill Road\nExchanged on " in seen
+    assert "not known\nReading for meter H2: \nReason for meter H2: Dog\nAccepted" in seen
+    assert seen.endswith("Reading for meter H1: \nReason for meter H1: \n")
+    assert kept(database_path) == [("carol", "H2", None, True), ("carol", "N1", 12, True)]
 
 
 # --- when all is read
