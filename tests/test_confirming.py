@@ -146,6 +146,8 @@ def test_an_odd_reading_that_is_left_in_the_window_may_be_thrown_away_then_or_at
     log_in(again := open_presenter())
     assert again.state.question.text == f"Your reading of G5248, {ODD}, was kept here and is not confirmed."
     again.choose(2)
+    assert again.state.question.text == f"Throw away {ODD} for G5248? It cannot be had back."
+    again.choose(1)
     log_in(again := open_presenter())
     assert again.state.question is None
 

@@ -171,8 +171,8 @@ class Presenter(Stage):
         offered = [answer for answer in found.kept if answer.key not in self._put_off]
         if offered:
             self._put_off |= {str(answer.key) for answer in offered}
-            send, discard = partial(self._send_kept, offered), partial(self._discard, offered)
-            self._put_question(questions.send_now(offered), send, nothing, discard)
+            sure = partial(self._put_question, questions.throw_away(offered), nothing, partial(self._discard, offered))
+            self._put_question(questions.send_now(offered), partial(self._send_kept, offered), nothing, sure)
 
     def _accepted(self, answer: Answer, found: Next) -> None:
         self._sending = None
