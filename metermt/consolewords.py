@@ -22,6 +22,7 @@ P = ParamSpec("P")
 R = TypeVar("R")
 
 SLASH = "/"
+_EMPTY = "-"  # typed for a last value that nobody knows, where Enter takes the one that was typed before
 _LISTED = 10  # jobs ahead; a terminal has 24 lines
 
 
@@ -169,9 +170,10 @@ class Words:
         """Ask for what is known of an exchange, and keep it; False if it is left. Enter takes what is in brackets."""
         if self._exchange[0] != old.number:
             self._exchange = (old.number, TypedExchange("", "", "0", str(old.dials or ""), str(date.today())))
+        nobody = f"{_EMPTY if self._exchange[1].final else 'Enter'} if nobody knows it"
         for field, question in (
             ("new", "Number of the new meter"),
-            ("final", f"Last value of {old.number}, Enter if nobody knows it"),
+            ("final", f"Last value of {old.number}, {nobody}"),
             ("initial", "First value of the new one"),
             ("dials", "Digits on its register"),
             ("on", "Day of the exchange"),
@@ -190,7 +192,8 @@ class Words:
     def _ask_for_field(self, field: str, question: str, kept: str) -> str | None:
         """Return what is typed, or was before; None if there is no number of a new meter."""
         while True:
-            text = self._terminal.ask(f"{question}{f' [{kept}]' if kept else ''}: ") or kept
+            typed = self._terminal.ask(f"{question}{f' [{kept}]' if kept else ''}: ")
+            text = "" if (field, typed) == ("final", _EMPTY) else typed or kept
             if field == "new" and not text:
                 return None
             try:
