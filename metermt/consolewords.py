@@ -8,7 +8,7 @@ from typing import NamedTuple, ParamSpec, TypeVar
 from metermt.client import MeterClient
 from metermt.consolereasons import Reasons
 from metermt.errors import ConfirmReading, Error, InvalidReport, UnknownMeter
-from metermt.exchanging import TypedExchange, check_field, tell_exchange
+from metermt.exchanging import ToldExchange, TypedExchange, check_field, find_told, tell_exchange
 from metermt.fieldnotes import likely_kind
 from metermt.model import Job, Meter
 from metermt.offering import WAITING
@@ -22,6 +22,7 @@ P = ParamSpec("P")
 R = TypeVar("R")
 
 SLASH = "/"
+_EMPTY = "-"  # typed for a last value that nobody knows, where Enter takes the one that was typed before
 _LISTED = 10  # jobs ahead; a terminal has 24 lines
 
 
@@ -106,7 +107,10 @@ class Words:
         if stop and stop.is_anothers(username):
             print(stop.refusal(username))
             return None
-        return Elsewhere(stop.job, aside=stop.held_by != username) if stop else None
+        return self._at(stop) if stop else None
+
+    def _at(self, stop: Stop) -> Elsewhere:
+        return Elsewhere(stop.job, aside=stop.held_by != self._client.username)
 
     def _undo(self, _rest: str, job: Job | None) -> Elsewhere | None:
         further = next((place for place, own in enumerate(self._own, 1) if own.job == job), 0)
@@ -140,33 +144,36 @@ class Words:
         if not self._ask_of_exchange(old):
             return None
         try:
-            if not self._tell_exchange(old):
-                return None
+            told = self._tell_exchange(old)
         except Error:
             print("What you typed is kept: say /exchanged again, and Enter takes it")
             raise
+        if told is None:
+            return None
+        print(told.words)
         self._exchange = ("", TypedExchange("", ""))
-        return Elsewhere(self._wait_for(self._client.get_job))
+        stop = self._wait_for(find_told, self._client, told, job.cycle)
+        return self._at(stop) if stop else Elsewhere(self._wait_for(self._client.get_job))
 
-    def _tell_exchange(self, old: Meter) -> bool:
-        """Tell the server what was typed; False if it is odd, and the reader does not stand by it."""
-        told = self._client, old, self._exchange[1]
+    def _tell_exchange(self, old: Meter) -> ToldExchange | None:
+        """Tell the server what was typed; None if it is odd, and the reader does not stand by it."""
+        typed = self._client, old, self._exchange[1]
         try:
-            print(self._wait_for(partial(tell_exchange, *told, sure=False)))
+            return self._wait_for(partial(tell_exchange, *typed, sure=False))
         except ConfirmReading as error:
             if not self._terminal.yes_or_no(f"{error}. Is that what the old meter showed?", default=False):
                 print("Nothing was told. What you typed is kept: say /exchanged again, and type the last value anew")
-                return False
-            print(self._wait_for(partial(tell_exchange, *told, sure=True)))
-        return True
+                return None
+            return self._wait_for(partial(tell_exchange, *typed, sure=True))
 
     def _ask_of_exchange(self, old: Meter) -> bool:
         """Ask for what is known of an exchange, and keep it; False if it is left. Enter takes what is in brackets."""
         if self._exchange[0] != old.number:
             self._exchange = (old.number, TypedExchange("", "", "0", str(old.dials or ""), str(date.today())))
+        nobody = f"{_EMPTY if self._exchange[1].final else 'Enter'} if nobody knows it"
         for field, question in (
             ("new", "Number of the new meter"),
-            ("final", f"Last value of {old.number}, Enter if nobody knows it"),
+            ("final", f"Last value of {old.number}, {nobody}"),
             ("initial", "First value of the new one"),
             ("dials", "Digits on its register"),
             ("on", "Day of the exchange"),
@@ -185,7 +192,8 @@ class Words:
     def _ask_for_field(self, field: str, question: str, kept: str) -> str | None:
         """Return what is typed, or was before; None if there is no number of a new meter."""
         while True:
-            text = self._terminal.ask(f"{question}{f' [{kept}]' if kept else ''}: ") or kept
+            typed = self._terminal.ask(f"{question}{f' [{kept}]' if kept else ''}: ")
+            text = "" if (field, typed) == ("final", _EMPTY) else typed or kept
             if field == "new" and not text:
                 return None
             try:

@@ -9,6 +9,7 @@ from metermt.errors import InvalidReport
 from metermt.model import MAX_DIALS, Meter
 from metermt.names import is_meter_number
 from metermt.rules.answers import as_typed, shown
+from metermt.stops import Stop
 
 
 class TypedExchange(NamedTuple):
@@ -26,6 +27,15 @@ class TypedExchange(NamedTuple):
     """The day: mostly today."""
 
 
+class ToldExchange(NamedTuple):
+    """What came of it."""
+
+    meter: str
+    """The number to read now: that of the new device, or still that of the old one if only a note was left."""
+    words: str
+    """What to say to the reader."""
+
+
 def check_field(field: str, text: str) -> None:
     """Raise `InvalidReport` if a text cannot be what is typed in this field of `TypedExchange`."""
     if field == "new":
@@ -40,8 +50,8 @@ def check_field(field: str, text: str) -> None:
         raise InvalidReport(f"Invalid dials {text}: a register has 1 to {MAX_DIALS} digits", field=field)
 
 
-def tell_exchange(client: MeterClient, old: Meter, typed: TypedExchange, *, sure: bool) -> str:
-    """Tell the server of an exchange; return what to say to the reader.
+def tell_exchange(client: MeterClient, old: Meter, typed: TypedExchange, *, sure: bool) -> ToldExchange:
+    """Tell the server of an exchange.
 
     Without the last value of the old device nothing can be billed, so it is a note for the office then, which finds out
     what it was. Raises `InvalidReport`, whose `details["field"]` is one of `TypedExchange`, and what the calls raise:
@@ -55,9 +65,19 @@ def tell_exchange(client: MeterClient, old: Meter, typed: TypedExchange, *, sure
         digits = f", {dials} digits" if dials else ""
         told = f"Exchanged on {on} for {new}, which showed {initial} first{digits}"
         client.leave_note(old.number, f"{told}; what {old.number} showed last is not known")
-        return f"Noted for the office, as the last value is not known. Send a reason for {old.number} now"
+        words = f"Noted for the office, as the last value is not known. Send a reason for {old.number} now"
+        return ToldExchange(old.number, words)
     client.exchange_meter(MeterExchange(old.number, new, int(typed.final), initial, on, dials, sure=sure))
-    return f"{new} hangs here now: read it"
+    return ToldExchange(new, f"{new} hangs here now: read it")
+
+
+def find_told(client: MeterClient, told: ToldExchange, cycle: str) -> Stop | None:
+    """Return where the meter to read now stands in a cycle; None if it is not among the first that are found.
+
+    Whoever reads a meter out of turn is told by this how to go on there: the next job is another one.
+    """
+    stops = client.find_meters(told.meter).stops
+    return next((stop for stop in stops if (stop.job.meter.number, stop.job.cycle) == (told.meter, cycle)), None)
 
 
 def _day(text: str) -> date:

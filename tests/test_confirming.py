@@ -34,8 +34,8 @@ VERIFIED = ("G5248", ODD, "V", ("high",))
 
 
 @pytest.fixture
-def manager(demo_accounts):
-    return Manager(fill_town(MemoryStore(), demo_accounts))
+def manager(demo_accounts, clock_of_today):
+    return Manager(fill_town(MemoryStore(), demo_accounts), clock=clock_of_today)
 
 
 @pytest.fixture
@@ -146,8 +146,31 @@ def test_an_odd_reading_that_is_left_in_the_window_may_be_thrown_away_then_or_at
     log_in(again := open_presenter())
     assert again.state.question.text == f"Your reading of G5248, {ODD}, was kept here and is not confirmed."
     again.choose(2)
+    assert again.state.question.text == f"Throw away {ODD} for G5248? It cannot be had back."
+    again.choose(1)
     log_in(again := open_presenter())
     assert again.state.question is None
+
+
+@pytest.mark.parametrize("trouble", ["closed", "future"])
+def test_a_value_that_was_asked_about_goes_in_the_window_with_another_one_in_its_place_also_if_that_is_refused(
+    reading, manager, clock_of_today, trouble
+):
+    cycle = reading.state.job.cycle
+    submit(reading, str(ODD))
+    if trouble == "closed":
+        manager.desk.store.write(lambda tx: tx.jobs.close_cycle(cycle))
+    else:
+        clock_of_today.move(hours=-48)
+    submit(reading, str(GOOD))
+    assert reading.state.question.asking.heading == "Refused"
+    assert [answer.value for answer in reading._connected.outbox.unconfirmed()] == [GOOD]
+    reading.choose(1)
+    ended = []
+    reading.ended = lambda: ended.append(True)
+    reading.edit("reading", "")
+    reading.leave()
+    assert ended, "nothing is left to ask about"
 
 
 def test_what_was_asked_of_one_reader_is_kept_for_them_when_another_logs_in(reading):

@@ -28,7 +28,9 @@ VALE = make_job("V17", route="Vale", sequence=5, address="8 Vale Lane")
 def server(serve, database_path, demo_accounts):
     """A server with two routes."""
     with SqliteStore(database_path) as store:
-        store.write(lambda tx: tx.places.put([make_place("H1", "Hill"), make_place("H2", "Hill")]))
+        store.write(
+            lambda tx: tx.places.put([make_place("H1", "Hill"), make_place("H2", "Hill"), make_place("V17", "Vale")])
+        )
         fill(store, demo_accounts, [*HILL, VALE])
     return serve(database_path)
 
@@ -221,7 +223,7 @@ def test_a_meter_that_was_exchanged_is_told_and_read_and_nothing_typed_is_lost(s
     assert "'6x' is not a whole number\nDigits on its register [5]: 6\n" in seen
     refused = "Meter H2 hangs on route 'Hill': check the number of the new device\nReading for meter H1: "
     assert f"What you typed is kept: say /exchanged again, and Enter takes it\n{refused}" in seen
-    again = "Number of the new meter [h2]: n1\nLast value of H1, Enter if nobody knows it [99]: \n"
+    again = "Number of the new meter [h2]: n1\nLast value of H1, - if nobody knows it [99]: \n"
     assert f"{again}First value of the new one [7]: \nDigits on its register [6]: \n" in seen
     assert "N1 hangs here now: read it\nRoute Hill, stop 1\nReading for meter N1: 12\nAccepted" in seen
     assert "Invalid day '2020-02-30': type it like 20" in seen
@@ -247,6 +249,26 @@ def test_a_last_value_that_is_odd_is_asked_about_before_an_exchange_is_told(said
     with SqliteStore(database_path) as store:
         (exchange,) = store.read(lambda tx: tx.office.exchanges(9, 0))
     assert (exchange.old_meter, exchange.final, exchange.username) == ("H2", 9998, "carol")
+
+
+def test_a_last_value_that_was_typed_before_is_taken_back_with_a_dash(said, database_path):
+    seen = said("/exchanged", "h2", "99", "", "", "", "/exchanged", "n1", "-", "", "", "")
+    assert "Last value of H1, - if nobody knows it [99]: -\nFirst value" in seen
+    assert "Noted for the office, as the last value is not known. Send a reason for H1 now\n" in seen
+    with SqliteStore(database_path) as store:
+        assert store.read(lambda tx: tx.office.exchanges(9, 0)) == []
+
+
+def test_who_tells_of_an_exchange_at_a_meter_read_out_of_turn_reads_what_hangs_there_and_then_goes_back(
+    said, database_path
+):
+    told = ("/exchanged", "n1", "99", "", "", "")
+    seen = said("/read v17", *told, "12", "/read h2", "/exchanged", "n2", "", "", "", "", "", "Dog", "", "")
+    assert "N1 hangs here now: read it\nRoute Vale, stop 5\nReading for meter N1: 12\nAccepted" in seen
+    assert "Send a reason for H2 now\nRoute Hill, stop 2: 2 Hill Road\nExchanged on " in seen
+    assert "not known\nReading for meter H2: \nReason for meter H2: Dog\nAccepted" in seen
+    assert seen.endswith("Reading for meter H1: \nReason for meter H1: \n")
+    assert kept(database_path) == [("carol", "H2", None, True), ("carol", "N1", 12, True)]
 
 
 # --- when all is read

@@ -13,6 +13,7 @@ from metermt.gui.state import Dialog
 from metermt.rules.habits import Habit
 from metermt.rules.limits import Limits
 from metermt.rules.looks import JobLimits
+from metermt.stops import Found
 from metermt.store.sqlite.store import SqliteStore
 
 EXCHANGE = {"new": " n9", "final": "99", "initial": "", "new_dials": "6", "on": ""}
@@ -73,7 +74,30 @@ def test_an_exchange_whose_last_value_nobody_knows_is_a_note_for_the_office(read
     tell(reading, new="")
     submit(reading, "1")
     reading.come_back()
-    assert reading.state.typed.new == ""
+    typed = reading.state.typed
+    assert (typed.final, typed.new_dials) == ("", ""), "it is not taken along to the next meter"
+
+
+def test_who_tells_of_an_exchange_at_a_meter_read_out_of_turn_stays_there_and_then_goes_back(reading, desk):
+    reading.look()
+    reading.take(reading.state.found.stops[1])
+    for typed, number in (({"final": ""}, "G5249"), ({}, "N9")):
+        tell(reading, **typed)
+        state = reading.state
+        assert (state.job.meter.number, state.typed.final, state.notice) == (number, "", "")
+    assert state.aside == "N9 hangs here now: read it"
+    submit(reading, "12")
+    assert (reading.state.job.meter.number, reading.state.aside) == ("G5248", "")
+    assert exchanged(desk) == [("G5249", 99, "N9", 0, "carol")]
+
+
+def test_an_exchange_out_of_turn_whose_new_meter_is_not_found_goes_on_with_the_next_job(reading, monkeypatch):
+    reading.look()
+    reading.take(reading.state.found.stops[1])
+    monkeypatch.setattr(reading._connected, "find_meters", lambda _text: Found([], more=True))
+    tell(reading)
+    state = reading.state
+    assert (state.job.meter.number, state.aside, state.notice) == ("G5248", "", "N9 hangs here now: read it")
 
 
 @pytest.mark.parametrize(

@@ -119,6 +119,11 @@ def test_many_readings_that_were_kept_are_offered_at_once(open_presenter, proxy,
     assert presenter.state.question.text == (
         "These readings of yours were kept here and are not confirmed:\n5 for G1\n5 for G2\n5 for G3\nand 3 more"
     )
+    presenter.choose(2)
+    assert presenter.state.question.text == "Throw away these 6 readings? They cannot be had back."
+    presenter.choose(0)
+    assert len(Outbox(tmp_path / "outbox").all()) == 6
+    log_in(presenter := open_presenter())
     presenter.choose(0)
     assert presenter.state.notice == "Accepted 2 readings"
     heading, first, *_, more, question = presenter.state.question.text.splitlines()

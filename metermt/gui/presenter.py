@@ -171,8 +171,8 @@ class Presenter(Stage):
         offered = [answer for answer in found.kept if answer.key not in self._put_off]
         if offered:
             self._put_off |= {str(answer.key) for answer in offered}
-            send, discard = partial(self._send_kept, offered), partial(self._discard, offered)
-            self._put_question(questions.send_now(offered), send, nothing, discard)
+            sure = partial(self._put_question, questions.throw_away(offered), nothing, partial(self._discard, offered))
+            self._put_question(questions.send_now(offered), partial(self._send_kept, offered), nothing, sure)
 
     def _accepted(self, answer: Answer, found: Next) -> None:
         self._sending = None
@@ -197,9 +197,10 @@ class Presenter(Stage):
             case UserError():
                 self._blame("username", error)
             case MeterLeased() | AlreadyRead() | UnknownMeter() if refused:
+                self._forget_doubted()
                 self._decide_on({refused: error}, then=partial(self.fetch, {METER: str(error)}))
             case ConfirmReading() if refused:
-                self._discard([self._doubted] if self._doubted else [])  # another value was typed in its place
+                self._forget_doubted()
                 self._doubted = refused
                 self._show(typed=replace(self.state.typed, reading=""))
                 self._blame("reading", look_again(refused, error))
@@ -207,6 +208,7 @@ class Presenter(Stage):
                 self._discard([refused])
                 self._blame("reason" if isinstance(error, InvalidReason) else "reading", error)
             case SubmissionError() if refused:
+                self._forget_doubted()
                 self._decide_on({refused: error}, then=partial(self._blame, "reading", error))
             case ConnectionFailed() | StoreError() | InternalError() | AccountDisabled() if (
                 self._sending and not self.state.dialog
@@ -252,6 +254,12 @@ class Presenter(Stage):
             self._put_question(question, then, *send_again, throw_away)
         else:
             then()
+
+    def _forget_doubted(self) -> None:
+        """Throw away a value that was asked about, once another one was typed in its place."""
+        if self._doubted:
+            self._discard([self._doubted])
+            self._doubted = None
 
     def _discard(self, answers: Mapping[Answer, Error] | Sequence[Answer]) -> None:
         for answer in answers:

@@ -25,6 +25,7 @@ class Asking(Enum):
 
     WHICH = "Which is it?", (Choice("Back"), Choice("Send reading", 5), Choice("Send reason", 6))
     SEND = "Send now?", (Choice("Send"), Choice("Not now"), Choice("Throw away")), 1
+    DISCARD = "Throw away?", (Choice("Keep"), Choice("Throw away", 6))  # not with T, which has asked: as with QUIT
     LEFT = "Keep it?", (Choice("Keep"), Choice("Throw away"))
     REFUSED = "Refused", (Choice("Keep"), Choice("Throw away"))
     ODD = "Is it right?", (Choice("Keep"), Choice("Send again"), Choice("Throw away"))
@@ -61,6 +62,13 @@ def send_now(answers: Sequence[Answer]) -> Question:
             Asking.SEND, f"Your reading of {answer.meter}, {in_short(answer)}, was kept here and is not confirmed."
         )
     return Question(Asking.SEND, _listed("These readings of yours were kept here and are not confirmed:", answers))
+
+
+def throw_away(answers: Sequence[Answer]) -> Question:
+    """Ask once more whether what was kept for a reader is to be thrown away."""
+    if len(answers) == 1:
+        return Question(Asking.DISCARD, f"Throw away {_named(answers[0])}? It cannot be had back.")
+    return Question(Asking.DISCARD, f"Throw away these {len(answers)} readings? They cannot be had back.")
 
 
 def left_behind(answer: Answer) -> Question:

@@ -7,11 +7,12 @@ from functools import partial
 from msgspec import structs
 
 from metermt.errors import AccountDisabled, ConfirmReading, Error, InvalidReport, SessionError, SubmissionError
-from metermt.exchanging import TypedExchange, tell_exchange
+from metermt.exchanging import ToldExchange, TypedExchange, find_told, tell_exchange
 from metermt.gui.rounds import RoundPresenter
 from metermt.gui.state import ANYWHERE, Dialog
 from metermt.gui.typed import NO_EXCHANGE, Typed
 from metermt.model import Job
+from metermt.stops import Stop
 
 _FIELDS = {"number": "number", "kind": "kind", "dials": "dials", "reading": "shows", "where": "where"}
 """Where a fault of a report stands, by the part of it that is at fault."""
@@ -80,7 +81,8 @@ class ReportPresenter(RoundPresenter):
             told = job.meter.number, self.state.typed.exchange
             sure = told == self._odd_exchange  # sent once more as it was asked about
             call = partial(tell_exchange, self._connected, job.meter, told[1], sure=sure)
-            self._run("Sending…", call, self._exchanged, partial(self._exchange_failed, told), self.tell_of_exchange)
+            done, failed = partial(self._exchanged, job), partial(self._exchange_failed, told)
+            self._run("Sending…", call, done, failed, self.tell_of_exchange)
 
     def _ask_what_hangs_here(self, job: Job) -> None:
         here = ", ".join(filter(None, (job.meter.number, job.meter.address)))
@@ -101,11 +103,24 @@ class ReportPresenter(RoundPresenter):
         emptied = {name: getattr(nothing, name) for name in _FIELDS.values()}
         self._show(notice=f"Reported {number} to the office", typed=replace(self.state.typed, **emptied))
 
-    def _exchanged(self, words: str) -> None:
+    def _exchanged(self, job: Job, told: ToldExchange) -> None:
         self.come_back()
-        self._show(typed=replace(self.state.typed, **NO_EXCHANGE))
-        self.fetch()
-        self._show(notice=words)
+        self._show(typed=replace(self.state.typed, **NO_EXCHANGE), notice=told.words)
+        if self.state.aside:
+            self._stay_aside(job, told)
+        else:
+            self.fetch()
+
+    def _stay_aside(self, job: Job, told: ToldExchange) -> None:
+        call, again = partial(find_told, self._connected, told, job.cycle), partial(self._stay_aside, job, told)
+        self._run("Asking for the meter…", call, partial(self._stayed, told), self._failed, again)
+
+    def _stayed(self, told: ToldExchange, stop: Stop | None) -> None:
+        if stop:
+            self._step_aside(stop.job, told.words)
+            self._show(notice="")  # it stands above the field now
+        else:
+            self.fetch()
 
     def _note_failed(self, error: Error) -> None:
         self._tell_of(error, Dialog.NOTE, "Your note", {"text": "note"})

@@ -77,8 +77,7 @@ def judged_at(standing: Standing, answer: Answer, now: datetime) -> Judgement:
     check_time(answer.meter, when, now, _midnight(last), _midnight(first_day))
     if answer.value is None:
         return Judgement()
-    on = day_of(when)
-    found = judge(answer.value, on, by.limits, standing.dials, active=by.active, sensitivity=by.sensitivity)
+    found = _judged(by, answer.value, day_of(when), standing.dials)
     return dataclasses.replace(found, flags=(*found.flags, Flag.EXCHANGED)) if by.reported else found
 
 
@@ -125,7 +124,7 @@ def is_reported(limits: str) -> bool:
 def check_sure(value: int, meter: Meter, on: date, limits: str) -> None:
     """Raise `ConfirmReading` for a value of the office that whoever reads the meter would be asked about."""
     by = cast(JobLimits, from_text(JobLimits, limits))
-    found = judge(value, on, by.limits, meter.dials, active=by.active, sensitivity=by.sensitivity)
+    found = _judged(by, value, on, meter.dials)
     if found.confirm:
         hint = f" ({_CAUSES[found.cause]}?)" if found.cause else ""
         use = "" if by.limits.previous is None else f", a use of {value - by.limits.previous}"
@@ -139,9 +138,13 @@ def check_sure(value: int, meter: Meter, on: date, limits: str) -> None:
 def is_asked_about(answer: Answer, limits: str, dials: int | None, sensitivity: float | None = None) -> bool:
     """Tell whether a value is asked about by the limits of its job, and by another sensitivity if one is given."""
     by = cast(JobLimits, from_text(JobLimits, limits))
-    on = day_of(cast(datetime, answer.when))
-    how = by.sensitivity if sensitivity is None else sensitivity
-    return judge(cast(int, answer.value), on, by.limits, dials, active=by.active, sensitivity=how).confirm
+    if sensitivity is not None:
+        by = replace(by, sensitivity=sensitivity)
+    return _judged(by, cast(int, answer.value), day_of(cast(datetime, answer.when)), dials).confirm
+
+
+def _judged(by: JobLimits, value: int, on: date, dials: int | None) -> Judgement:
+    return judge(value, on, by.limits, dials, active=by.active, sensitivity=by.sensitivity)
 
 
 def quality_of(judgement: Judgement, standing: Standing, answer: Answer, username: str) -> Quality:
