@@ -4,6 +4,7 @@ import csv
 from datetime import date
 
 from metermt.errors import RouteError
+from metermt.names import check_day
 
 
 def first_line(text: str, delimiter: str | None = None) -> tuple[str, list[str]]:
@@ -28,6 +29,7 @@ def whole(column: str, text: str, allowed: str) -> int:
 def day(column: str, text: str) -> date:
     """Return a day. Raises `RouteError`."""
     try:
-        return date.fromisoformat(text)
+        found = date.fromisoformat(text)
     except ValueError:
         raise RouteError(f"Invalid {column} {text!r}: write it like 2026-11-20") from None
+    return check_day(column, found)

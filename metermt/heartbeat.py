@@ -22,9 +22,9 @@ def heartbeat(
     """Say that the server of this desk is alive, every few seconds until the block ends, and goodbye then.
 
     As often `watch` is called, what the log has to tell of the last minute is told, and what was put on record gets its
-    place in the chain; so does what was put there last, at the end. `answered` is called whenever the store has
-    answered, be it that its database is away; that is no fault of this server's. What sessions hold that were connected
-    to it in an earlier life is left to their readers first. Raises `StoreError`.
+    place in the chain; so does, as a rule, what was put there last, at the end. `answered` is called whenever the store
+    has answered, be it that its database is away; that is no fault of this server's. What sessions hold that were
+    connected to it in an earlier life is left to their readers first. Raises `StoreError`.
     """
     ending = Event()
 
@@ -56,8 +56,17 @@ def heartbeat(
         ending.set()
         thread.join()
         desk.journal.tell_counts(at_once=True)
-        try:
-            desk.store.write(lambda tx: say_goodbye(desk.turn(tx)))
-            seal(desk.store, _PARTS)
-        except StoreError as error:
-            _log.warning("what readers hold here is left to them later, when others see that it ended: %s", error)
+        _leave(desk)
+
+
+def _leave(desk: Desk) -> None:
+    """Say goodbye, and seal what was put on record last; what cannot be done now, others do later."""
+    try:
+        desk.store.write(lambda tx: say_goodbye(desk.turn(tx)))
+    except StoreError as error:
+        _log.warning("what readers hold here is left to them later, when others see that it ended: %s", error)
+        return  # what it has to seal would only be waited for once more
+    try:
+        seal(desk.store, _PARTS)
+    except StoreError as error:
+        _log.warning("what was put on record last gets its place in the chain later: %s", error)

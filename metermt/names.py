@@ -1,7 +1,8 @@
-"""What numbers of meters, names of users and cycles, and short texts may look like."""
+"""What numbers of meters, names of users and cycles, short texts, and days may look like."""
 
 import re
 from collections.abc import Iterable
+from datetime import date
 from functools import lru_cache
 from itertools import count
 
@@ -10,6 +11,8 @@ from metermt.printable import has_control_characters
 
 MAX_TEXT = 200
 """Characters in an address, in instructions, in a route's or a person's name."""
+FIRST_DAY = date(1970, 1, 1)
+"""No day of ours lies before that; programs write 0001-01-01 or the like for none."""
 
 _METER_NUMBER = re.compile(r"[A-Z0-9][A-Z0-9./-]{0,31}")
 _CYCLE = re.compile(r"[0-9A-Za-z][0-9A-Za-z-]{0,15}")
@@ -54,3 +57,12 @@ def check_cycle(cycle: str) -> str:
     if not _CYCLE.fullmatch(cycle):
         raise RouteError(f"Invalid cycle {cycle!r}: write it like 2026-11")
     return cycle
+
+
+def check_day(what: str, day: date) -> date:
+    """Return the day as it is; raise `RouteError` if it lies too long ago."""
+    if day < FIRST_DAY:
+        raise RouteError(
+            f"Invalid {what} {day}: it lies before {FIRST_DAY.year}; put the right year, or nothing where none is known"
+        )
+    return day

@@ -12,6 +12,7 @@ from databases import raw
 from readers import Reader, as_office, fail_to_log_in, log_in
 from servers import fill
 
+from metermt import heartbeat
 from metermt.audit import Entry, What
 from metermt.calls import (
     accounts,
@@ -292,6 +293,16 @@ def test_parts_of_five_hundred_entries_are_sealed_as_one_chain(sqlite_store):
     first = as_office(desk, audit.list_entries, audit.Entries())
     assert len(first) == 1_000
     assert [one.about for one in as_office(desk, audit.list_entries, audit.Entries(1_000))] == ["1000"]
+
+
+def test_what_a_server_cannot_seal_when_it_ends_is_logged_as_that(sqlite_store, monkeypatch, caplog):
+    def broken(*_):
+        raise StoreError("the disk is full")
+
+    monkeypatch.setattr(heartbeat, "seal", broken)
+    with heartbeat.heartbeat(Desk(sqlite_store)):
+        pass
+    assert caplog.messages == ["what was put on record last gets its place in the chain later: the disk is full"]
 
 
 def test_the_chain_can_be_computed_from_what_the_docs_say(town):

@@ -250,3 +250,24 @@ def test_a_late_reading_that_comes_after_the_next_month_was_billed_leaves_no_use
         ("M0", CYCLE, "correction", 1_170, 1_171, 1, Decimal(1)),
         ("M0", NEXT_CYCLE, "correction", 1_132, 1_170, 38, Decimal(38)),
     ]
+
+
+def test_a_later_result_that_waits_is_told_anew_though_what_it_waited_for_was_read_after_it(town, clock):
+    Reader(town).submit("M0", GOOD)
+    open_next(town, clock)
+    clock.move(days=30)
+    as_office(town, opening.open_cycle, opening.Opening("2027-01"))
+    Reader(town).submit("M0", 1_174, cycle="2027-01", when=clock.now)
+    assert [line[3:6] for line in export(town)] == [(1_132, GOOD, 18), (GOOD, 1_174, 24)]
+    Reader(town).submit("M0", None, "dog", cycle=NEXT_CYCLE, when=DECEMBER)  # a late upload
+    correct(town, "M0", GOOD + 2, CYCLE)
+    assert export(town) == [("M0", CYCLE, "correction", 1_132, GOOD + 2, 20, Decimal(20))]
+    assert nothing_new(town)
+    decide(town, Verdict.REREAD, why="go there")
+    clock.move(days=1)
+    Reader(town).submit("M0", 1_175, cycle=NEXT_CYCLE, when=clock.now)
+    decide(town, Verdict.APPROVE)
+    assert export(town) == [
+        ("M0", NEXT_CYCLE, "reading", 1_174, 1_175, 1, Decimal(1)),
+        ("M0", "2027-01", "correction", GOOD + 2, 1_174, 22, Decimal(22)),
+    ]

@@ -6,7 +6,7 @@ import pytest
 from conftest import CYCLE, dump, import_jobs, make_job, make_jobs
 from readers import as_office, readings_in
 
-from metermt.calls import cycles, office
+from metermt.calls import cycles, office, places
 from metermt.calls.office import ImportCount
 from metermt.errors import RouteError, UnknownMeter
 from metermt.model import Answer, JobState
@@ -79,6 +79,17 @@ def test_a_job_that_was_read_stays_what_it_was(desk, carol):
     assert import_(desk, [newer, *make_jobs(2), newer]) == ImportCount(unchanged=2, kept=2)
     assert job_of(desk, "M00000") == make_jobs(1)[0]
     assert states(desk, "M00000") == {"M00000": JobState.DONE}
+
+
+def test_a_day_before_there_were_meters_is_refused(desk):
+    assert import_(desk, [make_job("G0")]) == ImportCount(added=1)
+    before = dump(desk.store)
+    job = make_job("G1", previous=7, previous_date=date(1, 1, 1))
+    with pytest.raises(RouteError, match="Invalid previous_date of G1, 0001-01-01: it lies before 1970"):
+        import_(desk, [job])
+    assert dump(desk.store) == before
+    (refused,) = as_office(desk, places.import_history, places.Past([places.Shown("G0", date(1969, 12, 31), 3)]))
+    assert str(refused).startswith("Invalid date 1969-12-31: it lies before 1970")
 
 
 def test_a_dry_run_tells_the_same_and_changes_nothing(desk, carol):

@@ -1,12 +1,13 @@
 """What is odd or without a value waits until the office has decided of it; what it has decided stays on record."""
 
 from datetime import date, timedelta
+from itertools import accumulate
 
 import pytest
 from conftest import CYCLE, NOW, make_place
-from readers import Reader, as_office, open_with_past, readings_in
+from readers import FIRST_READ, Reader, as_office, open_with_past, readings_in
 
-from metermt.calls import cycles, estimating, limits, office, opening, places, review
+from metermt.calls import cycles, estimating, limits, office, opening, places, review, towns
 from metermt.calls.desk import Desk
 from metermt.calls.estimating import Estimating
 from metermt.calls.review import Correction, Decisions, Reviewed, Said
@@ -258,15 +259,37 @@ def test_what_could_not_be_read_is_estimated_and_says_so(town):
     assert carol.status() == Status(2, 2)
 
 
-def test_the_season_by_which_is_estimated_is_learned_when_the_cycle_is_opened(town):
-    kept = town.store.read(lambda tx: tx.jobs.seasons())
-    assert list(from_text(dict[str, Season], kept[CYCLE])) == ["G"]
-    assert estimate(town, "M1") == [1_154]
+def import_winters(desk):
+    """Have known of two years that twice as much is used in winter."""
+    days = [FIRST_READ + timedelta(days=30 * month) for month in range(-12, 12)]
+    shown = list(accumulate((24 if day.month in (12, 1, 2, 3) else 12 for day in days[1:]), initial=500))
+    past = [places.Shown(f"M{n}", day, value) for n in range(4) for day, value in zip(days, shown, strict=True)]
+    assert not any(as_office(desk, places.import_history, places.Past(past)))
+
+
+def kept_seasons(desk):
+    return from_text(dict[str, Season], desk.store.read(lambda tx: tx.jobs.seasons())[CYCLE])
+
+
+def test_the_season_by_which_is_estimated_is_learned_with_the_limits_of_the_cycle(town):
+    import_winters(town)
+    as_office(town, limits.renew_limits, limits.Renewal(CYCLE))
+    kept = kept_seasons(town)
+    assert list(kept) == ["G"]
+    (before,) = estimate(town, "M1")
     winter = Season(tuple(1.0 if month in (9, 10) else -0.2 for month in range(12)))
     town.store.write(lambda tx: tx.jobs.set_seasons(CYCLE, to_text({"G": winter})))
-    assert estimate(town, "M2") > [1_160]
+    assert estimate(town, "M2") > [before]
     as_office(town, limits.renew_limits, limits.Renewal(CYCLE))
-    assert town.store.read(lambda tx: tx.jobs.seasons()) == kept
+    assert kept_seasons(town) == kept
+
+
+def test_a_season_that_nobody_knew_when_the_cycle_was_opened_is_learned_when_it_is_wanted(town):
+    assert kept_seasons(town) == {}
+    import_winters(town)
+    as_office(town, cycles.close_cycle, cycles.Closing(CYCLE, force=True))
+    months = towns.seasons_of(town, CYCLE, NOW.date(), {"G"})["G"].months
+    assert months[0] > months[6]
 
 
 def test_meters_that_nobody_has_read_are_estimated_too(town):

@@ -62,6 +62,7 @@ def test_what_was_done_is_shown_by_meter_by_user_and_by_day(invoke, town):
 def test_the_record_is_written_to_a_file_that_is_never_replaced_unasked(invoke, town, tmp_path):
     hash_ = last_hash(invoke)
     assert invoke("audit", "export", "a.csv").stderr == "3 entries written to a.csv\n"
+    assert invoke("audit", "export", "-").stderr == "3 entries written to standard output\n"
     assert stat.S_IMODE((tmp_path / "a.csv").stat().st_mode) == 0o600
     rows = list(csv.DictReader((tmp_path / "a.csv").read_text().splitlines()))
     assert [(row["what"], row["after"], row["hash"]) for row in rows][2] == ("correction", f"{CYCLE}: 7", hash_)

@@ -14,7 +14,7 @@ from decimal import Decimal
 
 import pytest
 from conftest import CYCLE, Clock, make_account
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 from postgres import empty
 from readers import as_office, open_with_past
@@ -53,7 +53,13 @@ FIRST = {"P": 1_132, "Q": 9_990}
 """What each showed last before the first cycle; they use some 12 a month, so that Q goes over its top."""
 PLACES, MORE, MONTH = st.sampled_from([*TOWN]), st.integers(-5, 30), st.sampled_from(MONTHS)
 STEPS = st.one_of(
-    st.tuples(st.just("read"), PLACES, st.sampled_from([12, 13, 14, 400, -30, None]), st.sampled_from([None, *MONTHS])),
+    st.tuples(
+        st.just("read"),
+        PLACES,
+        st.sampled_from([12, 13, 14, 400, -30, None]),
+        st.sampled_from([None, *MONTHS]),
+        st.sampled_from([0, 0, 0, 10, 35]),  # days ago, when it was not sent
+    ),
     st.tuples(st.just("decide"), st.sampled_from([*Verdict]), MORE),
     st.tuples(st.just("correct"), PLACES, MORE, MONTH, st.sampled_from([None, None, 0, 3, 25])),
     st.tuples(st.just("estimate"), MONTH),
@@ -68,9 +74,17 @@ STEPS = st.one_of(
     ),
     st.tuples(st.just("export"), st.sampled_from([None, None, *MONTHS])),
     st.tuples(st.just("next_month")),
+    st.tuples(st.just("wait"), st.sampled_from([1, 9])),
     st.tuples(st.just("reopen"), MONTH),
     st.tuples(st.just("erase")),
 )
+
+LATE = [
+    *[("read", "P", 12, None, 0), ("next_month",), ("next_month",), ("read", "P", 12, None, 0)],
+    *[("decide", Verdict.APPROVE, 0), ("export", None), ("reopen", "2026-12"), ("read", "P", None, "2026-12", 10)],
+    *[("correct", "P", -5, CYCLE, None), ("export", None), ("decide", Verdict.REREAD, 0), ("wait", 1)],
+]
+"""What was sent late waits, and is read again after what came after it was billed."""
 
 
 @dataclass
@@ -173,20 +187,20 @@ class Office:
     def count(self, meter, cycle, value, when):
         self.places[meter[0]].counts[cycle] = meter, value, when
 
-    def read(self, place, more, cycle):
+    def read(self, place, more, cycle, days=0):
         """Send a reading, again if it is asked about, and once more with the same key; or a reason."""
-        cycle, there = cycle or self.cycle, self.places[place]
+        cycle, there, when = cycle or self.cycle, self.places[place], self.clock.now - timedelta(days=days)
         device = there.hanging
         value = None if more is None else (there.last(device, cycle) + more) % 10**device.dials
         for _ in range(2):
             key = f"key-{next(self.numbers)}"
-            answer = Answer(device.number, value, "" if more is not None else "dog", self.clock.now, key, cycle)
+            answer = Answer(device.number, value, "" if more is not None else "dog", when, key, cycle)
             (outcome,) = self.ask_as_reader(readings.submit_readings, readings.Answers([answer]))
             if not isinstance(outcome, ConfirmReading):
                 break
         if outcome is None:
             self.sent[place, cycle, value] += 1
-            self.count(device.number, cycle, value, self.clock.now)
+            self.count(device.number, cycle, value, when)
             assert self.ask_as_reader(readings.submit_readings, readings.Answers([answer])) == [None]
 
     def decide(self, verdict, more):
@@ -260,6 +274,9 @@ class Office:
             registered = sum(line.registered_use for line in lines)
             assert (registered, sum(line.billed_use for line in lines)) == self.places[place].counted()
 
+    def wait(self, days):
+        self.clock.move(days=days)
+
     def next_month(self):
         """Close the cycle, whatever is not read, and open the next one."""
         month = next((month for month in MONTHS if month > self.cycle), None)
@@ -329,6 +346,7 @@ def test_no_order_loses_a_reading_or_bills_it_twice_or_breaks_the_chain(
         return PostgresStore(url)
 
     @given(st.lists(STEPS, max_size=16))
+    @example(LATE)
     @settings(max_examples=more if every_point else examples, suppress_health_check=list(HealthCheck))
     def run(steps):
         with new_store() as store:

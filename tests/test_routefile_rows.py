@@ -33,6 +33,7 @@ pytest_plugins = ["routefile_fixtures"]
         ("previous", "100000", "Invalid previous 100000: the register goes from 0 to 99999"),
         ("previous", "9" * 5000, "Invalid previous '999"),
         ("previous_date", "2026-02-30", "Invalid previous_date '2026-02-30': write it like 2026-11-20"),
+        ("previous_date", "0001-01-01", "Invalid previous_date 0001-01-01: it lies before 1970"),
         ("previous_date", "31.10.2026", "Invalid previous_date '31.10.2026'"),
         ("address", "4 Mill\nStreet", "The address '4 Mill\\nStreet' has control characters in it: remove them"),
         ("address", "\x1b[2J", "The address '\\x1b[2J' has control characters"),

@@ -1,6 +1,6 @@
 """What is known of a place in a span of time says what all that is known of it says, or is not enough."""
 
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 
 from conftest import make_job
@@ -75,6 +75,12 @@ def test_of_what_was_read_every_month_two_months_are_enough():
     part = [one for one in links if _is_in(span, one)]
     assert [one.value for one in part] == [8, 9]
     assert is_enough(result, Chain(part, [], [], span))
+
+
+def test_a_previous_day_at_the_begin_of_the_calendar_makes_no_span_before_that():
+    job = replace(make_job("G1"), previous=8, previous_date=date.min)
+    result = Result(9, job, JobState.DONE, Billing.READY, 1, Reading(Answer("G1", 9, "", BEGIN), "carol", "C", BEGIN))
+    assert span_of([result], to_the_end=False).until > BEGIN
 
 
 def _is_in(span, link):

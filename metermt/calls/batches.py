@@ -77,7 +77,7 @@ def make_batch(desk: Desk, ask: Ask[Batching]) -> BatchHead:
     """Give billing what is settled and was in no batch, and corrections of what has changed since it was in one.
 
     A result whose previous reading is not settled waits for that. Readers work on meanwhile: it is done in parts of
-    200, and the batch is there when the last one is; what was cut off is taken back by the next one. Raises
+    50, and the batch is there when the last one is; what was cut off is taken back by the next one. Raises
     `DecisionError` if there is nothing to give, or somebody else is making a batch; `RouteError` if there is no such
     cycle or route.
     """
@@ -185,21 +185,21 @@ def _add_part(turn: Turn, head: BatchHead, count: int, jobs: Sequence[int]) -> l
     later = {job for result in settled for job in came_after(result, chains[result.id], since.get(result.id))}
     touched = [result for result in tx.batches.results(later) if result.billing is Billing.BILLED]
     chains |= chains_of(tx, touched)
-    billed = [result for result in touched if not waits_for(result, chains[result.id])]  # told when that is settled
+    moved = {result.id: Billing.READY for result in touched if waits_for(result, chains[result.id])}  # told later
+    billed = [result for result in touched if result.id not in moved]
     told |= _told(tx, billed)
     lines: list[BillingLine] = []
     stored: list[Line] = []
-    unchanged: dict[int, Billing] = {}
     for result in (*settled, *billed):
         line = _new_line(result, chains[result.id], head.number, count + len(lines) + 1, told.get(result.id))
         if line is None:
-            unchanged[result.id] = Billing.BILLED
+            moved[result.id] = Billing.BILLED
             continue
         lines.append(line)
         assert result.reading_id is not None
         stored.append(Line(line.number, result.id, result.reading_id, line.kind, to_text(line)))
     tx.batches.add(head.number, stored, turn.now)
-    tx.office.move(unchanged)
+    tx.office.move(moved)
     return lines
 
 

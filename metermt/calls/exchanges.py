@@ -59,9 +59,9 @@ def exchange_meter(turn: Turn, ask: Ask[MeterExchange]) -> Exchanged:
     """Hang another device up at a place, which keeps its history. The same again counts once.
 
     It takes effect at once: unread jobs of the old device in the open cycles become jobs of the new one, whoever holds
-    them. Supervisors may; a reader may while they hold a job of the old device, and the next reading of the new one
-    then waits for a decision. Raises `UnknownMeter`, `MeterExchanged` if the old one hangs nowhere any more, or
-    `InvalidReport` or `RouteError` if it cannot be so.
+    them. Supervisors may; a reader may where the old device is to be read and nobody else holds it, and the next
+    reading of the new one then waits for a decision. Raises `UnknownMeter`, `MeterExchanged` if the old one hangs
+    nowhere any more, or `InvalidReport` or `RouteError` if it cannot be so.
     """
     asked, tx = ask.request, turn.tx
     tx.office.alone()

@@ -10,7 +10,7 @@ from metermt.calls.places import put_places
 from metermt.calls.table import MAX_PARTS, Ask, Turn, Weight, call
 from metermt.errors import RouteError
 from metermt.model import Job, Place, Role
-from metermt.names import check_cycle
+from metermt.names import check_cycle, check_day
 from metermt.progress import RouteProgress
 from metermt.rules.cycles import check_there_is, first_day_of
 
@@ -68,7 +68,7 @@ def import_jobs(turn: Turn, ask: Ask[Import]) -> ImportCount:
     """Add jobs of one cycle, which is opened if it is new, and the places of their meters.
 
     A job that stands already is brought up to date, and who holds it is kept; one that was read stays what it was.
-    Raises `RouteError` if the cycle was closed.
+    Raises `RouteError` if the cycle was closed, or a day lies before 1970.
     """
     cycle, jobs = check_cycle(ask.request.cycle), ask.request.jobs
     cycles = turn.tx.jobs.cycles()
@@ -76,6 +76,9 @@ def import_jobs(turn: Turn, ask: Ask[Import]) -> ImportCount:
         raise RouteError(f"Cycle {cycle} is closed: import into a new one, or open it again")
     if strange := next((job for job in jobs if job.cycle != cycle), None):
         raise RouteError(f"Meter {strange.meter.number} is to be read in {strange.cycle}, not in {cycle}")
+    for job in jobs:
+        if job.previous_date:
+            check_day(f"previous_date of {job.meter.number},", job.previous_date)
     numbers = {job.meter.number for job in jobs}
     there = turn.tx.jobs.find(cycle, numbers)
     notes = turn.tx.notes.latest(numbers)

@@ -8,6 +8,7 @@ from metermt.audit import What
 from metermt.calls.table import MAX_PARTS, Ask, Turn, Weight, call
 from metermt.errors import Error, RouteError
 from metermt.model import Place, Role
+from metermt.names import FIRST_DAY
 from metermt.rules.history import Read
 from metermt.store.base import Tx
 
@@ -92,6 +93,8 @@ def _wrong(one: Shown, place: Place | None, today: date, exchanges: Collection[t
         return RouteError(
             f"Invalid value {one.value}: the register of {one.meter} goes from 0 to {place.meter.highest}"
         )
+    if one.on < FIRST_DAY:
+        return RouteError(f"Invalid date {one.on}: it lies before {FIRST_DAY.year}")
     if one.on > today:
         return RouteError(f"Invalid date {one.on}: it lies in the future")
     if (one.meter, one.on) in exchanges:

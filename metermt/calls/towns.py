@@ -36,8 +36,11 @@ def histories_of(desk: Desk, cycle: str, meters: Iterable[Meter]) -> dict[str, H
 
 
 def keep_seasons(tx: Tx, cycle: str, towns: Mapping[str, Town]) -> None:
-    """Keep how the kinds of meters in a cycle move through the year; what is known of other kinds stays."""
-    kept = _kept(tx, cycle) | {kind: town.season for kind, town in towns.items()}
+    """Keep how the kinds of meters in a cycle move through the year; what is known of other kinds stays.
+
+    What could not be learned yet, as no year was read or imported, is not kept: it is learned when it is wanted.
+    """
+    kept = _kept(tx, cycle) | {kind: town.season for kind, town in towns.items() if town.season != Season()}
     tx.jobs.set_seasons(cycle, to_text(kept))
 
 

@@ -14,7 +14,7 @@ from metermt.audit import Shown
 from metermt.cli.columns import print_columns
 from metermt.cli.common import MeterGroup
 from metermt.cli.office import Opening, office_options
-from metermt.cli.outfile import check_free, written
+from metermt.cli.outfile import check_free, in_words, written
 from metermt.cli.spreadsheet import Spreadsheet
 from metermt.errors import StoreError
 from metermt.names import is_username
@@ -107,7 +107,7 @@ def export(file: Path, since: datetime | None, force: bool, open_office: Opening
     check_free(file, open_office.database, force=force)
     with open_office() as office, written(file) as out:
         count = _write(out, office.audit_entries(since=since and since.astimezone()), file.suffix == ".jsonl")
-    click.echo(f"{counted(count, 'entry', 'entries')} written to {file}", err=True)
+    click.echo(f"{counted(count, 'entry', 'entries')} written to {in_words(file)}", err=True)
 
 
 def _write(out: IO[str], entries: Iterable[Shown], as_json: bool) -> int:

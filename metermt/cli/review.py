@@ -88,7 +88,8 @@ def _check_flags(office: OfficeCalls, flags: Iterable[str], waiting: Iterable[Wa
 def list_(chosen: _Chooser, wide: bool, selects: bool, open_office: Opening) -> None:  # noqa: ARG001 - any will do
     """List the results that wait, the gravest first: what is odd, with the use of the last twelve periods beside it.
 
-    Where the terminal is too narrow, cycle, time, reader and past are left out: see `metermt review show`.
+    Where the terminal is too narrow, cycle, time, reader, past and route are left out, in this order, as many as need
+    be, and what is odd is cut: see `metermt review show`.
 
     \b
     Example:

@@ -11,6 +11,7 @@ from msgspec.structs import replace
 from metermt.decisions import Result
 from metermt.errors import CannotEstimate, DecisionError
 from metermt.model import Answer, Meter
+from metermt.names import FIRST_DAY
 from metermt.quality import Billing
 from metermt.rules.history import Read, register_step
 
@@ -107,7 +108,7 @@ def span_of(results: Sequence[Result], *, to_the_end: bool) -> Span | None:
     days = sorted(result.job.previous_date for result in results if result.job.previous_date)
     if not days:
         return None
-    since = datetime.combine(days[len(days) // _FEW], time(), UTC) - _DAYS
+    since = datetime.combine(max(days[len(days) // _FEW], FIRST_DAY), time(), UTC) - _DAYS
     return Span(since, _END if to_the_end else max(map(read_at, results)) + _DAYS)
 
 

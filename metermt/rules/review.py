@@ -9,6 +9,7 @@ from msgspec.structs import replace
 from metermt.decisions import Decision, Result, Verdict
 from metermt.errors import DecisionError
 from metermt.model import Answer, JobState, Reading
+from metermt.names import FIRST_DAY
 from metermt.printable import has_control_characters
 from metermt.quality import Billing, Flag, Quality
 from metermt.rules.answers import quoted, shown
@@ -18,7 +19,6 @@ from metermt.rules.limits import Limits
 MAX_WHY = 200
 """Characters in what is said of a decision."""
 
-_EARLIEST = date(1970, 1, 1)
 _OFFICE = (Quality.ESTIMATED, Quality.EDITED)
 _GRAVE = frozenset({Flag.NEGATIVE, Flag.HIGH, Flag.LOW, Flag.NEIGHBOUR})
 _LIGHT = frozenset({Flag.ROLLOVER, Flag.NO_HISTORY, Flag.LATE})
@@ -104,7 +104,7 @@ def noon_of(day: date, now: datetime) -> datetime:
 
     Raises `DecisionError` for a day on which no meter was read that anybody still bills.
     """
-    if day < _EARLIEST:
+    if day < FIRST_DAY:
         raise DecisionError(f"{day} is too long ago: look at the year")
     return min(datetime.combine(day, time(12)).astimezone(UTC), now)
 
