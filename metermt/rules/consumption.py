@@ -199,6 +199,14 @@ def came_after(result: Result, chain: Chain, was: Told | None = None) -> list[in
     ]
 
 
+def of_later_cycles(result: Result, chain: Chain) -> list[int]:
+    """Return the jobs of later cycles that billing was told of, by id, also if they were read before this one by now.
+
+    Billing may have been told of a later cycle only, from what this one showed before it was read anew.
+    """
+    return [link.job for link in chain.links if link.billing is Billing.BILLED and link.cycle > result.job.cycle]
+
+
 def over_exchanges(
     shown: Iterable[Read], read: Iterable[tuple[str, Read]], exchanges: Sequence[Exchange], multiplier: Decimal
 ) -> list[Read]:
