@@ -271,3 +271,18 @@ def test_a_later_result_that_waits_is_told_anew_though_what_it_waited_for_was_re
         ("M0", NEXT_CYCLE, "reading", 1_174, 1_175, 1, Decimal(1)),
         ("M0", "2027-01", "correction", GOOD + 2, 1_174, 22, Decimal(22)),
     ]
+
+
+def test_what_was_billed_from_a_reading_that_billing_never_saw_is_told_anew_when_that_is_read_later(town, clock):
+    Reader(town).submit("M0", GOOD)
+    as_office(town, opening.open_cycle, opening.Opening(NEXT_CYCLE))
+    clock.now = DECEMBER
+    Reader(town).submit("M0", 1_162, cycle=NEXT_CYCLE, when=clock.now)
+    assert export(town, NEXT_CYCLE) == [("M0", NEXT_CYCLE, "reading", GOOD, 1_162, 12, Decimal(12))]
+    clock.move(days=2)
+    Reader(town).submit("M0", 1_163, cycle=CYCLE, when=clock.now)
+    decide(town, Verdict.APPROVE)
+    assert export(town) == [
+        ("M0", CYCLE, "reading", 1_162, 1_163, 1, Decimal(1)),
+        ("M0", NEXT_CYCLE, "correction", 1_132, 1_162, 30, Decimal(30)),
+    ]

@@ -11,8 +11,9 @@ from msgspec.structs import replace
 from metermt.decisions import Result
 from metermt.model import Answer, JobState, Reading
 from metermt.quality import Billing
-from metermt.rules.consumption import Chain, Exchange, Link, before, came_after, is_enough, span_of, waits_for
+from metermt.rules.consumption import Chain, Exchange, Link, before, came_after, waits_for
 from metermt.rules.history import Read
+from metermt.rules.spans import is_enough, span_of
 
 BEGIN = datetime(2026, 3, 27, tzinfo=UTC)
 HOURS = st.integers(0, 60).map(lambda n: 4 * n)  # between which the clocks of many countries change

@@ -14,7 +14,7 @@ from metermt.errors import DecisionError
 from metermt.model import Role
 from metermt.quality import Billing
 from metermt.rules.billing import correcting, line_of
-from metermt.rules.consumption import Chain, came_after, waits_for
+from metermt.rules.consumption import Chain, came_after, of_later_cycles, waits_for
 from metermt.rules.cycles import check_there_is
 from metermt.store.base import Tx
 from metermt.store.billing import Line
@@ -183,6 +183,7 @@ def _add_part(turn: Turn, head: BatchHead, count: int, jobs: Sequence[int]) -> l
     chains = chains_of(tx, ready, since)
     settled = [result for result in ready if not waits_for(result, chains[result.id])]
     later = {job for result in settled for job in came_after(result, chains[result.id], since.get(result.id))}
+    later |= {job for result in settled for job in of_later_cycles(result, chains[result.id])}
     touched = [result for result in tx.batches.results(later) if result.billing is Billing.BILLED]
     chains |= chains_of(tx, touched)
     moved = {result.id: Billing.READY for result in touched if waits_for(result, chains[result.id])}  # told later

@@ -3,7 +3,8 @@
 from collections.abc import Mapping, Sequence
 
 from metermt.decisions import Result
-from metermt.rules.consumption import Chain, Told, is_enough, span_of
+from metermt.rules.consumption import Chain, Told
+from metermt.rules.spans import is_enough, span_of
 from metermt.store.base import Tx
 
 

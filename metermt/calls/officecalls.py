@@ -48,8 +48,8 @@ class OfficeCalls(MakesCalls):
     def exchange_meter(self, exchange: exchanges.MeterExchange) -> exchanges.Exchanged:
         """Hang another device up at the place of a meter; return which of its jobs are to be read there.
 
-        A reader may while they hold a job of the old one. Raises `UnknownMeter`, `MeterExchanged`, `InvalidReport` or
-        `RouteError`.
+        A reader may where the old one is to be read and nobody else holds it. Raises `UnknownMeter`, `MeterExchanged`,
+        `InvalidReport` or `RouteError`.
         """
         return self.call(exchanges.exchange_meter, exchange)
 

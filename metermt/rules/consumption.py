@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, time, timedelta
+from datetime import date, datetime
 from decimal import Decimal
 from typing import NamedTuple, cast
 
@@ -11,14 +11,8 @@ from msgspec.structs import replace
 from metermt.decisions import Result
 from metermt.errors import CannotEstimate, DecisionError
 from metermt.model import Answer, Meter
-from metermt.names import FIRST_DAY
 from metermt.quality import Billing
 from metermt.rules.history import Read, register_step
-
-_FEW = 20  # of so many results one may have been read last before a span, and is looked up by itself
-_A_DAY = timedelta(hours=26)  # and more than any day has: so far from each other are two times of different days
-_DAYS = 2 * _A_DAY  # so that what is a day further inside is in the span whatever the time zone
-_END = datetime.max.replace(tzinfo=UTC)
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,36 +93,6 @@ def read_at(result: Result) -> datetime:
     return result.reading.answer.when
 
 
-def span_of(results: Sequence[Result], *, to_the_end: bool) -> Span | None:
-    """Return a span in which most results and their previous readings lie; None if nothing is known of these.
-
-    It ends after the last of the results, or never. For the few that were not read for long it is too short:
-    `is_enough` tells.
-    """
-    days = sorted(result.job.previous_date for result in results if result.job.previous_date)
-    if not days:
-        return None
-    since = datetime.combine(max(days[len(days) // _FEW], FIRST_DAY), time(), UTC) - _DAYS
-    return Span(since, _END if to_the_end else max(map(read_at, results)) + _DAYS)
-
-
-def is_enough(result: Result, chain: Chain, was: Told | None = None) -> bool:
-    """Return whether `before` and `came_after` say of a chain that may be a part what they say of the whole one.
-
-    They do if there is an earlier value in the part, and of a later day than its begin: nothing that is left out was
-    read after that. Where devices were exchanged, days alone do not say what was earlier.
-    """
-    if chain.span is None:
-        return True
-    begin, end = chain.span.since + _A_DAY, read_at(result) - _A_DAY
-    if chain.exchanges or (was and was[1] < begin):
-        return False
-    return any(
-        link.job != result.id and link.value is not None and link.read_at is not None and begin < link.read_at < end
-        for link in chain.links
-    )
-
-
 def waits_for(result: Result, chain: Chain) -> Link | None:
     """Return an earlier result of the place that has to be settled first; None for nothing.
 
@@ -197,6 +161,14 @@ def came_after(result: Result, chain: Chain, was: Told | None = None) -> list[in
         and (at := _moment_of(link, chain.exchanges))
         and at > since
     ]
+
+
+def of_later_cycles(result: Result, chain: Chain) -> list[int]:
+    """Return the jobs of later cycles that billing was told of, by id, also if they were read before this one by now.
+
+    Billing may have been told of a later cycle only, from what this one showed before it was read anew.
+    """
+    return [link.job for link in chain.links if link.billing is Billing.BILLED and link.cycle > result.job.cycle]
 
 
 def over_exchanges(
