@@ -8,6 +8,7 @@ from threading import Event, Thread
 from metermt.calls.audit import seal
 from metermt.calls.desk import Desk
 from metermt.calls.servers import BEAT_SECONDS, say_alive, say_goodbye
+from metermt.calls.telling import fault_of
 from metermt.errors import StoreAway, StoreError
 
 _log = logging.getLogger("metermt.server")
@@ -23,28 +24,42 @@ def heartbeat(
 
     As often `watch` is called, what the log has to tell of the last minute is told, and what was put on record gets its
     place in the chain; so does, as a rule, what was put there last, at the end. `answered` is called whenever the store
-    has answered, be it that its database is away; that is no fault of this server's. What sessions hold that were
-    connected to it in an earlier life is left to their readers first. Raises `StoreError`.
+    has answered, be it that its database is away; that is no fault of this server's. What else goes wrong is logged,
+    and does not count as answered. What sessions hold that were connected to it in an earlier life is left to their
+    readers first. Raises `StoreError`.
     """
     ending = Event()
 
     def beat() -> None:
         desk.store.write(lambda tx: say_alive(desk.turn(tx), desk.sessions.connected))
 
+    def look() -> None:
+        desk.journal.tell_counts()
+        watch()
+
+    def live() -> None:
+        beat()
+        seal(desk.store, _PARTS)
+
+    def has_gone_well(step: Callable[[], None]) -> bool:
+        """Take a step; return False if what nobody has expected came of it."""
+        kind = "signs of life that failed"
+        try:
+            step()
+        except StoreAway:  # the store has logged it
+            pass
+        except StoreError as error:
+            desk.journal.warning(kind, "", "the server could not say that it is alive: %s", error)
+        except Exception as error:  # noqa: BLE001 - others would take a server without this thread for dead
+            desk.journal.error(kind, fault_of(error), "the server could not look after itself", error=error)
+            return False
+        return True
+
     def run() -> None:
         while not ending.wait(BEAT_SECONDS):
-            try:
-                desk.journal.tell_counts()
-                watch()
-                beat()
-                seal(desk.store, _PARTS)
-            except StoreAway:  # the store has logged it
-                pass
-            except StoreError as error:
-                desk.journal.warning(
-                    "signs of life that failed", "", "the server could not say that it is alive: %s", error
-                )
-            answered()
+            has_looked = has_gone_well(look)
+            if has_gone_well(live) and has_looked:
+                has_gone_well(answered)
 
     desk.store.write(lambda tx: say_goodbye(desk.turn(tx)))
     beat()

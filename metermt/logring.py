@@ -4,7 +4,6 @@ import logging
 import secrets
 import time
 from collections import deque
-from itertools import islice
 from threading import Condition
 from typing import NamedTuple
 
@@ -66,12 +65,12 @@ class LogRing:
     def after(self, number: int, *, counts: bool = True) -> Kept:
         """Return all lines from after this number. Those that are gone count as missed, unless it does not count."""
         with self._changed:
-            first = self.last - len(self._lines) + 1
+            last, lines = self.last, list(self._lines)  # a copy: more may be added here while it is gone through
+            first = last - len(lines) + 1
             missed = max(0, first - 1 - number) if counts else 0
             self.missed += missed
-            begin = max(first, number + 1)
-            lines = [line for line, _ in islice(self._lines, begin - first, None)]
-        return Kept([*enumerate(lines, begin)], missed)
+        begin = max(first, number + 1)
+        return Kept([*enumerate((line for line, _ in lines[begin - first :]), begin)], missed)
 
     def wait(self, number: int, seconds: float) -> None:
         """Wait until there is a line after this number, and then a moment for more; no longer than so many seconds."""

@@ -96,8 +96,8 @@ class RunningServer:
 
     Making one raises `ListenError`, `StoreError` or `SettingError` if it cannot start. `port` is the true port; the
     `store` stays open until the block of its `with` ends. `failed` is called, in any thread, when the server cannot go
-    on, and `well` every few seconds, by one thread, as long as the switchboard turns and the store answers. Admins may
-    look at the `log` that is kept.
+    on, and `well` every few seconds, by one thread, as long as the switchboard and the thread of strangers turn,
+    and the store answers. Admins may look at the `log` that is kept.
     """
 
     def __init__(
@@ -127,7 +127,7 @@ class RunningServer:
             else:
                 check_no_town(self._desk)
             self._heartbeat = opened.enter_context(ExitStack())
-            self._well, self._rounds = well, 0
+            self._well, self._rounds = well, [0, 0]
             self._heartbeat.enter_context(heartbeat(self._desk, _space_watch(self.store), self._look_round))
             self._server.start()
             if self._web:
@@ -161,11 +161,14 @@ class RunningServer:
         self._heartbeat.close()
 
     def _look_round(self) -> None:
-        """Say that all is well, if the switchboard has gone round since this was looked at, and have it go round."""
-        before, self._rounds = self._rounds, self._server.switchboard.rounds
-        if self._rounds != before:
+        """Say that all is well, if both loops have gone round since it was said, and have them go round."""
+        loops = (self._server.switchboard, self._server.strangers)
+        rounds = [loop.rounds for loop in loops]
+        if all(now != before for now, before in zip(rounds, self._rounds, strict=True)):
+            self._rounds = rounds
             self._well()
-        self._server.switchboard.wake()
+        for loop in loops:
+            loop.wake()
 
     def _web_door(self, failed: Callable[[], None]) -> "WebDoor | None":
         settings = self.settings

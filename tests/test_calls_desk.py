@@ -4,14 +4,16 @@ import logging
 from dataclasses import replace
 
 import pytest
-from conftest import CYCLE, import_jobs, make_jobs, wait_until
-from readers import Reader, as_office, left_to
+from conftest import CYCLE, import_jobs, make_jobs, start, wait_until
+from readers import Reader, as_office, left_to, readings_in
+from servers import fill
 
 from metermt.calls import accounts, left, office, readings, rounds, sessions
 from metermt.calls.desk import Desk
 from metermt.calls.table import CALLS, Ask, Caller, Weight
 from metermt.errors import InternalError, RoleError, SessionError, StoreAway, StoreError, StoreRefused, UnknownMeter
 from metermt.model import Answer, Role, Status
+from metermt.store.begun import Begun
 from metermt.store.memory import MemoryStore
 
 
@@ -125,6 +127,53 @@ def test_a_fault_in_a_call_is_raised_as_it_is(desk):
 
     with pytest.raises(InternalError, match="a fault"):
         desk.ask(make_call(stumble), 1)
+
+
+@pytest.mark.parametrize("size", [1, 2])
+@pytest.mark.parametrize("way", WAYS)
+@pytest.mark.parametrize("fault", ["counting.answered", "sessions.learn"])
+def test_what_goes_wrong_once_readings_were_kept_neither_fails_them_nor_keeps_them_twice(
+    demo_accounts, clock, hasher, monkeypatch, expected_errors, fault, way, size
+):
+    desk = Desk(fill(MemoryStore(), demo_accounts, make_jobs(2)), clock=clock)
+    crew = [Reader(desk, name) for name in ("carol", "adam")[:size]]
+    clock.move(minutes=10)  # so that their sessions are read again
+
+    def fail(*_args):
+        raise RuntimeError("out of order")
+
+    with monkeypatch.context() as patched:
+        part, _, name = fault.partition(".")
+        patched.setattr(getattr(desk, part), name, fail)
+        asks = [ask_for(reader, readings.submit_reading, Answer(f"M{n:05}", 5)) for n, reader in enumerate(crew)]
+        assert WAYS[way](desk, asks) == [None] * size
+    assert len(readings_in(desk.store)) == size
+    assert [record.exc_info[1].args for record in expected_errors] == [("out of order",)]
+    assert [reader.ask(sessions.logout) for reader in crew] == [None] * size
+
+
+def test_a_note_is_looked_at_by_one_thread_at_a_time_and_once_more_for_who_came_meanwhile():
+    looks = []
+
+    class Slow(Begun):
+        def wait(self, seconds):
+            looks.append("begins")
+            if looks == ["begins"]:
+                start(wakes[0])()  # another thread finds it ready meanwhile
+            looks.append("ends")
+            return len(looks) > 2
+
+        def result(self):
+            looks.append("over")
+
+    class Slowly(MemoryStore):
+        def begin(self, work, wake):
+            wakes.append(wake)
+            return Slow()
+
+    wakes = []
+    Desk(Slowly()).note(lambda tx: None)
+    assert looks == ["begins", "ends", "begins", "ends", "over"]
 
 
 # --- what a desk knows of sessions

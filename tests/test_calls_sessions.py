@@ -1,17 +1,19 @@
 """Sessions: what they are good for, and how they end."""
 
+import threading
 from datetime import timedelta
 from itertools import islice
 
 import pytest
-from conftest import CYCLE, HUGE, dump, import_jobs, make_job, run_together
+from conftest import CYCLE, HUGE, dump, import_jobs, make_account, make_job, run_together
 from readers import BAD_SESSION, Reader, as_office, log_in
 
 from metermt.calls import accounts, readings, rounds, sessions
 from metermt.calls.desk import Desk
+from metermt.calls.known import KnownSessions
 from metermt.demo import USERS
 from metermt.errors import AccountDisabled, LoginError, SessionError
-from metermt.model import Answer, Status
+from metermt.model import Answer, Session, Status
 from metermt.policy import Policy
 
 ANSWER = Answer("M00000", 5)
@@ -138,3 +140,23 @@ def test_a_session_id_is_never_taken_for_another(desk):
 
     told = run_together(*(lambda reader=reader: ask(reader) for reader in crew))
     assert told == [{0}, {1}, {2}, {3}]
+
+
+def test_sessions_that_are_forgotten_while_others_are_swept_out_change_no_list_of_them():
+    class LetsOthersIn(dict):
+        """Another thread has its turn while this is listed, as when the collector runs within."""
+
+        def items(self):
+            for item in super().items():
+                if not forgetting:
+                    forgetting.append(threading.Thread(target=known.forget, args=["b"]))
+                    forgetting[0].start()
+                    forgetting[0].join(0.05)
+                yield item
+
+    known, forgetting, user = KnownSessions(), [], make_account("carol").user
+    known.learn([Session(key, user, 0.0, "here") for key in "abc"], 0.0)
+    known._known = LetsOthersIn(known._known)
+    known.learn([], 100.0)
+    forgetting[0].join()
+    assert len(known) == 0

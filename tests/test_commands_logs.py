@@ -1,11 +1,13 @@
 """`metermt logs`: what a running server writes into its log, for admins elsewhere."""
 
+import gc
 import json
 import logging
 import signal
 import sys
 from contextlib import ExitStack
 from dataclasses import replace
+from datetime import datetime, timedelta, timezone
 
 import pytest
 import warm
@@ -189,6 +191,11 @@ def test_who_is_disabled_while_they_wait_is_told_nothing_more(server, adam, conn
 def test_what_cannot_be_asked_for_is_refused_and_a_server_that_ends_lets_nobody_wait(adam, server, ring, connect):
     with pytest.raises(CallError, match="Invalid level 'loud': use debug, info, warning, error"):
         adam.call(read_log, LogWanted(level="loud"))
+    for number in (-1, 2**63, 10**100):
+        with pytest.raises(CallError, match=f"There is no line {str(number)[:40]} of a log"):
+            asked(Desk(MemoryStore(), log=ring), LogWanted(ring.name, after=number))
+    with pytest.raises(CallError, match="Invalid time 0001-01-01T00:00:00"):
+        asked(Desk(MemoryStore(), log=ring), LogWanted(since=datetime(1, 1, 1, tzinfo=timezone(timedelta(hours=14)))))
     with pytest.raises(UserError):
         adam.call(read_log, LogWanted(reader="nobody"))
     with pytest.raises(RoleError):
@@ -210,6 +217,31 @@ def test_a_ring_is_bounded_in_bytes_and_in_what_a_trace_takes():
     ring.add(LogLine("t", "ERROR", "metermt", "a fault", ["x" * 4000] * 5000))
     ((number, line),) = ring.after(100).lines
     assert (number, len(line.trace), line.trace[20]) == (101, 101, "…")
+
+
+def test_lines_can_be_added_while_others_are_read(ring, write):
+    class Garbage:
+        """It has something to say when it is collected, and leaves more of its kind."""
+
+        def __init__(self):
+            self.itself = self
+
+        def __del__(self):
+            write.info("collected")
+            if gc.get_threshold()[0] == 1:
+                Garbage()
+
+    for number in range(5):
+        write.info("line %d", number)
+    threshold = gc.get_threshold()
+    gc.set_threshold(1)
+    try:
+        Garbage()
+        kept = [ring.after(0) for _ in range(20)]
+    finally:
+        gc.set_threshold(*threshold)
+    assert all(len(one.lines) == 5 for one in kept)
+    assert kept[-1].lines[-1][1].message == "collected"
 
 
 def test_what_is_printed_is_printed_as_before_and_kept_line_by_line(ring, capsys):

@@ -1,19 +1,24 @@
 """The same calls, errors and limits through each door: RPyC, XML-RPC and JSON."""
 
+import asyncio
 import xmlrpc.client
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 from datetime import UTC, datetime
 
 import pytest
 import rpyc
-from conftest import WHEN
+from conftest import DEADLINE, WHEN
 from memory_fixtures import *  # noqa: F403 - the fixtures
-from readers import readings_in
+from readers import Reader, readings_in
 from web_fixtures import *  # noqa: F403 - the fixtures
 from web_fixtures import post
 
-from metermt.calls.table import CALLS
+from metermt.calls.readings import Answers, submit_readings
+from metermt.calls.table import CALLS, Ask
 from metermt.errors import BY_CODE
+from metermt.model import Answer
+from metermt.transport.deadline import Deadline
+from metermt.web.answering import Answering
 from metermt.web.faults import FAULTS
 
 CODES = {number: code for code, number in FAULTS.items()}
@@ -175,6 +180,24 @@ def test_a_job_is_not_handed_to_another_reader_at_another_door(door, carol, root
     eric, _ = root.login("eric", "eric")
     meter = root.get_job(eric)
     assert meter not in ("M00000", None)
+
+
+@pytest.mark.parametrize(("size", "rests"), [(250, 3), (2, 0)])
+def test_a_bulk_by_http_rests_after_each_part(desk, size, rests):
+    times = []
+
+    @contextmanager
+    def resting():
+        yield
+        times.append(1)
+
+    desk.resting = resting
+    carol = Reader(desk)
+    bulk = Answers([Answer(f"M{n:05}", 5, "", WHEN) for n in range(size)])
+    answering = Answering(desk)
+    asyncio.run(answering.answer(Ask(submit_readings, carol.caller, carol.session_id, bulk), lambda outcome: outcome))
+    assert answering.stop(Deadline(DEADLINE))
+    assert len(times) == rests
 
 
 def test_each_error_has_a_number_of_its_own():

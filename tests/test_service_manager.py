@@ -9,9 +9,11 @@ import pytest
 from conftest import DEADLINE, wait_until
 
 from metermt import heartbeat
+from metermt.calls.desk import Desk
 from metermt.errors import StoreAway
 from metermt.servicemanager import ServiceManager
 from metermt.serving import RunningServer, ServerSettings
+from metermt.store.memory import MemoryStore
 
 
 @pytest.fixture(params=["file", "no file"])
@@ -59,10 +61,11 @@ def test_without_a_service_manager_nobody_is_told(monkeypatch, caplog):
     assert caplog.records == []
 
 
-def test_a_server_is_not_well_while_its_switchboard_hangs(running, monkeypatch):
+@pytest.mark.parametrize("loop", ["switchboard", "strangers"])
+def test_a_server_is_not_well_while_a_thread_that_answers_clients_hangs(running, monkeypatch, loop):
     server, times = running
     assert_well(times)
-    with hanging(server._server.switchboard, "_keep_time", monkeypatch):
+    with hanging(getattr(server._server, loop), "_keep_time", monkeypatch):
         beats = calls_of(server.store, "write", monkeypatch)
         wait_until(lambda: len(beats) > 2, "what was said before it hung is over")
         before = len(times)
@@ -92,6 +95,28 @@ def test_a_database_that_is_away_is_no_reason_to_start_a_server_anew(running, mo
     with monkeypatch.context() as patched:
         patched.setattr(server.store, "write", fail)
         assert_well(times)
+
+
+@pytest.mark.parametrize("fault", ["watch", "seal"])
+def test_a_sign_of_life_that_fails_unexpectedly_is_logged_and_the_next_one_is_given(
+    monkeypatch, expected_errors, fault
+):
+    monkeypatch.setattr(heartbeat, "BEAT_SECONDS", 0.001)
+    fails, times = [1], {"watch": 0, "seal": 0, "answered": 0}
+
+    def count(name):
+        times[name] += 1
+        if fails and name == fault:
+            raise ZeroDivisionError
+
+    monkeypatch.setattr(heartbeat, "seal", lambda *_: count("seal"))
+    desk = Desk(MemoryStore())
+    with heartbeat.heartbeat(desk, lambda: count("watch"), lambda: count("answered")):
+        wait_until(lambda: times["watch"] > 2 and times["seal"] > 2, "it went on")
+        assert times["answered"] == 0
+        fails.clear()
+        wait_until(lambda: times["answered"] > 1, "it is well again")
+    assert [record.exc_info[0] for record in expected_errors] == [ZeroDivisionError]
 
 
 def test_the_stacks_of_all_threads_are_printed_when_a_hung_server_is_ended(servers):

@@ -5,13 +5,14 @@ from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from threading import Lock
 from time import monotonic
 from typing import Any, TypeVar
 
 from metermt.calls.known import KnownSessions, key_of
 from metermt.calls.regulars import Regulars
 from metermt.calls.table import Ask, Call, Caller, Refused, Turn, Weight
-from metermt.calls.telling import Telling
+from metermt.calls.telling import Telling, fault_of
 from metermt.counting import Answered, Counting, outcome_of
 from metermt.errors import AccountDisabled, Error, RoleError, SessionError, StoreAway, StoreError, StoreRefused
 from metermt.logring import LogRing
@@ -74,7 +75,8 @@ class Desk:
         """Return what comes of requests of one weight, in one transaction, or, for light and long ones, in any."""
         if asks[0].call.weight in (Weight.LIGHT, Weight.LONG, Weight.WAITING):
             alone = [self._answer_alone(ask) for ask in asks]
-            self.counting.answered(_answered(asks, alone))
+            with self.afterwards():
+                self.counting.answered(_answered(asks, alone))
             return alone
         work = Work(self, asks)
         run = self.store.read if asks[0].call.weight is Weight.READ else self.store.write
@@ -110,6 +112,15 @@ class Desk:
         note = _Note(self.store, work, self.journal)
         note.begin()
         note.look()
+
+    @contextmanager
+    def afterwards(self) -> Iterator[None]:
+        """Let nothing that goes wrong here, once requests were answered, change what is told of them."""
+        try:
+            yield
+        except Exception as error:  # noqa: BLE001 - what was kept is kept, and must not be done again
+            words = "what was learnt of requests that were answered is forgotten"
+            self.journal.error("faults after answers", fault_of(error), words, error=error)
 
     def turn(self, tx: Tx) -> Turn:
         """Return what a call is told of the transaction that it is answered in."""
@@ -216,12 +227,22 @@ class Work:
             self._kept = self._refused = ()
         else:
             self.remember()
-        refused = [one.error for one in self._refused]
-        self._desk.counting.answered(_answered(self.asks, outcomes), len(self.asks), self._kept, refused)
+        with self._desk.afterwards():
+            refused = [one.error for one in self._refused]
+            self._desk.counting.answered(_answered(self.asks, outcomes), len(self.asks), self._kept, refused)
         return outcomes
 
     def remember(self) -> None:
-        """Remember what was learnt, now that it is in the store."""
+        """Remember what was learnt, now that it is in the store. It raises nothing."""
+        with self._desk.afterwards():
+            self._remember_sessions()
+        with self._desk.afterwards():
+            if self._changed:  # whatever became of the others: who was logged out is trusted no more
+                self._desk.sessions.forget(self._changed)
+        for username, error in self._refused:
+            self._desk.journal.info("refused readings", username, "refused a reading by %s: %s", username, error)
+
+    def _remember_sessions(self) -> None:
         sessions = self._desk.sessions
         if self._read:
             sessions.learn(self._read, self._now)
@@ -232,10 +253,6 @@ class Work:
             if not self._writes:  # or it has noted that itself
                 self._desk.note(lambda tx: tx.sessions.note(due, self._desk.server))
             sessions.forget(due)  # to be read again, as they are now
-        if self._changed:
-            sessions.forget(self._changed)
-        for username, error in self._refused:
-            self._desk.journal.info("refused readings", username, "refused a reading by %s: %s", username, error)
 
 
 class _Note:
@@ -246,6 +263,9 @@ class _Note:
         self._work = work
         self._journal = journal
         self._begun: Begun[None] | None = None
+        # Whoever looks has it. Nobody waits for it: who looks may wake others, who would wait for each other then.
+        self._looking = Lock()
+        self._again = False  # whether somebody came meanwhile
 
     def begin(self) -> None:
         """Begin to write it down."""
@@ -253,10 +273,20 @@ class _Note:
             self._begun = self._store.begin(self._work, self.look)
 
     def look(self) -> None:
-        """Look whether it was written down, or can be now."""
+        """Look whether it was written down, or can be now. If somebody looks already, they do so once more."""
+        self._again = True
+        while self._again and self._looking.acquire(blocking=False):
+            try:
+                self._again = False
+                self._look()
+            finally:
+                self._looking.release()
+
+    def _look(self) -> None:
         with self._only_logged():
             if self._begun and self._begun.wait(0):
-                self._begun.result()
+                begun, self._begun = self._begun, None
+                begun.result()
 
     @contextmanager
     def _only_logged(self) -> Iterator[None]:

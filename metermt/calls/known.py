@@ -33,10 +33,11 @@ class KnownSessions:
     """Finds whose session it is that a request is made with, and remembers that for a second."""
 
     def __init__(self) -> None:
-        # By key; what it lacks is in the store. It is only used in single steps, which no other thread can divide.
-        self._known: dict[str, _Known] = {}
+        # Guards those below while they change or are gone through, and the sets of sessions of all callers. A look at
+        # one key needs no lock. A list of a dictionary does: the collector may run within, and let other threads in.
+        self._lock = Lock()
+        self._known: dict[str, _Known] = {}  # by key; what it lacks is in the store
         self._swept_at = 0.0
-        self._lock = Lock()  # guards _connected, and the sets of sessions of all callers
         self._connected: Counter[str] = Counter()  # by key: how many connections use it
 
     def __len__(self) -> int:
@@ -81,13 +82,14 @@ class KnownSessions:
 
     def learn(self, read: Iterable[Session], now: float) -> None:
         """Remember sessions that were read from the store, or written to it."""
-        for session in read:
-            self._known[session.key] = _Known(session, now)
-        if not 0 <= now - self._swept_at < _KEPT_SECONDS:
-            self._swept_at = now
-            for key, known in list(self._known.items()):
-                if not 0 <= now - known.read_at < _KEPT_SECONDS:
-                    self._known.pop(key, None)
+        with self._lock:
+            for session in read:
+                self._known[session.key] = _Known(session, now)
+            if not 0 <= now - self._swept_at < _KEPT_SECONDS:
+                self._swept_at = now
+                for key, known in list(self._known.items()):
+                    if not 0 <= now - known.read_at < _KEPT_SECONDS:
+                        del self._known[key]
 
     def role_of(self, session_id: object) -> Role | None:
         """Return the role of whoever has used this session of late, None if nobody has. It may have ended since."""
@@ -96,8 +98,9 @@ class KnownSessions:
 
     def forget(self, keys: Iterable[str]) -> None:
         """Look these up in the store when they are used again."""
-        for key in keys:
-            self._known.pop(key, None)
+        with self._lock:
+            for key in keys:
+                self._known.pop(key, None)
 
     # --- connections
 

@@ -20,6 +20,7 @@ LONGEST_WAIT = 2.0
 """Seconds that a request may wait for the next line."""
 LEVELS = ("debug", "info", "warning", "error")
 _MOST_LINES, _MOST_CHARACTERS = 500, 250_000  # of an answer
+_NO_LINE = 2**63  # as large as no number of a line is
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +76,10 @@ def read_log(desk: Desk, ask: Ask[LogWanted]) -> LogPart:
 def _check(desk: Desk, asked: LogWanted) -> None:
     if asked.level not in LEVELS:
         raise CallError(f"Invalid level {asked.level[:40]!r}: use {', '.join(LEVELS)}")
+    if not 0 <= asked.after < _NO_LINE:
+        raise CallError(
+            f"There is no line {str(asked.after)[:40]} of a log: use 0 for all, or the number of the last one"
+        )
     if asked.reader is not None and not desk.store.read(lambda tx: tx.accounts.find([asked.reader or ""])):
         raise UserError(f"There is no user {asked.reader!r}")
 
@@ -97,11 +102,18 @@ def _part(
     return LogPart(lines, ring.name, last, newest, missed + kept.missed)
 
 
+def _time_since(moment: datetime) -> str:
+    try:
+        return time_of(moment.timestamp())
+    except (ValueError, OverflowError) as error:
+        raise CallError(f"Invalid time {moment.isoformat()}: use one from 1970 on") from error
+
+
 def _sieve(asked: LogWanted) -> Callable[[LogLine], bool]:
     """Return what tells whether a line is asked for."""
     least = logging.getLevelNamesMapping()[asked.level.upper()]
     levels = {name for name, number in logging.getLevelNamesMapping().items() if number >= least}
-    since = time_of(asked.since.timestamp()) if asked.since else ""
+    since = _time_since(asked.since) if asked.since else ""
     # As a word of its own: a full stop after it ends a sentence, one within goes on with another name.
     name = asked.reader and re.compile(rf"(?<![a-z0-9._-]){re.escape(asked.reader)}(?![a-z0-9_-]|\.[a-z0-9])")
 

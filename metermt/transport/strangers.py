@@ -74,17 +74,21 @@ class Strangers:
         self._ended = ended
         self._failed = failed
         self._watch = Watch()
+        self.wake = self._watch.wake
+        """Have it look around. For any thread."""
         self._turns = _waiting()
         self._queues = {weight: _Queue() for weight in (Weight.READ, Weight.WRITE)}
         desk.counting.waiting["strangers, reading"] = self._turns.__len__
         desk.counting.waiting["strangers, asking"] = lambda: sum(len(queue.calls) for queue in self._queues.values())
         self._until: dict[Conversation, float] = {}  # of those who are to do something: how long that may take
         self._look_at = 0.0  # when to look who has taken too long
-        self._away = Away(self._watch.wake)  # those who have a thread to themselves
+        self._away = Away(self.wake)  # those who have a thread to themselves
         self._gone: list[tuple[Conversation, BaseException | None]] = []
         self._lock = Lock()  # guards the two below
         self._arrivals: list[Conversation] = []
         self._is_open = False
+        self.rounds = 0
+        """How often it has looked around, as that of the switchboard."""
         self._stopping = Event()
         self._thread = Thread(target=self._run, name="strangers", daemon=True)
 
@@ -101,7 +105,7 @@ class Strangers:
             if not self._is_open:
                 return False
             self._arrivals.append(conversation)
-        self._watch.wake()
+        self.wake()
         return True
 
     def stop(self, deadline: Deadline) -> bool:
@@ -112,7 +116,7 @@ class Strangers:
         with self._lock:
             was_open, self._is_open = self._is_open, False
         self._stopping.set()
-        self._watch.wake()
+        self.wake()
         if self._thread.is_alive():
             self._thread.join(deadline.left)
         elif not was_open:
@@ -126,6 +130,7 @@ class Strangers:
             while self._is_open or self._away or any(queue.calls or queue.begun for queue in self._queues.values()):
                 began = time.thread_time()
                 self._look_around()
+                self.rounds += 1
                 share = self._serve_next()
                 for queue in self._queues.values():
                     self._ask_store(queue)
@@ -174,7 +179,7 @@ class Strangers:
             asked: dict[Conversation, Call] = {}
             while len(asked) < _TURN and (who := queue.waiting.next()):
                 asked[who] = queue.calls.pop(who)
-            queue.begun = asked, self._desk.begin([ask for _, ask in asked.values()], self._watch.wake)
+            queue.begun = asked, self._desk.begin([ask for _, ask in asked.values()], self.wake)
         if not queue.begun:
             return
         asked, answers = queue.begun

@@ -3,7 +3,7 @@
 import asyncio
 import time
 from collections.abc import Callable
-from contextlib import suppress
+from contextlib import nullcontext, suppress
 from itertools import chain
 from threading import Event
 from typing import Any, TypeVar
@@ -106,8 +106,11 @@ class Answering:
 
     def _outcome(self, ask: Ask[Any]) -> Outcome:
         outcomes: list[Outcome] = []
-        for part in ask.in_parts():
-            outcomes += self.desk.answer([part])
+        parts = ask.in_parts()
+        for part in parts:
+            rests = len(parts) > 1 and not self._stopping.is_set()
+            with self.desk.resting() if rests else nullcontext():
+                outcomes += self.desk.answer([part])
             if isinstance(outcomes[-1], BaseException):
                 return outcomes[-1]
         return outcomes[0] if len(outcomes) == 1 else [*chain(*outcomes)]
