@@ -3,7 +3,9 @@
 import http.client
 import json
 import socket
+import struct
 import time
+import weakref
 from contextlib import ExitStack, closing, contextmanager
 from datetime import timedelta
 from threading import Event
@@ -19,6 +21,7 @@ from metermt import MeterClient
 from metermt.config import Limits
 from metermt.rules import places
 from metermt.web.faults import FAULTS, INVALID_PARAMS, NO_SUCH_METHOD, PARSE_ERROR
+from metermt.web.visitor import Visitor
 
 BOMB = b"""<?xml version="1.0"?><!DOCTYPE a [<!ENTITY a "aaaaaaaaaa"><!ENTITY b "&a;&a;&a;&a;&a;&a;&a;&a;">]>
 <methodCall><methodName>get_job</methodName><params><param><value><string>&b;</string></value></param></params></methodCall>"""
@@ -198,13 +201,42 @@ def test_wrong_passwords_count_at_both_doors_together(desk, web, root):
         root.login("carol", "carol")
 
 
-def test_requests_in_a_row_on_one_connection_are_all_answered(web):
-    request = b"POST /api/ping HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: 2\r\n\r\n{}"
+PING = b"POST /api/ping HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: 2\r\n\r\n{}"
+
+
+def test_requests_in_a_row_of_who_has_logged_in_are_all_answered(web):
+    session = post(web, "login", {"username": "carol", "password": "carol"})[1]["session_id"]
     with closing(socket.create_connection(("localhost", web.port), timeout=10)) as sock:
-        sock.sendall(request * 20)
+        shown = PING.replace(b"ping", b"get_status").replace(b"Host", b"Authorization: Bearer %s\r\nHost")
+        sock.sendall(shown % session.encode())
+        assert sock.recv(65536).startswith(b"HTTP/1.1 200 OK")
+        sock.sendall(PING * 20)
         received = b""
         while received.count(b"HTTP/1.1 200 OK") < 20:
             received += sock.recv(65536)
+
+
+def test_of_a_strangers_requests_in_a_row_only_the_first_is_answered(web):
+    with closing(socket.create_connection(("localhost", web.port), timeout=10)) as sock:
+        sock.sendall(PING * 20)
+        received = b""
+        while chunk := sock.recv(65536):
+            received += chunk
+    assert received.count(b"HTTP/1.1 200 OK") == 1
+
+
+def test_nothing_is_kept_of_visitors_who_reset_their_connection(web):
+    visitors = weakref.WeakSet()
+    for _ in range(3):
+        with pinging(web) as connection:
+            assert connection.getresponse().read()
+            visitors.update(web._visitors)
+            connection.sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+            connection.sock.close()
+    wait_until(lambda: not web._visitors, "all are gone")
+    timers = [timer for timer in web._loop._scheduled if not timer.cancelled()]
+    assert not [timer for timer in timers if isinstance(getattr(timer._callback, "__self__", None), Visitor)]
+    wait_until(lambda: not visitors, "none is kept")
 
 
 def test_a_stop_does_not_wait_for_those_who_say_nothing_or_half_of_it(desk, server):

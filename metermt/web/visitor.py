@@ -136,6 +136,8 @@ class Visitor(H11Protocol):
             return
         if self.is_busy:
             self._hall.guests.is_busy(self)
+        if self.is_busy and not self.is_trusted and self.conn.trailing_data[0]:
+            self.cycle.keep_alive = False  # a stranger's next request has to wait for a turn, and this one would not
         if not (self.is_trusted or self.transport.is_closing()):
             self._hall.gate.came(self, time.thread_time() - began)
 
@@ -156,7 +158,12 @@ class Visitor(H11Protocol):
         self.is_over = True
         self._hall.gate.went(self)
         super().connection_lost(exc)
+        self._unset_keepalive_if_required()  # uvicorn leaves the timer, and us with it, after a reset
         self._ended(self)
+        # What is in a ring is kept until somebody looks for rings.
+        self.scope = self.cycle = None  # type: ignore[assignment]  # as uvicorn has them before a request
+        self.app_state = {}
+        self.caller.is_gone = lambda: True
 
 
 class _Journal:
