@@ -240,8 +240,7 @@ class WebDoor:
         if visitor in self._visitors:
             self._visitors.discard(visitor)
             self._guests.went(visitor)
-            self._answering.went(visitor.caller)
-            if visitor.is_trusted or visitor.is_busy:
+            if self._answering.went(visitor.caller) or visitor.is_trusted or visitor.is_busy:
                 self._gone.append((time.monotonic() + _STAY_SECONDS, visitor.caller))
 
     def _let_sessions_go(self, now: float) -> None:
