@@ -20,6 +20,7 @@ from web_fixtures import fault_of, post, said_to, web_door
 from metermt import MeterClient
 from metermt.config import Limits
 from metermt.rules import places
+from metermt.transport.guests import Guests
 from metermt.web import xmlrpc
 from metermt.web.faults import FAULTS, INVALID_PARAMS, NO_SUCH_METHOD, PARSE_ERROR
 from metermt.web.openapi import openapi_text
@@ -321,3 +322,22 @@ def test_who_hangs_up_while_it_is_found_out_who_they_are_is_not_counted_for_ever
     go_on.set()
     wait_until(lambda: checks[0].caller.shown_role, "it was found out")
     wait_until(lambda: not desk.sessions.connected, "nobody counts as connected")
+
+
+def fail(*_args):
+    raise KeyError("a fault")
+
+
+@pytest.mark.parametrize(
+    ("owner", "name"),
+    [(Visitor, "is_late"), (Visitor, "resume"), (Visitor, "__init__"), (Guests, "room_for"), (Guests, "came")],
+)
+def test_a_fault_with_one_visitor_ends_none_but_theirs(web, server, monkeypatch, expected_errors, owner, name):
+    with monkeypatch.context() as patch:
+        patch.setattr(owner, name, fail)
+        with closing(socket.create_connection(("localhost", web.port), timeout=10)) as sock:
+            assert sock.recv(1) == b""
+    wait_until(lambda: not (server.guests or web._visitors), "nobody is there")
+    assert post(web, "ping")[0] == 200
+    assert web.failure is None
+    assert [record.getMessage() for record in expected_errors] == ["a visitor was let go of"]

@@ -11,10 +11,12 @@ from uvicorn.protocols.http.h11_impl import H11Protocol
 from uvicorn.server import ServerState
 
 from metermt.calls.table import Caller
+from metermt.calls.telling import fault_of
 from metermt.config import Limits
 from metermt.sparinglog import SparingLog
 from metermt.transport.frames import FRAME_SECONDS
 from metermt.transport.guests import Guests
+from metermt.transport.tls import name_in
 from metermt.web.gate import Gate
 
 MAX_HEAD = 16 * 1024
@@ -98,7 +100,7 @@ class Visitor(H11Protocol):
 
     @property
     def _has_unsent(self) -> bool:
-        return self.transport is not None and self.transport.get_write_buffer_size() > 0
+        return self.transport is not None and _unsent(self.transport) > 0
 
     # --- for the gate
 
@@ -111,6 +113,11 @@ class Visitor(H11Protocol):
         if not (self.transport.is_closing() or self.flow.read_paused):
             self.transport.resume_reading()
 
+    def fail(self, error: Exception) -> None:
+        """End the connection, of which something has failed that nobody has expected."""
+        self._hall.journal.error("faults with clients", fault_of(error), "a visitor was let go of", error=error)
+        self.loop.call_soon(self.hang_up)  # if that fails, too, the loop logs it
+
     # --- what happens
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as uvicorn has it
@@ -118,6 +125,9 @@ class Visitor(H11Protocol):
         super().connection_made(transport)
         if hasattr(transport, "max_size"):  # what is read at once, a quarter of a megabyte, is all kept
             transport.max_size = MAX_READ
+        if transport.get_extra_info("sslcontext"):
+            self.caller.certified_name = name_in(transport.get_extra_info("peercert"))
+            cast(Any, transport).set_read_buffer_limits(MAX_READ)  # what is kept, encrypted, while it is not their turn
         self._hall.gate.came(self)
 
     def data_received(self, data: bytes) -> None:
@@ -164,6 +174,16 @@ class Visitor(H11Protocol):
         self.scope = self.cycle = None  # type: ignore[assignment]  # as uvicorn has them before a request
         self.app_state = {}
         self.caller.is_gone = lambda: True
+
+
+def _unsent(transport: asyncio.Transport) -> int:
+    """Return how many bytes were not sent yet. Over TLS what is encrypted waits in a transport of its own."""
+    if not hasattr(transport, "_ssl_protocol"):
+        return transport.get_write_buffer_size()
+    if not (tls := transport._ssl_protocol):  # it was closed twice
+        return 0
+    lower = tls._transport
+    return transport.get_write_buffer_size() + (lower.get_write_buffer_size() if lower else 0)
 
 
 class _Journal:
