@@ -1,5 +1,7 @@
 """The door for HTTP over TLS, and what it knows of asyncio's inner parts: a new Python may have others."""
 
+import http.client
+import json
 import socket
 import ssl
 from contextlib import closing
@@ -44,3 +46,18 @@ def test_a_connection_over_tls_has_small_buffers_and_all_that_was_not_sent_count
     assert visitors._unsent(upper) == 7
     upper._ssl_protocol = None
     assert visitors._unsent(upper) == 0
+
+
+def test_a_bulk_over_tls_is_taken_of_who_has_to_wait_for_a_turn_to_be_read(encrypted):
+    door, context = encrypted
+
+    def post(call, body, **headers):
+        headers["Content-Type"] = "application/json"
+        with closing(http.client.HTTPSConnection("localhost", door.port, timeout=10, context=context)) as connection:
+            connection.request("POST", f"/api/{call}", body, headers)
+            response = connection.getresponse()
+            return response.status, json.loads(response.read())
+
+    _, welcome = post("login", b'{"username": "carol", "password": "carol"}')
+    bulk = b'{"answers": []}' + b" " * 1_000_000
+    assert post("submit_readings", bulk, Authorization=f"Bearer {welcome['session_id']}") == (200, [])

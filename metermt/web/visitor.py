@@ -25,6 +25,8 @@ MAX_HEAD = 16 * 1024
 MAX_READ = 32 * 1024
 """Bytes that are read of a connection at once."""
 
+_RESUMED = 24 * 1024  # bytes, of which more than a record of TLS that has not come whole: who waits for it must read on
+
 
 class Hall:
     """What all visitors share."""
@@ -127,7 +129,8 @@ class Visitor(H11Protocol):
             transport.max_size = MAX_READ
         if transport.get_extra_info("sslcontext"):
             self.caller.certified_name = name_in(transport.get_extra_info("peercert"))
-            cast(Any, transport).set_read_buffer_limits(MAX_READ)  # what is kept, encrypted, while it is not their turn
+            # What is kept encrypted while it is not their turn.
+            cast(Any, transport).set_read_buffer_limits(MAX_READ, _RESUMED)
         self._hall.gate.came(self)
 
     def data_received(self, data: bytes) -> None:
