@@ -233,7 +233,7 @@ def test_nothing_is_kept_of_visitors_who_reset_their_connection(web):
     for _ in range(3):
         with pinging(web) as connection:
             assert connection.getresponse().read()
-            visitors.update(web._visitors)
+            visitors.update(list(web._visitors))
             connection.sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
             connection.sock.close()
     wait_until(lambda: not web._visitors, "all are gone")
