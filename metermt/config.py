@@ -57,11 +57,11 @@ class Limits:
     """What strangers may take of a server. Raises `SettingError`."""
 
     connections: int = 1000
-    """At once; each costs a thread until it has logged in."""
+    """At once, by all doors together; when they run short idle strangers make room."""
     connections_an_address: int = 200
     """At once; a whole crew may share one address."""
     handshake: timedelta = timedelta(seconds=10)
-    """A new connection must log in within this time."""
+    """A new connection must log in within this time; by HTTP, whoever has not must ask for something."""
     idle: timedelta = timedelta(minutes=30)
     """A connection that says nothing for this long is closed; clients connect again by themselves."""
 

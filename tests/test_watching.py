@@ -16,7 +16,7 @@ from web_fixtures import web_door
 
 from metermt.config import Limits
 from metermt.diskspace import Space
-from metermt.errors import StoreError
+from metermt.errors import DeadlineExceeded, StoreError
 from metermt.signing import SharedKey
 from metermt.store.begun import Over
 from metermt.web import watching
@@ -119,6 +119,22 @@ def test_figures_are_told_on_this_machine_or_to_who_shows_the_key(guarded, web):
     assert get(web, "/metrics", **passed_on)[0] == 403
     assert get(guarded, "/metrics", **passed_on)[0] == 401
     assert get(guarded, "/metrics", Authorization=f"bearer {KEY}", **passed_on)[0] == 200
+
+
+def test_a_page_that_has_its_own_name_point_at_this_machine_is_told_no_figures(web):
+    for own in ("localhost:1", "127.0.0.1", "[::1]:1"):
+        assert get(web, "/metrics", Host=own)[0] == 200
+    for name in ("evil.example", f"evil.example:{web.port}", "[", "evil_x.example", "localhost.evil.example"):
+        assert get(web, "/metrics", Host=name)[0] == 403, name
+
+
+def test_who_looks_and_does_not_wait_is_no_fault(web, monkeypatch, caplog):
+    async def give_up(_caller, _work):
+        raise DeadlineExceeded("The client did not wait for its turn")
+
+    monkeypatch.setattr(web._answering, "look", give_up)
+    assert get(web, "/health/ready") == (503, "The client did not wait for its turn\n")
+    assert not [record for record in caplog.records if record.levelname == "ERROR"]
 
 
 # --- figures

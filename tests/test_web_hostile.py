@@ -3,11 +3,13 @@
 import http.client
 import json
 import socket
+import struct
 import time
+import weakref
 from contextlib import ExitStack, closing, contextmanager
 from datetime import timedelta
-from threading import Event
-from xmlrpc.client import dumps
+from threading import Event, current_thread
+from xmlrpc.client import ServerProxy, dumps
 
 import pytest
 from conftest import DEADLINE, wait_until
@@ -18,7 +20,11 @@ from web_fixtures import fault_of, post, said_to, web_door
 from metermt import MeterClient
 from metermt.config import Limits
 from metermt.rules import places
+from metermt.transport.guests import Guests
+from metermt.web import xmlrpc
 from metermt.web.faults import FAULTS, INVALID_PARAMS, NO_SUCH_METHOD, PARSE_ERROR
+from metermt.web.openapi import openapi_text
+from metermt.web.visitor import Visitor
 
 BOMB = b"""<?xml version="1.0"?><!DOCTYPE a [<!ENTITY a "aaaaaaaaaa"><!ENTITY b "&a;&a;&a;&a;&a;&a;&a;&a;">]>
 <methodCall><methodName>get_job</methodName><params><param><value><string>&b;</string></value></param></params></methodCall>"""
@@ -198,13 +204,42 @@ def test_wrong_passwords_count_at_both_doors_together(desk, web, root):
         root.login("carol", "carol")
 
 
-def test_requests_in_a_row_on_one_connection_are_all_answered(web):
-    request = b"POST /api/ping HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: 2\r\n\r\n{}"
+PING = b"POST /api/ping HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: 2\r\n\r\n{}"
+
+
+def test_requests_in_a_row_of_who_has_logged_in_are_all_answered(web):
+    session = post(web, "login", {"username": "carol", "password": "carol"})[1]["session_id"]
     with closing(socket.create_connection(("localhost", web.port), timeout=10)) as sock:
-        sock.sendall(request * 20)
+        shown = PING.replace(b"ping", b"get_status").replace(b"Host", b"Authorization: Bearer %s\r\nHost")
+        sock.sendall(shown % session.encode())
+        assert sock.recv(65536).startswith(b"HTTP/1.1 200 OK")
+        sock.sendall(PING * 20)
         received = b""
         while received.count(b"HTTP/1.1 200 OK") < 20:
             received += sock.recv(65536)
+
+
+def test_of_a_strangers_requests_in_a_row_only_the_first_is_answered(web):
+    with closing(socket.create_connection(("localhost", web.port), timeout=10)) as sock:
+        sock.sendall(PING * 20)
+        received = b""
+        while chunk := sock.recv(65536):
+            received += chunk
+    assert received.count(b"HTTP/1.1 200 OK") == 1
+
+
+def test_nothing_is_kept_of_visitors_who_reset_their_connection(web):
+    visitors = weakref.WeakSet()
+    for _ in range(3):
+        with pinging(web) as connection:
+            assert connection.getresponse().read()
+            visitors.update(list(web._visitors))
+            connection.sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+            connection.sock.close()
+    wait_until(lambda: not web._visitors, "all are gone")
+    timers = [timer for timer in web._loop._scheduled if not timer.cancelled()]
+    assert not [timer for timer in timers if isinstance(getattr(timer._callback, "__self__", None), Visitor)]
+    wait_until(lambda: not visitors, "none is kept")
 
 
 def test_a_stop_does_not_wait_for_those_who_say_nothing_or_half_of_it(desk, server):
@@ -227,3 +262,82 @@ def test_no_page_of_somebody_else_may_be_asked_for_by_a_browser(web):
     assert response.status == 415
     assert not [name for name in response.headers if name.lower().startswith("access-control")]
     connection.close()
+
+
+def test_what_a_stranger_asks_about_methods_is_not_made_where_all_are_read(web, monkeypatch):
+    threads = []
+    introspected = xmlrpc.introspected
+    told = lambda *args: threads.append(current_thread().name) or introspected(*args)  # noqa: E731
+    monkeypatch.setattr(xmlrpc, "introspected", told)
+    with ServerProxy(f"http://localhost:{web.port}/meter") as server:
+        assert "get_job" in server.system.listMethods()
+    assert len(threads) == 1
+    assert "http" not in threads
+
+
+def test_the_description_of_all_calls_is_made_before_anybody_asks(desk, server):
+    openapi_text.cache_clear()
+    with web_door(desk, server):
+        assert openapi_text.cache_info().currsize == 1
+
+
+def test_calls_after_the_one_that_the_caller_did_not_wait_for_are_not_made(desk, server, web, monkeypatch):
+    calls = dumps(([{"methodName": "get_job", "params": ["x"]}] * 3,), "system.multicall").encode()
+    with held_answers(desk, monkeypatch) as asked:
+        with closing(http.client.HTTPConnection("localhost", web.port, timeout=15)) as connection:
+            connection.request("POST", "/meter", calls, {"Content-Type": "text/xml"})
+            wait_until(lambda: asked, "the first is answered")
+        wait_until(lambda: not server.guests, "the caller has hung up")
+    assert post(web, "ping")[0] == 200
+    assert [ask.call.name for ask in asked] == ["get_job", "ping"]
+
+
+def test_a_bulk_of_somebody_who_comes_back_after_a_while_is_taken(web, clock):
+    session = post(web, "login", {"username": "carol", "password": "carol"})[1]["session_id"]
+    clock.move(hours=1)
+    assert post(web, "submit_readings", b'{"answers": []}' + b" " * 100_000, session) == (200, [])
+
+
+def test_a_connection_goes_on_after_an_error_about_a_body_that_was_read(web):
+    connection = http.client.HTTPConnection("localhost", web.port, timeout=15)
+    with closing(connection):
+        for _ in range(2):
+            connection.request("POST", "/api/login", b"[1]", {"Content-Type": "application/json"})
+            response = connection.getresponse()
+            assert (response.status, response.getheader("Connection")) == (400, None)
+            assert response.read()
+
+
+def test_who_hangs_up_while_it_is_found_out_who_they_are_is_not_counted_for_ever(desk, web, server, monkeypatch):
+    monkeypatch.setattr("metermt.web.door._STAY_SECONDS", 0.1)
+    session = post(web, "login", {"username": "carol", "password": "carol"})[1]["session_id"]
+    checks, go_on, check = [], Event(), desk.check
+    monkeypatch.setattr(desk, "check", lambda ask: (checks.append(ask), go_on.wait(DEADLINE), check(ask)))
+    head = f"POST /api/submit_readings HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {session}\r\n"
+    more = "Content-Type: application/json\r\nContent-Length: 70000\r\n\r\n"
+    with closing(socket.create_connection(("localhost", web.port), timeout=10)) as sock:
+        sock.sendall((head + more).encode())
+        wait_until(lambda: checks, "it is found out")
+    wait_until(lambda: not server.guests, "they have hung up")
+    go_on.set()
+    wait_until(lambda: checks[0].caller.shown_role, "it was found out")
+    wait_until(lambda: not desk.sessions.connected, "nobody counts as connected")
+
+
+def fail(*_args):
+    raise KeyError("a fault")
+
+
+@pytest.mark.parametrize(
+    ("owner", "name"),
+    [(Visitor, "is_late"), (Visitor, "resume"), (Visitor, "__init__"), (Guests, "room_for"), (Guests, "came")],
+)
+def test_a_fault_with_one_visitor_ends_none_but_theirs(web, server, monkeypatch, expected_errors, owner, name):
+    with monkeypatch.context() as patch:
+        patch.setattr(owner, name, fail)
+        with closing(socket.create_connection(("localhost", web.port), timeout=10)) as sock:
+            assert sock.recv(1) == b""
+    wait_until(lambda: not (server.guests or web._visitors), "nobody is there")
+    assert post(web, "ping")[0] == 200
+    assert web.failure is None
+    assert [record.getMessage() for record in expected_errors] == ["a visitor was let go of"]

@@ -47,9 +47,12 @@ class Answering:
         # What each visitor waits for, who waits for one thing at a time.
         self._waiting: dict[Caller, tuple[Pool, Callable[[], None], asyncio.Future[Any]]] = {}
 
-    def most_bytes(self, session_id: str) -> int:
-        """Return how large the body of a request may be that shows this session: as large as a frame of theirs."""
-        match self.desk.sessions.role_of(session_id):
+    def most_bytes(self, caller: Caller, session_id: str) -> int:
+        """Return how large the body of a request may be that shows this session: as large as a frame of theirs.
+
+        A session that was not used for a while is forgotten as soon as it was checked; who has shown it is not.
+        """
+        match self.desk.sessions.role_of(session_id) or caller.shown_role:
             case None:
                 return MAX_FRAME
             case Role.ADMIN:
@@ -73,7 +76,8 @@ class Answering:
     async def answer(self, ask: Ask[Any], write: Callable[[Outcome], T]) -> T:
         """Answer a request; return what this makes of its outcome. Raises what that raises."""
         call = ask.call
-        if not self._knows(ask.session_id) and call.weight not in (Weight.LONG, Weight.WAITING):
+        is_stranger = not (self._knows(ask.session_id) or ask.caller.sessions)
+        if is_stranger and call.weight not in (Weight.LONG, Weight.WAITING):
             return await self._by_turns(lambda: write(self._outcome(ask)), ask.caller)
         usual = self._bulks if call.is_large and call.is_large(ask.request) else self._short
         pool = {Weight.LONG: self._logins, Weight.WAITING: self._watchers}.get(call.weight, usual)
@@ -83,13 +87,15 @@ class Answering:
         """Return what this makes, for those who watch: whoever else is answered does not keep them waiting."""
         return await self._in(self._looks, work, caller)
 
-    def went(self, caller: Caller) -> None:
-        """Leave undone what somebody waits for who is gone."""
-        if caller in self._waiting:
-            pool, work, done = self._waiting[caller]
-            pool.forget(work)
-            if not done.done():
-                done.set_exception(DeadlineExceeded("The client did not wait for its turn"))
+    def went(self, caller: Caller) -> bool:
+        """Leave undone what somebody waits for who is gone; return whether they did, as it may be in hand."""
+        if caller not in self._waiting:
+            return False
+        pool, work, done = self._waiting[caller]
+        pool.forget(work)
+        if not done.done():
+            done.set_exception(DeadlineExceeded("The client did not wait for its turn"))
+        return True
 
     def hurry(self) -> None:
         """Rest no more: the server stops."""

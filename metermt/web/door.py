@@ -7,6 +7,7 @@ import math
 import socket
 import ssl
 import time
+from asyncio.sslproto import SSLProtocol
 from collections import deque
 from collections.abc import Callable, Coroutine
 from contextlib import suppress
@@ -25,16 +26,17 @@ from metermt.transport.deadline import Deadline
 from metermt.transport.guests import Guests
 from metermt.transport.resting import rest_after
 from metermt.transport.stream import tune
-from metermt.transport.tls import ServerTls, is_handshake_of_plain_text, name_in
+from metermt.transport.tls import ServerTls, is_handshake_of_plain_text
 from metermt.web.answering import Answering
 from metermt.web.app import make_app
 from metermt.web.gate import Gate
-from metermt.web.visitor import MAX_HEAD, Hall, Visitor
+from metermt.web.visitor import MAX_HEAD, MAX_READ, Hall, Visitor
 from metermt.wire import to_text
 
 _log = logging.getLogger("metermt.http")
 
 _LET_IN_SHARE = 0.2  # of a processor, to let visitors in
+_HANDSHAKE_SECONDS = 0.002  # of a processor, that a handshake takes later
 _PAUSE = 0.1  # seconds until the next try when there are no descriptors
 _LOOK_SECONDS = 0.5  # between two looks for visitors who have kept us waiting
 _STOP_LOOK = 0.02  # between two looks whether all were answered, when the server ends
@@ -73,6 +75,8 @@ class WebDoor:
         self._guests = guests
         self._has_failed = failed
         self._tls = tls.context() if tls else None
+        if tls:  # of the class, as a connection's buffer is made before anybody has hold of it
+            SSLProtocol.max_size = MAX_READ
         self._answering = Answering(desk)
         self._config = Config(
             make_app(self._answering, limits.watch_key),
@@ -181,17 +185,26 @@ class WebDoor:
                 await asyncio.sleep(_PAUSE)
                 continue
             began = time.thread_time()
-            if why := self._guests.room_for(address):
-                self._refuse(sock, why)
-            else:
+            try:
                 self._let_in(sock, address)
-            await asyncio.sleep(rest_after(time.thread_time() - began, _LET_IN_SHARE))
+            except Exception as error:  # noqa: BLE001 - whatever it is, it ends this visitor alone
+                self._log_fault(self._loop, {"exception": error})
+                sock.close()
+            later = _HANDSHAKE_SECONDS if self._tls else 0.0
+            await asyncio.sleep(rest_after(time.thread_time() - began + later, _LET_IN_SHARE))
 
     def _let_in(self, sock: socket.socket, address: str) -> None:
+        if why := self._guests.room_for(address):
+            self._refuse(sock, why)
+            return
         visitor = Visitor(self._hall, address, self._went)
         self._visitors.add(visitor)
-        self._guests.came(visitor)
-        self._begin(self._shake_hands(sock, visitor))
+        try:
+            self._guests.came(visitor)
+            self._begin(self._shake_hands(sock, visitor))
+        except Exception:
+            self._went(visitor)
+            raise
 
     def _begin(self, step: Coroutine[Any, Any, None]) -> None:
         task = self._loop.create_task(step)
@@ -220,7 +233,7 @@ class WebDoor:
             seconds = {"ssl_handshake_timeout": self._limits.handshake.total_seconds(), "ssl_shutdown_timeout": 1.0}
         try:
             tune(sock)
-            transport, _ = await self._loop.connect_accepted_socket(lambda: visitor, sock, ssl=self._tls, **seconds)
+            await self._loop.connect_accepted_socket(lambda: visitor, sock, ssl=self._tls, **seconds)
         except (OSError, EOFError, asyncio.CancelledError) as error:
             sock.close()
             self._went(visitor)
@@ -231,17 +244,13 @@ class WebDoor:
                 why = "it speaks no TLS" if plain else error.reason or error
                 words = "hung up on %s: %s"
                 self._desk.journal.warning("connections hung up on", visitor.address, words, visitor.address, why)
-            return
-        if self._tls:
-            visitor.caller.certified_name = name_in(transport.get_extra_info("peercert"))
 
     def _went(self, visitor: Visitor) -> None:
         """Take note that somebody has hung up. Their sessions count as connected for a while: clients come again."""
         if visitor in self._visitors:
             self._visitors.discard(visitor)
             self._guests.went(visitor)
-            self._answering.went(visitor.caller)
-            if visitor.is_trusted or visitor.is_busy:
+            if self._answering.went(visitor.caller) or visitor.is_trusted or visitor.is_busy:
                 self._gone.append((time.monotonic() + _STAY_SECONDS, visitor.caller))
 
     def _let_sessions_go(self, now: float) -> None:
@@ -256,8 +265,13 @@ class WebDoor:
         while True:
             await asyncio.sleep(_LOOK_SECONDS)
             now = time.monotonic()
-            for visitor in [visitor for visitor in self._visitors if visitor.is_late(now)]:
-                visitor.hang_up()
+            for visitor in list(self._visitors):
+                try:
+                    if visitor.is_late(now):
+                        visitor.hang_up()
+                except Exception as error:  # noqa: BLE001 - whatever it is, it ends this visitor alone
+                    self._went(visitor)
+                    visitor.fail(error)
             self._let_sessions_go(now)
 
     def _log_fault(self, _loop: object, context: dict[str, Any]) -> None:

@@ -23,6 +23,9 @@ class Reads(Protocol):
     def resume(self) -> None:
         """Read what comes next."""
 
+    def fail(self, error: Exception) -> None:
+        """End the connection, which has failed."""
+
     def __hash__(self) -> int: ...
 
 
@@ -56,7 +59,10 @@ class Gate:
                 await self._someone.wait()
                 continue
             began = time.monotonic()
-            stranger.resume()
+            try:
+                stranger.resume()
+            except Exception as error:  # noqa: BLE001 - whatever it is, it ends this stranger alone
+                stranger.fail(error)
             await asyncio.sleep(0)  # what has come of theirs is read now
             await asyncio.sleep(0)
             spent, self._spent = self._spent, 0.0

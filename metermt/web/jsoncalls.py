@@ -52,13 +52,16 @@ class JsonCalls:
             raise SessionError("Log in, and send the session id along: 'Authorization: Bearer SESSION_ID'")
         if announced_size(request) > MAX_FRAME and call.least:
             await self._answering.check(Ask(call, caller, session_id, None))
-        body = await read_body(request, self._answering.most_bytes(session_id))
+        body = await read_body(request, self._answering.most_bytes(caller, session_id))
 
         def understand() -> Ask[Any]:
             return _understood(call, caller, session_id, key, body, self._answering.check_of(len(body)))
 
-        ask = await self._answering.read(caller, len(body), understand, session_id)
-        return await self._answering.answer(ask, self._written)
+        try:
+            ask = await self._answering.read(caller, len(body), understand, session_id)
+            return await self._answering.answer(ask, self._written)
+        except Exception as error:  # noqa: BLE001 - the same is told, and as the body was read the connection goes on
+            return self._written(error)
 
     def _written(self, outcome: Outcome) -> Response:
         if isinstance(outcome, BaseException):

@@ -11,10 +11,12 @@ from uvicorn.protocols.http.h11_impl import H11Protocol
 from uvicorn.server import ServerState
 
 from metermt.calls.table import Caller
+from metermt.calls.telling import fault_of
 from metermt.config import Limits
 from metermt.sparinglog import SparingLog
 from metermt.transport.frames import FRAME_SECONDS
 from metermt.transport.guests import Guests
+from metermt.transport.tls import name_in
 from metermt.web.gate import Gate
 
 MAX_HEAD = 16 * 1024
@@ -22,6 +24,8 @@ MAX_HEAD = 16 * 1024
 
 MAX_READ = 32 * 1024
 """Bytes that are read of a connection at once."""
+
+_RESUMED = 24 * 1024  # bytes, of which more than a record of TLS that has not come whole: who waits for it must read on
 
 
 class Hall:
@@ -98,7 +102,7 @@ class Visitor(H11Protocol):
 
     @property
     def _has_unsent(self) -> bool:
-        return self.transport is not None and self.transport.get_write_buffer_size() > 0
+        return self.transport is not None and _unsent(self.transport) > 0
 
     # --- for the gate
 
@@ -111,6 +115,11 @@ class Visitor(H11Protocol):
         if not (self.transport.is_closing() or self.flow.read_paused):
             self.transport.resume_reading()
 
+    def fail(self, error: Exception) -> None:
+        """End the connection, of which something has failed that nobody has expected."""
+        self._hall.journal.error("faults with clients", fault_of(error), "a visitor was let go of", error=error)
+        self.loop.call_soon(self.hang_up)  # if that fails, too, the loop logs it
+
     # --- what happens
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as uvicorn has it
@@ -118,6 +127,10 @@ class Visitor(H11Protocol):
         super().connection_made(transport)
         if hasattr(transport, "max_size"):  # what is read at once, a quarter of a megabyte, is all kept
             transport.max_size = MAX_READ
+        if transport.get_extra_info("sslcontext"):
+            self.caller.certified_name = name_in(transport.get_extra_info("peercert"))
+            # What is kept encrypted while it is not their turn.
+            cast(Any, transport).set_read_buffer_limits(MAX_READ, _RESUMED)
         self._hall.gate.came(self)
 
     def data_received(self, data: bytes) -> None:
@@ -136,6 +149,8 @@ class Visitor(H11Protocol):
             return
         if self.is_busy:
             self._hall.guests.is_busy(self)
+        if self.is_busy and not self.is_trusted and self.conn.trailing_data[0]:
+            self.cycle.keep_alive = False  # a stranger's next request has to wait for a turn, and this one would not
         if not (self.is_trusted or self.transport.is_closing()):
             self._hall.gate.came(self, time.thread_time() - began)
 
@@ -156,7 +171,22 @@ class Visitor(H11Protocol):
         self.is_over = True
         self._hall.gate.went(self)
         super().connection_lost(exc)
+        self._unset_keepalive_if_required()  # uvicorn leaves the timer, and us with it, after a reset
         self._ended(self)
+        # What is in a ring is kept until somebody looks for rings.
+        self.scope = self.cycle = None  # type: ignore[assignment]  # as uvicorn has them before a request
+        self.app_state = {}
+        self.caller.is_gone = lambda: True
+
+
+def _unsent(transport: asyncio.Transport) -> int:
+    """Return how many bytes were not sent yet. Over TLS what is encrypted waits in a transport of its own."""
+    if not hasattr(transport, "_ssl_protocol"):
+        return transport.get_write_buffer_size()
+    if not (tls := transport._ssl_protocol):  # it was closed twice
+        return 0
+    lower = tls._transport
+    return transport.get_write_buffer_size() + (lower.get_write_buffer_size() if lower else 0)
 
 
 class _Journal:

@@ -3,6 +3,7 @@
 import time
 from http import HTTPStatus
 from ipaddress import ip_address
+from urllib.parse import urlsplit
 
 from prometheus_client.exposition import choose_encoder
 from starlette.requests import Request
@@ -22,6 +23,7 @@ _PATIENCE = 1.0  # seconds that the database has to answer: who asks for our hea
 _FRESH = 1.0  # seconds for which it is not looked again, however many ask
 _BEARER = "bearer "
 _THROUGH = ("forwarded", "x-forwarded-for", "via")  # headers of a request that somebody has passed on
+_OWN_NAMES = ("localhost", "127.0.0.1", "::1")
 _HEADERS = {"Cache-Control": "no-store"}
 
 
@@ -111,7 +113,7 @@ class Watching:
             return self._key.is_it(said[len(_BEARER) :].strip().encode("latin-1", "replace"))
         address = visitor_of(request.scope).caller.address
         was_passed_on = any(header in request.headers for header in _THROUGH)
-        return not was_passed_on and ip_address(address.partition("%")[0]).is_loopback
+        return not was_passed_on and ip_address(address.partition("%")[0]).is_loopback and _is_asked_as_own(request)
 
     def _refusal(self) -> Response:
         if self._key:
@@ -119,3 +121,11 @@ class Watching:
             return PlainTextResponse(words, HTTPStatus.UNAUTHORIZED, _HEADERS | {"WWW-Authenticate": "Bearer"})
         words = "Only from the machine of the server, unless it has a key for those who watch (--watch-key-file)\n"
         return PlainTextResponse(words, HTTPStatus.FORBIDDEN, _HEADERS)
+
+
+def _is_asked_as_own(request: Request) -> bool:
+    """Tell whether this machine is asked as itself: a page of somebody else's in a browser on it asks by their name."""
+    try:
+        return urlsplit(f"//{request.headers.get('host', '')}").hostname in _OWN_NAMES
+    except ValueError:  # no such name can be
+        return False

@@ -39,7 +39,10 @@ class XmlRpc:
             body = await read_body(request, MAX_FRAME)
             caller = visitor_of(request.scope).caller
             method, values = await self._answering.read(caller, len(body), lambda: parsed(body))
-            return _response(dumps((await self._called(caller, method, values),), methodresponse=True))
+            result = await self._called(caller, method, values)
+            if method not in (MULTICALL, *SYSTEM):
+                return _response(_text_of(result))
+            return _response(await self._answering.read(caller, 0, lambda: _text_of(result)))  # that may be long
         except Unwanted as error:
             return Rejection(str(error), error.status, media_type="text/plain")
         except ClientDisconnect:
@@ -52,7 +55,7 @@ class XmlRpc:
         if method == MULTICALL:
             return await self._called_all(caller, values)
         if method in SYSTEM:
-            return introspected(method, values)
+            return await self._answering.read(caller, 0, lambda: introspected(method, values))
         if (call := METHODS.get(method)) is None:
             raise no_such_method(method)
         ask: Ask[Any] = call.understood(caller, understood_values(call, values), {})
@@ -65,10 +68,18 @@ class XmlRpc:
         return await self._answering.answer(ask, told)
 
     async def _called_all(self, caller: Caller, values: tuple[Any, ...]) -> list[Any]:
-        """Make several calls, one after the other; return of each its result in a list, or its fault."""
+        """Make several calls, one after the other; return of each its result in a list, or its fault.
+
+        Raises `ClientDisconnect` when the caller is gone: what comes after that is not done.
+        """
         match values:
             case ([*calls],) if len(calls) <= _AT_ONCE:
-                return [await self._one_of_many(caller, call) for call in calls]
+                results = []
+                for call in calls:
+                    if caller.is_gone():
+                        raise ClientDisconnect
+                    results.append(await self._one_of_many(caller, call))
+                return results
         raise Fault(INVALID_PARAMS, f"{MULTICALL} takes one array of up to {_AT_ONCE} calls")
 
     async def _one_of_many(self, caller: Caller, call: Any) -> Any:
@@ -101,6 +112,10 @@ def parsed(body: bytes) -> tuple[str, tuple[Any, ...]]:
     if not isinstance(method, str) or not isinstance(values, tuple):
         raise Fault(PARSE_ERROR, "The body is no call of XML-RPC")
     return method, values
+
+
+def _text_of(result: Any) -> str:
+    return dumps((result,), methodresponse=True)
 
 
 def _response(text: str) -> Response:
