@@ -1,5 +1,6 @@
 """Honest readers who submit all the time, and write down how long they wait."""
 
+import sys
 import threading
 import time
 from pathlib import Path
@@ -10,15 +11,13 @@ from metermt import Answer, Error, MeterClient
 class Busy(threading.Thread):
     """A reader who reads one meter after the other, with a short pause, and writes down how long each call took.
 
-    It goes on until `time.monotonic()` is beyond `until`, which may be changed meanwhile.
+    It goes on until `time.monotonic()` is beyond `until`, which is never unless it is changed.
     """
 
-    def __init__(
-        self, port: int, username: str, pause: float, until: float = float("inf"), tls_ca: Path | None = None
-    ) -> None:
+    def __init__(self, port: int, username: str, pause: float, tls_ca: Path | None = None) -> None:
         super().__init__(name=username, daemon=True)
         self._port, self._username, self._pause, self._tls_ca = port, username, pause, tls_ca
-        self.until = until
+        self.until = float("inf")
         self.milliseconds: list[float] = []
         self.error: Error | None = None
 
@@ -34,3 +33,12 @@ class Busy(threading.Thread):
                     time.sleep(self._pause)
         except Error as error:
             self.error = error
+
+
+def wait_until_at_work(busy: list[Busy]) -> None:
+    """Wait until each of them has sent a reading, or has failed. Ends the program if that takes half a minute."""
+    until = time.monotonic() + 30
+    while not all(reader.milliseconds or reader.error for reader in busy):
+        if time.monotonic() > until:
+            sys.exit("FAILED: the readers are not at work")
+        time.sleep(0.01)
