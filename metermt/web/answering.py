@@ -21,7 +21,8 @@ from metermt.transport.resting import rest_after
 _STRANGERS = 2  # threads for those of whom it is not known whether they have logged in: one may wait for the store
 _STRANGERS_SHARE = 0.05  # of a processor, for each of these
 _LOGINS = 8  # for calls that take long; most of them wait for their turn to be hashed
-_SHORT = 4  # for those who have logged in
+_SHORT = 2  # for those who have logged in
+_SHORT_SHARE = 0.25  # of a processor, for each of these: four programs that ask without end would hold up readers
 _BULKS = 1  # for large ones: two would hinder each other, and whoever else is answered
 _WATCHERS = 4  # for those who wait nearly all of the time, and hold up one another only
 
@@ -81,7 +82,8 @@ class Answering:
             return await self._by_turns(lambda: write(self._outcome(ask)), ask.caller)
         usual = self._bulks if call.is_large and call.is_large(ask.request) else self._short
         pool = {Weight.LONG: self._logins, Weight.WAITING: self._watchers}.get(call.weight, usual)
-        return await self._in(pool, lambda: write(self._outcome(ask)), ask.caller)
+        share = _SHORT_SHARE if pool is self._short else 1.0
+        return await self._in(pool, lambda: write(self._outcome(ask)), ask.caller, share)
 
     async def look(self, caller: Caller, work: Callable[[], T]) -> T:
         """Return what this makes, for those who watch: whoever else is answered does not keep them waiting."""
