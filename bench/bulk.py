@@ -15,9 +15,9 @@ from bench.databases import COLUMNS, CYCLE, PLACE, READERS, copy_of, make_databa
 from bench.growth import database_of
 from bench.processes import metermt
 from bench.settings import Settings
-from metermt.client import MeterClient
+from metermt.client.client import MeterClient
 from metermt.model import Answer
-from metermt.sending import new_key
+from metermt.names import new_key
 from metermt.store.sqlite.store import SqliteStore
 
 _HEADER = ("meter", "kind", "dials", "address", "instructions", "route", "sequence", "previous", "previous_date")

@@ -14,12 +14,12 @@ from bench.processes import Server, metermt
 from bench.rounds import measure_clients
 from bench.settings import Settings
 from bench.systems import System
+from metermt.calls.asking import Caller
 from metermt.calls.desk import Desk
 from metermt.calls.readings import Answers, get_status, submit_reading, submit_readings
 from metermt.calls.rounds import JobsWanted, get_job, get_jobs
 from metermt.calls.sessions import Login, login
-from metermt.calls.table import Caller
-from metermt.client import MeterClient
+from metermt.client.client import MeterClient
 from metermt.model import Answer
 from metermt.store.sqlite.store import SqliteStore
 

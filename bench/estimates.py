@@ -71,7 +71,10 @@ def ours(case: Case, experience: Experience = EXPERIENCE) -> int | None:
     try:
         for on in case.days:
             made = estimate(history, on, None, case.season, experience=experience)
-            history, use = History(history.last, history.periods, Read(on, made.value, estimated=True)), use + made.use
+            history, use = (
+                History(history.last, history.periods, (Read(on, made.value, estimated=True),)),
+                use + made.use,
+            )
     except CannotEstimate:
         return None
     return use

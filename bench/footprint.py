@@ -16,7 +16,7 @@ from bench.databases import READERS, make_database
 from bench.machine import rss_mb
 from bench.processes import metermt
 from bench.settings import Settings
-from metermt.client import MeterClient
+from metermt.client.client import MeterClient
 
 _TIME_WINDOW = Path(__file__).parents[1] / "scripts" / "time-window"
 

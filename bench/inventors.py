@@ -17,8 +17,8 @@ from typing import NamedTuple
 
 from metermt.report import Hint, HintKind
 from metermt.rules.habits import TO_SCALE, Habit
-from metermt.rules.history import register_step
 from metermt.rules.invented import Observed, deviation, hints
+from metermt.rules.registers import step_to_reading
 
 CYCLES, DAYS, DIALS = 4, 30, 6
 _SLIPS = 1 / 300
@@ -84,7 +84,7 @@ def _observed(name: str, share: float, style: str, wide: float, away: float, rng
             value = STYLES[style](rng, written, exp(habit.rate) * DAYS)
         elif rng.random() < _SLIPS:
             value = max(true + rng.choice((-1, 1)) * 10 ** rng.randrange(3), 0)
-        uses.append(register_step(written, value, DIALS))
+        uses.append(step_to_reading(written, value, DIALS))
         values.append(value)
         written = value
     for place, use in enumerate(uses):

@@ -11,7 +11,7 @@ from bench.databases import READERS, make_database
 from bench.processes import metermt
 from bench.settings import Settings
 from bench.systems import MeterReader
-from metermt.client import MeterClient
+from metermt.client.client import MeterClient
 from metermt.model import Account, User
 from metermt.passwords import hash_password
 from metermt.store.sqlite.store import SqliteStore

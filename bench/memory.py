@@ -4,11 +4,11 @@ import signal
 
 from bench.databases import CYCLE, accounts
 from bench.peers.program import announce, options
+from metermt.calls.asking import Caller
 from metermt.calls.desk import Desk
-from metermt.calls.office import Import, import_jobs
-from metermt.calls.table import Caller
+from metermt.calls.routes import Import, import_jobs
 from metermt.model import Job, Meter, Role
-from metermt.store.memory import MemoryStore
+from metermt.store.memory.store import MemoryStore
 from metermt.transport.server import MeterServer
 
 _METERS = 60_000  # as many as the other servers have

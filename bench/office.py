@@ -21,16 +21,15 @@ from bench.databases import PLACE, READERS, READING, cheap_account, copy_of, mak
 from bench.processes import metermt
 from bench.rounds import measure_clients
 from bench.systems import MeterReader
+from metermt.calls.asking import Caller
 from metermt.calls.batches import Batching, make_batch
 from metermt.calls.cycles import Cycle
 from metermt.calls.desk import Desk
 from metermt.calls.report import make_report
-from metermt.calls.table import Caller
-from metermt.client import MeterClient
+from metermt.client.client import MeterClient
 from metermt.model import Role
 from metermt.rules.habits import Habit
-from metermt.rules.limits import Limits
-from metermt.rules.looks import JobLimits
+from metermt.rules.limits import JobLimits, Limits
 from metermt.store.sqlite.store import SqliteStore
 
 CYCLES = [f"{2025 + month // 12}-{month % 12 + 1:02}" for month in range(9, 9 + 14)]

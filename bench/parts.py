@@ -21,7 +21,7 @@ from rich.table import Table
 from bench.databases import READERS, make_database
 from bench.processes import Server
 from bench.systems import MeterReader
-from metermt.calls.desk import Work
+from metermt.calls.desk import Answering
 from metermt.cli import main as metermt
 from metermt.store.base import Tx
 from metermt.store.sqlite.groupwriter import GroupWriter
@@ -80,17 +80,17 @@ def _clock_sql(spent: Spent) -> None:
     statements: Spent = {}
     for verb in ("rows", "rows_among", "rows_for_each", "insert", "update", "delete"):
         _clocked(SqliteSql, verb, statements, "sql")
-    _clocked(Work, "__call__", spent, "work")
-    work = Work.__call__
+    _clocked(Answering, "__call__", spent, "work")
+    work = Answering.__call__
 
-    def timed(self: Work, tx: Tx) -> Any:
+    def timed(self: Answering, tx: Tx) -> Any:
         statements.clear()
         try:
             return work(self, tx)
         finally:
             spent.setdefault("sql", []).append(sum(statements.get("sql", [])))
 
-    Work.__call__ = timed  # type: ignore[method-assign]
+    Answering.__call__ = timed  # type: ignore[method-assign]
 
 
 def _clock_turns(spent: Spent) -> None:

@@ -15,10 +15,10 @@ from statistics import median
 from typing import Any
 from unittest.mock import patch
 
-from metermt.calls import audit, office, readings, rounds
+from metermt.calls import audit, readings, rounds, routes
+from metermt.calls.asking import Ask, Caller
 from metermt.calls.desk import Desk
 from metermt.calls.known import key_of
-from metermt.calls.table import Ask, Caller
 from metermt.model import Account, Answer, Job, Meter, Role, Session, User
 from metermt.store.base import Store
 from metermt.store.opening import open_store
@@ -39,7 +39,7 @@ class Crew:
         store.write(lambda tx: tx.accounts.put([Account(user, "none") for user in users]))
         for start in range(0, len(jobs), 1000):
             self._desk.ask(
-                office.import_jobs, office.Import(_CYCLE, jobs[start : start + 1000]), caller=Caller(role=Role.ADMIN)
+                routes.import_jobs, routes.Import(_CYCLE, jobs[start : start + 1000]), caller=Caller(role=Role.ADMIN)
             )
         sessions = [Session(key_of(user.username), user, time.time(), self._desk.server) for user in users]
         store.write(lambda tx: tx.sessions.add(sessions))
@@ -85,7 +85,7 @@ def _measure(store: Store, readers: int, number: int) -> None:
         crew.turns(BLOCK)
 
     for _ in range(blocks):
-        with patch.object(readings.Decisions, "_record", lambda *_: None):
+        with patch.object(readings.Judging, "_record", lambda *_: None):
             without.append(spent(block))
         along.append(spent(block))
         waiting += BLOCK * readers

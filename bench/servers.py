@@ -18,7 +18,7 @@ from bench.machine import cpu_seconds
 from bench.processes import Server, metermt
 from bench.rounds import Sample, measure_clients, rows_of
 from bench.systems import MeterReader
-from metermt.client import MeterClient
+from metermt.client.client import MeterClient
 from metermt.store.postgres.store import PostgresStore
 
 _JOBS = f"""

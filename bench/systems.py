@@ -11,7 +11,7 @@ from typing import Any, Protocol
 
 from bench.databases import copy_of
 from bench.processes import Server, metermt
-from metermt.client import MeterClient
+from metermt.client.client import MeterClient
 from metermt.model import Answer, Job
 
 

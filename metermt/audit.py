@@ -65,7 +65,7 @@ class Entry(NamedTuple):
     after: str = ""
 
 
-class Link(NamedTuple):
+class SealedEntry(NamedTuple):
     """An entry at its place in the chain, as it stands in the store, whatever somebody has made of it there."""
 
     place: int

@@ -11,7 +11,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 from metermt.errors import SettingError
-from metermt.wholefile import whole_file
+from metermt.files.whole import whole_file
 
 AUTHORITY, AUTHORITY_KEY = "ca.pem", "ca-key.pem"
 SERVER, SERVER_KEY = "server.pem", "server-key.pem"

@@ -19,13 +19,13 @@ IN_MEMORY = ":memory:"
 
 DATABASE_VARIABLE = "METERMT_DATABASE"
 """The environment variable that says where the database is."""
-DatabasePlace = Path | str
-"""A database: a file of SQLite's, or the URL of one of PostgreSQL's (`postgresql://…`, or `service=NAME`)."""
+DatabaseLocation = Path | str
+"""Where a database is: a file of SQLite's, or the URL of one of PostgreSQL's (`postgresql://…`, or `service=NAME`)."""
 
 
-def is_url(place: DatabasePlace) -> TypeGuard[str]:
+def is_url(location: DatabaseLocation) -> TypeGuard[str]:
     """Tell whether this is a PostgreSQL database, and no file."""
-    return isinstance(place, str) and place.startswith(("postgresql://", "postgres://", "service="))
+    return isinstance(location, str) and location.startswith(("postgresql://", "postgres://", "service="))
 
 
 def default_database() -> Path:
@@ -35,7 +35,7 @@ def default_database() -> Path:
     return user_data_path("metermt") / "metermt.db"
 
 
-def default_tls_folder(database: DatabasePlace | None = None) -> Path:
+def default_tls_folder(database: DatabaseLocation | None = None) -> Path:
     """Return the folder of keys and certificates that all programs use unless told otherwise.
 
     It is beside the database, where that is a file: both move together. The database is the usual one if none is named.

@@ -87,3 +87,5 @@ class Waiting:
     """What the register was expected to show on that day, None where nothing is known."""
     past: list[Past]
     """Up to twelve earlier values of the place, oldest first."""
+    use: int | None = None
+    """What billing would be told, in units of the register; None where nothing is known, or by an older server."""

@@ -4,11 +4,11 @@ from datetime import date
 from typing import Final
 
 from metermt.calls.accounts import add_accounts
+from metermt.calls.asking import Caller
 from metermt.calls.desk import Desk
-from metermt.calls.office import list_routes
 from metermt.calls.opening import Opening, open_cycle
 from metermt.calls.places import Past, Places, Shown, import_history, import_places
-from metermt.calls.table import Caller
+from metermt.calls.routes import list_routes
 from metermt.demotown import stops
 from metermt.errors import SettingError
 from metermt.model import Account, Role, User
@@ -29,7 +29,7 @@ def add_town(desk: Desk) -> None:
     """
     if not desk.store.read(lambda tx: _is_empty(tx) or _has_town(tx)):
         raise SettingError(
-            f"--demo would let anybody into {desk.store.place()}, which has users, meters or cycles of its own:"
+            f"--demo would let anybody into {desk.store.location()}, which has users, meters or cycles of its own:"
             " choose another --database, or leave --demo away"
         )
     today = desk.store.read(desk.turn).moment.date()
@@ -62,7 +62,7 @@ def check_no_town(desk: Desk) -> None:
     ]
     if let_in:
         raise SettingError(
-            f"{desk.store.place()} was made by --demo, and lets anybody in as {', '.join(let_in)}:"
+            f"{desk.store.location()} was made by --demo, and lets anybody in as {', '.join(let_in)}:"
             " serve it with --demo, choose another --database, or disable these users (metermt users disable NAME)"
         )
 

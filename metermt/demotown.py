@@ -29,7 +29,7 @@ _LEAST_OLD, _MOST_OLD = 20, 400  # months; how long registers have been counting
 
 
 @dataclass(frozen=True, slots=True)
-class Stop:
+class TownMeter:
     """A meter of the town.
 
     `last` is what it showed when it was read last. `a_month` is what it uses on the mean over the year, and `winter` by
@@ -144,23 +144,23 @@ _ON_A_STREET = 17  # meters
 _ON_A_ROUTE = 50
 
 _FIRST = (
-    Stop("G72168", "1 Harbour Street", "Outside: white box by the gate.", 5_902, 78, 0.1),
-    Stop("E432365", "1 Harbour Street", "In the cupboard under the stairs.", 8_513, 250, 0.15),
-    Stop("E445691", "3 Harbour Street, flat 1", "Meter room: key above the door.", 23_207, 105, 0.15),
-    Stop("E445692", "3 Harbour Street, flat 2", "Meter room: key above the door.", 12_408, 0),
-    Stop("E445693", "3 Harbour Street, flat 3", "Meter room: key above the door.", 4_061, 18, 0.1),
-    Stop("G58114", "5 Harbour Street", "In the cellar: soon at 00000 again.", 99_924, 280, 0.1),
-    Stop("E60233", "7 Harbour Street, Chandlery", "Behind the counter.", 146_350, 1_700, 0.1),
+    TownMeter("G72168", "1 Harbour Street", "Outside: white box by the gate.", 5_902, 78, 0.1),
+    TownMeter("E432365", "1 Harbour Street", "In the cupboard under the stairs.", 8_513, 250, 0.15),
+    TownMeter("E445691", "3 Harbour Street, flat 1", "Meter room: key above the door.", 23_207, 105, 0.15),
+    TownMeter("E445692", "3 Harbour Street, flat 2", "Meter room: key above the door.", 12_408, 0),
+    TownMeter("E445693", "3 Harbour Street, flat 3", "Meter room: key above the door.", 4_061, 18, 0.1),
+    TownMeter("G58114", "5 Harbour Street", "In the cellar: soon at 00000 again.", 99_924, 280, 0.1),
+    TownMeter("E60233", "7 Harbour Street, Chandlery", "Behind the counter.", 146_350, 1_700, 0.1),
 )
 """The first stops of the first route: a house, flats of which one is empty and one is used little, a shop."""
 
 
 @cache
-def stops() -> tuple[Stop, ...]:
+def stops() -> tuple[TownMeter, ...]:
     """Return all meters of the town, in the order of the walk."""
     draw = random.Random(4)  # noqa: S311 - nothing is kept secret by it
     numbers = {stop.number for stop in _FIRST}
-    found: list[Stop] = []
+    found: list[TownMeter] = []
     for route, (streets, buildings) in _ROUTES.items():
         walk = [] if found else list(_FIRST)
         for nth, street in enumerate(streets, 1):
@@ -172,7 +172,7 @@ def stops() -> tuple[Stop, ...]:
 
 def _along(
     street: str, house: int, buildings: tuple[_Building, ...], draw: random.Random, numbers: set[str]
-) -> Iterator[Stop]:
+) -> Iterator[TownMeter]:
     """Yield the meters on one side of a street, from a house on, for ever; add their `numbers`, which are new ones."""
     while True:
         building = draw.choice(buildings)
@@ -185,7 +185,7 @@ def _along(
             last = draw.randint(_LEAST_OLD * use.most, _MOST_OLD * use.most)
             a_month = draw.uniform(use.least, use.most)
             address = f"{house} {street}, {name}" if name else f"{house} {street}"
-            yield Stop(_new_number(use.kind, draw, numbers), address, where[use], last, a_month, use.winter)
+            yield TownMeter(_new_number(use.kind, draw, numbers), address, where[use], last, a_month, use.winter)
         house += 2
 
 

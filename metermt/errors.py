@@ -25,7 +25,7 @@
     ├── ReasonError             a reason that cannot be on the office's list, or is not on it
     ├── LayoutError             a layout that cannot be used, or a line that does not fit into it
     ├── SettingError            a setting that makes no sense
-    ├── CannotEstimate          too little was read of a meter to say what it shows
+    ├── CannotEstimate          the past of a meter does not tell what it shows
     ├── CallError               a call with the wrong arguments
     ├── StoreError              the database cannot be used
     │   ├── StoreAway           it is out of reach, or did not answer in time
@@ -219,7 +219,7 @@ class SettingError(Error):
 
 
 class CannotEstimate(Error):
-    """Too little was read of a meter to say what it shows: a reader has to look at it, or the office knows a value."""
+    """The past of a meter does not tell what it shows: a reader has to look at it, or the office knows a value."""
 
     code = "cannot-estimate"
 
@@ -309,7 +309,7 @@ class NotAMeterServer(ConnectionFailed):
 
 
 class ServerBusy(ConnectionFailed):
-    """The server has as many connections as it takes, from everybody or from this address: try again later."""
+    """The server has as many connections as it takes, from everybody or from this address, or more to do: try later."""
 
     code = "busy"
 

@@ -10,7 +10,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from threading import Event, Lock, Thread
 
-from metermt.config import DATABASE_VARIABLE, DatabasePlace
+from metermt.config import DATABASE_VARIABLE, DatabaseLocation
 from metermt.errors import ServerUnreachable
 
 _START_SECONDS = 10.0  # ten times what it takes on a busy laptop
@@ -33,7 +33,7 @@ class LocalServer:
     killed the server lives on, and serves whoever connects next.
     """
 
-    def __init__(self, host: str, port: int, *, database: DatabasePlace | None = None, demo: bool = False) -> None:
+    def __init__(self, host: str, port: int, *, database: DatabaseLocation | None = None, demo: bool = False) -> None:
         self.host = host
         self.port = port
         self._options = ["--no-dump", "--log-level", "warning"]

@@ -3,7 +3,6 @@
 It knows nothing of networks: call it from your own code. All its calls may be made from any thread.
 """
 
-import time
 from collections.abc import Callable, Sequence
 from datetime import datetime
 
@@ -17,19 +16,19 @@ from metermt.policy import Policy
 from metermt.progress import RouteCounts
 from metermt.stops import Found, OwnReading, Stop
 from metermt.store.base import Store
-from metermt.store.memory import MemoryStore
+from metermt.store.memory.store import MemoryStore
 
 
 class Manager:
     """The four calls of the original service, and what else a reader's round needs. What each does stands in `calls`.
 
     `Manager()` keeps everything in memory, and knows the users and the meters of a made-up town (see `metermt.demo`).
-    `Manager(store)` works on what is in the store. `clock` returns seconds since 1970. All calls but `login` raise
-    `SessionError` for a session id that is unknown or has expired.
+    `Manager(store)` works on what is in the store. `clock` returns seconds since 1970; it is the store's own unless
+    told otherwise. All calls but `login` raise `SessionError` for a session id that is unknown or has expired.
     """
 
     def __init__(
-        self, store: Store | None = None, *, policy: Policy | None = None, clock: Callable[[], float] = time.time
+        self, store: Store | None = None, *, policy: Policy | None = None, clock: Callable[[], float] | None = None
     ) -> None:
         self.desk = Desk(store or MemoryStore(), policy, clock=clock)
         if store is None:

@@ -125,7 +125,10 @@ class Job(Struct, frozen=True):
         check_cycle(self.cycle)
         _check_stop(self.route, self.sequence)
         if self.previous is not None and not 0 <= self.previous <= self.meter.highest:
-            raise RouteError(f"Invalid previous {self.previous}: the register goes from 0 to {self.meter.highest}")
+            raise RouteError(
+                f"Invalid previous {self.previous}: the register of {self.meter.number} goes from 0 to"
+                f" {self.meter.highest}"
+            )
 
     @property
     def place(self) -> tuple[str, str, int, str]:

@@ -1,6 +1,8 @@
-"""What numbers of meters, names of users and cycles, short texts, and days may look like."""
+"""What numbers of meters, names of users and cycles, keys, short texts, and days look like."""
 
 import re
+import secrets
+import time
 from collections.abc import Iterable
 from datetime import date
 from functools import lru_cache
@@ -49,6 +51,13 @@ def new_pseudonym(taken: Iterable[str]) -> str:
     """Return the next one, but for those that are taken."""
     there = set(taken)
     return next(name for number in count(1) if (name := f"{_PSEUDONYM}{number}") not in there)
+
+
+def new_key() -> str:
+    """Return a key for one submission. Sending a submission again under its key counts once."""
+    # The time comes first, so that the database's index of keys grows at its end: with keys in no order each reading
+    # would be written into a page of its own.
+    return f"{time.time_ns():016x}{secrets.token_hex(8)}"
 
 
 @lru_cache(maxsize=16)  # a file has a million jobs of one cycle

@@ -3,7 +3,7 @@
 from metermt import errors
 from metermt.calls.left import Left
 from metermt.calls.readings import Next
-from metermt.client import MeterClient, connect
+from metermt.client.client import MeterClient, connect
 from metermt.errors import (
     AccountDisabled,
     AlreadyRead,
@@ -46,9 +46,9 @@ from metermt.errors import (
 from metermt.fieldnotes import Found, Note, Reason
 from metermt.manager import Manager
 from metermt.model import Answer, Job, Meter, Reading, Role, Status, User
+from metermt.names import new_key
 from metermt.policy import Policy
 from metermt.progress import RouteProgress, Unread
-from metermt.sending import new_key
 
 __all__ = [
     "AccountDisabled",

@@ -14,17 +14,20 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from functools import partial
 from ipaddress import ip_address
+from itertools import zip_longest
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from threading import Thread
 from typing import TYPE_CHECKING, Self
 
 from metermt.calls.credentials import waiting_to_hash
 from metermt.calls.desk import Desk
-from metermt.config import PORT, SERVICE, DatabasePlace, Limits, check_port
+from metermt.config import PORT, SERVICE, DatabaseLocation, Limits, check_port
 from metermt.demo import add_town, check_no_town
 from metermt.discovery import Registries, announced
 from metermt.diskspace import SpaceWatch, space_at
 from metermt.errors import InternalError, SettingError
+from metermt.files.whole import whole_file
 from metermt.heartbeat import heartbeat
 from metermt.logring import LogRing
 from metermt.model import Reading
@@ -35,7 +38,6 @@ from metermt.store.opening import open_store
 from metermt.transport.deadline import Deadline
 from metermt.transport.server import MeterServer
 from metermt.transport.tls import ServerTls
-from metermt.wholefile import whole_file
 
 if TYPE_CHECKING:
     from metermt.web.door import WebDoor
@@ -60,7 +62,7 @@ class ServerSettings:
 
     host: str = "localhost"
     port: int = PORT
-    database: DatabasePlace | None = None
+    database: DatabaseLocation | None = None
     demo: bool = False
     registries: Registries | None = None
     advertise: str | None = None
@@ -96,8 +98,8 @@ class RunningServer:
 
     Making one raises `ListenError`, `StoreError` or `SettingError` if it cannot start. `port` is the true port; the
     `store` stays open until the block of its `with` ends. `failed` is called, in any thread, when the server cannot go
-    on, and `well` every few seconds, by one thread, as long as the switchboard and the thread of strangers turn,
-    and the store answers. Admins may look at the `log` that is kept.
+    on, and `well` every few seconds, by one thread, as long as the switchboard, the thread of strangers and the loop
+    for HTTP turn, and the store answers. Admins may look at the `log` that is kept.
     """
 
     def __init__(
@@ -127,7 +129,7 @@ class RunningServer:
             else:
                 check_no_town(self._desk)
             self._heartbeat = opened.enter_context(ExitStack())
-            self._well, self._rounds = well, [0, 0]
+            self._well, self._rounds = well, list[int]()
             self._heartbeat.enter_context(heartbeat(self._desk, _space_watch(self.store), self._look_round))
             self._server.start()
             if self._web:
@@ -154,17 +156,19 @@ class RunningServer:
         self._announcement.close()  # first, so that nobody is sent here any more
         if self._desk.log:
             self._desk.log.close()
-        deadline = Deadline(GRACE)
-        if self._web:
-            self._web.stop(deadline)
-        self._server.stop(deadline.left)
+        with ExitStack() as stopped:
+            if self._web:  # at the same time, so that neither door takes the grace of the other
+                stopping = Thread(target=self._web.stop, args=(Deadline(GRACE),), name="http's end")
+                stopping.start()
+                stopped.callback(stopping.join)
+            self._server.stop(GRACE)
         self._heartbeat.close()
 
     def _look_round(self) -> None:
-        """Say that all is well, if both loops have gone round since it was said, and have them go round."""
+        """Say that all is well, if all loops have gone round since it was said, and have them go round."""
         loops = (self._server.switchboard, self._server.strangers)
-        rounds = [loop.rounds for loop in loops]
-        if all(now != before for now, before in zip(rounds, self._rounds, strict=True)):
+        rounds = [loop.rounds for loop in loops] + ([self._web.rounds] if self._web else [])
+        if all(now != before for now, before in zip_longest(rounds, self._rounds)):
             self._rounds = rounds
             self._well()
         for loop in loops:
@@ -274,7 +278,7 @@ def _allow_descriptors(connections: int) -> None:
 
 
 @contextmanager
-def _opened_store(database: DatabasePlace | None) -> Iterator[Store]:
+def _opened_store(database: DatabaseLocation | None) -> Iterator[Store]:
     """Open a database until the block ends; None is a new one, which is gone then."""
     with ExitStack() as opened:
         if database is None:

@@ -4,8 +4,11 @@ A name that is not known is ignored, and one that is missing has its default, so
 server and the other way round. Reading what the other side sent raises `CallError` if it makes no sense.
 """
 
+import json
+import re
 import sys
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import fields, is_dataclass
 from functools import cache
 from threading import Lock
@@ -16,7 +19,11 @@ import msgspec
 from metermt.errors import BY_CODE, CallError, Detail, Error
 from metermt.printable import printable
 
+_LONGEST_INTEGER = 20  # characters of a whole number of 64 bits, with its sign
 _SHOWN = 200  # characters of what is wrong with a value: it may repeat the value
+_NUL = r"\u0000"  # how JSON writes it; as it is it may not stand there
+_MAY_BE_HUGE = re.compile("[0-9]{19}")  # digits, also those within a text
+_HAS_NUL = re.compile(r"(?<!\\)(?:\\\\)*\\u0000")  # and is none after an escaped backslash
 
 
 def to_text(value: object) -> str:
@@ -43,6 +50,24 @@ def from_text(kind: Any, text: object, most: int = sys.maxsize) -> Any:
         return _decoder_of(kind).decode(text)
     except (ValueError, RecursionError, Error) as error:
         raise _refusal(kind, error) from error
+
+
+def check_storable(text: str) -> None:
+    """Raise `CallError` if a text that `from_text` could read has a NUL, or a whole number beyond 64 bits, in it.
+
+    Databases neither keep nor look for these, and take back all that is done in the same transaction. Half characters,
+    which they do not take either, are nothing that `from_text` reads.
+    """
+    if _NUL in text and _HAS_NUL.search(text):
+        raise CallError(f"A text has the character NUL ({_NUL}) in it, which no database keeps: write it anew")
+    if _MAY_BE_HUGE.search(text):
+        with suppress(json.JSONDecodeError, RecursionError):  # whoever reads it then says so
+            json.loads(text, parse_int=_check_integer)
+
+
+def _check_integer(digits: str) -> None:
+    if len(digits) > _LONGEST_INTEGER or not -(2**63) <= int(digits) < 2**63:
+        raise CallError(f"{digits[:_LONGEST_INTEGER]}{'…' * (len(digits) > _LONGEST_INTEGER)} is beyond 64 bits")
 
 
 @cache

@@ -17,6 +17,7 @@ KINDS = {
     "tuples": "4 who have logged in and send 9.8 kB of nested tuples without end",
     "rows": "4 who have logged in and send 1,000 bad readings in bulk without end",
     "lists": "4 who have logged in and send 8 MB of empty lists without end",
+    "refused": "4 who have logged in and send a call that is refused and 2 MB behind it, compressed, without end",
     "pings-195": "195 strangers who ping without end",
     "pings-975": "975 strangers who ping without end",
     "idle": "1,000 strangers who say one word and stay",
@@ -33,6 +34,7 @@ OVER_HTTP = {
     "http-bombs": "195 strangers who send entities within entities without end",
     "http-calls": "4 who have logged in and ask for their status without end",
     "http-rows": "4 who have logged in and send 1,000 bad readings in bulk without end",
+    "http-lists": "4 who are logged in and send two megabytes of empty lists where nothing is wanted",
     "http-deaf": "4 who have logged in, ask without end and read no answer",
 }
 OVER_TLS = {

@@ -14,6 +14,7 @@ import sys
 import tempfile
 import threading
 import time
+import zlib
 from collections.abc import Callable
 from contextlib import ExitStack, closing, suppress
 from itertools import count
@@ -58,6 +59,14 @@ def empty_lists(session: str) -> bytes:
     """Return a reading whose value is eight megabytes of empty lists."""
     lists = "[" + ",".join(["[]"] * 2_600_000) + "]"
     return call("submit_readings", session, '{"answers":[{"meter":"M00000","value":' + lists + "}]}")
+
+
+def bulk_behind_refused(session: str) -> bytes:
+    """Return a call with too many arguments, and a dozen compressed ones behind it: two megabytes of half a text."""
+    text = '{"answers":[{"meter":"M00000","reason":"' + r"\u00e9" * 330_000
+    content = call("submit_readings", session, text)[5:-1]
+    packed = zlib.compress(content)
+    return call("get_status", *[session] * 9) + (struct.pack("!LB", len(packed), 1) + packed + b"\n") * 12
 
 
 def call_with_time(session: str) -> bytes:
@@ -305,6 +314,7 @@ def main() -> None:
         "tuples": lambda: flood(peers, session, nested_tuples()),
         "rows": lambda: flood(peers, session, bad_rows(session)),
         "lists": lambda: flood(peers, session, empty_lists(session)),
+        "refused": lambda: flood(peers, session, bulk_behind_refused(session)),
         "pings-195": lambda: peers.repeat(AN_ADDRESS, lambda _heard: PING),
         "pings-975": lambda: peers.repeat(5 * AN_ADDRESS, lambda _heard: PING),
         "idle": lambda: stay(peers, 1000),

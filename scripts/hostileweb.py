@@ -113,6 +113,7 @@ def ways(peers: Peers, session: str, ending: threading.Event, an_address: int) -
     login = lambda _heard: call("login", username=f"nobody{next(numbers)}", password="nothing")  # noqa: E731
     bomb = post("/meter", BOMB, kind="text/xml")
     bulk = bad_rows(session)
+    lists = post("/api/why_no_job", b'{"a": [' + b"[]," * 600_000 + b"[]]}", f"Authorization: Bearer {session}")
     return {
         "http-headers": lambda: drip(peers, everybody, head, b"X-Slow: 1\r\n", ending),
         "http-bodies": lambda: drip(peers, everybody, post("/api/login", b"{", size=_CUT), b" ", ending),
@@ -125,5 +126,6 @@ def ways(peers: Peers, session: str, ending: threading.Event, an_address: int) -
         "http-bombs": lambda: peers.repeat(an_address, lambda _heard: bomb, b""),
         "http-calls": lambda: peers.repeat(4, lambda _heard: call("get_status", session), b""),
         "http-rows": lambda: peers.repeat(4, lambda _heard: bulk, b""),
+        "http-lists": lambda: peers.repeat(4, lambda _heard: lists, b""),
         "http-deaf": lambda: read_nothing(peers, 4, call("list_reasons", session) * 100, ending),
     }

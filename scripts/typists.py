@@ -16,9 +16,9 @@ sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
 import warm
 
 from metermt import Answer, Error, MeterClient, new_key
+from metermt.client.outbox import Outbox
+from metermt.client.sending import to_send
 from metermt.errors import ConnectionFailed
-from metermt.outbox import Outbox
-from metermt.sending import to_send
 
 PASSWORD = "a good password"
 PATIENCE = 600  # seconds: a busy machine may have the server up for a second in twenty

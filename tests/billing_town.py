@@ -12,6 +12,7 @@ from metermt.calls.batches import Batching, Lines
 from metermt.calls.desk import Desk
 from metermt.errors import DecisionError
 from metermt.model import Role
+from metermt.store.sql.batches import SqlBatches
 
 NEXT_CYCLE = "2026-12"
 DECEMBER = NOW + timedelta(days=25)
@@ -29,9 +30,9 @@ def billing_town(request, clock, demo_accounts, hasher):
     return desk
 
 
-def export(desk, cycle=None, route=None):
+def export(desk, cycle=None, route=None, key=None):
     """Make a batch; return its lines as meter, cycle, kind, previous, value, use, billed use."""
-    head = as_office(desk, batches.make_batch, Batching("csv", "", cycle, route), Role.SUPERVISOR)
+    head = as_office(desk, batches.make_batch, Batching("csv", "", cycle, route, key), Role.SUPERVISOR)
     lines = as_office(desk, batches.batch_lines, Lines(head.number), Role.SUPERVISOR)
     assert [line.number for line in lines] == list(range(1, head.lines + 1))
     assert sum(line.billed_use or 0 for line in lines) == head.sum_billed_use
@@ -47,6 +48,25 @@ def nothing_new(desk):
     except DecisionError as error:
         return "There is nothing new for billing" in str(error)
     return False
+
+
+def cut_off(desk, parts, cycle=None, key=None):
+    """Begin to make a batch, in parts of one result, and die after so many of them, or before it is whole."""
+    add, done = batches._add_part, []
+
+    def die(*_):
+        raise ConnectionError("the power failed")
+
+    def add_or_die(*args):
+        done.append(None)
+        return add(*args) if len(done) <= parts else die()
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(batches, "_A_PART", 1)
+        patch.setattr(batches, "_add_part", add_or_die)
+        patch.setattr(SqlBatches, "finish", die)
+        with pytest.raises(ConnectionError):
+            export(desk, cycle, key=key)
 
 
 def open_next(desk, clock):

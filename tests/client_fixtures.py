@@ -6,7 +6,7 @@ from servers import fill
 
 from metermt import Policy
 from metermt.calls.desk import Desk
-from metermt.store.memory import MemoryStore
+from metermt.store.memory.store import MemoryStore
 
 
 @pytest.fixture

@@ -22,7 +22,7 @@ from steps import Steps, free_jobs
 from metermt.demo import USERS
 from metermt.errors import Error
 from metermt.model import Account, Answer, Job, Lease, Meter, Place, Reading, Role, Session, User
-from metermt.store.memory import MemoryStore
+from metermt.store.memory.store import MemoryStore
 from metermt.store.postgres.store import PostgresStore
 from metermt.store.sqlite.store import SqliteStore
 

@@ -19,8 +19,8 @@ from metermt.model import Assignment, Server
 from metermt.quality import Look
 from metermt.rules.consumption import Exchange
 from metermt.rules.history import Read
-from metermt.store.billing import Line
 from metermt.store.opening import open_store
+from metermt.store.steps.billing import Line
 
 _TABLES = {
     "sqlite": "SELECT name FROM sqlite_schema WHERE type = 'table' AND name NOT LIKE 'sqlite%'",
@@ -91,7 +91,7 @@ def fill_all_tables(place):
             (read,) = tx.office.of_meters(["M00000"])
             tx.office.add([Decision(job, read.reading_id, Verdict.APPROVE, "seen", "", NOW)])
             head = BatchHead(number=1, made_at=NOW, lines=1, sum_billed_use=Decimal("0.5"))
-            tx.batches.begin(head, "csv", "name = 'csv'")
+            tx.batches.begin(head, "csv", "name = 'csv'", "key-7")
             tx.batches.add(1, [Line(1, job, read.reading_id, "reading", "{}")], T0 + 1 / 3)
             taken_down = Exchange(NOW.date(), "G1", 9, 0, 5, Decimal("0.1"), "G2", "adam", NOW)
             tx.office.exchange(taken_down, make_place("G2").meter)

@@ -20,11 +20,11 @@ import apsw
 from forked import Program, run_cases
 
 from metermt.calls import batches
+from metermt.calls.asking import Ask, Caller
 from metermt.calls.desk import Desk
 from metermt.calls.readings import submit_and_next
 from metermt.calls.rounds import JobsWanted, get_jobs
 from metermt.calls.sessions import Login, login
-from metermt.calls.table import Ask, Caller
 from metermt.cli.serve import serve
 from metermt.manager import Manager
 from metermt.model import Answer, Role

@@ -2,7 +2,7 @@
 
 import pytest
 
-from metermt.store.memory import MemoryStore
+from metermt.store.memory.store import MemoryStore
 
 on_all_stores = pytest.mark.parametrize("store", ["memory", "sqlite", "postgres"], indirect=True)
 

@@ -11,8 +11,8 @@ from dataclasses import dataclass
 
 from forked import Program, run_cases
 
-from metermt import outbox
-from metermt.client import MeterClient
+from metermt.client import outbox
+from metermt.client.client import MeterClient
 from metermt.model import Answer
 from metermt.transport.stream import Stream
 

@@ -17,9 +17,9 @@ from uuid import uuid4
 
 import psycopg
 import pytest
-from conftest import DEADLINE, threads_that_stay
+from conftest import threads_that_stay
 
-from metermt.store.postgres.store import THREADS, PostgresStore
+from metermt.store.postgres.store import PostgresStore
 
 _PLACE = "METERMT_TEST_POSTGRES"  # where the folder of this run is, for those who run the tests side by side
 _TABLES = (
@@ -235,10 +235,6 @@ def postgres_store(postgres_url):
 def _store_of_this_process(_database_of_this_process):
     before = set(threading.enumerate())
     with PostgresStore(_database_of_this_process) as store:
-        all_there = threading.Barrier(THREADS + 1)
-        for _ in range(THREADS):
-            store.begin(lambda _tx: all_there.wait(DEADLINE), lambda: None)
-        all_there.wait(DEADLINE)
         threads_that_stay.update(set(threading.enumerate()) - before)
         yield store
 

@@ -10,12 +10,12 @@ import pytest
 from conftest import Clock, make_job
 from servers import fill
 
-from metermt.client import connect
+from metermt.client.client import connect
 from metermt.errors import Error
 from metermt.gui.opening import Opening
 from metermt.gui.reports import ReportPresenter
 from metermt.manager import Manager
-from metermt.store.memory import MemoryStore
+from metermt.store.memory.store import MemoryStore
 
 
 class AtOnce:

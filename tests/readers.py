@@ -10,8 +10,8 @@ from steps import meters_of
 
 from metermt import passwords
 from metermt.calls import opening, places, readings, rounds, sessions
+from metermt.calls.asking import Caller
 from metermt.calls.desk import Desk
-from metermt.calls.table import Caller
 from metermt.errors import LoginError, TooManyFailures
 from metermt.model import Answer, Role
 
@@ -88,15 +88,17 @@ def as_office(desk, call, request=None, role=Role.ADMIN):
 def open_with_past(desk, meters, *, first=FIRST_READ, months=12, also=()):
     """Let meters hang along a route, with a past of which each uses 12 in 30 days, and open the cycle.
 
-    `meters` have what each showed on the first day, `also` what else is to be said of some of their places. All is
-    imported as the office would.
+    `meters` have what each showed on the first day, or would have shown if it has gone over its top since; `also` has
+    what else is to be said of some of their places. All is imported as the office would.
     """
     more = dict(also)
     hung = [make_place(meter, sequence=sequence, **more.get(meter, {})) for sequence, meter in enumerate(meters)]
     as_office(desk, places.import_places, places.Places(hung))
     past = [
-        places.Shown(meter, first + timedelta(days=30 * month), shown + 12 * month)
-        for meter, shown in meters.items()
+        places.Shown(
+            place.meter.number, first + timedelta(days=30 * month), (shown + 12 * month) % 10**place.meter.dials
+        )
+        for place, shown in zip(hung, meters.values(), strict=True)
         for month in range(months)
     ]
     assert as_office(desk, places.import_history, places.Past(past)) == [None] * len(past)

@@ -5,7 +5,7 @@ import io
 
 from conftest import CYCLE
 
-from metermt.routefile import BadRow, RouteFile
+from metermt.files.routes import BadRow, RouteFile
 
 COLUMNS = ("meter", "kind", "route", "sequence", "address", "dials", "previous", "previous_date", "instructions")
 ROW = ("G72168", "G", "North", "30", "4 Mill Street", "5", "4711", "2026-10-31", "Dog in the yard, ring first")

@@ -11,7 +11,7 @@ from peers import REMOTE
 from proxy import frame
 from rpyc.core import brine, consts
 
-from metermt.client import MeterClient
+from metermt.client.client import MeterClient
 from metermt.errors import Error
 
 SECONDS = 0.5  # that a call has

@@ -14,7 +14,7 @@ from conftest import CYCLE, DEADLINE, import_jobs, wait_until
 
 from metermt.config import Limits
 from metermt.errors import StoreAway, StoreError
-from metermt.store.memory import MemoryStore
+from metermt.store.memory.store import MemoryStore
 from metermt.store.sqlite.store import SqliteStore
 from metermt.transport.server import MeterServer
 

@@ -4,10 +4,10 @@ How fast anything is, is not tested.
 """
 
 import json
-import subprocess
 import sys
 
 import pytest
+import warm
 from servers import ROOT
 
 SYSTEMS = ["plain", "metermt", "metermt-tls", "metermt-memory", "xmlrpc", "pyro5", "grpc", "socket", "fdatasync"]
@@ -17,8 +17,8 @@ SYSTEMS = ["plain", "metermt", "metermt-tls", "metermt-memory", "xmlrpc", "pyro5
 def results(tmp_path_factory):
     """Everything that a quick run wrote."""
     file = tmp_path_factory.mktemp("bench") / "results.json"
-    command = [sys.executable, "-m", "bench", "--quick", "--json", file]
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=300)
+    command = [sys.executable, warm.BENCH, "bench", "--quick", "--json", file]
+    done = warm.run(command, cwd=ROOT, capture_output=True, text=True, timeout=300)
     assert done.returncode == 0, done.stdout + done.stderr
     assert "Targets" in done.stdout
     return json.loads(file.read_text())

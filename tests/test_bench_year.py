@@ -1,13 +1,13 @@
 """The year of a utility is played with real servers, and what would be wrong with it is seen."""
 
 import json
-import subprocess
 import sys
 from collections import Counter
 from dataclasses import replace
 from datetime import UTC, datetime
 
 import pytest
+import warm
 from conftest import make_account
 from servers import ROOT
 
@@ -28,8 +28,8 @@ NOON = datetime(2027, 1, 9, 12, tzinfo=UTC)
 @pytest.fixture(scope="module")
 def played():
     """What a quick year told."""
-    command = [sys.executable, "-m", "bench.year", "--quick", "--json"]
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=300)
+    command = [sys.executable, warm.BENCH, "bench.year", "--quick", "--json"]
+    done = warm.run(command, cwd=ROOT, capture_output=True, text=True, timeout=300)
     assert done.returncode == 0, done.stdout + done.stderr
     return json.loads(done.stdout)["year"]
 

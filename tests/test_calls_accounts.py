@@ -6,7 +6,7 @@ import pytest
 from conftest import CYCLE, NOW, dump, import_jobs, make_job
 from readers import Reader, as_office, fail_to_log_in, is_shut_out, log_in, readings_in
 
-from metermt.calls import accounts, cycles, office, unread
+from metermt.calls import accounts, cycles, routes, unread
 from metermt.calls.accounts import NewName, NewPassword, NewRole, NewUser, Username, UserState
 from metermt.calls.desk import Desk
 from metermt.errors import AccountDisabled, RoleError, SessionError, UserError
@@ -87,7 +87,17 @@ def test_a_disabled_users_readings_stay(desk, carol):
     carol.submit("M00000")
     as_office(desk, accounts.disable_user, Username("carol"))
     assert [reading.username for reading in readings_in(desk.store)] == ["carol"]
-    assert as_office(desk, office.list_routes) == [RouteProgress(CYCLE, "North", 1, 5)]
+    assert as_office(desk, routes.list_routes) == [RouteProgress(CYCLE, "North", 1, 5)]
+
+
+def test_an_admin_cannot_disable_their_own_account(desk, carol, clock):
+    as_office(desk, accounts.set_role, NewRole("carol", Role.ADMIN))
+    carol.status()
+    for seconds in (0, 2):  # at once, when their session is trusted, and later
+        clock.move(seconds=seconds)
+        with pytest.raises(UserError, match=r"^carol is your own account: have another admin disable it"):
+            carol.ask(accounts.disable_user, Username("carol"))
+    assert carol.ask(accounts.find_user, Username("carol")).disabled is False
 
 
 def test_who_is_enabled_again_can_log_in_with_the_old_password(desk, carol):
@@ -166,13 +176,13 @@ CALLS_OF_THE_OFFICE = {
     accounts.unlock_user: (Username("adam"), Role.ADMIN),
     accounts.rename_user: (NewName("adam", "Adam Other"), Role.ADMIN),
     accounts.list_user_states: (None, Role.ADMIN),
-    office.import_jobs: (office.Import(CYCLE, [make_job("G1")]), Role.ADMIN),
+    routes.import_jobs: (routes.Import(CYCLE, [make_job("G1")]), Role.ADMIN),
     cycles.close_cycle: (cycles.Closing(CYCLE, force=True), Role.ADMIN),
     cycles.list_cycles: (None, Role.SUPERVISOR),
-    office.list_routes: (None, Role.SUPERVISOR),
-    office.list_meters: (office.Routes(CYCLE, ["North"]), Role.SUPERVISOR),
+    routes.list_routes: (None, Role.SUPERVISOR),
+    routes.list_meters: (routes.Routes(CYCLE, ["North"]), Role.SUPERVISOR),
     cycles.reopen_cycle: (cycles.Cycle("2026-10"), Role.ADMIN),
-    office.remove_jobs: (office.Removal(CYCLE, ["M00000"]), Role.ADMIN),
+    routes.remove_jobs: (routes.Removal(CYCLE, ["M00000"]), Role.ADMIN),
     unread.list_missing: (unread.Missing(), Role.SUPERVISOR),
     unread.release_jobs: (unread.Release(route="North"), Role.SUPERVISOR),
 }
@@ -199,12 +209,12 @@ def test_each_call_is_for_its_role_and_those_above(desk, call, role):
 
 def test_a_new_role_is_good_from_the_next_call_on(desk, carol):
     with pytest.raises(RoleError):
-        carol.ask(office.list_routes)
+        carol.ask(routes.list_routes)
     as_office(desk, accounts.set_role, NewRole("carol", Role.SUPERVISOR))
-    assert carol.ask(office.list_routes) == [RouteProgress(CYCLE, "North", 0, 5)]
+    assert carol.ask(routes.list_routes) == [RouteProgress(CYCLE, "North", 0, 5)]
     as_office(desk, accounts.set_role, NewRole("carol", Role.READER))
     with pytest.raises(RoleError):
-        carol.ask(office.list_routes)
+        carol.ask(routes.list_routes)
 
 
 def test_a_new_role_is_good_after_a_second_at_other_servers(desk, carol, clock):
@@ -212,4 +222,4 @@ def test_a_new_role_is_good_after_a_second_at_other_servers(desk, carol, clock):
     elsewhere.status()
     as_office(desk, accounts.set_role, NewRole("carol", Role.SUPERVISOR))
     clock.move(seconds=1)
-    assert elsewhere.ask(office.list_routes) == [RouteProgress(CYCLE, "North", 0, 5)]
+    assert elsewhere.ask(routes.list_routes) == [RouteProgress(CYCLE, "North", 0, 5)]

@@ -1,8 +1,7 @@
 """Billing is given each result once, and what has changed since as a correction."""
 
 from contextlib import contextmanager
-from dataclasses import replace
-from datetime import timedelta
+from datetime import date
 from decimal import Decimal
 
 import pytest
@@ -11,13 +10,16 @@ from conftest import CYCLE
 from readers import Reader, as_office
 
 from metermt.billing import LineKind
-from metermt.calls import batches, estimating, opening, report, review
-from metermt.calls.batches import HeldBack, Lines, Scope
+from metermt.calls import batches, cycles, estimating, opening, report, review
+from metermt.calls.batches import Batching, HeldBack, Lines, Scope
 from metermt.calls.cycles import Cycle
+from metermt.calls.officecalls import OfficeCalls
 from metermt.calls.review import Correction, Decisions, Reviewed, Said
 from metermt.decisions import Verdict
-from metermt.errors import ConfirmReading, DecisionError, RouteError
+from metermt.errors import ConfirmReading, DecisionError, InvalidKey, RouteError
+from metermt.model import Answer
 from metermt.quality import Quality
+from metermt.rules import spans
 
 ODD, GOOD = 1_444, 1_150  # of meters that showed 1,132 last, in September, and use 12 a month
 
@@ -135,28 +137,26 @@ def test_what_follows_something_undecided_waits_for_it(town, clock):
     assert [line[1] for line in export(town)] == [CYCLE, NEXT_CYCLE]
 
 
-def test_an_export_that_was_cut_off_is_taken_back_by_the_next_one(town, clock, monkeypatch):
-    carol = Reader(town)
-    for meter in ("M0", "M1", "M2"):
-        carol.submit(meter, GOOD)
-    monkeypatch.setattr(batches, "_A_PART", 1)
-    whole, calls = batches._add_part, []
-
-    def cut_off(turn, head, count, after):
-        calls.append(count)
-        if len(calls) == 3:
-            raise ConnectionError("the power failed")
-        return whole(turn, head, count, after)
-
-    monkeypatch.setattr(batches, "_add_part", cut_off)
-    with pytest.raises(ConnectionError):
-        export(town)
-    assert as_office(town, batches.list_batches) == []
-    with pytest.raises(DecisionError, match="Somebody is making a batch at this moment: try again in a minute"):
-        export(town)
-    clock.now += timedelta(seconds=16)
-    assert [meter for meter, *_ in export(town)] == ["M0", "M1", "M2"]
-    assert [batch.head.number for batch in as_office(town, batches.list_batches)] == [1]
+def test_what_waits_for_an_old_month_is_counted_as_held_back_and_that_month_with_it(town, clock):
+    verified(Reader(town), "M0", ODD)
+    decide(town, Verdict.REREAD)  # and nobody goes
+    open_next(town, clock)
+    read_in_december(town, "M0", 1_162)
+    read_in_december(town, "M2", 1_162)
+    as_office(town, cycles.close_cycle, cycles.Closing(NEXT_CYCLE, force=True))
+    as_office(town, opening.open_cycle, opening.Opening("2027-01"))
+    assert [line[:2] for line in export(town)] == [("M2", NEXT_CYCLE)]
+    behind = HeldBack(NEXT_CYCLE, 0, 0, 2, 1, [CYCLE])
+    assert as_office(town, batches.held_back, Scope()) == [
+        HeldBack(CYCLE, 0, 1, 3),
+        behind,
+        HeldBack("2027-01", 0, 0, 4),
+    ]
+    assert as_office(town, batches.held_back, Scope(NEXT_CYCLE)) == [behind]
+    assert as_office(town, batches.held_back, Scope(NEXT_CYCLE, "South")) == [HeldBack(NEXT_CYCLE, 0, 0, 1)]
+    as_office(town, review.correct_reading, Correction("M0", GOOD, "photograph", CYCLE, date(2026, 11, 30)))
+    assert [line[:2] for line in export(town)] == [("M0", CYCLE), ("M0", NEXT_CYCLE)]
+    assert [held.cycle for held in as_office(town, batches.held_back, Scope())] == [NEXT_CYCLE, "2027-01"]
 
 
 def test_a_batch_and_a_report_let_others_go_on_after_each_part(town, monkeypatch):
@@ -177,28 +177,24 @@ def test_a_batch_and_a_report_let_others_go_on_after_each_part(town, monkeypatch
     assert len(parts) > 3
 
 
-def test_whoever_was_taken_for_dead_gives_up(town, clock, monkeypatch):
+def test_a_batch_whose_answer_was_lost_is_made_once_and_told_of_when_it_is_asked_for_again(town):
+    class Client(OfficeCalls):
+        def call(self, call, request):
+            return as_office(town, call, request), as_office(town, call, request)  # it asks again with the same
+
     carol = Reader(town)
-    for meter in ("M0", "M1"):
-        carol.submit(meter, GOOD)
-    monkeypatch.setattr(batches, "_A_PART", 1)
-    add, exported = batches._add_part, []
-
-    def slowly(turn, head, count, after):
-        if count == 1 and not exported:  # between two parts, as it is in the first of its transactions
-            exported.append(None)
-            clock.now += timedelta(seconds=16)
-            raise ConnectionError
-        return add(turn, head, count, after)
-
-    monkeypatch.setattr(batches, "_add_part", slowly)
-    with pytest.raises(ConnectionError):
+    carol.submit("M0", GOOD)
+    first, again = Client().make_batch("csv", "")
+    assert first == again == as_office(town, batches.list_batches)[0].head
+    carol.submit("M2", GOOD)
+    (of_a_route, _) = Client().make_batch("csv", "", route="South")
+    assert (of_a_route.number, of_a_route.lines) == (2, 1)
+    with pytest.raises(DecisionError, match=r"nothing new .* since batch 2 of \S+ \S+ \S+ \(1 line\); to write"):
         export(town)
-    (slow, _) = town.store.read(lambda tx: tx.batches.unfinished())
-    town.store.write(lambda tx: tx.batches.take_back(slow.number, 9))
-    town.store.write(lambda tx: tx.batches.begin(replace(slow, made_at=clock.now), "csv", ""))  # of somebody else
-    with pytest.raises(DecisionError, match="somebody else has taken it back: nothing was exported"):
-        town.store.write(lambda tx: add(town.turn(tx), slow, 1, ("", "", -1, "")))
+    carol.submit("M1", GOOD)
+    as_office(town, batches.make_batch, Batching("csv", "", key="mine"))
+    with pytest.raises(InvalidKey, match="This key was used before, for batch 3"):
+        as_office(town, batches.make_batch, Batching("csv", "", route="South", key="mine"))
 
 
 def test_there_is_no_other_batch_than_those_that_there_are(town):
@@ -284,5 +280,26 @@ def test_what_was_billed_from_a_reading_that_billing_never_saw_is_told_anew_when
     decide(town, Verdict.APPROVE)
     assert export(town) == [
         ("M0", CYCLE, "reading", 1_162, 1_163, 1, Decimal(1)),
+        ("M0", NEXT_CYCLE, "correction", 1_132, 1_162, 30, Decimal(30)),
+    ]
+
+
+def test_all_later_months_are_told_anew_when_an_early_one_is_read_late_beside_many_of_today(town, clock, monkeypatch):
+    monkeypatch.setattr(spans, "_FEW", 2)  # that many results are many
+    Reader(town).submit("M0", GOOD)
+    for month, value in ((NEXT_CYCLE, 1_162), ("2027-01", 1_174), ("2027-02", 1_186)):
+        clock.move(days=30)
+        as_office(town, opening.open_cycle, opening.Opening(month))
+        carol = Reader(town)
+        answers = [Answer(meter, value, "", clock.now, None, month) for meter in ("M0", "M1")]
+        assert carol.submit_many(answers) == [None, None]
+        assert len(export(town, month)) == 2
+    clock.move(days=1)
+    Reader(town).submit("M0", 1_187, cycle=CYCLE, when=clock.now)
+    decide(town, Verdict.APPROVE)
+    correct(town, "M1", 1_188, "2027-02")
+    assert export(town) == [
+        ("M0", CYCLE, "reading", 1_186, 1_187, 1, Decimal(1)),
+        ("M1", "2027-02", "correction", 1_174, 1_188, 14, Decimal(14)),
         ("M0", NEXT_CYCLE, "correction", 1_132, 1_162, 30, Decimal(30)),
     ]

@@ -4,11 +4,11 @@ import pytest
 from conftest import CYCLE, OTHER_CYCLE, dump, import_jobs, make_job, make_jobs
 from readers import WHEN, Reader, as_office, readings_in
 
-from metermt.calls import cycles, readings, rounds
+from metermt.calls import cycles, readings, rounds, routes
 from metermt.calls.readings import Next
 from metermt.errors import AlreadyRead, CycleClosed, InvalidKey, UnknownCycle, UnknownMeter
 from metermt.model import Answer, Status
-from metermt.store.groups import LOOKS_BACK
+from metermt.store.steps.rounds import LOOKS_BACK
 
 CLOSED = f"^Cycle {CYCLE} is closed: meter M00000 is not read for it any more; ask for another job$"
 
@@ -115,6 +115,21 @@ def test_a_reading_for_a_closed_cycle_is_refused_by_its_name_and_never_filed_els
         refusal = caught.value
     assert (type(refusal), refusal.details) == (CycleClosed, {"cycle": CYCLE})
     assert dump(desk.store) == before
+
+
+@pytest.mark.parametrize("cycle", [CYCLE, None], ids=["named", "not named"])
+def test_a_job_of_a_closed_cycle_is_not_skipped_and_neither_is_that_of_the_next_one(desk, carol, cycle):
+    carol.meter()
+    turn_over(desk)
+    with pytest.raises(CycleClosed, match=CLOSED):
+        carol.ask(rounds.skip_job, rounds.Skipped("M00000", cycle))
+    assert carol.meter() == "M00000"
+
+
+def test_who_skips_a_job_that_was_removed_is_told_that_its_cycle_has_no_such_meter(desk, carol):
+    as_office(desk, routes.remove_jobs, routes.Removal(CYCLE, [carol.meter()]))
+    with pytest.raises(UnknownMeter, match=f"^Unknown meter 'M00000' in cycle '{CYCLE}': check the number"):
+        carol.ask(rounds.skip_job, rounds.Skipped("M00000", CYCLE))
 
 
 def test_so_it_is_after_the_lease_and_by_another_session(desk, carol, adam, clock):

@@ -1,26 +1,29 @@
 """The desk: many requests in one transaction, and what becomes of each when something breaks."""
 
 import logging
+from contextlib import closing
 from dataclasses import replace
+from types import SimpleNamespace
 
 import pytest
 from conftest import CYCLE, import_jobs, make_jobs, start, wait_until
 from readers import Reader, as_office, left_to, readings_in
 from servers import fill
 
-from metermt.calls import accounts, left, office, readings, rounds, sessions
+from metermt.calls import accounts, left, readings, rounds, routes, sessions
+from metermt.calls.asking import Ask, Caller, Weight
 from metermt.calls.desk import Desk
-from metermt.calls.table import CALLS, Ask, Caller, Weight
+from metermt.calls.table import CALLS
 from metermt.errors import InternalError, RoleError, SessionError, StoreAway, StoreError, StoreRefused, UnknownMeter
 from metermt.model import Answer, Role, Status
 from metermt.store.begun import Begun
-from metermt.store.memory import MemoryStore
+from metermt.store.memory.store import MemoryStore
 
 
 def make_call(function, weight=Weight.WRITE, least=None, answers_many=False):
     """Make a call that is not in the table."""
     changes = {"weight": weight, "least": least, "function": function, "answers_many": answers_many}
-    return replace(office.list_routes, name="test", **changes)
+    return replace(routes.list_routes, name="test", **changes)
 
 
 def ask_for(reader, call, request=None):
@@ -33,7 +36,7 @@ def begun(desk, asks):
     assert answers.begun.wait(10)
     try:
         return answers.outcomes()
-    except (ZeroDivisionError, StoreRefused):  # one of them has spoilt it for all
+    except (ZeroDivisionError, StoreRefused, UnknownMeter):  # one of them has spoilt it for all
         return desk.answer(asks)
 
 
@@ -58,12 +61,28 @@ def test_requests_of_many_readers_are_each_answered(answered, carol, adam):
             ask_for(adam, rounds.get_job),
             ask_for(carol, readings.submit_reading, Answer("G404", 5)),
             ask_for(adam, readings.submit_reading, Answer("M00003", 5)),
-            ask_for(adam, office.import_jobs, office.Import(CYCLE, [])),
+            ask_for(adam, routes.import_jobs, routes.Import(CYCLE, [])),
         ]
     )
     assert [type(outcome) for outcome in outcomes] == [str, SessionError, str, UnknownMeter, type(None), RoleError]
     assert (outcomes[0], outcomes[2]) == ("M00000", "M00004")
     assert adam.status() == Status(1, 1)
+
+
+@pytest.mark.parametrize("store", ["memory"], indirect=True)
+@pytest.mark.parametrize("wrong", [None, 2])
+def test_a_bulk_is_answered_in_parts_and_others_have_the_processor_after_each(wrong, desk, carol):
+    done = []
+    answer = desk.answer
+    desk.answer = lambda asks: [StoreError("full")] if len(done) + 1 == wrong else answer(asks)
+    desk.resting = lambda: closing(SimpleNamespace(close=lambda: done.append("part")))
+    bulk = readings.Answers([Answer(f"NO{n}", 5) for n in range(250)])
+    outcome = desk.answer_in_parts(ask_for(carol, readings.submit_readings, bulk))
+
+    if wrong:
+        assert (str(outcome), len(done)) == ("full", wrong)
+    else:
+        assert ([type(one) for one in outcome], len(done)) == ([UnknownMeter] * 250, 3)
 
 
 def test_a_request_that_spoils_the_transaction_spoils_its_own_answer_only(answered, desk, carol, adam):
@@ -83,6 +102,28 @@ def test_a_request_whose_data_the_database_refuses_spoils_its_own_answer_only(an
     assert [str(outcomes[0]), str(outcomes[2])] == ["M00000", "M00004"]
     assert isinstance(outcomes[1], StoreRefused) != isinstance(desk.store, MemoryStore)
     assert adam.meter() == "M00004"
+
+
+def test_a_call_that_raises_after_it_kept_something_keeps_nothing(answered, desk, carol, adam):
+    def open_and_refuse(turn, _ask):
+        turn.tx.jobs.open_cycle("2026-12")
+        raise UnknownMeter("on second thoughts, no")
+
+    refused = Ask(make_call(open_and_refuse), Caller(), "", 1)
+    outcomes = answered([ask_for(carol, rounds.get_job), refused, ask_for(adam, rounds.get_job)])
+    assert [str(outcome) for outcome in outcomes] == ["M00000", "on second thoughts, no", "M00004"]
+    with pytest.raises(UnknownMeter, match="on second thoughts"):
+        desk.ask(refused.call, 1)
+    assert desk.store.read(lambda tx: tx.jobs.cycles()) == {CYCLE: True}
+
+
+def test_a_call_that_is_refused_does_not_have_others_answered_anew(desk, carol, adam):
+    turns = []
+    watched = make_call(lambda turn, _ask: turns.append(turn))
+    asks = [ask_for(carol, rounds.skip_job, rounds.Skipped("G404")), Ask(watched, Caller(), "", 1)]
+    outcomes = desk.answer([ask_for(adam, rounds.get_job), *asks])
+    assert [type(outcome) for outcome in outcomes] == [str, UnknownMeter, type(None)]
+    assert len(turns) == 1
 
 
 @pytest.mark.parametrize("answers_many", [False, True])
@@ -116,7 +157,7 @@ def test_a_long_call_is_answered_for_those_only_who_may(desk, carol):
 
 
 def test_whoever_needs_no_login_is_not_looked_up(desk):
-    assert as_office(desk, office.list_routes, role=Role.SUPERVISOR)
+    assert as_office(desk, routes.list_routes, role=Role.SUPERVISOR)
     with pytest.raises(RoleError):
         as_office(desk, accounts.list_users, role=Role.SUPERVISOR)
 

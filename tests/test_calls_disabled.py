@@ -10,8 +10,8 @@ from steps import free_jobs
 
 from metermt.calls import accounts, readings, rounds
 from metermt.calls.accounts import Username
+from metermt.calls.asking import Ask
 from metermt.calls.desk import Desk
-from metermt.calls.table import Ask
 from metermt.errors import AccountDisabled, SessionError
 from metermt.model import Answer, Role
 

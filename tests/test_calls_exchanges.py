@@ -9,7 +9,7 @@ from billing_town import DECEMBER, NEXT_CYCLE, export, nothing_new, open_next
 from conftest import CYCLE, make_place
 from readers import Reader, as_office
 
-from metermt.calls import cycles, estimating, exchanges, limits, notes, opening, places, review, rounds
+from metermt.calls import cycles, estimating, exchanges, limits, meters, notes, opening, places, review, rounds
 from metermt.calls.exchanges import Exchanged, MeterExchange
 from metermt.calls.review import Correction, Decisions, Reviewed, Said
 from metermt.decisions import Verdict
@@ -65,6 +65,8 @@ def test_a_job_goes_on_with_its_holder_its_note_and_limits_of_the_new_device(tow
     with pytest.raises(MeterExchanged, match="M0 was exchanged for N0 on 2026-11-10: read that one") as refused:
         carol.submit("M0", 1_150, cycle=CYCLE)
     assert refused.value.details == {"new": "N0", "on": "2026-11-10"}
+    with pytest.raises(MeterExchanged, match="M0 was exchanged for N0"):
+        carol.ask(rounds.skip_job, rounds.Skipped("M0", CYCLE))
     (job,) = carol.ask(rounds.get_jobs, rounds.JobsWanted(1))
     assert (job.meter.number, job.previous, job.previous_date, job.note) == ("N0", 500, BEFORE, "two dogs")
     with pytest.raises(ConfirmReading) as odd:
@@ -114,11 +116,11 @@ def test_a_place_is_exchanged_twice_in_a_cycle_and_back(town):
 def test_a_place_without_a_history_loses_nothing_of_what_came_with_its_job(town):
     from conftest import make_job  # noqa: PLC0415
 
-    from metermt.calls import office  # noqa: PLC0415
+    from metermt.calls import routes  # noqa: PLC0415
 
     known = make_job("Z1", previous=100, previous_date=date(2026, 10, 20), sequence=9)
     dayless = make_job("Z2", previous=200, sequence=10)
-    as_office(town, office.import_jobs, office.Import(CYCLE, [known, dayless]))
+    as_office(town, routes.import_jobs, routes.Import(CYCLE, [known, dayless]))
     exchange(town, "Z1", "Y1", 130, 0)
     exchange(town, "Z2", "Y2", 230, 0)
     carol = Reader(town)
@@ -210,6 +212,12 @@ def test_the_office_makes_no_use_negative_by_what_it_corrects_around_an_exchange
     assert [line[4] for line in uses(town)] == [18, 5 + 1]
 
 
+def test_a_device_cannot_have_fewer_digits_than_what_it_showed_when_it_was_put_up(town):
+    exchange(town, "M0", "N0", 1_155, 10_000, TODAY, dials=5)
+    with pytest.raises(RouteError, match="Invalid dials 4: N0 showed 10000 on 2026-11-20"):
+        as_office(town, places.import_places, places.Places([make_place("N0", dials=4)]))
+
+
 def test_a_device_that_was_taken_down_is_put_up_elsewhere_once_its_cycle_is_closed(town, clock):
     carol = Reader(town)
     carol.submit("M0", 1_150)
@@ -223,6 +231,15 @@ def test_a_device_that_was_taken_down_is_put_up_elsewhere_once_its_cycle_is_clos
     carol.submit("M0", 1_165, when=DECEMBER)
     carol.submit("N0", 10, when=DECEMBER)
     assert {line[0]: line[4] for line in uses(town) if line[1] == NEXT_CYCLE} == {"M0": 11 + 10, "N0": 5 + 10}
+
+
+def test_a_cycle_is_opened_anew_though_a_device_hangs_elsewhere_that_was_read_in_it_already(town):
+    Reader(town).submit("M0", 1_150)
+    exchange(town, "M0", "N0", 1_155, 0, TODAY)
+    for meter in ("M0", "P0"):
+        as_office(town, meters.add_meter, make_place(meter, sequence=9))
+    opened = as_office(town, opening.open_cycle, opening.Opening(CYCLE))
+    assert (opened.added, opened.there, opened.elsewhere) == (1, 4, ["M0"])
 
 
 def test_the_history_of_a_place_goes_on_over_an_exchange_in_units_of_what_hangs_there(town):
@@ -240,6 +257,16 @@ def test_a_cycle_that_is_reopened_has_the_devices_of_now_read(town):
         Reader(town).submit("M0", 1_150)
     Reader(town).submit("N0", 3)
     assert uses(town) == [("N0", CYCLE, SHOWN, 3, 11, Decimal(11))]
+
+
+def test_a_cycle_that_cannot_be_reopened_stays_closed(town):
+    as_office(town, cycles.close_cycle, cycles.Closing(CYCLE, force=True))
+    exchange(town, "M0", "N0", 1_140, 12_345)
+    town.store.write(lambda tx: tx.places.put([make_place("N0", dials=4)]))  # which it cannot have
+    with pytest.raises(RouteError, match="Invalid previous 12345: the register of N0 goes from 0 to 9999"):
+        as_office(town, cycles.reopen_cycle, cycles.Cycle(CYCLE))
+    assert town.store.read(lambda tx: tx.jobs.cycles())[CYCLE] is False
+    assert Reader(town).meter() is None
 
 
 def test_what_is_to_be_read_again_after_an_exchange_is_the_device_that_hangs_there(town):

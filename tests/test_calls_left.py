@@ -7,7 +7,7 @@ from rpyc.core import consts
 from scripted import ScriptedServer, answers_a_call_with
 
 from metermt import MeterClient
-from metermt.calls import cycles, left, office
+from metermt.calls import cycles, left, routes
 from metermt.calls.desk import Desk
 from metermt.calls.left import Left
 from metermt.errors import CallError
@@ -30,7 +30,7 @@ def empty_desk(store, clock, demo_accounts, hasher):
 def test_nothing_was_imported(empty_desk):
     carol = Reader(empty_desk)
     assert why(carol) == (Left(), "No routes have been imported.")
-    as_office(empty_desk, office.import_jobs, office.Import(CYCLE, []))
+    as_office(empty_desk, routes.import_jobs, routes.Import(CYCLE, []))
     assert why(carol) == (Left(open_cycles=1), "No routes have been imported.")
 
 

@@ -9,8 +9,8 @@ from conftest import HUGE, make_account, run_together
 from readers import BAD_LOGIN, Reader, as_office, fail_to_log_in, is_shut_out, log_in
 
 from metermt.calls import accounts, rounds, sessions
+from metermt.calls.asking import Caller
 from metermt.calls.desk import Desk
-from metermt.calls.table import Caller
 from metermt.errors import LoginError, TooManyFailures
 from metermt.model import Status
 from metermt.passwords import hash_password

@@ -10,7 +10,7 @@ from servers import listening
 from metermt.calls import finding, limits, opening, places, readings, rounds
 from metermt.calls.desk import Desk
 from metermt.calls.places import Past, Shown
-from metermt.client import MeterClient
+from metermt.client.client import MeterClient
 from metermt.errors import ConfirmReading, InvalidKey, InvalidReading, InvalidTime
 from metermt.model import Answer, Status
 from metermt.policy import Policy

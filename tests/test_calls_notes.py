@@ -8,7 +8,7 @@ from readers import WHEN, Reader, as_office
 from servers import listening
 
 import metermt
-from metermt.calls import cycles, found, notes, office, opening, places, readings, reasons, rounds
+from metermt.calls import cycles, found, notes, opening, places, readings, reasons, rounds, routes
 from metermt.calls.found import FoundMeter, FoundMeters
 from metermt.calls.notes import Noted, Notes
 from metermt.errors import InvalidReason, InvalidReport, ReasonError, RoleError, UnknownMeter
@@ -125,10 +125,10 @@ def test_a_note_is_shown_at_once_and_in_the_cycles_to_come(town, carol):
 def test_an_imported_job_has_the_note_of_its_place(town, carol):
     carol.ask(notes.leave_note, Noted("M2", "two dogs"))
     jobs = [make_job("M2", route="North", sequence=2, note="of nobody"), make_job("M1", route="North", sequence=1)]
-    assert as_office(town, office.import_jobs, office.Import(CYCLE, jobs)) == office.ImportCount(unchanged=2)
+    assert as_office(town, routes.import_jobs, routes.Import(CYCLE, jobs)) == routes.ImportCount(unchanged=2)
     as_office(town, cycles.close_cycle, cycles.Closing(CYCLE, force=True))
     others = [make_job("M2", OTHER_CYCLE, note="of nobody")]
-    assert as_office(town, office.import_jobs, office.Import(OTHER_CYCLE, others)).added == 1
+    assert as_office(town, routes.import_jobs, routes.Import(OTHER_CYCLE, others)).added == 1
     assert notes_of(carol) == {"M2": "two dogs"}
 
 

@@ -7,14 +7,16 @@ from conftest import CYCLE, NOW, OTHER_CYCLE, make_job, make_place
 from msgspec.structs import replace
 from readers import Reader, as_office, readings_in
 
-from metermt.calls import cycles, limits, office, opening, places, rounds
+from metermt.calls import cycles, limits, opening, places, rounds, routes
 from metermt.calls.cycles import Closing, Cycle, CycleProgress
+from metermt.calls.desk import Desk
 from metermt.calls.limits import Disagreement, Renewed
 from metermt.calls.opening import Opened, Opening
 from metermt.calls.places import Past, Places, Shown
 from metermt.errors import ConfirmReading, InvalidTime, RouteError
 from metermt.progress import RouteCounts
 from metermt.quality import Cause, Flag
+from metermt.store.sql.places import SqlPlaces
 
 DUE = date(2026, 11, 15)
 
@@ -112,7 +114,7 @@ def test_a_previous_in_the_file_that_disagrees_is_told_and_not_taken(town):
         make_job("M1", previous=90, previous_date=date(2026, 10, 1)),
         make_job("M2", previous=40, previous_date=date(2026, 10, 1)),
     ]
-    as_office(town, office.import_jobs, office.Import(CYCLE, jobs))
+    as_office(town, routes.import_jobs, routes.Import(CYCLE, jobs))
     ours = Disagreement("M1", 90, 100, date(2026, 10, 1))
     assert as_office(town, limits.renew_limits, limits.Renewal(CYCLE)) == Renewed(2, 2, 1, [ours])
     assert as_office(town, limits.renew_limits, limits.Renewal(CYCLE)) == Renewed(2, 2, 0, [])
@@ -157,7 +159,7 @@ def test_limits_that_come_too_late_leave_a_reading_and_what_was_moved_as_they_ar
         judged = computed(*facts)
         reader.submit("M1", 5)
         moved = [make_job("M2", route="West", previous=40, previous_date=date(2026, 10, 1))]
-        as_office(town, office.import_jobs, office.Import(CYCLE, moved))
+        as_office(town, routes.import_jobs, routes.Import(CYCLE, moved))
         return judged
 
     past = Past([Shown(f"M{n}", date(2026, 10, 1), 4 + n) for n in (1, 2, 3)])
@@ -193,7 +195,7 @@ def test_limits_are_computed_anew_on_some_routes_only(town):
 
 def test_a_route_file_tells_of_meters_and_of_what_is_to_be_read(town):
     moved = make_job("M1", route="West", sequence=3)
-    as_office(town, office.import_jobs, office.Import(CYCLE, [moved, make_job("NEW", route="West")]))
+    as_office(town, routes.import_jobs, routes.Import(CYCLE, [moved, make_job("NEW", route="West")]))
     assert open_(town, OTHER_CYCLE).added == 4
     assert Reader(town).meters(9) == ["NEW", "M1", "NEW", "M1", "M2", "M3"]
 
@@ -201,7 +203,7 @@ def test_a_route_file_tells_of_meters_and_of_what_is_to_be_read(town):
 def test_what_is_used_on_an_inactive_meter_is_flagged(town):
     job = make_job("M4", route="South", previous=5, previous_date=date(2026, 10, 1))
     asleep = replace(job, meter=replace(job.meter, active=False))
-    as_office(town, office.import_jobs, office.Import(CYCLE, [asleep]))
+    as_office(town, routes.import_jobs, routes.Import(CYCLE, [asleep]))
     as_office(town, limits.renew_limits, limits.Renewal(CYCLE))
     Reader(town).submit("M4", 6)
     assert readings_in(town.store)[0].flags == (Flag.INACTIVE_USE, Flag.NO_HISTORY)
@@ -222,3 +224,42 @@ def test_a_past_that_cannot_be_is_told_of_and_the_rest_is_kept(town, shown, erro
     assert str(wrong).startswith(error)
     assert fine is None
     assert set(town.store.read(lambda tx: tx.places.history(["M1", "M2"]))) == {"M2"}
+
+
+@pytest.mark.parametrize("dry_run", [True, False])
+@pytest.mark.parametrize("call", [places.import_places, routes.import_jobs], ids=lambda call: call.name)
+def test_a_register_cannot_have_fewer_digits_than_what_it_has_shown(town, call, dry_run):
+    as_office(town, places.import_history, Past([Shown("M1", date(2026, 9, 30), 12_345), Shown("M2", DUE, 99)]))
+    if call is places.import_places:
+        told = Places([make_place("M2", dials=2), make_place("M1", dials=4)], dry_run)
+    else:
+        told = routes.Import(CYCLE, [make_job("M2", dials=2), make_job("M1", dials=4)], dry_run)
+    words = "^Invalid dials 4: M1 showed 12345 on 2026-09-30; put the right ones, or correct that reading first"
+    with pytest.raises(RouteError, match=words):
+        as_office(town, call, told)
+    assert open_(town).added == 3
+    assert Reader(town).ask(rounds.next_job).previous == 12_345
+
+
+def test_only_the_past_of_meters_that_have_shown_too_much_is_read_for_what_counts_of_it(sqlite_store, monkeypatch):
+    town = Desk(sqlite_store)
+    as_office(town, places.import_places, Places([make_place(meter) for meter in ("M1", "M2", "M3")]))
+    past = [("M1", date(2025, 8, 31), 12_345), ("M1", date(2025, 9, 30), 7), ("M2", date(2025, 9, 30), 99)]
+    as_office(town, places.import_history, Past([Shown(*shown) for shown in past]))
+    history, asked = SqlPlaces.history, []
+
+    def watched(steps, meters):
+        asked.extend(meters)
+        return history(steps, meters)
+
+    monkeypatch.setattr(SqlPlaces, "history", watched)
+    told = [make_place(meter, dials=4) for meter in ("M1", "M2", "M3")]
+    as_office(town, places.import_places, Places(told))  # no more than 7 counts
+    assert asked == ["M1"]
+
+
+def test_a_job_that_cannot_go_on_from_the_last_reading_names_its_meter(town):
+    as_office(town, places.import_history, Past([Shown("M1", date(2026, 9, 30), 12_345)]))
+    town.store.write(lambda tx: tx.places.put([make_place("M1", dials=4)]))
+    with pytest.raises(RouteError, match=r"^Invalid previous 12345: the register of M1 goes from 0 to 9999"):
+        open_(town)

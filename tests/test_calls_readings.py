@@ -7,8 +7,8 @@ import pytest
 from conftest import CYCLE, HUGE, NOW, dump, make_jobs
 from readers import WHEN, Reader, as_office, readings_in
 
-from metermt.calls import cycles, readings
-from metermt.calls.table import MAX_ITEMS, Ask
+from metermt.calls import cycles, readings, rounds
+from metermt.calls.asking import MAX_ITEMS, Ask
 from metermt.errors import (
     AlreadyRead,
     CallError,
@@ -302,3 +302,18 @@ def test_readers_who_submit_at_once_are_each_handed_another_meter(desk, carol, a
     assert type(refused) is InvalidReading
     assert (first.status, last.status) == (Status(1, 2), Status(1, 2))
     assert [first.job.meter.number, last.job.meter.number] == ["M00001", "M00004"]
+
+
+def test_the_last_jobs_of_a_walk_are_read_at_once_a_skipped_one_among_them_and_nobody_holds_them(desk, clock):
+    """What was found before the answers were kept is handed out no more."""
+    carol, adam = Reader(desk, "carol"), Reader(desk, "adam")
+    carol.submit_many([Answer(f"M0000{number}", 5, when=WHEN) for number in range(3)])
+    assert (carol.meter(), adam.meter()) == ("M00003", "M00004")
+    adam.ask(rounds.skip_job, rounds.Skipped("M00004"))
+    clock.move(minutes=31)
+    asks = [
+        Ask(readings.submit_and_next, reader.caller, reader.session_id, Answer(meter, 5, when=WHEN))
+        for reader, meter in ((carol, "M00003"), (adam, "M00004"))
+    ]
+    nexts = desk.answer(asks)
+    assert [(one.status.total, one.job) for one in nexts] == [(5, None)] * 2

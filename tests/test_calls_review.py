@@ -7,7 +7,7 @@ import pytest
 from conftest import CYCLE, NOW, make_place
 from readers import FIRST_READ, Reader, as_office, open_with_past, readings_in
 
-from metermt.calls import cycles, estimating, limits, office, opening, places, review, towns
+from metermt.calls import cycles, estimating, limits, opening, places, review, routes, towns
 from metermt.calls.desk import Desk
 from metermt.calls.estimating import Estimating
 from metermt.calls.review import Correction, Decisions, Reviewed, Said
@@ -16,7 +16,7 @@ from metermt.errors import AlreadyRead, ConfirmReading, DecisionError, RoleError
 from metermt.model import JobState, Role, Status
 from metermt.quality import Billing, Cause, Flag, Quality
 from metermt.rules.seasons import Season
-from metermt.store.memory import MemoryStore
+from metermt.store.memory.store import MemoryStore
 from metermt.wire import from_text, to_text
 
 ODD, GOOD = 1_444, 1_144  # of meters that showed 1,132 last and use 12 a month
@@ -121,8 +121,8 @@ def test_a_job_with_a_reading_on_record_stays_in_its_cycle(town):
     Reader(town).submit("M2", None, "dog")
     decide_one(town, Verdict.REREAD)
     with pytest.raises(RouteError, match="Meter M2 was read in 2026-11 before it was sent to be read again: it stays"):
-        as_office(town, office.remove_jobs, office.Removal(CYCLE, ["M1", "M2"]))
-    as_office(town, office.remove_jobs, office.Removal(CYCLE, ["M1"]))
+        as_office(town, routes.remove_jobs, routes.Removal(CYCLE, ["M1", "M2"]))
+    as_office(town, routes.remove_jobs, routes.Removal(CYCLE, ["M1"]))
 
 
 def test_who_sends_a_reading_again_under_its_key_changes_nothing_after_it_was_sent_back(town):
@@ -220,6 +220,26 @@ def test_a_reading_that_comes_after_its_job_was_missed_is_put_by_the_office_and_
     assert result.reading.answer.when.date() == date(2026, 11, 18)
     assert (result.state, result.billing, result.reading.flags) == (JobState.DONE, Billing.READY, (Flag.LATE,))
     assert waiting(town) == []
+
+
+def test_what_is_put_for_a_day_comes_after_what_was_read_in_the_cycle_before(town):
+    as_office(town, opening.open_cycle, opening.Opening("2026-12"))
+    Reader(town).submit("M1", GOOD, cycle=CYCLE)
+    with pytest.raises(DecisionError, match=f"2026-11-19 is too early for 2026-12: {CYCLE} was read on 2026-11-20"):
+        as_office(town, review.correct_reading, Correction("M1", GOOD, "why", "2026-12", date(2026, 11, 19)))
+    as_office(town, review.correct_reading, Correction("M1", GOOD, "why", "2026-12", NOW.date()))
+
+
+def test_a_reading_of_a_day_before_an_estimate_can_be_corrected_and_is_told_what_the_estimate_is(town, clock):
+    as_office(town, opening.open_cycle, opening.Opening("2026-12"))
+    clock.move(days=4)
+    Reader(town).submit("M1", GOOD, when="2026-11-22T10:00:00Z", cycle="2026-12")
+    estimate(town, "M1", on=date(2026, 11, 24))
+    with pytest.raises(DecisionError, match=f"too early for 2026-12: {CYCLE} was estimated for 2026-11-24: correct"):
+        as_office(town, review.correct_reading, Correction("M1", GOOD, "why", "2026-12", date(2026, 11, 21)))
+    as_office(town, review.correct_reading, Correction("M1", GOOD, "why", "2026-12", date(2026, 11, 22)))
+    as_office(town, review.correct_reading, Correction("M1", GOOD, "why", CYCLE, date(2026, 11, 20)))
+    as_office(town, review.correct_reading, Correction("M1", GOOD, "why", "2026-12", date(2026, 11, 21)))
 
 
 def test_the_office_is_for_supervisors_and_wants_a_database(town, clock):
@@ -330,9 +350,22 @@ def test_a_reading_that_comes_after_an_estimate_is_taken_and_flagged_as_late(tow
     assert [one.quality for one in readings_in(town.store)] == [Quality.ESTIMATED, Quality.ACTUAL]
 
 
+def test_a_meter_that_is_read_after_an_estimate_counts_once_for_whoever_has_read_it_last(town):
+    carol, adam = Reader(town), Reader(town, "adam")
+    for meter in ("M0", "M1"):
+        carol.submit(meter, None, "no-access")
+    assert estimate(town) == [1_154, 1_154]
+    carol.submit("M0", GOOD)
+    assert carol.status() == Status(2, 2)
+    assert adam.submit_and_next("M1", GOOD).status == Status(1, 2)
+    assert (carol.status(), adam.status()) == (Status(1, 2), Status(1, 2))
+    decide(town, *(Said(one.reading, Verdict.REREAD) for one in waiting(town)))
+    assert (carol.status(), adam.status()) == (NOTHING, NOTHING)
+
+
 def test_what_the_office_has_put_is_read_by_nobody_else(town):
     as_office(town, review.correct_reading, Correction("M0", GOOD, "told by telephone"))
     with pytest.raises(AlreadyRead, match="Meter M0 was already read this cycle by the office"):
         Reader(town).submit("M0", GOOD)
     with pytest.raises(RouteError, match="Meter M0 was read in 2026-11: it stays in the cycle"):
-        as_office(town, office.remove_jobs, office.Removal(CYCLE, ["M0"]))
+        as_office(town, routes.remove_jobs, routes.Removal(CYCLE, ["M0"]))

@@ -8,8 +8,8 @@ from conftest import CYCLE, HUGE, import_jobs, make_job, make_jobs, run_together
 from readers import Reader, as_office, left_to
 
 from metermt.calls import accounts, rounds
+from metermt.calls.asking import MAX_ITEMS
 from metermt.calls.desk import Desk
-from metermt.calls.table import MAX_ITEMS
 from metermt.demo import USERS
 from metermt.errors import CallError
 from metermt.model import Status

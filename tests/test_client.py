@@ -16,7 +16,7 @@ from metermt.calls.desk import Desk
 from metermt.calls.readings import Next
 from metermt.errors import InvalidReading, InvalidTime, LoginError, UnknownMeter
 from metermt.model import Status
-from metermt.store.memory import MemoryStore
+from metermt.store.memory.store import MemoryStore
 from metermt.version import PROTOCOL, VERSION
 
 

@@ -5,7 +5,7 @@ from contextlib import ExitStack
 
 import pytest
 from client_fixtures import *  # noqa: F403 - the fixtures
-from clients import YESTERDAY, ends_after
+from clients import YESTERDAY, ends_after, ends_by
 from conftest import WHEN, run_together, start, wait_until
 
 from metermt import Answer, MeterClient
@@ -46,15 +46,61 @@ def test_while_the_server_is_frozen_every_call_ends_by_its_deadline(servers, dat
         assert busy.submit_readings([Answer("M00002", 1, when=YESTERDAY)]) == [None]
 
 
-def test_a_server_that_accepts_nobody_is_given_up_at_the_deadline():
-    with ExitStack() as stack:
-        full = stack.enter_context(socket.socket())
+@pytest.fixture
+def full_port():
+    """A port where a connection is neither accepted nor refused."""
+    with socket.socket() as full:
         full.bind(("127.0.0.1", 0))
         full.listen(0)
-        stack.enter_context(socket.create_connection(full.getsockname()))  # the one that may wait
+        with socket.create_connection(full.getsockname()):  # the one that may wait
+            yield full.getsockname()[1]
 
+
+def test_a_server_that_accepts_nobody_is_given_up_at_the_deadline(full_port):
+    with ends_after(0.5), pytest.raises(DeadlineExceeded):
+        MeterClient("127.0.0.1", full_port, timeout=0.5)
+
+
+@pytest.fixture
+def known_by_name(monkeypatch):
+    """Let a name stand for some ports of this machine, as a host's name does for its addresses."""
+    find = socket.getaddrinfo
+
+    def known_by_name(*ports):
+        def found(host, port, *more, **options):
+            place, all_ports = ("127.0.0.1", ports) if host == "meter.example.org" else (host, [port])
+            return [row for port in all_ports for row in find(place, port, *more, **options)]
+
+        monkeypatch.setattr(socket, "getaddrinfo", found)
+
+    return known_by_name
+
+
+def test_an_address_that_lets_nothing_pass_leaves_time_for_the_next_one_of_the_same_host(
+    full_port, proxy, known_by_name
+):
+    known_by_name(full_port, proxy.port)
+    with MeterClient("meter.example.org", timeout=1.0) as client:
+        client.login("carol", "carol")
+        proxy.cut()
+        with ends_by(1.0):
+            assert client.get_job().meter.number == "M00000"
+
+
+def test_two_addresses_that_let_nothing_pass_take_no_longer_than_one(full_port, known_by_name):
+    known_by_name(full_port, full_port)
+    with ends_after(0.5), pytest.raises(DeadlineExceeded):
+        MeterClient("meter.example.org", timeout=0.5)
+
+
+def test_an_address_that_lets_nothing_pass_before_one_that_is_gone_has_all_of_the_time_and_is_not_called_gone(
+    full_port, known_by_name
+):
+    with socket.socket() as gone:
+        gone.bind(("127.0.0.1", 0))  # and nobody listens
+        known_by_name(full_port, gone.getsockname()[1])
         with ends_after(0.5), pytest.raises(DeadlineExceeded):
-            MeterClient("127.0.0.1", full.getsockname()[1], timeout=0.5)
+            MeterClient("meter.example.org", timeout=0.5)
 
 
 def test_a_network_that_lets_nothing_pass_is_given_up_at_the_deadline_and_used_again_when_it_does(proxy):
@@ -65,6 +111,14 @@ def test_a_network_that_lets_nothing_pass_is_given_up_at_the_deadline_and_used_a
 
         assert client.get_job().meter.number == "M00000"
         assert proxy.connections == 2  # the old one might have brought a late answer
+
+
+def test_a_farewell_waits_a_second_for_a_server_that_says_nothing_and_for_none_without_a_login(client_behind, proxy):
+    with proxy.deaf():
+        with ends_after(1.0):
+            client_behind.farewell()
+        with ends_by(0.0):
+            client_behind.farewell()
 
 
 def test_a_call_does_not_wait_for_that_of_another_thread_beyond_its_own_deadline(client_behind, proxy):

@@ -12,7 +12,7 @@ from servers import BrokenStore, fill, listening
 from metermt import Answer, MeterClient
 from metermt.calls import sessions
 from metermt.calls.desk import Desk
-from metermt.calls.office import list_routes
+from metermt.calls.routes import list_routes
 from metermt.errors import (
     AlreadyRead,
     CallError,

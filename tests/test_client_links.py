@@ -147,13 +147,18 @@ def test_while_nobody_answers_a_call_goes_on_trying_until_its_deadline(town):
 
 def test_a_client_does_not_take_itself_for_a_server(monkeypatch):
     """Without a listener the system may choose the port that is called as the one to call from."""
-    itself = socket.socket()
-    itself.bind(("127.0.0.1", 0))
-    itself.connect(itself.getsockname())
-    monkeypatch.setattr(socket, "create_connection", lambda *_, **__: itself)
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        port = other.getsockname()[1]
+    make = socket.socket
 
-    with pytest.raises(ServerUnreachable, match="Nobody answers"):
-        MeterClient("127.0.0.1", 11003)
+    def bound_there(*kind):
+        sock = make(*kind)
+        sock.bind(("127.0.0.1", port))
+        return sock
+
+    monkeypatch.setattr(socket, "socket", bound_there)
+    with pytest.raises(ServerUnreachable, match=f"^Nobody answers at 127.0.0.1:{port}: Connection refused$"):
+        MeterClient("127.0.0.1", port)
 
 
 # --- nothing left behind

@@ -12,11 +12,12 @@ from conftest import wait_until
 from proxy import Proxy
 from servers import listening
 
-from metermt import connect, discovery, lastknown, reaching
+from metermt import connect, discovery
 from metermt.certificates import Authority
+from metermt.client import lastknown, reaching
+from metermt.client.lastknown import last_known, remember
 from metermt.discovery import Registries, Registry, announced
 from metermt.errors import RegistryUnreachable, ServerUnreachable, TlsError
-from metermt.lastknown import last_known, remember
 from metermt.model import Status
 from metermt.registry import RegistryServer
 from metermt.transport import clientend

@@ -12,13 +12,14 @@ from conftest import make_answer, start, wait_until
 from proxy import Proxy
 from servers import sockets_of
 
-from metermt import Answer, MeterClient, connect, reaching
+from metermt import Answer, MeterClient, connect
 from metermt.certificates import Authority
+from metermt.client import reaching
+from metermt.client.reaching import listed
 from metermt.config import PORT
 from metermt.discovery import Registry
 from metermt.errors import ConnectionFailed, DeadlineExceeded, ServerUnreachable, SettingError, TlsError
 from metermt.model import Status
-from metermt.reaching import listed
 from metermt.registry import RegistryServer
 from metermt.serving import RunningServer, ServerSettings
 from metermt.store.sqlite.store import SqliteStore
@@ -334,16 +335,16 @@ def test_a_port_that_is_none_and_a_list_of_none_are_refused():
 @pytest.mark.parametrize(
     ("other", "words"),
     [
-        ({"host": "b"}, "host b"),
-        ({"port": 5}, "port 5"),
-        ({"host": "localhost", "port": PORT}, "host localhost, port 11003"),
-        ({"service": "METER"}, "service METER"),
-        ({"registry": "localhost"}, "registry localhost"),
-        ({"ssh": "carol@b"}, "ssh carol@b"),
+        ({"host": "b"}, "host='b'"),
+        ({"port": 5}, "port=5"),
+        ({"host": "localhost", "port": PORT}, "host='localhost', port=11003"),
+        ({"service": "METER"}, "service='METER'"),
+        ({"registry": "localhost"}, "registry='localhost'"),
+        ({"ssh": "carol@b"}, "ssh='carol@b'"),
     ],
 )
 def test_a_list_of_servers_goes_with_no_other_way(other, words):
     with pytest.raises(SettingError) as caught:
         connect(servers=["a"], **other)
 
-    assert str(caught.value) == f"The servers are listed: leave {words} away"
+    assert str(caught.value) == f"servers=['a'] says which server: leave {words} away"

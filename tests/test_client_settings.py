@@ -5,8 +5,8 @@ from types import SimpleNamespace
 
 import pytest
 
-from metermt import clientsettings
-from metermt.clientsettings import from_environment, from_file, joined
+from metermt.client import settings
+from metermt.client.settings import from_environment, from_file, joined
 from metermt.errors import SettingError
 
 
@@ -64,9 +64,9 @@ def test_an_option_is_stronger_than_a_variable_and_that_than_the_files(reached, 
 def test_another_way_to_a_server_replaces_all_that_weaker_sources_say_of_theirs(reached, files):
     files.user.write_text('service = "NORTH"\nregistry = "10.0.0.1"\n')
 
-    assert reached() == (("localhost", 11003), {"service": "NORTH", "registry": "10.0.0.1"})
+    assert reached() == ((), {"service": "NORTH", "registry": "10.0.0.1"})
     assert reached("-h", "here") == (("here", 11003), {})
-    assert reached("--registry", "10.0.0.2") == (("localhost", 11003), {"service": "NORTH", "registry": "10.0.0.2"})
+    assert reached("--registry", "10.0.0.2") == ((), {"service": "NORTH", "registry": "10.0.0.2"})
     assert reached("--server", "a,b") == ((), {"servers": ("a,b",)})
     assert reached(METERMT_SERVER="a,b") == ((), {"servers": "a,b"})
 
@@ -79,7 +79,9 @@ def test_another_way_to_a_server_replaces_all_that_weaker_sources_say_of_theirs(
         ("port = 70000", ": port is 70000, and must be a number from 1 to 65535"),
         ("host = 1", ": host is 1, and must be a text"),
         ("server = [1]", ": server is [1], and must be a text, or a list of texts"),
+        ('http = "localhost"', ": http is 'localhost', and must be a URL, as http://HOST:11002"),
         ("host = x", " is no TOML file: "),
+        ('host = "a"\nserver = "b"', ": server says which server: leave host away"),
     ],
 )
 def test_what_makes_no_sense_in_a_file_is_told_with_file_and_key(reached, files, text, words):
@@ -97,6 +99,18 @@ def test_a_variable_that_makes_no_sense_is_told():
     }
     with pytest.raises(SettingError, match="METERMT_PORT is 'x1', and must be a number from 1 to 65535"):
         from_environment({"METERMT_PORT": "x1"})
+    with pytest.raises(SettingError, match="METERMT_HTTP is 'localhost:11002', and must be a URL, as http://HOST"):
+        from_environment({"METERMT_HTTP": "localhost:11002"})
+    with pytest.raises(SettingError, match="METERMT_SERVER says which server: leave METERMT_HTTP away"):
+        from_environment({"METERMT_HTTP": "http://localhost:11002", "METERMT_SERVER": "a,b"})
+
+
+def test_a_url_in_the_place_of_a_host_is_told_where_to_write_it(reached, files):
+    told = "Error: Invalid host 'http://here:11002': where you mean a URL, write --http URL or METERMT_HTTP\n"
+    assert reached("-h", "http://here:11002") == told
+    assert reached(METERMT_HOST="http://here:11002") == told
+    files.user.write_text('host = "http://here:11002"\n')
+    assert reached() == told
 
 
 def test_a_file_that_cannot_be_read_is_told_and_none_is_nothing(tmp_path):
@@ -110,7 +124,7 @@ def test_files_are_looked_for_where_they_belong(monkeypatch, tmp_path):
     monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "config"))
     monkeypatch.setenv("XDG_CONFIG_DIRS", str(tmp_path / "site"))
 
-    assert clientsettings.settings_files() == [
+    assert settings.settings_files() == [
         tmp_path / "config" / "metermt" / "client.toml",
         tmp_path / "site" / "metermt" / "client.toml",
     ]

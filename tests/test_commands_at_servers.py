@@ -114,6 +114,12 @@ def test_a_server_and_a_database_are_not_mixed_up(invoke, arguments, words):
     assert finished.stderr.endswith(f"Error: {words}\n")
 
 
+def test_a_password_that_is_no_text_is_refused_with_words(invoke, server):
+    finished = invoke("routes", "missing", "--server", f"localhost:{server.port}", "--as", "carol", stdin=b"\xe9\n")
+
+    assert_refused(finished, "The password on standard input is no text: write it in utf-8")
+
+
 def test_settings_of_clients_do_not_lead_the_office_to_a_server(invoke, server):
     assert "North" in invoke("routes", "list", METERMT_SERVER="nobody.invalid").stdout
 

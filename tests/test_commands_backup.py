@@ -10,7 +10,7 @@ from conftest import CYCLE, import_jobs, make_job, make_reading, start, wait_unt
 from databases import raw
 from steps import Steps
 
-from metermt.client import connect
+from metermt.client.client import connect
 from metermt.model import Answer
 from metermt.store.sqlite.store import SqliteStore
 

@@ -3,7 +3,7 @@
 import pytest
 from commands import assert_refused
 
-from metermt.cli.logs import Log
+from metermt.cli.logsetup import Log
 
 BELONGS = "{file} belongs to the database {database}: choose another name"
 IN_OUTBOX = "{file} is in the outbox of this device: choose another place"

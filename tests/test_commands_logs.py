@@ -14,17 +14,18 @@ import warm
 from commands import METERMT, assert_refused
 from conftest import DEADLINE, start, wait_until
 from servers import fill, listening
+from web_fixtures import *  # noqa: F403 - the fixtures
 
 from metermt.calls import accounts
+from metermt.calls.asking import Caller
 from metermt.calls.desk import Desk
 from metermt.calls.serverlog import LogWanted, read_log
-from metermt.calls.table import Caller
 from metermt.cli.printed import printed_into
 from metermt.errors import AccountDisabled, CallError, RoleError, UserError
 from metermt.loglines import LogLine
 from metermt.logring import LogRing, RingHandler
 from metermt.model import Role
-from metermt.store.memory import MemoryStore
+from metermt.store.memory.store import MemoryStore
 
 FOLLOWERS = 8  # who wait at the same time
 
@@ -44,14 +45,19 @@ def write(ring):
 
 
 @pytest.fixture
-def server(ring, demo_accounts):
-    """A server that keeps its log in the ring; adam and eric are admins, gwenda supervises."""
+def desk(ring, demo_accounts):
+    """Keeps its log in the ring; adam and eric are admins, gwenda supervises."""
     roles = {"gwenda": Role.SUPERVISOR, "adam": Role.ADMIN, "eric": Role.ADMIN}
     crew = [
         replace(account, user=replace(account.user, role=roles.get(account.user.username, Role.READER)))
         for account in demo_accounts
     ]
-    with listening(Desk(fill(MemoryStore(), crew, []), log=ring)) as server:
+    return Desk(fill(MemoryStore(), crew, []), log=ring)
+
+
+@pytest.fixture
+def server(desk):
+    with listening(desk) as server:
         yield server
 
 
@@ -112,6 +118,14 @@ def test_who_is_no_admin_and_what_makes_no_sense_is_refused(logs, server):
     assert "'yesterday' is no time: write it like 15m" in logs("--since", "yesterday").stderr
     server.stop()
     assert_refused(logs(), f"Nobody answers at localhost:{server.port}: Connection refused")
+
+
+def test_the_log_is_seen_by_http(web, invoke, write):
+    write.info("seen")
+    url = f"http://localhost:{web.port}"
+    for way, variables in ((["--http", url], {}), ([], {"METERMT_HTTP": url})):
+        seen = invoke("logs", "--as", "adam", *way, stdin="adam\n", **variables)
+        assert (seen.stdout.partition("server: ")[2], seen.stderr) == ("seen\n", "")
 
 
 def test_what_a_server_prints_is_in_its_log_and_a_follower_ends_quietly(servers, database, invoke, environment):

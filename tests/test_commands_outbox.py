@@ -7,11 +7,12 @@ from commands import assert_done, assert_refused
 from conftest import CYCLE, make_job
 from readers import readings_in
 from servers import fill
+from web_fixtures import *  # noqa: F403 - the fixtures
 
 from metermt.calls.desk import Desk
+from metermt.client.outbox import Outbox, Unconfirmed
 from metermt.model import Answer
-from metermt.outbox import Outbox, Unconfirmed
-from metermt.store.memory import MemoryStore
+from metermt.store.memory.store import MemoryStore
 
 OLD_SERVER = "old.example.org:11003"
 
@@ -83,3 +84,14 @@ def test_what_was_typed_for_a_server_that_has_moved_is_sent_to_the_new_one(kept,
         (OLD_SERVER, "k3"),
         (f"localhost:{server.port}", "k2"),
     ]
+
+
+def test_what_was_typed_by_http_is_sent_that_way(kept, invoke, web, desk):
+    url = f"http://localhost:{web.port}"
+    answer = Answer("G1", 5983, "", "2026-11-20T10:00:00", "k4", CYCLE)
+    kept.put([Unconfirmed(url, "carol", answer)])
+
+    sent = invoke("outbox", "send", "--http", url, "--user", "carol", stdin="carol\n")
+
+    assert_done(sent, "Password: \nAccepted: 5983 for meter G1\n")
+    assert [reading.answer.key for reading in readings_in(desk.store)] == ["k4"]

@@ -6,6 +6,8 @@ import time
 import pytest
 from commands import assert_refused
 
+from metermt import connect
+
 
 def test_ping_says_how_long_a_server_took_to_answer(metermt, crew_server):
     finished = metermt("ping", "-p", str(crew_server.port))
@@ -61,10 +63,10 @@ def test_ping_of_servers_that_are_down_names_them(servers, invoke):
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        (("-h", "localhost"), "--server lists the servers: leave --host away"),
-        (("-p", "11003"), "--server lists the servers: leave --port away"),
-        (("--service", "METER", "--registry", "b"), "--server lists the servers: leave --service, --registry away"),
-        (("--ssh", "carol@b"), "--server lists the servers: leave --ssh away"),
+        (("-h", "localhost"), "--server says which server: leave --host away"),
+        (("-p", "11003"), "--server says which server: leave --port away"),
+        (("--service", "METER", "--registry", "b"), "--server says which server: leave --service, --registry away"),
+        (("--ssh", "carol@b"), "--server says which server: leave --ssh away"),
         (("--server", "b:c:d"), "Invalid value for '--server': Invalid server 'b:c:d': write it as HOST, HOST:PORT or"),
         (("--server", "b,"), "Invalid value for '--server': Invalid server '': write it as HOST, HOST:PORT or [IPV6]"),
     ],
@@ -105,8 +107,6 @@ def test_ping_by_http_says_why_a_server_is_not_ready(web, invoke, monkeypatch):
     [
         ("http://localhost:1", "Nobody answers at localhost:1: Connection refused"),
         ("http://nobody.invalid", r"Nobody answers at nobody\.invalid:80: .+"),
-        ("localhost:11002", "Invalid URL 'localhost:11002': write it as http://HOST:11002"),
-        ("http://a:70000", "Invalid URL 'http://a:70000': .+"),
     ],
 )
 def test_ping_by_http_where_no_server_is_is_an_error(url, words, invoke):
@@ -123,6 +123,28 @@ def test_ping_by_http_of_the_other_door_is_an_error(web, invoke):
     assert re.fullmatch(
         "Error: (The server hung up|The connection .* was lost|What answers at .*).*\n", finished.stderr
     )
+
+
+@pytest.mark.parametrize("program", ["ping", "console", "gui"])
+@pytest.mark.parametrize("url", ["localhost", "localhost:11002", "ftp://a", "http://a:70000", ""])
+def test_what_is_no_url_is_refused_at_once(program, url, invoke):
+    finished = invoke(program, "--http", url)
+
+    assert (finished.returncode, finished.stdout) == (2, "")
+    assert f"Invalid value for '--http': Invalid URL {url!r}: write it as http://HOST:11002" in finished.stderr
+
+
+def test_a_url_may_be_typed_in_capital_letters(web, invoke):
+    assert invoke("ping", "--http", f"HTTP://localhost:{web.http_port}").returncode == 0
+    with connect(f"HTTP://localhost:{web.http_port}") as client:
+        client.ping()
+
+
+def test_a_name_goes_with_no_address(invoke):
+    finished = invoke("ping", "--service", "METER", "-h", "b", "--ssh", "carol@c")
+
+    assert finished.returncode == 2
+    assert "--service says which server: leave --host, --ssh away" in finished.stderr
 
 
 def test_ping_by_http_names_its_server_in_the_url_only(invoke):

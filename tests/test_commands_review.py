@@ -3,6 +3,7 @@
 import pytest
 from commands import assert_done, assert_refused
 from conftest import CYCLE, Clock
+from msgspec.structs import replace
 from readers import Reader, open_with_past
 
 from metermt.calls.desk import Desk
@@ -70,6 +71,14 @@ def test_results_are_decided_of_by_meter_and_by_flag(invoke, town):
     assert invoke("review", "list").stderr == "0 results to decide of.\n"
     assert_refused(invoke("review", "approve", "M1"), UNDECIDABLE)
     assert invoke("review", "approve").returncode == 2
+
+
+def test_an_edit_that_is_lower_says_so_and_one_that_has_gone_over_the_top_says_what_was_used(invoke, town):
+    with SqliteStore(town) as store:
+        store.write(lambda tx: tx.jobs.change([replace(tx.jobs.find(CYCLE, ["M0"])["M0"], previous=99_995)]))
+    for meter, value, use in (("m3", 1_130, -2), ("m0", 7, 12)):
+        edited = invoke("review", "edit", meter, str(value), "--why", "photograph", "--yes")
+        assert_done(edited, f"{value} counts for {meter.upper()} in {CYCLE}: a use of {use}.\n")
 
 
 def test_results_are_decided_of_one_by_one(invoke, town):

@@ -1,5 +1,7 @@
 """An odd reading is asked about: in the console, in the window, and when it was kept."""
 
+import io
+import sys
 from datetime import date, timedelta
 
 import pytest
@@ -9,9 +11,13 @@ from readers import open_with_past, readings_in
 from terminals import answers_of
 
 from metermt.calls.desk import Desk
+from metermt.client.client import connect
+from metermt.console.offering import send
+from metermt.console.terminal import Terminal
+from metermt.errors import ConfirmReading
 from metermt.gui.state import Screen
 from metermt.manager import Manager
-from metermt.store.memory import MemoryStore
+from metermt.store.memory.store import MemoryStore
 from metermt.store.sqlite.store import SqliteStore
 
 ODD, GOOD = 87_712, 1_144
@@ -178,6 +184,42 @@ def test_what_was_asked_of_one_reader_is_kept_for_them_when_another_logs_in(read
     reading.edit("username", "adam")
     log_in(reading, "adam")
     assert "G5248 by Carol Dent was not sent. It is kept here" in reading.state.faults[""]
+
+
+def test_an_odd_reading_that_is_sent_again_and_then_thrown_away_is_kept_no_more_by_the_console(
+    proxy, manager, tmp_path, monkeypatch
+):
+    with connect(port=proxy.port, outbox=tmp_path) as carol:
+        carol.login("carol", "carol")
+        cycle = carol.get_job().cycle
+        with pytest.raises(ConfirmReading):
+            carol.submit_reading("G5248", ODD, cycle=cycle)
+
+        def ask(question):
+            if question.startswith("Throw away"):
+                return "y"
+            manager.desk.store.write(lambda tx: tx.jobs.close_cycle(cycle))
+            return str(ODD)
+
+        monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO()))
+        monkeypatch.setattr(person := Terminal(), "ask", ask)
+        person.is_person = True
+        send(carol, person, carol.outbox.unconfirmed())
+        assert carol.outbox.unconfirmed() == []
+
+
+def test_an_odd_reading_that_is_sent_again_and_then_thrown_away_is_kept_no_more_by_the_window(
+    reading, open_presenter, manager
+):
+    cycle = reading.state.job.cycle
+    submit(reading, str(ODD))
+    log_in(again := open_presenter())
+    again.choose(0)
+    manager.desk.store.write(lambda tx: tx.jobs.close_cycle(cycle))
+    again.choose(1)
+    assert again.state.question.asking.heading == "Refused"
+    again.choose(1)
+    assert again._connected.outbox.unconfirmed() == []
 
 
 def test_the_window_sends_an_odd_reading_that_was_kept_again_if_its_reader_is_sure(reading, open_presenter, manager):

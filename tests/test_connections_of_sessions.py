@@ -6,7 +6,7 @@ from peers import wait_until_taken_over
 from readers import left_to
 from servers import listening
 
-from metermt.calls.table import Caller
+from metermt.calls.asking import Caller
 from metermt.policy import Policy
 
 

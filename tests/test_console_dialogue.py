@@ -8,6 +8,7 @@ import threading
 import time
 
 import pytest
+from conftest import wait_until
 from servers import METERMT
 from terminals import (
     AT_ONCE,
@@ -23,8 +24,9 @@ from terminals import (
     read_some,
 )
 
-import metermt.terminal
-from metermt.client import connect
+import metermt.console.terminal
+from metermt.client.client import connect
+from metermt.errors import SettingError
 
 # --- the dialogue
 
@@ -181,6 +183,8 @@ def test_the_third_wrong_password_ends_the_console(demo_server, open_console, us
 
 # --- editing, and waiting
 
+NOT_TAKEN = "What was typed meanwhile was not taken: type it again"
+
 
 def test_a_line_is_edited_with_the_arrow_keys_and_no_earlier_one_comes_back(demo_server, open_console):
     terminal = open_console(demo_server)
@@ -202,7 +206,7 @@ def test_a_long_paste_is_cut_in_what_is_said_of_it(demo_server, open_console):
     terminal.wait_for(f"\r\nInvalid reading: '{'x' * 39}… is not a whole number\r\n")
 
 
-def test_a_console_says_that_it_waits(servers, make_walk, open_console):
+def test_a_console_says_that_it_waits_and_takes_nothing_that_is_typed_meanwhile(servers, make_walk, open_console):
     server = servers.start("--database", make_walk(*STREET))
     terminal = open_console(server)
     terminal.log_in()
@@ -210,7 +214,33 @@ def test_a_console_says_that_it_waits(servers, make_walk, open_console):
     with server.frozen():
         terminal.type("5983")
         terminal.wait_for("\r\nWaiting for the server…\r\n")
-    terminal.wait_for("Accepted: you have read 1 out of 1 readings")
+        terminal.press("17\r1")
+        terminal.wait_for("17\r\n1")
+    terminal.wait_for(f"{NOT_TAKEN}\r\nAccepted: you have read 1 out of 1 readings\r\n")
+    terminal.meter()
+    terminal.type("x7")
+    terminal.wait_for("Invalid reading: 'x7' is not a whole number\r\n")
+
+
+@pytest.mark.parametrize(("typed", "told"), [(b"", ""), (b"17", f"{NOT_TAKEN}\n"), (b"\n", f"{NOT_TAKEN}\n")])
+def test_what_is_typed_while_the_console_waits_is_told_of_also_before_its_enter(monkeypatch, typed, told):
+    keyboard, line = os.openpty()
+    with os.fdopen(line) as stdin, os.fdopen(keyboard, "r+b", buffering=0) as keys:
+        monkeypatch.setattr(sys, "stdin", stdin)
+        monkeypatch.setattr(sys, "stdout", screen := io.TextIOWrapper(io.BytesIO()))
+        monkeypatch.setattr(metermt.console.terminal, "_SLOW_AFTER", 0.0)
+        with metermt.console.terminal.Terminal().waiting("Waiting"):
+            wait_until(screen.buffer.getvalue, "it is said")
+            keys.write(typed)
+            assert not typed or keys.read(9), "its echo: the terminal has it now"
+    screen.flush()
+    assert screen.buffer.getvalue().decode() == f"Waiting\n{told}"
+
+
+def test_a_console_without_standard_input_says_so(monkeypatch):
+    monkeypatch.setattr(sys, "stdin", None)
+    with pytest.raises(SettingError, match="There is no standard input, or no standard output"):
+        metermt.console.terminal.Terminal()
 
 
 # --- leaving
@@ -259,10 +289,10 @@ def test_ctrl_c_as_a_wait_begins_leaves_nothing_that_the_program_would_have_to_w
             super().start()
             raise KeyboardInterrupt
 
-    monkeypatch.setattr(metermt.terminal, "Timer", Interrupted)
+    monkeypatch.setattr(metermt.console.terminal, "Timer", Interrupted)
     for stream in ("stdin", "stdout"):
         monkeypatch.setattr(sys, stream, io.TextIOWrapper(io.BytesIO()))
-    person = metermt.terminal.Terminal()
+    person = metermt.console.terminal.Terminal()
     person.is_person = True
 
     with pytest.raises(KeyboardInterrupt), person.waiting("Waiting"):
@@ -290,7 +320,7 @@ def test_a_narrow_terminal_breaks_a_line_between_words(monkeypatch, columns, sho
     screen = Narrow()
     monkeypatch.setattr(sys, "stdout", screen)
     monkeypatch.setattr(os, "get_terminal_size", lambda _number: os.terminal_size((columns, 24)))
-    metermt.terminal.say("1415 is high for this meter: look again")
+    metermt.console.terminal.say("1415 is high for this meter: look again")
     assert screen.getvalue() == shown
 
 
@@ -369,6 +399,6 @@ def test_a_console_loads_no_window_and_no_database(demo_server, command, to_the_
     assert started.returncode == 0
     assert started.stdout.startswith(b"Username" if to_the_prompt else b"Usage")
     modules = {line.rpartition("|")[2].strip() for line in started.stderr.decode().splitlines()}
-    assert "metermt.client" in modules
+    assert "metermt.client.client" in modules
     tops = {module.partition(".")[0] for module in modules}
     assert not tops & {"tkinter", "_tkinter", "apsw", "sqlite3", "_sqlite3", "rich"}

@@ -1,6 +1,9 @@
 """The console, and what was typed there and not confirmed: it is kept, and offered to its reader."""
 
+import io
+import sys
 from datetime import UTC, datetime
+from functools import partial
 
 import pytest
 from conftest import Clock, make_job
@@ -10,6 +13,11 @@ from terminals import CLIENT_CONSOLE, CTRL_C, piped
 
 from metermt.calls.accounts import Username, disable_user
 from metermt.calls.desk import Desk
+from metermt.client.client import connect
+from metermt.client.sending import to_send
+from metermt.console.dialogue import read_meters
+from metermt.errors import SessionError, StoreError
+from metermt.model import Answer
 
 KEPT = "Your reading 5983 for meter G1 is kept on this device: you are asked about it when you log in again"
 
@@ -30,10 +38,14 @@ def server(store, clock):
         yield server
 
 
-@pytest.fixture
-def typist(open_console, server, monkeypatch, tmp_path):
-    """Carol, who has an outbox of her own and stands before the meter G1."""
+@pytest.fixture(autouse=True)
+def outbox_of_its_own(monkeypatch, tmp_path):
     monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path))
+
+
+@pytest.fixture
+def typist(open_console, server):
+    """Carol, who stands before the meter G1."""
     terminal = open_console(server)
     terminal.log_in()
     assert terminal.meter() == "G1"
@@ -86,6 +98,23 @@ def test_a_reading_is_kept_when_its_reader_cannot_log_in_again(typist, open_cons
     assert said_by(store) == [("carol", "G1", 5983)]
 
 
+def test_a_login_that_expires_while_what_was_kept_is_offered_is_asked_for_again(open_console, server, store, clock):
+    with connect(port=server.port, outbox=True) as carol:
+        carol.login("carol", "carol")
+        carol.outbox.keep([to_send(Answer("G1", 5983))])
+    typist = open_console(server)
+    typist.log_in()
+    typist.wait_for("Send it now? [Y/n]: ")
+    clock.move(hours=13)
+    typist.type("")
+    typist.wait_for("Your login has expired: log in again\r\n")
+    typist.log_in("", "carol", default="carol")
+    typist.answer("Send it now? [Y/n]: ", "")
+    typist.wait_for("Accepted: 5983 for meter G1\r\n")
+    assert typist.meter() == "G2"
+    assert said_by(store) == [("carol", "G1", 5983)]
+
+
 def test_a_reader_who_is_disabled_at_work_is_told_so_and_the_reading_is_kept(typist, server, store, open_console):
     as_office(Desk(store), disable_user, Username("carol"))
     typist.type("5983")
@@ -131,6 +160,82 @@ def test_a_reader_whose_device_is_full_is_told_and_reads_on(
     assert terminal.end() == 1
     told = "Your reading 17 for meter G2 is not confirmed, and not kept on this device: write it down\n"
     assert told in terminal.seen
+
+
+def test_after_a_logout_that_no_server_hears_nobody_reads_under_the_last_name(typist, store, expected_errors):
+    store.full = True
+    typist.type("/logout")
+    typist.answer("Logged out: the next reader can log in\r\nUsername: ", "adam", "Password: ", "adam")
+    typist.wait_for("\r\nError: The server cannot use its database (")
+    typist.wait_for("Username [adam]: ")
+    store.full = False
+    typist.answer("", "", "Password: ", "adam")
+    meter = typist.meter()
+    assert meter != "G1", "it is still carol's, whose logout was not heard"
+    typist.type("7")
+    typist.meter()
+    assert said_by(store) == [("adam", meter, 7)]
+
+
+@pytest.fixture
+def said_to_a_file(server, monkeypatch):
+    """Send a file of answers by Carol, that must end in an error; return what the console has said.
+
+    What is to happen `meanwhile` is told each line as it is read.
+    """
+
+    def said(*answers, meanwhile, error, match):
+        class File(io.TextIOWrapper):
+            def readline(self, *_size):
+                line = super().readline()
+                meanwhile(line)
+                return line
+
+        lines = "".join(f"{line}\n" for line in ("carol", "carol", *answers))
+        monkeypatch.setattr(sys, "stdin", File(io.BytesIO(lines.encode())))
+        monkeypatch.setattr(sys, "stdout", screen := io.TextIOWrapper(io.BytesIO(), encoding="utf-8"))
+        with pytest.raises(error, match=match):
+            read_meters(partial(connect, port=server.port, outbox=True))
+        screen.flush()
+        return screen.buffer.getvalue().decode()
+
+    return said
+
+
+def test_a_file_of_answers_is_not_asked_whether_to_send_a_reading_again(said_to_a_file, store, expected_errors):
+    """What follows in it are the readings of other meters."""
+
+    def fill_up(line):
+        store.full = line == "5983\n"
+
+    words = "The server cannot use its database"
+    seen = said_to_a_file("5983", "17", "18", meanwhile=fill_up, error=StoreError, match=words)
+    assert seen.endswith(f"\nReading for meter G1: 5983\n{KEPT}\n")
+    assert said_by(store) == []
+
+
+@pytest.mark.parametrize(("line", "told"), [("5983", f"{KEPT}\n"), ("/skip", "")])
+def test_a_file_of_answers_ends_when_its_login_has_expired_and_no_line_is_taken_for_a_password(
+    said_to_a_file, store, clock, line, told
+):
+    def expire(read):
+        if read == f"{line}\n":
+            clock.move(hours=13)
+
+    words = "^Your login has expired: log in again. Nothing after this line was taken$"
+    seen = said_to_a_file(line, "17", "18", meanwhile=expire, error=SessionError, match=words)
+    assert seen.endswith(f"\nReading for meter G1: {line}\n{told}")
+    assert said_by(store) == []
+
+
+def test_a_reader_whose_next_meter_cannot_be_had_is_asked_whether_to_ask_for_it_again(typist, store, expected_errors):
+    typist.answer("", "/read G3", "Reading for meter G3: ", "")
+    store.full = True
+    typist.answer("Reason for meter G3: ", "")
+    typist.wait_for("\r\nError: The server cannot use its database (")
+    store.full = False
+    typist.answer("\r\nAsk for your next meter again? [Y/n]: ", "")
+    assert typist.meter() == "G1"
 
 
 def test_a_word_said_when_the_login_has_expired_is_done_for_the_same_reader_only(typist, clock):

@@ -7,7 +7,7 @@ import pytest
 from conftest import CYCLE, OTHER_CYCLE, make_job, refusal_of, start, wait_until
 from terminals import CLIENT_CONSOLE, CTRL_C, PROMPTS, answers_of, exported, piped
 
-from metermt.client import connect
+from metermt.client.client import connect
 
 # --- reading
 

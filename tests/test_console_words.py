@@ -10,14 +10,13 @@ from conftest import make_job, make_place
 from readers import readings_in
 from servers import fill
 
-from metermt.client import connect
-from metermt.console import read_meters
-from metermt.consolereasons import Reasons
-from metermt.errors import CallError
+from metermt.client.client import connect
+from metermt.console.dialogue import read_meters
+from metermt.console.reasons import Reasons
+from metermt.errors import CallError, SettingError
 from metermt.fieldnotes import Reason
 from metermt.rules.habits import Habit
-from metermt.rules.limits import Limits
-from metermt.rules.looks import JobLimits
+from metermt.rules.limits import JobLimits, Limits
 from metermt.store.sqlite.store import SqliteStore
 
 HILL = [make_job(f"H{n}", route="Hill", sequence=n, address=f"{n} Hill Road") for n in (1, 2, 3)]
@@ -39,13 +38,19 @@ def server(serve, database_path, demo_accounts):
 def said(server, monkeypatch):
     """Answer each question of a console in turn; return what it has said after the login.
 
-    Carol is logged in at the first question.
+    Carol is logged in at the first question. What is to happen `meanwhile` is told each line as it is read.
     """
 
-    def say(*answers, before=()):
+    def say(*answers, before=(), meanwhile=lambda _line: None):
+        class File(io.TextIOWrapper):
+            def readline(self, *_size):
+                line = super().readline()
+                meanwhile(line)
+                return line
+
         lines = "".join(f"{line}\n" for line in (*before, "carol", "carol", *answers))
         screen = io.TextIOWrapper(io.BytesIO(), encoding="utf-8")
-        monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(lines.encode()), encoding="utf-8"))
+        monkeypatch.setattr(sys, "stdin", File(io.BytesIO(lines.encode()), encoding="utf-8"))
         monkeypatch.setattr(sys, "stdout", screen)
         read_meters(lambda: connect(port=server.port))
         screen.flush()
@@ -106,6 +111,8 @@ def test_of_several_meters_that_are_meant_one_is_chosen(server, open_console):
     terminal.wait_for("   1  Hill 1: H1, 1 Hill Road, yours now\r\n   2  Hill 2: H2, 2 Hill Road\r\n   3  Hill 3: H3")
     terminal.answer("Which one, 1 to 3? Enter for none: ", "4")
     terminal.wait_for("“4” is none of them")
+    terminal.answer("Which one, 1 to 3? Enter for none: ", "4" * 4_301)
+    terminal.wait_for("…” is none of them")
     terminal.answer("Which one, 1 to 3? Enter for none: ", "")
     terminal.answer("Reading for meter H1: ", "/read road", "Which one", "2")
     assert terminal.meter() == "H2"
@@ -151,8 +158,21 @@ def test_an_unknown_word_is_no_reading_and_no_reason(said, database_path):
 
 
 def test_a_word_that_cannot_be_done_says_why_and_the_reading_is_asked_for_again(said):
-    seen = said("1", "/undo", "/skip", "/find")
-    assert "/skip\nYou have read meter H1 this cycle\nReading for meter H1: /find\nSay what to look for" in seen
+    seen = said("1", "/find")
+    assert "/find\nSay what to look for" in seen
+    assert seen.endswith("Reading for meter H2: \nGoodbye\n")
+
+
+def test_who_would_skip_a_meter_that_is_not_theirs_to_read_any_more_is_told_so_and_goes_on(said, database_path):
+    def remove_the_first_job(line):
+        if line == "/skip\n":
+            with SqliteStore(database_path) as store:
+                store.write(lambda tx: tx.jobs.remove(one.job for one in tx.jobs.standings(["H1"])))
+
+    seen = said("/skip", "2", "/undo", "/skip", meanwhile=remove_the_first_job)
+    gone = "Unknown meter 'H1' in cycle '2026-11': check the number on the meter"
+    assert f"/skip\n{gone}\nRoute Hill, stop 2: 2 Hill Road\nReading for meter H2: 2\n" in seen
+    assert "/skip\nYou have read meter H2 this cycle\nRoute Hill, stop 3: 3 Hill Road\nReading for meter H3: \n" in seen
 
 
 # --- reasons
@@ -236,10 +256,22 @@ def test_a_meter_that_was_exchanged_is_told_and_read_and_nothing_typed_is_lost(s
     assert kept(database_path) == [("carol", "N1", 12, True)]
 
 
-def test_a_last_value_that_is_odd_is_asked_about_before_an_exchange_is_told(said, database_path):
+def test_what_a_reader_has_typed_of_an_exchange_is_not_offered_to_the_next_one(said):
+    told = ("/exchanged", "h2", "99", "", "", "")
+    seen = said(*told, "/logout", "adam", "adam", "/exchanged", "", "5")
+    assert "Route Hill, stop 1: 1 Hill Road\nReading for meter H1: /exchanged\nNumber of the new meter: \n" in seen
+    assert seen.count("Reading for meter H1: 5\nAccepted") == 1
+
+
+@pytest.fixture
+def usual(server, database_path):
+    """What the first two meters of the hill usually use."""
     limits = JobLimits(Limits(60, date(2026, 10, 20), Habit(0.0, 0.2))).as_text()
     with SqliteStore(database_path) as store:
         store.write(lambda tx: tx.jobs.set_limits({one.job: limits for one in tx.jobs.standings(["H1", "H2"])}))
+
+
+def test_a_last_value_that_is_odd_is_asked_about_before_an_exchange_is_told(said, usual, database_path):
     told = ("n1", "9999", "0", "5", "")
     seen = said("/read h2", "/exchanged", *told, "n", "/exchanged", "", "9998", "", "", "", "y")
     question = "is high for H2, a use of {}. Is that what the old meter showed? [y/N]: "
@@ -249,6 +281,33 @@ def test_a_last_value_that_is_odd_is_asked_about_before_an_exchange_is_told(said
     with SqliteStore(database_path) as store:
         (exchange,) = store.read(lambda tx: tx.office.exchanges(9, 0))
     assert (exchange.old_meter, exchange.final, exchange.username) == ("H2", 9998, "carol")
+
+
+@pytest.mark.parametrize("line", ["12", ""])
+def test_a_file_without_an_answer_to_that_question_ends_there_and_no_line_is_taken_for_another_meter(
+    said, usual, database_path, line
+):
+    words = f"^“{line}” is neither y nor n: write one before it. Nothing after it was taken$"
+    with pytest.raises(SettingError, match=words):
+        said("/exchanged", "n1", "9999", "", "", "", line, "13")
+    with SqliteStore(database_path) as store:
+        assert store.read(lambda tx: tx.office.exchanges(9, 0)) == []
+    assert kept(database_path) == []
+
+
+@pytest.mark.parametrize("line", ["13", "", "/skip"])
+def test_a_file_that_does_not_have_an_odd_reading_twice_ends_there_and_no_line_is_taken_for_another_meter(
+    said, usual, database_path, line
+):
+    words = f"^“{line}” is not 9999 for meter H1 once more: write that twice. Nothing after it was taken$"
+    with pytest.raises(SettingError, match=words):
+        said("9999", line, "14")
+    assert kept(database_path) == []
+
+
+def test_an_odd_reading_that_a_file_has_twice_is_taken(said, usual, database_path):
+    said("9999", "9999")
+    assert kept(database_path) == [("carol", "H1", 9999, True)]
 
 
 def test_a_last_value_that_was_typed_before_is_taken_back_with_a_dash(said, database_path):

@@ -10,9 +10,9 @@ from readers import WHEN, Reader, fail_to_log_in, is_shut_out, log_in, open_with
 from servers import fill, listening
 
 from metermt.calls import readings
+from metermt.calls.asking import Ask
 from metermt.calls.desk import Desk
-from metermt.calls.table import Ask
-from metermt.client import MeterClient
+from metermt.client.client import MeterClient
 from metermt.counting import SECONDS, SIZES, Histogram
 from metermt.errors import ConfirmReading, Error, StoreError
 from metermt.model import Answer

@@ -102,15 +102,15 @@ class Crew:
 @pytest.fixture(scope="module")
 def crew(prepared, tmp_path_factory):
     """Calls are made of one server by all tests, under one history."""
-    with ServerProcess(tmp_path_factory.mktemp("server"), "--database", prepared) as server:
+    with ServerProcess(tmp_path_factory.mktemp("server"), "--database", prepared, "--http", 0) as server:
         yield Crew(prepared, server)
         assert server.stop() == 0
         assert "Traceback" not in server.errors
 
 
 @contextmanager
-def reader(name, proxy, timeout=DEADLINE):
-    with MeterClient(port=proxy.port, timeout=timeout) as client:
+def reader(name, *address):
+    with MeterClient(*address, timeout=DEADLINE) as client:
         client.login(name, "adam")
         yield client
 
@@ -126,12 +126,27 @@ def meters_for(client):
 
 @pytest.mark.parametrize("way", WAYS)
 def test_a_submission_cut_after_any_byte_counts_once(way, crew, every_point):
-    step = 1 if every_point else 5  # bytes
+    def connected(name, proxy):
+        return reader(name, "localhost", proxy.port)
+
+    submit_with_cuts(crew, way, crew.server.port, connected, {"request": 150, "reply": 10}, 1 if every_point else 5)
+
+
+def test_a_submission_by_http_cut_after_any_byte_counts_once(crew, every_point):
+    def connected(name, proxy):
+        return reader(name, f"http://localhost:{proxy.port}")
+
+    shortest = {"request": 300, "reply": 200}  # with their heads
+    submit_with_cuts(crew, "submit_and_next", crew.server.http_port, connected, shortest, 1 if every_point else 25)
+
+
+def submit_with_cuts(crew, way, port, connected, shortest, step):
+    """Cut the link to a port after each so many bytes of request and reply; check that each reading counts once."""
 
     def submit_share(place):
         """Make every 16th cut, until that is behind the end; return after which bytes cuts were made."""
         cuts = {}
-        with CuttingProxy(crew.server.port) as proxy, reader(CREW[place], proxy) as client:
+        with CuttingProxy(port) as proxy, connected(CREW[place], proxy) as client:
             submit = WAYS[way](client)
             meters = meters_for(client)
             for what in ("request", "reply"):
@@ -151,9 +166,9 @@ def test_a_submission_cut_after_any_byte_counts_once(way, crew, every_point):
     shares = [start(lambda place=place: submit_share(place)) for place in range(len(CREW))]
     results = [share(deadline=6 * DEADLINE) for share in shares]  # each makes a few hundred calls
 
-    for what, shortest in (("request", 150), ("reply", 10)):
+    for what, least in shortest.items():
         cuts = set.union(*(result[what] for result in results))
-        assert max(cuts) >= shortest
+        assert max(cuts) >= least
         # A reply holds numbers, so that some are a few bytes longer than others.
         assert cuts >= set(range(0, max(cuts) - 4, step)), f"{what}: cut after {sorted(cuts)}"
     crew.check()
@@ -289,7 +304,8 @@ def test_every_call_on_a_bad_link_ends_within_its_deadline(bad, answered, timeou
     with ExitStack() as links, ExitStack() as faults:
         proxies = {kind: links.enter_context(BadLink(crew.server.port)) for kind in KINDS}
         clients = {
-            kind: links.enter_context(reader(name, proxies[kind])) for kind, name in zip(KINDS, CREW, strict=False)
+            kind: links.enter_context(reader(name, "localhost", proxies[kind].port))
+            for kind, name in zip(KINDS, CREW, strict=False)
         }
         calls = {kind: calls_of(clients[kind], crew, name)[kind] for kind, name in zip(KINDS, CREW, strict=False)}
         for kind in KINDS:

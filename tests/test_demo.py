@@ -15,7 +15,7 @@ from metermt.demo import USERS, add_town, check_no_town
 from metermt.demotown import stops
 from metermt.errors import SettingError
 from metermt.serving import RunningServer, ServerSettings
-from metermt.store.memory import MemoryStore
+from metermt.store.memory.store import MemoryStore
 from metermt.store.sqlite.store import SqliteStore
 
 pytestmark = pytest.mark.usefixtures("hasher")

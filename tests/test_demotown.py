@@ -16,7 +16,7 @@ from metermt.demo import add_town
 from metermt.demotown import stops
 from metermt.errors import ConfirmReading, InvalidReading
 from metermt.model import Answer
-from metermt.store.memory import MemoryStore
+from metermt.store.memory.store import MemoryStore
 
 NUMBER = re.compile(r"G[4-9]\d{4}|E[4-9]\d{4}|E[1-9]\d{5}")
 HINT = re.compile(r".+\. Last time about ([\d,]+), some ([\d,]+) used since\.|.+ last time it showed (\d{6})\.")

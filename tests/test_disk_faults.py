@@ -17,7 +17,7 @@ from whole import assert_whole, integrity_of, record, tallies_in
 
 from metermt import MeterClient
 from metermt.calls.desk import Desk
-from metermt.calls.office import Import, ImportCount, import_jobs, list_routes
+from metermt.calls.routes import Import, ImportCount, import_jobs, list_routes
 from metermt.errors import StoreError
 from metermt.model import Answer, Status
 from metermt.store.sqlite.store import SqliteStore

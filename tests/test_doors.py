@@ -13,8 +13,9 @@ from readers import Reader, readings_in
 from web_fixtures import *  # noqa: F403 - the fixtures
 from web_fixtures import post
 
+from metermt.calls.asking import Ask
 from metermt.calls.readings import Answers, submit_readings
-from metermt.calls.table import CALLS, Ask
+from metermt.calls.table import CALLS
 from metermt.errors import BY_CODE
 from metermt.model import Answer
 from metermt.transport.deadline import Deadline

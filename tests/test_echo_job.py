@@ -8,7 +8,9 @@ from conftest import make_account
 from peers import code_of, made_up_calls, wait_until_taken_over
 
 from metermt import MeterClient
-from metermt.calls.table import CALLS, Ask, Turn, Weight, call, call_of_many
+from metermt.calls.asking import Ask, Weight
+from metermt.calls.table import CALLS, call, call_of_many
+from metermt.calls.turn import Turn
 from metermt.errors import CallError, RoleError, RouteError, SessionError
 from metermt.model import Job, Role
 

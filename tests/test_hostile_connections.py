@@ -18,8 +18,10 @@ from proxy import frame
 from rpyc.core import consts
 from servers import listening
 
-from metermt.calls.table import Ask, Turn, Weight, call
-from metermt.client import MeterClient
+from metermt.calls.asking import Ask, Weight
+from metermt.calls.table import call
+from metermt.calls.turn import Turn
+from metermt.client.client import MeterClient
 from metermt.config import Limits
 from metermt.errors import DeadlineExceeded, ServerBusy, ServerLost
 

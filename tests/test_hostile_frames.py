@@ -17,7 +17,7 @@ from rpyc.core import brine, consts
 from rpyc.utils.server import ThreadedServer
 from servers import ServerProcess, listening
 
-from metermt.client import MeterClient
+from metermt.client.client import MeterClient
 from metermt.transport import conversation
 from metermt.transport.frames import MAX_BULK_FRAME, MAX_FRAME
 

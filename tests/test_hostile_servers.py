@@ -22,7 +22,7 @@ from scripted import (
     waits,
 )
 
-from metermt.client import MeterClient
+from metermt.client.client import MeterClient
 from metermt.errors import CallError, Error, NotAMeterServer
 from metermt.model import Answer
 
@@ -73,7 +73,14 @@ def test_a_request_is_never_answered_by_ours(handler):
     [
         *[("builtins", name) for name in ("SystemExit", "KeyboardInterrupt", "StopIteration", "GeneratorExit", "eval")],
         *[("os", "_exit"), ("this", "anything"), ("antigravity", "fly"), ("metermt.errors", "ServerLost")],
-        *[("", ""), ("\0", "\0"), ("metermt.client", "MeterClient"), (1, 2), (None, ()), ("builtins", b"OSError")],
+        *[
+            ("", ""),
+            ("\0", "\0"),
+            ("metermt.client.client", "MeterClient"),
+            (1, 2),
+            (None, ()),
+            ("builtins", b"OSError"),
+        ],
     ],
 )
 def test_an_exception_of_whatever_class_is_one_of_ours(module, name):

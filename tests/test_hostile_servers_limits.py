@@ -31,7 +31,7 @@ from scripted import (
     waits,
 )
 
-from metermt.client import MeterClient
+from metermt.client.client import MeterClient
 from metermt.errors import ConnectionFailed, DeadlineExceeded, Error, NotAMeterServer
 from metermt.model import Status
 from metermt.transport.frames import MAX_BULK_FRAME

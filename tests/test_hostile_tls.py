@@ -86,6 +86,22 @@ def test_keys_without_a_word_are_a_frame_that_does_not_end(peer, short_frames):
     assert peer.is_hung_up_on(within=5)
 
 
+def test_who_logs_in_behind_a_call_in_one_record_and_is_silent_then_has_left_nothing_half_done(
+    server, authority, tmp_path, short_frames
+):
+    with closing(TlsStranger(server.port, authority.path, tmp_path)) as peer:
+        assert peer.root
+        said = []
+        peer.sendall = said.append
+        peer.call("ping")
+        peer.call("login", (VALUE, "carol"), (VALUE, "carol"))
+        del peer.sendall
+        peer.sendall(b"".join(said))
+        assert [peer.hear_answer()[0] for _ in said] == [consts.MSG_REPLY] * 2
+
+        assert not peer.is_hung_up_on(within=0.7)
+
+
 def test_a_record_that_is_too_long_is_refused(peer):
     peer.send_raw(b"\x17\x03\x03\xff\xff")
 

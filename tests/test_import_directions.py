@@ -79,8 +79,8 @@ BROKEN = {
         "imports point downward, not from floor 3, the desk to floor 3, the calls",
     ),
     "SQL outside the stores": (
-        {"calls/office.py": 'def close(tx):\n    tx.run("""\n    UPDATE jobs SET state = 3""")'},
-        "metermt.calls.office, line 2, has SQL in it: allowed only in store",
+        {"calls/routes.py": 'def close(tx):\n    tx.run("""\n    UPDATE jobs SET state = 3""")'},
+        "metermt.calls.routes, line 2, has SQL in it: allowed only in store",
     ),
     "cycle": (
         {
@@ -179,7 +179,7 @@ ALLOWED = {
     "downward, over several floors": {"cli/users.py": "from metermt import errors", "errors.py": ""},
     "SQL in the stores, and words that are none": {
         "store/sql/jobs.py": 'STEP = "SELECT id FROM jobs"',
-        "calls/office.py": '"""Select, update and delete jobs."""',
+        "calls/routes.py": '"""Select, update and delete jobs."""',
     },
     "sideways": {"store/sqlite.py": "from .groupwriter import GroupWriter", "store/groupwriter.py": ""},
     "a name that a module defines": {"rules.py": "from .model import Meter, Job", "model.py": ""},

@@ -11,7 +11,7 @@ from conftest import CYCLE
 from routefiles import meters_of
 
 from metermt.errors import RouteError
-from metermt.routefile import BadRow, RouteFile
+from metermt.files.routes import BadRow, RouteFile
 
 pytest_plugins = ["routefile_fixtures"]
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from conftest import wait_until
 
-from metermt.client import connect
+from metermt.client.client import connect
 from metermt.errors import ServerUnreachable
 from metermt.localserver import LocalServer
 

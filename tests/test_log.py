@@ -15,15 +15,15 @@ from rpyc.core import brine
 from servers import fill, listening
 
 from metermt.calls.desk import Desk
-from metermt.cli.logs import Log, log_handler
-from metermt.client import connect
+from metermt.cli.logsetup import Log, log_handler
+from metermt.client.client import connect
 from metermt.config import Limits
 from metermt.discovery import SIGNED
 from metermt.errors import LoginError, TooManyFailures, UnknownMeter
 from metermt.registry import RegistryServer
 from metermt.signing import SharedKey
 from metermt.sparinglog import Count, Repeats, SparingLog
-from metermt.store.memory import MemoryStore
+from metermt.store.memory.store import MemoryStore
 
 STAMP = r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z"
 

@@ -14,7 +14,7 @@ from metermt.calls.desk import Desk
 from metermt.calls.known import key_of
 from metermt.errors import AlreadyRead, ConfirmReading
 from metermt.model import Answer, Session
-from metermt.store.memory import MemoryStore
+from metermt.store.memory.store import MemoryStore
 from metermt.store.postgres.store import PostgresStore
 from metermt.store.sqlite.store import SqliteStore
 

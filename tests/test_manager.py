@@ -4,9 +4,10 @@ import inspect
 from datetime import UTC, datetime
 
 import pytest
-from conftest import make_jobs
+from conftest import T0, make_jobs
 from demometers import shows
 
+from metermt.calls.known import key_of
 from metermt.calls.table import CALLS
 from metermt.demo import USERS
 from metermt.errors import (
@@ -21,6 +22,7 @@ from metermt.errors import (
 from metermt.manager import Manager
 from metermt.model import Answer, Job, Status
 from metermt.policy import Policy
+from metermt.store.memory.store import MemoryStore
 
 pytestmark = pytest.mark.usefixtures("hasher")
 
@@ -133,6 +135,18 @@ def test_a_manager_of_a_store_adds_no_town(store, demo_accounts, clock):
     store.write(lambda tx: tx.accounts.put(demo_accounts))
     manager = Manager(store, clock=clock)
     assert manager.get_job(manager.login("carol", "carol")[0]) is None
+
+
+def test_its_time_is_that_of_the_store_unless_it_is_given_a_clock(demo_accounts):
+    class Ahead(MemoryStore):
+        def clock(self):
+            return T0
+
+    store = Ahead()
+    store.write(lambda tx: tx.accounts.put(demo_accounts))
+    session_id, _ = Manager(store).login("carol", "carol")
+    (session,) = store.read(lambda tx: tx.sessions.find([key_of(session_id)])).values()
+    assert session.used_at == T0
 
 
 def test_a_policy_may_be_given(store, demo_accounts, clock):

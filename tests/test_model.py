@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from metermt import errors
-from metermt.calls.office import ImportCount
+from metermt.calls.routes import ImportCount
 from metermt.errors import BY_CODE, Error, RouteError, SettingError, UserError
 from metermt.model import MAX_DIALS, Answer, Meter, Reading, Role, User
 from metermt.names import MAX_TEXT

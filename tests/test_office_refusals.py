@@ -19,11 +19,12 @@ from metermt.calls import (
     exchanges,
     found,
     meters,
-    office,
     opening,
+    places,
     progress,
     report,
     review,
+    routes,
     unread,
     walks,
 )
@@ -67,7 +68,7 @@ def town(sqlite_store, clock, demo_accounts, hasher):
     """
     sqlite_store.write(lambda tx: tx.accounts.put(demo_accounts))
     desk = Desk(sqlite_store, clock=clock)
-    as_office(desk, office.import_jobs, office.Import(CLOSED, [make_job("Z5", CLOSED, "Old")]))
+    as_office(desk, routes.import_jobs, routes.Import(CLOSED, [make_job("Z5", CLOSED, "Old")]))
     as_office(desk, cycles.close_cycle, Closing(CLOSED, force=True))
     as_office(desk, meters.switch_meter, Switching("Z5", active=False))
     open_with_past(desk, {f"M{n}": 1_000 for n in range(5)})
@@ -247,6 +248,27 @@ def test_each_refusal_of_the_office_says_why_and_changes_nothing(town):
         assert (type(error), bool(re.search(re.escape(words), str(error)))) == (kind, True), (call.name, error, words)
         now = everything(town)
         assert [table for table in now if now[table] != before[table]] == [], (call.name, request)
+
+
+def test_a_long_name_is_not_told_back_whole(town):
+    long = "X" * 1_000
+    for call, request in (
+        (accounts.find_user, accounts.Username(long)),
+        (erasing.erase_user, accounts.Username(long)),
+        (walks.assign_route, walks.Assigning("North", [long])),
+        (walks.assign_route, walks.Assigning(long, ["carol"])),
+        (unread.release_jobs, unread.Release(username=long)),
+        (unread.release_jobs, unread.Release(meter=long)),
+        (unread.release_jobs, unread.Release(long)),
+        (routes.remove_jobs, routes.Removal(CYCLE, [long])),
+        (opening.open_cycle, Opening("2026-12", [long])),
+        (places.import_history, places.Past([places.Shown(long, TODAY, 1)])),
+        (meters.show_meter, Named(long)),
+        (cycles.close_cycle, Closing(long)),
+    ):
+        error = refused(town, call, request)
+        assert "XXX…" in str(error), call.name
+        assert len(str(error)) < 200
 
 
 def test_each_call_of_the_office_is_refused_to_whoever_has_the_role_below(town):

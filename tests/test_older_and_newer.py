@@ -12,8 +12,10 @@ from scripted import ScriptedServer, answers_a_call_with, replies
 
 from metermt import MeterClient
 from metermt.calls import readings, rounds, sessions
+from metermt.calls.asking import Ask, Weight
 from metermt.calls.readings import Next
-from metermt.calls.table import CALLS, Ask, Turn, Weight, call
+from metermt.calls.table import CALLS, call
+from metermt.calls.turn import Turn
 from metermt.errors import AlreadyRead, CallError, Error
 from metermt.model import Answer, Status
 from metermt.wire import to_text

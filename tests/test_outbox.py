@@ -10,12 +10,12 @@ from mortal_typists import Case, Typists
 from readers import readings_in
 from servers import fill
 
-from metermt import outbox as outbox_module
 from metermt.calls.desk import Desk
+from metermt.client import outbox as outbox_module
+from metermt.client.outbox import Outbox, Unconfirmed
 from metermt.errors import CallError, ConnectionFailed, CycleClosed, InvalidReading, OutboxError
 from metermt.model import Answer
-from metermt.outbox import Outbox, Unconfirmed
-from metermt.store.memory import MemoryStore
+from metermt.store.memory.store import MemoryStore
 
 
 @pytest.fixture

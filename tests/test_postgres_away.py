@@ -1,6 +1,7 @@
 """A PostgreSQL that hangs, is away or is new, and what is said of it: no password."""
 
 import random
+import threading
 import time
 from contextlib import ExitStack, suppress
 from pathlib import Path
@@ -10,6 +11,7 @@ import pytest
 from chaos_stage import Link, kill_all
 from clients import ends_by
 from conftest import (
+    DEADLINE,
     make_jobs,
     run_together,
     wait_until,
@@ -51,6 +53,15 @@ def test_a_server_answers_a_ping_while_its_database_hangs(cluster, postgres_url,
                 assert client.ping() < 1
                 time.sleep(0.1)
     servers_may_log_errors(server)
+
+
+def test_a_store_that_is_open_begins_transactions_where_no_thread_is_to_be_had(postgres_store, monkeypatch):
+    monkeypatch.setattr(threading.Thread, "start", lambda _: pytest.fail("can't start new thread"))
+    all_there = threading.Barrier(4)
+    begun = [postgres_store.begin(lambda _tx: all_there.wait(DEADLINE), lambda: None) for _ in range(4)]
+
+    assert all(one.wait(DEADLINE) for one in begun)
+    assert {one.result() for one in begun} == {0, 1, 2, 3}
 
 
 def servers_may_log_errors(server):

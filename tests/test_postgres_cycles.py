@@ -15,7 +15,7 @@ from conftest import (
 from postgres_faults import JOBS, THE_JOB, desk_time, outcome_of, row_held, wait_until_waiting
 from readers import Reader, as_office, readings_in
 
-from metermt.calls import cycles, office
+from metermt.calls import cycles, routes
 from metermt.errors import AlreadyRead, RouteError, UnknownMeter
 
 
@@ -128,7 +128,7 @@ def reopen_cycle(desk):
 
 
 def remove(desk, meter):
-    return as_office(desk, office.remove_jobs, office.Removal(CYCLE, [meter]))
+    return as_office(desk, routes.remove_jobs, routes.Removal(CYCLE, [meter]))
 
 
 def close_cycle(desk):

@@ -5,12 +5,25 @@ from chaos_stage import at_odds
 from conftest import (
     run_together,
     start,
+    wait_until,
 )
-from postgres_faults import JOBS, THE_JOB, desk_time, outcome_of, row_held, wait_until_waiting
-from readers import Reader, readings_in
+from postgres_faults import (
+    JOBS,
+    THE_JOB,
+    desk_time,
+    outcome_of,
+    row_held,
+    wait_until_waiting,
+    waiting_for_locks,
+)
+from readers import Reader, as_office, fail_to_log_in, readings_in
 
-from metermt.errors import AlreadyRead, Error
-from metermt.model import Answer
+from metermt.calls import accounts, erasing, rounds, unread
+from metermt.calls.known import key_of
+from metermt.errors import AccountDisabled, AlreadyRead, Error
+from metermt.model import Answer, Assignment
+from metermt.store.postgres.steps import PostgresTx
+from metermt.store.sql.audit import SqlAudit
 
 
 @pytest.mark.parametrize("usernames", [("carol", "carol"), ("carol", "adam")], ids=["one reader", "two readers"])
@@ -93,3 +106,72 @@ def test_a_job_that_was_read_meanwhile_through_another_server_is_not_handed_out_
     assert outcome_of(asking) in ("M00000", "M00001")  # it was carol's until she had read it
     assert carol.meter() == "M00001"
     assert at_odds(postgres_url) == {}
+
+
+def test_a_job_that_another_server_has_let_go_and_handed_out_meanwhile_stays_with_who_was_handed_it(
+    desks, postgres_url, monkeypatch
+):
+    desks[0].store.write(lambda tx: tx.walks.assign([Assignment("North", name) for name in ("adam", "carol")]))
+    carol, adam = Reader(desks[0]), Reader(desks[1], "adam")
+    assert carol.meter() == "M00000"
+    hand_out, handed = rounds.handed_out, []
+
+    def late(*args):
+        monkeypatch.undo()  # what the other server does, and a second try of this one, is not late
+        as_office(desks[1], unread.release_jobs, unread.Release(meter="M00000"))
+        handed.append(adam.meter())
+        return hand_out(*args)
+
+    monkeypatch.setattr(rounds, "handed_out", late)
+    assert carol.meter() == "M00001"
+    assert handed == ["M00000"]
+    assert adam.submit("M00000", when=desk_time(desks[0])) is None
+    assert at_odds(postgres_url) == {}
+
+
+@pytest.mark.parametrize("call", ["a reading", "a lease"])
+def test_nothing_is_kept_for_a_user_who_is_disabled_at_another_server_while_they_are_answered(
+    call, desks, postgres_url, monkeypatch
+):
+    """Either what they ask is over before, and what was leased is free again, or it is refused."""
+    carol, when = Reader(desks[0]), desk_time(desks[0])
+    desks[0].sessions.forget([key_of(carol.session_id)])  # as a second later: it is read in the same transaction
+    gather, disabling = PostgresTx.gather, []
+
+    def late(tx, *args, **kwargs):
+        facts = gather(tx, *args, **kwargs)
+        if not disabling:
+            disable = start(lambda: as_office(desks[1], accounts.disable_user, accounts.Username("carol")))
+            wait_until(lambda: disable.is_there() or waiting_for_locks(postgres_url), "they are, or wait")
+            disabling.append((disable, disable.is_there()))
+        return facts
+
+    monkeypatch.setattr(PostgresTx, "gather", late)
+    outcome = outcome_of(carol.meter if call == "a lease" else lambda: carol.submit("M00000", when=when))
+    [(disable, was_first)] = disabling
+    disable()
+    assert not was_first or isinstance(outcome, AccountDisabled), outcome
+    assert desks[0].store.read(lambda tx: tx.leases.holders(0)) == {}
+
+
+def test_a_wrong_password_waits_for_no_turn_that_has_a_session_of_its_user(desks, postgres_url):
+    with row_held(postgres_url, "SELECT 1 FROM users WHERE username = 'carol' FOR SHARE"):  # as such a turn does
+        failing = start(lambda: fail_to_log_in(desks[0], 1))
+        wait_until(failing.is_there, "it is refused")
+    failing()
+
+
+def test_a_wrong_password_for_a_user_who_is_being_erased_brings_their_name_not_back(desks, postgres_url, monkeypatch):
+    as_office(desks[0], accounts.disable_user, accounts.Username("carol"))
+    erase, failing = SqlAudit.erase, []
+
+    def beside(*args):
+        erase(*args)
+        failing.append(start(lambda: fail_to_log_in(desks[1], 1)))
+        wait_until(lambda: failing[0].is_there() or waiting_for_locks(postgres_url), "it is refused, or waits")
+
+    monkeypatch.setattr(SqlAudit, "erase", beside)
+    as_office(desks[0], erasing.erase_user, accounts.Username("carol"))
+    failing[0]()
+    on_record = desks[0].store.read(lambda tx: tx.audit.unsealed(100))
+    assert "carol" not in {told for entry in on_record for told in entry}

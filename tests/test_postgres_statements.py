@@ -15,8 +15,7 @@ from metermt.calls.desk import Desk
 from metermt.errors import ConfirmReading, StoreRefused
 from metermt.model import Place
 from metermt.rules.history import Read
-from metermt.rules.limits import Limits
-from metermt.rules.looks import JobLimits
+from metermt.rules.limits import JobLimits, Limits
 from metermt.store.postgres.store import PostgresStore
 
 SHORT = ("jobs_free", "jobs_skipped", "cycles", "tallies", "sessions", "leases_until", "assignments")

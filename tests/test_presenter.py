@@ -3,13 +3,14 @@
 from dataclasses import replace
 
 import pytest
+from clients import ends_after
 from conftest import import_jobs, make_job
 from presenter_fixtures import *  # noqa: F403 - the fixtures
 from presenter_fixtures import AtOnce, log_in, submit
 from readers import as_office, readings_in
 
 from metermt.calls import accounts
-from metermt.client import connect
+from metermt.client.client import connect
 from metermt.errors import ServerLost, StoreAway
 from metermt.gui.opening import Opening
 from metermt.gui.presenter import Presenter
@@ -28,6 +29,12 @@ def test_a_login_brings_the_first_meter_and_forgets_the_password(reading):
     state = reading.state
     assert (state.dialog, state.screen, state.job.meter.number) == (None, Screen.READING, "G5248")
     assert (state.title, state.status, state.typed.password) == ("Meter — Carol Dent", Status(0, 0), "")
+
+
+def test_a_window_that_is_closed_waits_a_second_for_a_server_that_says_nothing(reading, proxy):
+    reading._client.timeout = 10
+    with proxy.deaf(), ends_after(1.0):
+        reading.farewell()
 
 
 def test_a_wrong_password_is_blamed_emptied_and_asked_for_again(presenter):

@@ -11,8 +11,7 @@ from servers import fill
 from metermt.calls.desk import Desk
 from metermt.gui.state import Dialog
 from metermt.rules.habits import Habit
-from metermt.rules.limits import Limits
-from metermt.rules.looks import JobLimits
+from metermt.rules.limits import JobLimits, Limits
 from metermt.stops import Found
 from metermt.store.sqlite.store import SqliteStore
 

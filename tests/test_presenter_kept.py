@@ -4,10 +4,10 @@ from presenter_fixtures import *  # noqa: F403 - the fixtures
 from presenter_fixtures import log_in, submit
 from readers import readings_in
 
+from metermt.client.outbox import Outbox, Unconfirmed
 from metermt.errors import ServerLost
 from metermt.gui.state import Screen
 from metermt.model import Answer, Status
-from metermt.outbox import Outbox, Unconfirmed
 
 
 def test_what_was_typed_is_never_sent_by_somebody_else_and_kept_for_its_reader(

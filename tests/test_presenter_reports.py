@@ -14,7 +14,7 @@ from metermt.errors import ServerLost
 from metermt.fieldnotes import Note
 from metermt.gui.state import ANYWHERE, Dialog, Screen
 from metermt.manager import Manager
-from metermt.store.memory import MemoryStore
+from metermt.store.memory.store import MemoryStore
 
 FOUND = {"number": " w99", "kind": "", "dials": "5", "shows": "00117", "where": "behind the shed"}
 

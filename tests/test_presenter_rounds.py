@@ -5,7 +5,7 @@ from presenter_fixtures import *  # noqa: F403 - the fixtures
 from presenter_fixtures import log_in, submit
 from readers import Reader, readings_in
 
-from metermt.gui.state import ANYWHERE, Dialog, Screen
+from metermt.gui.state import ANYWHERE, METER, Dialog, Screen
 
 
 def meter(presenter):
@@ -40,6 +40,13 @@ def test_a_meter_is_skipped_and_comes_again(reading):
     assert meter(reading) == "G5248"
     reading.skip()
     assert (meter(reading), reading.state.notice) == ("G5248", "Skipped G5248: it is all that is left for you now")
+
+
+def test_a_meter_that_cannot_be_skipped_as_its_job_is_gone_gives_way_to_the_next(reading, desk):
+    desk.store.write(lambda tx: tx.jobs.remove(one.job for one in tx.jobs.standings(["G5248"])))
+    reading.skip()
+    assert (meter(reading), reading.state.can_retry) == ("G5249", False)
+    assert reading.state.faults == {METER: "Unknown meter 'G5248' in cycle '2026-11': check the number on the meter"}
 
 
 def test_the_last_reading_is_corrected_and_the_one_before_it_also_when_all_is_read(reading, desk):

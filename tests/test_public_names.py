@@ -13,14 +13,15 @@ from servers import ROOT, fill, listening
 
 import metermt
 from metermt.calls.accounts import ChangedPassword, NewPassword, NewUser
+from metermt.calls.asking import Ask, Caller
 from metermt.calls.desk import Desk
 from metermt.calls.sessions import LoggedIn, Login
-from metermt.calls.table import CALLS, Ask, Caller
+from metermt.calls.table import CALLS
 from metermt.certificates import Authority
 from metermt.errors import CallError, Error, InvalidReading, InvalidTime
 from metermt.model import Account, User
 from metermt.serving import RunningServer, ServerSettings
-from metermt.store.memory import MemoryStore
+from metermt.store.memory.store import MemoryStore
 from metermt.transport.tls import ServerTls
 from metermt.wire import fields_of
 
@@ -52,18 +53,19 @@ def test_a_start_imports_no_more_than_it_needs():
 import sys
 
 def tell():
-    print(*(name for name in ("metermt.public", "metermt.client", "rpyc", "argon2", "apsw") if name in sys.modules))
+    heavy = ("metermt.public", "metermt.client.client", "rpyc", "argon2", "apsw")
+    print(*(name for name in heavy if name in sys.modules))
 
 import metermt.cli, metermt.errors
 tell()
 import metermt.cli.users, metermt.cli.routes, metermt.cli.readings, metermt.cli.backup, metermt.cli.database
 tell()
-import metermt.console, metermt.cli.serve
+import metermt.console.dialogue, metermt.cli.serve
 tell()
 """
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
 
-    assert done.stdout.splitlines() == ["", "argon2", "metermt.client rpyc argon2"]
+    assert done.stdout.splitlines() == ["", "argon2", "metermt.client.client rpyc argon2"]
 
 
 def test_an_answer_has_the_order_of_submit_reading():
@@ -188,7 +190,7 @@ def test_the_example_ends_with_a_word_when_it_cannot_go_on(
     assert nobody[0] == 1
     assert nobody[2].endswith(": check --host and --port, and whether a server runs there\n")
     assert untrusted[0] == 1
-    assert "it does not answer in TLS; start it with --tls, or leave --tls-ca away\n" in untrusted[2]
+    assert "or speak no TLS: start it with --tls then, or leave --tls-ca away\n" in untrusted[2]
     assert wanted[0] == 1
     assert wanted[2].endswith("give --tls-ca with a copy of its ca.pem (in Python tls_ca=)\n")
     assert trusted[0] == 0

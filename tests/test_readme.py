@@ -2,8 +2,10 @@
 
 import builtins
 import io
+import json
 import os
 import re
+import shutil
 import subprocess
 
 import pexpect
@@ -14,10 +16,15 @@ from conftest import DEADLINE, wait_until
 from servers import ROOT
 from terminals import WAITING
 
+from metermt.serving import RunningServer, ServerSettings
+
 PASSWORD = "her password"
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 WALK = README.partition("\n## Five minutes\n")[2].partition("\n### Readers elsewhere\n")[0]
 BLOCKS = re.findall(r"^```(\w+)\n(.*?)^```$", WALK, re.MULTILINE | re.DOTALL)
+ELSEWHERE = README.partition("\n## Programs in other languages\n")[2]
+BY_JSON = (ROOT / "docs" / "HTTP.md").read_text(encoding="utf-8").partition("\n## JSON\n")[2]
+SHELL = re.compile(r"^```sh\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 PROMPT = re.compile(r"(Username \[carol\]|Password|Reading for meter \w+|Reason for meter \w+): ?(.*)")
 
 
@@ -130,3 +137,26 @@ def test_the_five_minutes_work_word_for_word(shell, serve, run_python, tmp_path)
 
 def test_the_dialogue_shows_a_password_to_nobody():
     assert PASSWORD not in dict(BLOCKS)["console"]
+
+
+def answers_to(text, port):
+    """Follow the curl lines of the first block, for the demo with its door at this port; yield what they answer."""
+    serve, *lines = SHELL.search(text)[1].replace("\\\n", "").splitlines()
+    assert serve.partition("#")[0].split() == ["metermt", "serve", "--demo", "--http"]
+    session = ""
+    for line in lines:
+        if line.startswith("curl "):
+            command = ["bash", "-c", line.replace("curl", "curl -sS").replace("11002", str(port))]
+            env = os.environ | {"SESSION": session}
+            answer = json.loads(subprocess.run(command, env=env, capture_output=True, timeout=DEADLINE).stdout)
+            session = session or answer["session_id"]
+            yield answer
+
+
+@pytest.mark.skipif(not shutil.which("curl"), reason="there is no curl here (Debian: curl)")
+def test_the_lines_for_other_programs_work_as_they_stand():
+    with RunningServer(ServerSettings(port=0, demo=True, http=("localhost", 0))) as server:
+        (welcome,) = answers_to(ELSEWHERE, server.http_port)
+        assert welcome["full_name"] == "Carol Dent"
+        _, meter, accepted = answers_to(BY_JSON, server.http_port)
+        assert (meter, accepted) == ("G72168", None)

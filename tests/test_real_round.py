@@ -17,8 +17,8 @@ from readers import readings_in
 from servers import ROOT, make_database
 from window_fixtures import display, open_window, opening_for, screens  # noqa: F401 - fixtures of a window
 
-from metermt.cli.office import office
-from metermt.client import connect
+from metermt.cli.opened import office
+from metermt.client.client import connect
 from metermt.errors import ConfirmReading, InvalidReading
 from metermt.gui.state import Screen
 from metermt.store.sqlite.store import SqliteStore

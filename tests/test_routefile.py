@@ -8,8 +8,8 @@ from conftest import CYCLE
 from routefiles import COLUMNS, ROW, meters_of, only, read, table
 
 from metermt.errors import RouteError
+from metermt.files.routes import RouteFile
 from metermt.model import Job, Meter
-from metermt.routefile import RouteFile
 
 pytest_plugins = ["routefile_fixtures"]
 

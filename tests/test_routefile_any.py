@@ -9,11 +9,11 @@ from hypothesis import strategies as st
 from readers import as_office
 from routefiles import only, read, table
 
-from metermt.calls import office
+from metermt.calls import routes
 from metermt.calls.desk import Desk
 from metermt.errors import RouteError
+from metermt.files.routes import OPTIONAL, REQUIRED, BadRow
 from metermt.model import KINDS, Job
-from metermt.routefile import OPTIONAL, REQUIRED, BadRow
 from metermt.store.sqlite.store import SqliteStore
 
 HEADERS = (
@@ -71,7 +71,7 @@ def check_any_file(content, path, store):
     for job in jobs:
         assert_could_be_read(job)
     assert len({job.meter.number for job in jobs}) == len(jobs)
-    count = as_office(Desk(store), office.import_jobs, office.Import(CYCLE, jobs))
+    count = as_office(Desk(store), routes.import_jobs, routes.Import(CYCLE, jobs))
     assert count.added + count.changed + count.unchanged == len(jobs)
     lines = len(re.split(rb"\r\n|\r|\n", content))
     assert all(1 < row.line <= lines and row.reason for row in rows if isinstance(row, BadRow))

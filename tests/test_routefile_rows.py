@@ -5,7 +5,7 @@ import re
 import pytest
 from routefiles import COLUMNS, ROW, meters_of, read, table
 
-from metermt.routefile import BadRow
+from metermt.files.routes import BadRow
 
 pytest_plugins = ["routefile_fixtures"]
 
@@ -30,7 +30,7 @@ pytest_plugins = ["routefile_fixtures"]
         ("sequence", "1000000000", "Invalid sequence 1000000000: use a whole number from 0 to 999999999"),
         ("sequence", "٣", "Invalid sequence '٣'"),  # a digit, but no register shows it
         ("previous", "-5", "Invalid previous '-5'"),
-        ("previous", "100000", "Invalid previous 100000: the register goes from 0 to 99999"),
+        ("previous", "100000", "Invalid previous 100000: the register of G72168 goes from 0 to 99999"),
         ("previous", "9" * 5000, "Invalid previous '999"),
         ("previous_date", "2026-02-30", "Invalid previous_date '2026-02-30': write it like 2026-11-20"),
         ("previous_date", "0001-01-01", "Invalid previous_date 0001-01-01: it lies before 1970"),

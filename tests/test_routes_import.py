@@ -17,7 +17,7 @@ from metermt.calls import cycles
 from metermt.calls.desk import Desk
 from metermt.cli.rejects import Rejects
 from metermt.errors import RouteError
-from metermt.routefile import BadRow
+from metermt.files.routes import BadRow
 from metermt.store.sqlite.store import SqliteStore
 
 pytest_plugins = ["routefile_fixtures"]

@@ -7,7 +7,7 @@ import re
 from hypothesis import given
 from hypothesis import strategies as st
 
-from metermt.audit import Link, Person
+from metermt.audit import Person, SealedEntry
 from metermt.rules.chain import START, Verification, hash_of, mark_of, marks_of
 
 PEOPLE = [Person(number, mark_of("salt", name), "salt", name) for number, name in enumerate(("adam", "carol"), 1)]
@@ -20,7 +20,7 @@ def chain_of(entries):
     marks, last, links = marks_of(PEOPLE), START, []
     for place, (at, who, address, what, about, whom, before, after) in enumerate(entries, 1):
         last = hash_of(last, at, marks[who], address, what, about, marks[whom], before, after)
-        links.append(Link(place, at, who, address, what, about, whom, before, after, last))
+        links.append(SealedEntry(place, at, who, address, what, about, whom, before, after, last))
     return links
 
 
@@ -45,7 +45,7 @@ def test_the_first_entry_that_is_not_as_it_was_is_named(data, entries):
     link = links[at]
     match data.draw(st.sampled_from(["change", "remove", "swap", "insert"])):
         case "change":
-            field = data.draw(st.sampled_from(Link._fields[1:]))
+            field = data.draw(st.sampled_from(SealedEntry._fields[1:]))
             there = getattr(link, field)
             new = 3 - (there or 1) if field in ("who", "whom") else f"{there}!"
             links[at] = link._replace(**{field: new})

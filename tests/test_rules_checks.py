@@ -14,7 +14,16 @@ from metermt.quality import Cause, Flag, Judgement
 from metermt.rules.checks import doubt, judge
 from metermt.rules.habits import Habit
 from metermt.rules.history import Read, history_of
-from metermt.rules.limits import SENSITIVITY, Limits, check_sensitivity, limits_of, with_neighbours
+from metermt.rules.limits import (
+    SENSITIVITY,
+    JobLimits,
+    Limits,
+    check_sensitivity,
+    likely_by,
+    limits_of,
+    with_neighbours,
+)
+from metermt.rules.registers import step_to_reading
 from metermt.rules.town import Town
 from metermt.wire import from_text, to_text
 
@@ -165,6 +174,21 @@ def test_only_a_register_at_its_top_goes_over_it(dials):
     else:
         assert over.flags == (Flag.NEGATIVE,)
         assert over.confirm
+
+
+@settings(max_examples=100)
+@given(
+    st.builds(Habit, st.floats(0, 8), st.floats(0.05, 0.8), st.floats(0, 0.5)),
+    st.integers(5_000, 9_999),
+    st.integers(0, 9_999),
+    st.sampled_from([0.01, 1.0, 100.0]),
+)
+def test_what_is_taken_as_a_rollover_is_counted_as_one_however_much_it_is(habit, previous, value, sensitivity):
+    limits = replace(LIMITS, previous=previous, habit=habit)
+    if Flag.ROLLOVER in flags(value, limits, dials=4, sensitivity=sensitivity):
+        text = JobLimits(limits, sensitivity=sensitivity).as_text()
+        is_likely = likely_by(text, (DUE - limits.previous_on).days)
+        assert step_to_reading(previous, value, 4, is_likely) == value - previous + 10_000
 
 
 def test_a_register_goes_over_its_top_up_to_the_high_limit():

@@ -4,12 +4,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from metermt.rules.sharing import Waiting
+from metermt.rules.sharing import FairQueue
 
 
 @pytest.fixture
 def waiting():
-    return Waiting(most=100, long=100)
+    return FairQueue(most=100, long=100)
 
 
 def all_of(waiting):
@@ -49,7 +49,7 @@ def test_kinds_take_turns_before_addresses_do(waiting):
 
 
 def test_where_many_wait_the_newest_is_next():
-    waiting = Waiting(most=100, long=3)
+    waiting = FairQueue(most=100, long=3)
     for number in range(5):
         waiting.came(number, "here")
     assert all_of(waiting) == [4, 3, 0, 1, 2]
@@ -66,7 +66,7 @@ def test_who_went_is_never_next(waiting):
 
 
 def test_when_too_many_wait_the_oldest_of_the_most_crowded_place_has_to_go():
-    waiting = Waiting(most=4, long=4)
+    waiting = FairQueue(most=4, long=4)
     for who in "abc":
         waiting.came(who, "crowded")
     assert waiting.came("carol", "elsewhere") is None
@@ -78,7 +78,7 @@ def test_when_too_many_wait_the_oldest_of_the_most_crowded_place_has_to_go():
 @given(st.lists(st.one_of(st.tuples(st.integers(0, 2), st.integers(0, 3)), st.none(), st.integers(0, 40)), max_size=60))
 def test_everybody_is_next_once_or_has_gone(steps):
     """A pair: somebody comes so; a number: that one goes; None: somebody is next."""
-    waiting, here = Waiting(most=10, long=2), set()
+    waiting, here = FairQueue(most=10, long=2), set()
     for number, step in enumerate(steps):
         match step:
             case tuple():

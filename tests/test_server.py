@@ -10,7 +10,7 @@ from conftest import start
 from demometers import shows
 from servers import METERMT_SERVE, SERVER_PY, run_to_end
 
-from metermt.client import MeterClient
+from metermt.client.client import MeterClient
 from metermt.errors import InvalidTime
 
 TIME = r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d"

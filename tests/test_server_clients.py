@@ -15,7 +15,7 @@ from proxy import frame
 from rpyc.core import brine, consts
 from servers import Servers, make_database
 
-from metermt.client import MeterClient
+from metermt.client.client import MeterClient
 from metermt.errors import ServerBusy
 
 ROOT = (consts.LABEL_LOCAL_REF, ("metermt.transport.service.MeterService", 1, 1))

@@ -15,7 +15,7 @@ from servers import make_database
 from metermt.calls.desk import Desk
 from metermt.demo import USERS
 from metermt.manager import Manager
-from metermt.store.memory import MemoryStore
+from metermt.store.memory.store import MemoryStore
 from metermt.store.sqlite.store import SqliteStore
 from metermt.transport.server import MeterServer
 

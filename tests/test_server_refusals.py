@@ -60,6 +60,8 @@ def test_a_database_that_cannot_be_used_is_told_in_one_line(make, words, tmp_pat
         (("--port", 0, "--lease-minutes", "0.0001"), "Invalid lease time"),
         (("--port", 0, "--session-hours", "1e6"), "Invalid session time"),
         (("--port", 0, "--idle-minutes", "1441"), "Invalid time for a connection"),
+        (("--port", 0, "--idle-minutes", "nan"), "Invalid --idle-minutes nan"),
+        (("--port", 0, "--lease-minutes", "inf"), "Invalid --lease-minutes inf"),
     ],
     ids=lambda value: " ".join(map(str, value[-2:]))[:40] if isinstance(value, tuple) else "",
 )

@@ -4,6 +4,7 @@ import os
 import socket
 import threading
 import time
+import zlib
 from contextlib import ExitStack
 from datetime import timedelta
 from importlib.util import find_spec, module_from_spec
@@ -11,18 +12,19 @@ from importlib.util import find_spec, module_from_spec
 import pytest
 from conftest import start, wait_until
 from memory_fixtures import *  # noqa: F403 - the fixtures
-from peers import VALUE, answers, wait_until_taken_over
+from peers import LOCAL, TUPLE, VALUE, answers, wait_until_taken_over
 from proxy import frame
 from readers import log_in
 from rpyc.core import brine, consts
 from servers import listening
 
 from metermt import MeterClient, errors
-from metermt.calls import credentials, table
+from metermt.calls import asking, credentials
 from metermt.calls.regulars import Regulars, network_of
 from metermt.calls.turnstile import Turnstile
 from metermt.config import Limits
-from metermt.rules import places
+from metermt.rules import seats
+from metermt.transport.boxing import ROOT
 from metermt.transport.strangers import Strangers
 
 # --- logins
@@ -176,7 +178,7 @@ def test_the_last_place_is_for_an_address_that_somebody_has_logged_in_from(desk,
 
 
 def test_an_idle_stranger_makes_room_for_somebody_else(desk, connect, stranger, monkeypatch):
-    monkeypatch.setattr(places, "_GRACE", 0.0)
+    monkeypatch.setattr(seats, "_GRACE", 0.0)
     with listening(desk, Limits(connections=2)) as server:
         first, second = stranger(server), stranger(server)
         _ = first.root, second.root
@@ -186,7 +188,7 @@ def test_an_idle_stranger_makes_room_for_somebody_else(desk, connect, stranger, 
 
 
 def test_who_waits_for_a_login_has_not_to_go(desk, hashing, stranger, monkeypatch):
-    monkeypatch.setattr(places, "_GRACE", 0.0)
+    monkeypatch.setattr(seats, "_GRACE", 0.0)
     with listening(desk, Limits(connections=1)) as server:
         waits = stranger(server)
         with somebody_is_hashed(hashing):
@@ -201,15 +203,15 @@ def test_who_waits_for_a_login_has_not_to_go(desk, hashing, stranger, monkeypatc
 
 
 def test_what_strangers_do_takes_a_small_part_of_a_processor(server, stranger, monkeypatch):
-    rests, hear = [], Strangers._hear
+    rests, look_at = [], Strangers._look_at
 
-    def hear_for_long(*args):
+    def look_for_long(*args):
         until = time.thread_time() + 0.002
         while time.thread_time() < until:
             pass
-        hear(*args)
+        look_at(*args)
 
-    monkeypatch.setattr(Strangers, "_hear", hear_for_long)
+    monkeypatch.setattr(Strangers, "_look_at", look_for_long)
     monkeypatch.setattr(server.strangers._stopping, "wait", rests.append)
     asker = stranger(server)
     for turns in range(1, 7):
@@ -224,24 +226,44 @@ def test_what_strangers_do_takes_a_small_part_of_a_processor(server, stranger, m
 PING = frame(b"\x01" + brine.dump((7, (consts.HANDLE_PING, (VALUE, ("x",))))))
 
 
-def test_strangers_who_send_without_end_are_read_a_few_requests_at_a_time(server, stranger, monkeypatch):
+def wrong_call(name):
+    """Write a call with too many arguments, which is refused before the desk is asked."""
+    boxed = (TUPLE, ((LOCAL, ROOT), (VALUE, name), (VALUE, (1,) * 9), (VALUE, ())))
+    return frame(b"\x01" + brine.dump((7, (consts.HANDLE_CALLATTR, boxed))))
+
+
+@pytest.mark.parametrize("message", [PING, wrong_call("ping")], ids=["pings", "calls that are refused"])
+def test_strangers_who_send_without_end_are_read_a_few_requests_at_a_time(message, server, stranger, monkeypatch):
     """Each waits for its turn again, so that whoever comes meanwhile has one, too."""
     turns = []
-    hear = Strangers._hear
-    monkeypatch.setattr(Strangers, "_hear", lambda *args: turns.append(args) or hear(*args))
+    look_at = Strangers._look_at
+    monkeypatch.setattr(Strangers, "_look_at", lambda *args: turns.append(args) or look_at(*args))
     sender = stranger(server)
-    sender.sock.sendall(PING * 160)
-    for _ in range(160):
+    sender.sock.sendall(message * 64)
+    for _ in range(64):
         sender.hear()
-    assert len(turns) >= 10
+    assert len(turns) >= 4
+
+
+def test_what_strangers_send_without_end_waits_in_their_sockets(server, stranger, monkeypatch):
+    here, look_at = [], Strangers._look_at
+
+    def look_and_measure(strangers, conversation):
+        look_at(strangers, conversation)
+        here.append(len(conversation._end._frames.received))
+
+    monkeypatch.setattr(Strangers, "_look_at", look_and_measure)
+    stranger(server).sock.sendall(PING * 8000)
+    wait_until(lambda: len(here) >= 6, "it was heard six times")
+    assert 40_000 < max(here) < 64_000
 
 
 @pytest.fixture
 def read_in(monkeypatch):
     """The names of the threads in which texts of calls are read."""
     names = []
-    read = table.from_text
-    monkeypatch.setattr(table, "from_text", lambda *args: names.append(threading.current_thread().name) or read(*args))
+    read = asking.from_text
+    monkeypatch.setattr(asking, "from_text", lambda *args: names.append(threading.current_thread().name) or read(*args))
     return names
 
 
@@ -253,6 +275,17 @@ def test_what_is_large_is_not_read_by_the_thread_that_answers_all(server, strang
         reader.call("submit_readings", (VALUE, session), (VALUE, text))
         assert reader.hear_answer() == (consts.MSG_REPLY, (VALUE, "[]"))
     assert read_in == ["switchboard", "long calls"]
+
+
+def test_what_is_compressed_is_not_read_by_that_thread_behind_calls_that_are_refused_either(server, stranger, read_in):
+    reader = stranger(server)
+    session = reader.log_in()
+    wait_until_taken_over()
+    boxed = (TUPLE, ((LOCAL, ROOT), (VALUE, "submit_readings"), (VALUE, (session, " " * 100_000)), (VALUE, ())))
+    bulk = zlib.compress(b"\x01" + brine.dump((7, (consts.HANDLE_CALLATTR, boxed))))
+    reader.sock.sendall((wrong_call("get_status") + frame(bulk, compressed=1)) * 3)
+    assert [reader.error()[0] for _ in range(6)] == ["CallError"] * 6
+    assert read_in == ["long calls"] * 3
 
 
 def test_what_is_large_is_not_read_at_all_for_those_who_may_not_send_it(server, stranger, read_in):
@@ -305,7 +338,7 @@ def test_of_many_strangers_the_store_is_asked_at_once(desk, stranger, monkeypatc
             patches.setattr(Strangers, "_ask_store", lambda *_: None)
             for one in crowd:
                 one.call("get_status", (VALUE, "made up"))
-            wait_until(lambda: len(server.strangers._queues[table.Weight.READ].calls) == 12, "all wait for the store")
+            wait_until(lambda: len(server.strangers._queues[asking.Weight.READ].calls) == 12, "all wait for the store")
         assert [one.error()[0] for one in crowd] == ["SessionError"] * 12
         assert crowd[0].call("ping") is None, "nobody is hung up on for that"
         assert crowd[0].hear_answer()[0] == consts.MSG_REPLY

@@ -8,7 +8,7 @@ from readers import left_to
 from rpyc.core.vinegar import GenericException
 from servers import fill, run_to_end
 
-from metermt.client import MeterClient
+from metermt.client.client import MeterClient
 from metermt.errors import SessionError, TooManyFailures
 from metermt.serving import RunningServer, ServerSettings
 from metermt.store.opening import open_store

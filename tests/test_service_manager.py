@@ -13,7 +13,8 @@ from metermt.calls.desk import Desk
 from metermt.errors import StoreAway
 from metermt.servicemanager import ServiceManager
 from metermt.serving import RunningServer, ServerSettings
-from metermt.store.memory import MemoryStore
+from metermt.store.memory.store import MemoryStore
+from metermt.transport.server import MeterServer
 
 
 @pytest.fixture(params=["file", "no file"])
@@ -72,6 +73,26 @@ def test_a_server_is_not_well_while_a_thread_that_answers_clients_hangs(running,
         wait_until(lambda: len(beats) > 10, "the store has answered some times")
         assert len(times) == before
     assert_well(times)
+
+
+def test_a_server_is_not_well_while_the_loop_for_http_hangs(database, monkeypatch):
+    monkeypatch.setattr(heartbeat, "BEAT_SECONDS", 0.005)
+    monkeypatch.setattr("metermt.web.door._LOOK_SECONDS", 0.005)
+    settings, times = ServerSettings(port=0, database=database, http=("localhost", 0)), []
+    with RunningServer(settings, well=lambda: times.append(1)) as server:
+        assert_well(times)
+        go_on, hangs = Event(), Event()
+        server._web._loop.call_soon_threadsafe(lambda: (hangs.set(), go_on.wait(DEADLINE)))
+        try:
+            assert hangs.wait(DEADLINE)
+            beats = calls_of(server.store, "write", monkeypatch)
+            wait_until(lambda: len(beats) > 2, "what was said before it hung is over")
+            before = len(times)
+            wait_until(lambda: len(beats) > 10, "the store has answered some times")
+            assert len(times) == before
+        finally:
+            go_on.set()
+        assert_well(times)
 
 
 def test_a_server_is_not_well_while_its_store_hangs(running, monkeypatch):
@@ -163,3 +184,15 @@ def calls_of(thing, name, monkeypatch):
 
     monkeypatch.setattr(thing, name, count)
     return calls
+
+
+def test_both_doors_end_at_once_so_that_neither_takes_the_others_time(database, monkeypatch):
+    settings, told = ServerSettings(port=0, database=database, http=("localhost", 0)), []
+    stop = MeterServer.stop
+    with RunningServer(settings) as server:
+        ending = Event()
+        monkeypatch.setattr(server._web, "stop", lambda _deadline: told.append(ending.wait(DEADLINE)))
+        monkeypatch.setattr(MeterServer, "stop", lambda *args: (ending.set(), stop(*args))[-1])
+        server.stop()
+        monkeypatch.undo()
+    assert told == [True]

@@ -247,6 +247,20 @@ def test_an_odd_value_in_any_argument_is_refused_and_the_connection_lives(odd, r
     assert readings_in(store) == []
 
 
+@on_all_stores
+def test_a_text_with_a_nul_is_refused_before_it_reaches_the_database(root, session, store):
+    for call in (root.skip_job, root.leave_note, root.count_route, root.find_meters):
+        odd = json.dumps({"meter": "\0", "text": "\0", "cycle": "\0", "route": "\0"})
+        with pytest.raises(Exception, match=r"^A text has the character NUL \(\\u0000\) in it") as caught:
+            call(session, odd)
+        assert caught.value.code == "call"
+    for field in ("cycle", "code"):  # of answers, each is told what is wrong with it
+        odd = json.dumps({"answers": [{"meter": "M00000", "value": 1, "reason": "dog", field: "\0"}]})
+        (error,) = json.loads(root.submit_readings(session, odd))
+        assert error["code"] in ("unknown-cycle", "invalid-reason", "unknown-meter")
+    assert root.get_status(session) == (0, 0)
+
+
 @pytest.mark.parametrize("place", range(4))
 def test_a_long_value_is_not_sent_back(place, root, session):
     for long in ("x" * 500_000, "\0" * 500_000):

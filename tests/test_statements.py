@@ -26,11 +26,11 @@ from conftest import (
 from databases import fill, hooked, raw
 from steps import free_jobs, meters_of
 
+from metermt.calls.asking import Ask, Caller
 from metermt.calls.desk import Desk
 from metermt.calls.known import key_of
 from metermt.calls.readings import submit_and_next
 from metermt.calls.rounds import next_job
-from metermt.calls.table import Ask, Caller
 from metermt.model import Answer, Assignment, Walk
 from metermt.quality import Look
 from metermt.rules.history import Read
@@ -254,6 +254,19 @@ def test_what_is_ready_for_billing_is_found_by_its_index_however_many_jobs_there
     with raw(database_path) as database:
         plan = plan_of(database, sql)
     assert any("jobs USING INDEX jobs_ready (reading>?)" in step for step in plan), plan
+
+
+def test_what_is_not_settled_is_found_by_indexes_however_many_jobs_there_are(sqlite_store, database_path):
+    seen = []
+    with hooked(watch(seen)), SqliteStore(database_path) as store:
+        seen.clear()
+        store.read(lambda tx: (tx.batches.unsettled(), tx.batches.beside_unsettled()))
+    with raw(database_path) as database:
+        plans = [plan_of(database, sql) for sql, _ in seen if "jobs" in sql]
+    assert len(plans) == 2
+    for plan in plans:
+        scanned = [step for step in plan if step.startswith("SCAN jobs")]
+        assert {step.split()[-1] for step in scanned} == {"jobs_waiting", "jobs_again"}, plan
 
 
 def test_a_readers_day_costs_the_same_however_many_readings_there_are(statements):

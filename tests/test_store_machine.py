@@ -29,7 +29,7 @@ from steps import Failure, free_jobs, record
 from metermt.model import JobState, Meter, Place, Role, Status, Walk
 from metermt.quality import Look
 from metermt.rules.history import Read
-from metermt.store.memory import MemoryStore
+from metermt.store.memory.store import MemoryStore
 from metermt.store.postgres.store import PostgresStore
 from metermt.store.sqlite.store import SqliteStore
 
@@ -174,11 +174,15 @@ class Transaction:
         return [known.job for known in free]
 
     def lease(self, rows):
-        """Lease jobs to sessions, whoever holds them."""
+        """Lease jobs to sessions, unless another reader holds them."""
         wanted = {meter: (session, minutes) for meter, which, minutes in rows for session in self.living([which])}
         standings = self.tx.jobs.standings(wanted)
-        open_ones = [standing for standing in standings if standing.state is not JobState.DONE]
-        self.put([(standing.job, *wanted[standing.meter]) for standing in open_ones])
+        open_ones = [(one, *wanted[one.meter]) for one in standings if one.state is not JobState.DONE]
+        self.put(
+            (one.job, session, minutes)
+            for one, session, minutes in open_ones
+            if one.leased_to in (None, session.split("-")[0])
+        )
 
     def put(self, rows):
         until = self.now.timestamp()

@@ -53,6 +53,17 @@ def test_the_history_of_a_place_has_what_was_imported_and_what_was_read(crew):
     assert crew.places.history(["M00001"], but_not=OTHER_CYCLE)["M00001"] == shown[:2]
 
 
+def test_the_highest_value_of_a_place_is_that_of_all_that_was_imported_and_read(crew):
+    crew.places.put([make_place("M00000"), make_place("M00001"), make_place("M00002")])
+    import_jobs(crew.store, OTHER_CYCLE, make_jobs(2, OTHER_CYCLE))
+    crew.places.add_history([("M00001", Read(SUMMER, 5)), ("M00001", Read(AUTUMN, 3)), ("M00000", Read(SUMMER, 7))])
+    noon = datetime(2026, 12, 3, 12, tzinfo=UTC)
+    crew.record(make_reading("M00001", cycle=OTHER_CYCLE, value=9, when=noon))
+    crew.record(make_reading("M00000", cycle=OTHER_CYCLE, value=None, reason="dog"))
+    assert crew.places.most_shown(["M00000", "M00001", "M00002", "none"]) == {"M00000": 7, "M00001": 9}
+    assert crew.places.most_shown([]) == {}
+
+
 def test_the_history_of_a_place_tells_what_nobody_has_read(crew):
     crew.places.put([make_place("M00001")])
     import_jobs(crew.store, OTHER_CYCLE, make_jobs(2, OTHER_CYCLE))

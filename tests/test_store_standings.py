@@ -13,7 +13,7 @@ from conftest import (
 )
 
 from metermt.model import JobState, Standing
-from metermt.store.groups import LOOKS_BACK
+from metermt.store.steps.rounds import LOOKS_BACK
 
 
 def test_standings_tell_all_that_an_answer_is_judged_by(crew):
@@ -31,8 +31,8 @@ def test_standings_tell_all_that_an_answer_is_judged_by(crew):
 
 def test_who_was_handed_a_job_last_is_known_when_the_lease_has_ended(crew):
     crew.lease("adam-1", "M00000", "M00001", "M00002", until=10)
-    crew.lease("carol-1", "M00001", "M00003", until=LEASED_UNTIL)
     crew.leases.end_expired(10)
+    crew.lease("carol-1", "M00001", "M00003", until=LEASED_UNTIL)
     crew.leases.end_of(["carol-1"])
     crew.record(make_reading("M00002", "carol"))
     handed_to = [crew.standing(f"M0000{number}").handed_to for number in range(5)]

@@ -22,7 +22,7 @@ def run(script, *options):
 
 
 def test_random_and_changed_frames_and_packets_leave_server_and_registry_as_they_were():
-    few = ("--frames", 300, "--packets", 100, "--growth", 50)
+    few = ("--frames", 100, "--packets", 100, "--growth", 50)
     assert run("fuzz", *few, "--seed", 1, "--beside", "rows") == "no crash, no leak"
 
 

@@ -13,7 +13,9 @@ from servers import listening
 from switchboard_fixtures import *  # noqa: F403 - the fixtures
 from switchboard_fixtures import values
 
-from metermt.calls.table import Ask, Turn, Weight, call
+from metermt.calls.asking import Ask, Weight
+from metermt.calls.table import call
+from metermt.calls.turn import Turn
 from metermt.config import Limits
 from metermt.errors import InternalError, SessionError
 from metermt.model import Answer, Role

@@ -9,7 +9,7 @@ from peers import A_DATETIME, VALUE, Stranger, own_threads, wait_until_taken_ove
 from servers import listening, sockets_of
 from switchboard_fixtures import *  # noqa: F403 - the fixtures
 
-from metermt.calls.desk import BegunAnswers, Desk, Work
+from metermt.calls.desk import Answering, BegunAnswers, Desk
 from metermt.store.sqlite.groupwriter import GroupWriter
 from metermt.store.sqlite.store import SqliteStore
 from metermt.transport import conversation as conversation_module
@@ -32,7 +32,7 @@ STEPS = [
         (Switchboard, step)
         for step in ("_let_go", "_guarded", "_hear", "_send", "_settle", "_watch_for", "_drop", "_tell")
     ),
-    *((Switchboard, step) for step in ("_overdue", "_have_answered", "take")),
+    *((Switchboard, step) for step in ("_overdue", "_have_answered", "take", "_welcome", "_go_round", "_answer_some")),
     *(
         (Conversation, step)
         for step in ("begin", "receive_now", "next_call", "answer", "send_now", "settle", "overdue")
@@ -40,15 +40,15 @@ STEPS = [
     *((ServerEnd, step) for step in ("receive", "next_call", "reply", "refuse", "stop_asking")),
     *((Stream, step) for step in ("receive_now", "send_now")),
     *((Desk, step) for step in ("answer", "_answer_alone", "begin", "hang_up", "note", "turn")),
-    *((Work, step) for step in ("identify", "remember")),
+    *((Answering, step) for step in ("identify", "remember")),
     (BegunAnswers, "outcomes"),
-    (Work, "outcomes"),
+    (Answering, "outcomes"),
     *((GroupWriter, step) for step in ("begin", "wait")),
     *((Pool, step) for step in ("run", "_start_thread")),
     (MeterServer, "_let_in"),
-    *((Guests, step) for step in ("room_for", "came", "is_busy", "is_idle", "went")),
+    *((Guests, step) for step in ("room_for", "came", "note_busy", "note_idle", "went")),
     *((Away, step) for step in ("send", "take_back")),
-    *((Strangers, step) for step in ("take", "_queue_up", "_hear", "_send", "_tell", "_watch_for")),
+    *((Strangers, step) for step in ("take", "_welcome", "_hear", "_look_at", "_send", "_tell", "_watch_for")),
     *((Strangers, step) for step in ("_hand_over", "_have_answered", "_start", "_answer", "_is_answered")),
     *((SqliteStore, step) for step in ("read", "write", "begin")),
 ]
@@ -265,11 +265,13 @@ def test_a_failed_server_says_why_in_its_log(server, visit, monkeypatch, expecte
     assert expected_errors[0].exc_info[1] is server.failure
 
 
-def test_a_stranger_is_let_go_of_even_if_nobody_can_be_told(server, monkeypatch, expected_errors):
-    stranger = Stranger(server.port)
-    assert stranger.root
+@pytest.mark.parametrize("who", ["a stranger", "a reader"])
+def test_who_goes_is_let_go_of_even_if_nobody_can_be_told(who, server, visit, monkeypatch, expected_errors):
+    going = Stranger(server.port) if who == "a stranger" else visit(server)
+    wait_until_taken_over()
+    assert going.root
     once = break_once(monkeypatch, Desk, "hang_up")
-    stranger.close()
+    going.close()
 
     wait_until(lambda: server.connections == 0, "it is let go of")
     assert once.was_raised

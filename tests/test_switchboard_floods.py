@@ -15,7 +15,7 @@ from proxy import frame
 from rpyc.core import brine, consts
 from switchboard_fixtures import *  # noqa: F403 - the fixtures
 
-from metermt.calls.table import Caller
+from metermt.calls.asking import Caller
 from metermt.transport import elsewhere as elsewhere_module
 from metermt.transport.deadline import Deadline
 from metermt.transport.elsewhere import Elsewhere

@@ -8,15 +8,18 @@ from contextlib import contextmanager
 
 import apsw
 import pytest
-from conftest import make_jobs, run_together, start, wait_until
-from peers import made_up_calls, own_threads, wait_until_taken_over
+from conftest import DEADLINE, make_jobs, run_together, start, wait_until
+from peers import VALUE, made_up_calls, own_threads, wait_until_taken_over
+from readers import WHEN
 from servers import ServerProcess, listening, make_database
 from switchboard_fixtures import *  # noqa: F403 - the fixtures
 from switchboard_fixtures import values
 
 from metermt import MeterClient
+from metermt.calls.asking import Ask, Weight
 from metermt.calls.desk import Desk
-from metermt.calls.table import Ask, Turn, Weight, call
+from metermt.calls.table import call
+from metermt.calls.turn import Turn
 from metermt.errors import StoreError
 from metermt.model import Answer, Role
 
@@ -139,6 +142,43 @@ def test_who_waits_for_the_store_and_goes_away_is_let_go_of(server, store, conne
     wait_until(lambda: server.connections == 1, "the server has noticed")
     assert staying.get_status().total == 1  # it was sent, and kept
     assert connect(server).get_job().meter.number == "M00001"
+
+
+class SlowAnswers:
+    """Answers of the store that are there when the test says so."""
+
+    def __init__(self, answers, are_there):
+        self._answers, self._are_there = answers, are_there
+        self.begun = self
+
+    def wait(self, _seconds):
+        return self._are_there() and self._answers.begun.wait(DEADLINE)
+
+    def outcomes(self):
+        return self._answers.outcomes()
+
+
+def test_who_goes_away_just_as_the_store_is_ready_for_others_is_connected_no_more(server, desk, connect, stranger):
+    staying, going = connect(server), stranger(server)
+    session = going.log_in("adam")
+    wait_until_taken_over()
+    begin, writers = desk.begin, server.switchboard._queues[1]
+
+    def comes_and_goes():  # at the last look at the store before it is his turn
+        return bool(writers.waiting) and going.close() is None
+
+    looks = [comes_and_goes, iter([False, False, True]).__next__]
+    desk.begin = lambda asks, wake: SlowAnswers(begin(asks, wake), looks.pop(0))
+    submitting = start(lambda: staying.submit_reading("M00000", 7))
+    wait_until(lambda: writers.begun, "the store is at the reading of one")
+    going.call("submit_reading", *((VALUE, value) for value in (session, "M00001", WHEN, 8)))
+    submitting()
+    wait_until(lambda: len(values(desk.store)) == 2, "both are kept")
+    wait_until(lambda: not writers.begun, "both were answered")
+
+    desk.begin = begin
+    assert staying.get_status().total == 2
+    wait_until(lambda: server.connections == desk.sessions.connected == 1, "one is gone")
 
 
 def test_a_server_that_stops_while_another_process_writes_answers_when_it_may(desk, store, connect):

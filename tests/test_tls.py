@@ -10,17 +10,20 @@ from datetime import UTC, datetime, timedelta
 import pytest
 import rpyc
 from commands import assert_refused
-from conftest import wait_until
+from conftest import start, wait_until
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 from demometers import shows
+from proxy import Proxy
 
 from metermt import certificates, connect
 from metermt.certificates import Authority
+from metermt.client.reaching import way_to
+from metermt.config import Limits
 from metermt.discovery import Registry
-from metermt.errors import LoginError, SettingError, TlsError
+from metermt.errors import LoginError, ServerLost, ServerUnreachable, SettingError, TlsError
 from metermt.registry import RegistryServer
 from metermt.serving import RunningServer, ServerSettings
 from metermt.transport.tls import ServerTls
@@ -34,9 +37,9 @@ def authority(tmp_path_factory):
 
 
 @contextmanager
-def tls_server(certificate, key, client_authority=None):
+def tls_server(certificate, key, client_authority=None, **settings):
     tls = ServerTls(certificate, key, client_authority)
-    with RunningServer(ServerSettings(port=0, demo=True, tls=tls)) as server:
+    with RunningServer(ServerSettings(port=0, demo=True, tls=tls, **settings)) as server:
         yield server
 
 
@@ -145,17 +148,62 @@ def test_a_server_signed_by_itself_is_refused(tmp_path, authority):
         connect("localhost", server.port, tls_ca=authority.path)
 
 
+def test_a_server_that_is_full_is_tried_again_until_there_is_room(authority):
+    files = authority.folder / "server.pem", authority.folder / "server-key.pem"
+    with (
+        tls_server(*files, limits=Limits(connections=1)) as server,
+        Proxy(server.port) as proxy,
+        connect("localhost", proxy.port, tls_ca=authority.path) as client,
+    ):
+        client.login("carol", "carol")
+        proxy.cut()
+        wait_until(lambda: server._server.connections == 0, "there is room")
+        with connect("localhost", server.port, tls_ca=authority.path) as other:
+            other.login("adam", "adam")
+            asked = start(client.get_job)
+            wait_until(lambda: proxy.connections >= 3, "the client was refused and tries again")
+            with pytest.raises(ServerLost, match="hung up before the encrypted link stood: it may be full"):
+                connect("localhost", server.port, tls_ca=authority.path, timeout=0.3)
+            with pytest.raises(ServerUnreachable, match=r"None of the servers answers; .* it may be full"):
+                connect(servers=[f"localhost:{server.port}"], tls_ca=authority.path)
+            any_of_them = way_to(None, None, servers=[f"localhost:{server.port}"], tls_ca=authority.path)
+            assert any_of_them._is_there(("localhost", server.port))  # so that who is connected with it stays
+        assert asked()
+
+
+def test_a_server_that_is_full_is_tried_again_also_by_who_was_never_connected(authority):
+    files = authority.folder / "server.pem", authority.folder / "server-key.pem"
+    with tls_server(*files, limits=Limits(connections=1)) as server, Proxy(server.port) as proxy:
+        with connect("localhost", server.port, tls_ca=authority.path):
+            connected = start(lambda: connect("localhost", proxy.port, tls_ca=authority.path))
+            wait_until(lambda: proxy.connections >= 2, "the client was refused and tries again")
+        with connected() as client:
+            assert client.login("carol", "carol")
+
+
 def test_plain_text_on_either_side_is_told(server, authority):
     with (
         RunningServer(ServerSettings(port=0, demo=True)) as plain,
-        pytest.raises(TlsError, match="does not answer in TLS; start it with --tls"),
+        pytest.raises(ServerLost, match="or speak no TLS: start it with --tls"),
     ):
-        connect("localhost", plain.port, tls_ca=authority.path)
+        connect("localhost", plain.port, tls_ca=authority.path, timeout=0.3)
+    with socket.create_server(("localhost", 0)) as foreign:
+        answered = start(lambda: answer_in_plain_text(foreign))
+        with pytest.raises(TlsError, match="does not answer in TLS; start it with --tls"):
+            connect("localhost", foreign.getsockname()[1], tls_ca=authority.path)
+        answered()
     with connect("localhost", server.port) as client, pytest.raises(TlsError, match="give --tls-ca with a copy of its"):
         client.ping()
     bare = rpyc.connect("localhost", server.port)
     with closing(bare), pytest.raises(Exception, match="The server wants an encrypted link"):
         assert bare.root
+
+
+def answer_in_plain_text(listener):
+    sock, _ = listener.accept()
+    with sock:
+        assert sock.recv(65536)
+        sock.sendall(b"HTTP/1.1 400 Bad Request\r\n\r\n")
 
 
 @pytest.mark.parametrize(

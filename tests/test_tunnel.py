@@ -100,5 +100,5 @@ def test_what_is_no_target_is_refused(target):
 
 
 def test_a_server_is_not_reached_by_name_and_through_ssh():
-    with pytest.raises(SettingError, match="not both"):
+    with pytest.raises(SettingError, match="service='METER' says which server: leave ssh='carol@meter"):
         connect(service="METER", ssh="carol@meter.example.org")

@@ -13,7 +13,7 @@ from conftest import start
 from servers import ROOT, make_database
 from window_fixtures import display, open_window, opening_for, screens  # noqa: F401 - fixtures of a window
 
-from metermt.client import connect
+from metermt.client.client import connect
 from metermt.errors import ConfirmReading
 from metermt.gui.state import Screen
 

@@ -7,7 +7,7 @@ from steps import Failure
 
 from metermt.errors import StoreError
 from metermt.safedict import ThreadSafeDict
-from metermt.store.undo import Groups, Ordered, Undo
+from metermt.store.memory.undo import Groups, Ordered, Undo
 
 NUMBERS = st.integers(0, 5)
 KINDS = st.sampled_from(["put", "drop", "append", "add", "discard", "join", "leave"])

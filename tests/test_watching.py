@@ -161,7 +161,7 @@ def test_what_a_server_does_is_in_its_figures(web, desk, connect, server):
 def test_a_client_that_waits_for_something_long_is_busy(web, connect, server, monkeypatch):
     client = connect(server)
     (guest,) = [one for one in server.guests._is_busy if one.caller.sessions]
-    server.guests.is_busy(guest)
+    server.guests.note_busy(guest)
     told = figures(web)
     assert (told["metermt_connections", "busy"], told["metermt_connections", "logged-in"]) == (1, 0)
     assert client.ping() < 20

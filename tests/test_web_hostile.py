@@ -18,11 +18,14 @@ from web_fixtures import *  # noqa: F403 - the fixtures
 from web_fixtures import fault_of, post, said_to, web_door
 
 from metermt import MeterClient
+from metermt.client.health import ask_health
 from metermt.config import Limits
-from metermt.rules import places
+from metermt.errors import StoreError
+from metermt.rules import seats
 from metermt.transport.guests import Guests
 from metermt.web import xmlrpc
 from metermt.web.faults import FAULTS, INVALID_PARAMS, NO_SUCH_METHOD, PARSE_ERROR
+from metermt.web.gate import Gate
 from metermt.web.openapi import openapi_text
 from metermt.web.visitor import Visitor
 
@@ -46,6 +49,8 @@ CALL = b"<methodCall><methodName>%s</methodName><params>%s</params></methodCall>
         (CALL % (b"get_job", b"<param><value><int>x</int></value></param>"), PARSE_ERROR),
         (CALL % (b"get_job", b"<param><value><int>" + b"9" * 5000 + b"</int></value></param>"), PARSE_ERROR),
         (CALL % (b"get_job", b"<param><value><array><data>" * 1000), PARSE_ERROR),
+        (CALL % (b"get_job", b"<param><value><string>&#0;</string></value></param>"), PARSE_ERROR),
+        (CALL % (b"get_job", b"<param><value><string>\0</string></value></param>"), PARSE_ERROR),
         (CALL % (b"get_job", b"<param><value><struct/></value></param>"), INVALID_PARAMS),
         (CALL % (b"get_job", b"<param><value><base64>AAAA</base64></value></param>"), INVALID_PARAMS),
         (CALL % (b"get_job", b"<param><value><boolean>1</boolean></value></param>"), FAULTS["session"]),
@@ -168,7 +173,7 @@ def pinging(door):
 def test_a_visitor_makes_room_at_the_other_door_once_answered_and_not_before(
     desk, limited_server, stranger, monkeypatch
 ):
-    monkeypatch.setattr(places, "_GRACE", 0.0)
+    monkeypatch.setattr(seats, "_GRACE", 0.0)
     with web_door(desk, limited_server) as door, ExitStack() as visits:
         with held_answers(desk, monkeypatch) as asked:
             visitor = visits.enter_context(pinging(door))
@@ -207,7 +212,9 @@ def test_wrong_passwords_count_at_both_doors_together(desk, web, root):
 PING = b"POST /api/ping HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: 2\r\n\r\n{}"
 
 
-def test_requests_in_a_row_of_who_has_logged_in_are_all_answered(web):
+def test_requests_in_a_row_of_who_has_logged_in_are_all_answered_by_turns(web, monkeypatch):
+    turns, came = [], Gate.came
+    monkeypatch.setattr(Gate, "came", lambda gate, who: turns.append(gate) or came(gate, who))
     session = post(web, "login", {"username": "carol", "password": "carol"})[1]["session_id"]
     with closing(socket.create_connection(("localhost", web.port), timeout=10)) as sock:
         shown = PING.replace(b"ping", b"get_status").replace(b"Host", b"Authorization: Bearer %s\r\nHost")
@@ -217,6 +224,7 @@ def test_requests_in_a_row_of_who_has_logged_in_are_all_answered(web):
         received = b""
         while received.count(b"HTTP/1.1 200 OK") < 20:
             received += sock.recv(65536)
+    assert turns.count(web._hall.known) == 20
 
 
 def test_of_a_strangers_requests_in_a_row_only_the_first_is_answered(web):
@@ -253,6 +261,45 @@ def test_a_stop_does_not_wait_for_those_who_say_nothing_or_half_of_it(desk, serv
     assert time.monotonic() - began < 3
     for sock in socks:
         sock.close()
+
+
+MANY = b'{"a": [' + b"[]," * 100_000 + b"[]]}"
+
+
+@pytest.mark.parametrize("call", ["why_no_job", "get_status", "hello"])
+def test_a_text_with_very_many_lists_is_refused_unread_also_where_none_is_wanted(web, call):
+    session = post(web, "login", {"username": "carol", "password": "carol"})[1]["session_id"]
+    for body in (MANY, b'{"a": 1' + b',"a": 1' * 100_001 + b"}"):
+        status, told = post(web, call, body, session)
+        assert (status, told["code"]) == (400, "call")
+        assert "more than 10000 objects and lists" in told["text"]
+
+
+def test_a_full_server_tells_who_asks_for_its_health_why(desk, limited_server, stranger):
+    with web_door(desk, limited_server) as door:
+        stranger(limited_server)
+        wait_until(lambda: len(limited_server.guests) == 1, "somebody is there")
+        with pytest.raises(StoreError, match="is not ready: The server has as many connections"):
+            ask_health(f"http://localhost:{door.port}")
+
+
+def test_what_somebody_may_not_ask_for_is_not_read(web):
+    session = post(web, "login", {"username": "carol", "password": "carol"})[1]["session_id"]
+    assert post(web, "list_users", MANY, session)[0] == 403
+
+
+def test_a_turn_of_who_is_gone_is_taken_by_nobody(web, server, monkeypatch):
+    session = post(web, "login", {"username": "carol", "password": "carol"})[1]["session_id"]
+    with closing(socket.create_connection(("localhost", web.port), timeout=10)) as sock:
+        sock.sendall(
+            PING.replace(b"ping", b"get_status").replace(b"Host", b"Authorization: Bearer %s\r\nHost")
+            % session.encode()
+        )
+        assert sock.recv(65536).startswith(b"HTTP/1.1 200 OK")
+        monkeypatch.setattr(web._hall.known._waiting, "next", lambda: None)
+        sock.sendall(PING)
+        wait_until(lambda: len(web._hall.known._waiting) == 1, "they wait")
+    wait_until(lambda: not (len(web._hall.known._waiting) or server.guests), "they are gone")
 
 
 def test_no_page_of_somebody_else_may_be_asked_for_by_a_browser(web):
@@ -330,7 +377,7 @@ def fail(*_args):
 
 @pytest.mark.parametrize(
     ("owner", "name"),
-    [(Visitor, "is_late"), (Visitor, "resume"), (Visitor, "__init__"), (Guests, "room_for"), (Guests, "came")],
+    [(Visitor, "is_late"), (Visitor, "go_on"), (Visitor, "__init__"), (Guests, "room_for"), (Guests, "came")],
 )
 def test_a_fault_with_one_visitor_ends_none_but_theirs(web, server, monkeypatch, expected_errors, owner, name):
     with monkeypatch.context() as patch:
@@ -341,3 +388,21 @@ def test_a_fault_with_one_visitor_ends_none_but_theirs(web, server, monkeypatch,
     assert post(web, "ping")[0] == 200
     assert web.failure is None
     assert [record.getMessage() for record in expected_errors] == ["a visitor was let go of"]
+
+
+def test_others_have_the_processor_after_what_is_large_was_read_or_answered(desk, web, monkeypatch):
+    session = post(web, "login", {"username": "carol", "password": "carol"})[1]["session_id"]
+    rested = []
+
+    @contextmanager
+    def resting():
+        yield
+        rested.append(current_thread().name)
+
+    monkeypatch.setattr(desk, "resting", resting)
+    post(web, "get_status", b"{}", session)
+    assert rested == []
+    post(web, "find_meters", {"text": "A"}, session)
+    assert len(rested) == 1, "it looks at all meters"
+    post(web, "get_status", b"{}" + b" " * 10_000, session)
+    assert len(rested) == 2, "it is read elsewhere"

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from metermt.wholefile import whole_file
+from metermt.files.whole import whole_file
 
 
 def write(path, text="new", **settings):

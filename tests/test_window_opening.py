@@ -11,7 +11,7 @@ from conftest import wait_until
 from window_fixtures import *  # noqa: F403 - the fixtures
 from window_fixtures import readings_in
 
-from metermt.client import connect
+from metermt.client.client import connect
 from metermt.gui import opening as opening_module
 from metermt.gui.first_account import FirstAccount
 from metermt.gui.opening import Opening

@@ -3,6 +3,8 @@
 import json
 import sys
 import types
+import typing
+from contextlib import suppress
 from dataclasses import dataclass, field, make_dataclass
 from datetime import UTC, date, datetime
 from enum import StrEnum
@@ -14,15 +16,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from metermt.calls.accounts import NewUser
+from metermt.calls.asking import MAX_ITEMS, Caller
 from metermt.calls.readings import Answers, Next
 from metermt.calls.rounds import JobsWanted
 from metermt.calls.sessions import Hello, Welcome
-from metermt.calls.table import CALLS, MAX_ITEMS
+from metermt.calls.table import CALLS
 from metermt.errors import BY_CODE, AlreadyRead, CallError, Error, SettingError
 from metermt.model import MAX_DIALS, Answer, Job, Meter, Role, Status, User
 from metermt.names import MAX_TEXT
 from metermt.printable import has_control_characters
-from metermt.wire import check_kind, error_of, fields_of, from_text, to_text
+from metermt.wire import check_kind, check_storable, error_of, fields_of, from_text, to_text
 
 JOBS, OUTCOMES = list[Job], list[Error | None]
 KINDS = (JOBS, Answers, OUTCOMES)
@@ -127,6 +130,48 @@ def test_what_every_call_takes_and_returns_can_cross():
             refusal_of(from_text, call.request, "{}")
         refusal_of(from_text, call.result, "{}")
         # What cannot cross raises a TypeError or NotImplementedError, which are no errors of ours.
+
+
+def test_no_call_is_told_a_text_with_a_nul_but_those_that_judge_each():
+    taken = set()
+    for call in CALLS.values():
+        if call.parameters is None and fields_of(call.request):
+            fields = typing.get_type_hints(call.request)
+            texts = {name: "\0" for name, kind in fields.items() if kind is str or str in typing.get_args(kind)}
+            with suppress(CallError):
+                call.understood(
+                    Caller(), ["a session"] if call.least else [], {"text": json.dumps(texts | {"x": "\0"})}
+                )
+                taken.add(call.name)
+    assert taken == {"submit_and_next"}  # submit_readings wants a list
+
+
+@pytest.mark.parametrize(
+    ("text", "is_refused"),
+    [(r'"\u0000"', True), (r'"\\u0000"', False), (r'"\\\u0000"', True), (r'{"\u0000": 1}', True), ('"0000"', False)],
+)
+def test_a_nul_is_told_from_what_looks_like_one(text, is_refused):
+    assert ("\0" in str(from_text(str | dict[str, int], text)) or "\\x00" in repr(json.loads(text))) is is_refused
+    assert (refusal_of(check_storable, text) is not None) is is_refused
+
+
+@pytest.mark.parametrize(
+    ("text", "is_refused"),
+    [
+        ('{"id": 9223372036854775807}', False),
+        ('{"id": 9223372036854775808}', True),
+        ('{"id": -9223372036854775808}', False),
+        ('[{"id": -9223372036854775809}]', True),
+        ('{"id": ' + "9" * 5000 + "}", True),
+        ('{"key": "9223372036854775808"}', False),
+        ("9223372036854775808 is no JSON", True),
+        ("is no JSON either: 9223372036854775808", False),
+    ],
+)
+def test_a_number_that_no_database_has_is_refused(text, is_refused):
+    refusal = refusal_of(check_storable, text)
+    assert (refusal is not None) is is_refused
+    assert not refusal or str(refusal).endswith("is beyond 64 bits")
 
 
 @pytest.mark.parametrize("kind", [types.FunctionType, list[Meter | Job]])

@@ -3,7 +3,8 @@
 Importing MeterMT costs 0.3 s of processor, and tests start some 700 programs. `Popen`, `run` and `spawn` are used as
 those of `subprocess` and `pexpect`, and do the same: what they start is a process of its own and a child of this one,
 with its own arguments, environment, folder, terminal and signals, and with no descriptors but the first three. Only the
-interpreter is there already, and all of MeterMT but the window. `test_warm.py` compares the two.
+interpreter is there already, and all of MeterMT but the window, and a new hash of a password costs next to nothing.
+`test_warm.py` compares the two.
 
 What is no program in a file for this Python, or would need another interpreter (`_SEEN_AT_START`), is started as ever.
 What only a true start shows, such as an import that is missing, is tested in `test_packaging.py` (what is installed),
@@ -41,7 +42,8 @@ _SETTINGS = {"stdin", "stdout", "stderr", "cwd", "env", "bufsize", "text", "enco
 """Of `Popen`, as far as they are known here: with others a program is started as ever."""
 _CONSOLE_SCRIPT = str(Path(sys.executable).with_name("metermt"))
 _SCRIPTS = Path(__file__).parents[1] / "scripts"
-"""Programs there start others, by this module too; each gets a warm process of its own, forked as it is itself."""
+BENCH = Path(__file__).with_name("warmbench.py")
+"""This program and those of `scripts` start others, by this module: each gets a warm process, forked as it is."""
 _PR_SET_CHILD_SUBREAPER = 36
 
 _asking = Lock()
@@ -140,13 +142,17 @@ def _fork(command, env, cwd, descriptors):
         "strict": strict,
         "environment": dict(os.environ if env is None else env),
         "folder": os.fspath(cwd or Path.cwd()),
-        "starts_others": Path(program[0]).parent == _SCRIPTS and not Path(program[0]).suffix,
+        "starts_others": _starts_others(Path(program[0])),
     }
     with _asking, _adopting():
         socket.send_fds(_warm_process(), [json.dumps(request).encode()], descriptors)
         child, adopted = _warm_process().recv(20), _warm_process().recv(20)
     assert adopted, "the warm process has died"
     return int(child)
+
+
+def _starts_others(program):
+    return program == BENCH or (program.parent == _SCRIPTS and not program.suffix)
 
 
 @contextmanager

@@ -1,7 +1,6 @@
 """The warm process: it has imported MeterMT, and forks programs of ours for the tests that ask by `warm`."""
 
 import atexit
-import ctypes
 import gc
 import importlib
 import json
@@ -17,13 +16,15 @@ from pathlib import Path
 WARM, SOCKET = "METERMT_TEST_WARM", 3
 """The variable with the id of a program's own warm process, and the descriptor of the socket to ask it by."""
 _MAX_REQUEST = 100_000  # bytes, environment included
-_imported = []
+_imported = set()
 """The names of the modules that a program finds there."""
+_exit_status = []
+"""What a program ends with, once it has ended by itself or by `sys.exit`; else that is left to the interpreter."""
 
 
 def _import_everything():
     """Import what our programs may need, the window apart; a warning is an error."""
-    atexit.register(_spare_what_was_imported)  # the first one, so that it is called after all others
+    atexit.register(_end_at_once)  # the first one, so that it is called after all others
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         import metermt  # noqa: PLC0415 - the process that asks may do without
@@ -31,17 +32,28 @@ def _import_everything():
         for module in pkgutil.walk_packages(metermt.__path__, "metermt."):
             if not module.name.startswith(("metermt.gui", "metermt.__main__")):
                 importlib.import_module(module.name)
-    _imported.extend(sys.modules)
+    _imported.update(sys.modules)
     gc.collect()
     gc.freeze()  # the collector of a child need not look at it, which would copy it
 
 
-def _spare_what_was_imported():
-    """Let the interpreter that ends forget the modules that were there before the program: taking them apart, object by
-    object, would take longer than all else. What the program has made itself is taken apart as ever.
+def _end_at_once():
+    """Let the system take back what was there before the program: the interpreter would take it apart object by object,
+    which takes longer than all else. Threads have ended and `atexit` is done; what the program has made itself is taken
+    apart as ever.
     """
-    imported = [sys.modules.pop(name) for name in _imported if name not in ("builtins", "sys", "__main__")]
-    ctypes.pythonapi.Py_IncRef(ctypes.py_object(imported))  # never freed
+    if not _exit_status:
+        return
+    sys.modules["__main__"].__dict__.clear()
+    for name in sys.modules.keys() - _imported:
+        del sys.modules[name]
+    gc.collect()
+    try:
+        sys.stdout.flush()
+        sys.stderr.flush()
+    except (OSError, ValueError):
+        return  # the interpreter says it, and has a status for it
+    os._exit(_exit_status[0])
 
 
 def _serve(connection):
@@ -92,13 +104,22 @@ def _become(request, descriptors):
     _take(descriptors)
     if request["strict"]:
         warnings.simplefilter("error")
+    if not request["starts_others"]:  # which measure what logins cost
+        passwords = sys.modules["metermt.passwords"]
+        passwords._hasher = passwords._quick_hasher
     path = Path(request["program"][0])
     sys.argv = request["program"]
     sys.path[0] = str(path.resolve().parent)
     main = types.ModuleType("__main__")
     main.__file__ = str(path)
     sys.modules["__main__"] = main
-    exec(compile(path.read_bytes(), path, "exec"), main.__dict__)
+    try:
+        exec(compile(path.read_bytes(), path, "exec"), main.__dict__)
+    except SystemExit as end:
+        if end.code is None or isinstance(end.code, int):
+            _exit_status.append((end.code or 0) & 0xFF)
+        raise
+    _exit_status.append(0)
 
 
 def _take(descriptors):

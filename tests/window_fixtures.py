@@ -14,7 +14,7 @@ from conftest import make_job
 from servers import make_database
 from window import Person, screen
 
-from metermt.client import connect
+from metermt.client.client import connect
 from metermt.gui.opening import Opening
 from metermt.store.sqlite.store import SqliteStore
 

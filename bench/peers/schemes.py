@@ -21,14 +21,14 @@ from rpyc.utils.server import ForkingServer, OneShotServer, Server, ThreadedServ
 
 from bench.peers.book import Book
 from bench.peers.program import announce
+from metermt.calls.asking import Ask
 from metermt.calls.desk import BegunAnswers, Desk, Outcome
 from metermt.calls.sessions import LoggedIn
-from metermt.calls.table import Ask
 from metermt.config import Limits
 from metermt.errors import CallError, SessionError
 from metermt.model import Role, Status
 from metermt.store.begun import Over
-from metermt.store.memory import MemoryStore
+from metermt.store.memory.store import MemoryStore
 from metermt.transport.server import MeterServer
 
 POOL = 16

@@ -78,7 +78,7 @@ def _add_accounts(database: str, habits: Habits) -> None:
     accounts = [cheap_account(name) for name in habits.names]
     with open_store(database if is_url(database) else Path(database)) as store:
         if store.read(lambda tx: tx.accounts.users()):
-            sys.exit(f"Error: {store.place()} has users in it: give an empty database")
+            sys.exit(f"Error: {store.location()} has users in it: give an empty database")
         store.write(lambda tx: tx.accounts.put([*accounts, cheap_account(NAME, Role.ADMIN)]))
 
 

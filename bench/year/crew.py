@@ -14,10 +14,10 @@ from typing import Any, Self
 from bench.year.figures import SICK
 from bench.year.readers import Habits, Said
 from bench.year.town import at
-from metermt.client import MeterClient
+from metermt.client.client import MeterClient
 from metermt.errors import ConfirmReading, Error
 from metermt.model import Answer, Job
-from metermt.sending import new_key
+from metermt.names import new_key
 
 _processes = multiprocessing.get_context("fork")
 PATIENCE = 120.0

@@ -14,7 +14,7 @@ from bench.year.town import YEAR, Place, Swap, cycle_of
 from metermt.billing import BatchHead, BillingLine
 from metermt.calls.exchanges import MeterExchange
 from metermt.calls.review import Said
-from metermt.client import MeterClient
+from metermt.client.client import MeterClient
 from metermt.decisions import Verdict, Waiting
 from metermt.errors import DecisionError, Error, InvalidReport
 from metermt.layouts.finding import layout_text
@@ -204,7 +204,7 @@ class Office:
 
     def held_back(self) -> int:
         """Return how many results billing is told nothing of yet."""
-        return sum(held.undecided + held.again + held.missing for held in self.client.held_back())
+        return sum(one.undecided + one.again + one.missing + one.behind for one in self.client.held_back())
 
     def hints(self, month: int) -> list[Hint]:
         """Return at whom the report of a month hints as somebody who may invent readings, and why."""

@@ -11,7 +11,7 @@ from bench.year.month import Month
 from bench.year.readers import Said, Word
 from bench.year.town import Place, Town
 from metermt.billing import BillingLine, LineKind, totals_of
-from metermt.config import DatabasePlace
+from metermt.config import DatabaseLocation
 from metermt.model import Reading
 from metermt.quality import Quality
 from metermt.store.base import Tx
@@ -77,7 +77,7 @@ class Sum:
         self.billed, self.used, self.off = self.billed + billed, self.used + used, self.off + abs(billed - used)
 
 
-def kept(months: Sequence[Month], database: DatabasePlace) -> Kept:
+def kept(months: Sequence[Month], database: DatabaseLocation) -> Kept:
     """Look into the database for all that was accepted."""
     said = {one.key: one for month in months for one in month.said if not one.error}
     found = Kept(len(said), Counter(one.error.partition(":")[0] for m in months for one in m.said if one.error))

@@ -1,19 +1,24 @@
 """Who may log in, and as what: for admins; and a password of one's own."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
 from metermt.audit import What
+from metermt.calls.asking import Ask, Weight
 from metermt.calls.credentials import hashed, is_right, verified
 from metermt.calls.desk import Desk
 from metermt.calls.sessions import end_sessions
-from metermt.calls.table import Ask, Turn, Weight, call
+from metermt.calls.table import call
+from metermt.calls.turn import Turn
 from metermt.errors import AccountDisabled, LoginError, SessionError, TooManyFailures, UserError
 from metermt.model import Account, Role, User
 from metermt.names import is_pseudonym
 from metermt.passwords import warning_of
+from metermt.rules.answers import shown
 from metermt.rules.clocks import can_have_been
 from metermt.rules.lockout import locked_until
+from metermt.store.base import Tx
 
 
 @dataclass(frozen=True, slots=True)
@@ -203,10 +208,13 @@ def unlock_user(turn: Turn, ask: Ask[Username]) -> None:
 
 @call(Role.ADMIN, Weight.WRITE)
 def disable_user(turn: Turn, ask: Ask[Username]) -> None:
-    """Let a user in no more, and free their jobs. Their readings stay. Raises `UserError`.
+    """Let a user in no more, and free their jobs. Their readings stay.
 
-    Their sessions are good for nothing but being told so.
+    Their sessions are good for nothing but being told so. Raises `UserError`, also for the account of who asks: nothing
+    is kept for who is disabled, not even that.
     """
+    if ask.request.username == ask.username:
+        raise UserError(f"{ask.username} is your own account: have another admin disable it, or do it on the database")
     _change(turn, ask.request.username, disabled=True)
     turn.tx.leases.end_of(turn.tx.sessions.of([ask.request.username]))
     turn.record(ask, What.DISABLED, whom=ask.request.username)
@@ -245,7 +253,13 @@ def _check_not_erased(username: str) -> None:
         raise UserError(f"{username} was erased, which cannot be undone: add a new user")
 
 
+def accounts_of(tx: Tx, usernames: Sequence[str]) -> list[Account]:
+    """Return the accounts of some users. Raises `UserError` if there is none of one of these names."""
+    there = tx.accounts.find(usernames)
+    if missing := next((username for username in usernames if username not in there), None):
+        raise UserError(f"There is no user {shown(missing)}")
+    return [there[username] for username in usernames]
+
+
 def _account(turn: Turn, username: str) -> Account:
-    if account := turn.tx.accounts.find([username]).get(username):
-        return account
-    raise UserError(f"There is no user {username!r}")
+    return accounts_of(turn.tx, [username])[0]

@@ -6,14 +6,16 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from metermt.audit import Link, Person, Shown, Verified, What
+from metermt.audit import Person, SealedEntry, Shown, Verified, What
+from metermt.calls.asking import MAX_ITEMS, Ask, Weight
 from metermt.calls.desk import Desk
-from metermt.calls.table import MAX_ITEMS, Ask, Turn, Weight, call
+from metermt.calls.table import always, call
+from metermt.calls.turn import Turn
 from metermt.model import Role
 from metermt.names import is_username
 from metermt.rules.chain import START, Verification, hash_of, mark_of, marks_of
-from metermt.store.audit import Unsealed
 from metermt.store.base import Store, Tx
+from metermt.store.steps.audit import Unsealed
 
 _A_PART = 500  # entries that are sealed in one transaction, some milliseconds for which readers wait
 _ALL = 10**9  # more entries than ever wait
@@ -36,7 +38,7 @@ class Verifying:
     noted: str | None = None
 
 
-@call(Role.ADMIN, Weight.READ, is_large=lambda _request: True)
+@call(Role.ADMIN, Weight.READ, is_large=always)
 def list_entries(turn: Turn, ask: Ask[Entries]) -> list[Shown]:
     """Return up to 1,000 entries of the record, in the order of the chain, from after a place.
 
@@ -97,7 +99,7 @@ def _seal_part(tx: Tx) -> bool:
         by, of = ids[who], ids[whom]
         last = hash_of(last, at, marks[by], address, what, about, marks[of], before, after)
         place += 1
-        links.append(Link(place, at, by, address, what, about, of, before, after, last))
+        links.append(SealedEntry(place, at, by, address, what, about, of, before, after, last))
     audit.seal(links, [id_ for id_, *_ in waiting])
     return len(waiting) == _A_PART
 
@@ -123,7 +125,7 @@ def _verified_part(tx: Tx, verification: Verification) -> bool:
     return True
 
 
-def _shown(link: Link, people: dict[int, Person]) -> Shown:
+def _shown(link: SealedEntry, people: dict[int, Person]) -> Shown:
     who, whom = (people.get(one or 0, _NOBODY) for one in (link.who, link.whom))
     named = link._asdict() | {"who": who.username, "whom": whom.username}
     return Shown(**named, who_mark=who.mark, whom_mark=whom.mark)

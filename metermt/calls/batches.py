@@ -1,23 +1,27 @@
 """Billing is given what the office has settled: each result in one batch, and corrections in a later one."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 
 from metermt.audit import What
 from metermt.billing import BatchHead, BillingLine, Totals
+from metermt.calls.asking import MAX_ITEMS, Ask, Weight
 from metermt.calls.chains import chains_of
 from metermt.calls.desk import Desk
-from metermt.calls.table import MAX_ITEMS, Ask, Turn, Weight, call
+from metermt.calls.table import always, call
+from metermt.calls.turn import Turn
 from metermt.calls.unread import check_there_is_route
 from metermt.decisions import Result
-from metermt.errors import DecisionError
+from metermt.errors import DecisionError, InvalidKey, ServerBusy
 from metermt.model import Role
+from metermt.printable import counted, local_time
 from metermt.quality import Billing
+from metermt.rules.answers import checked_key
 from metermt.rules.billing import correcting, line_of
 from metermt.rules.consumption import Chain, came_after, of_later_cycles, waits_for
 from metermt.rules.cycles import check_there_is
 from metermt.store.base import Tx
-from metermt.store.billing import Line
+from metermt.store.steps.billing import Held, Line, Unfinished
 from metermt.wire import from_text, to_text
 
 _A_PART = 50  # results that are billed in one transaction, for which readers wait
@@ -33,6 +37,8 @@ class Batching:
     layout_text: str
     cycle: str | None = None
     route: str | None = None
+    key: str | None = None
+    """The client's unique id for this batch: who asks again under it, as the answer was lost, is told of that batch."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +76,10 @@ class HeldBack:
     """They are to be read again."""
     missing: int
     """They were not read."""
+    behind: int = 0
+    """They are settled, and wait for another result of their meter, which is not."""
+    behind_of: list[str] = field(default_factory=list)
+    """The cycles of these others, in order."""
 
 
 @call(Role.SUPERVISOR, Weight.LONG)
@@ -78,13 +88,16 @@ def make_batch(desk: Desk, ask: Ask[Batching]) -> BatchHead:
 
     A result whose previous reading is not settled waits for that. Readers work on meanwhile: it is done in parts of
     50, and the batch is there when the last one is; what was cut off is taken back by the next one. Raises
-    `DecisionError` if there is nothing to give, or somebody else is making a batch; `RouteError` if there is no such
-    cycle or route.
+    `DecisionError` if there is nothing to give, or somebody else is making a batch; `ServerBusy` while that of the same
+    key is being made; `RouteError` if there is no such cycle or route; `InvalidKey`.
     """
     asked = ask.request
+    checked_key(asked.key)
     desk.store.read(lambda tx: _check_scope(tx, asked.cycle, asked.route))
-    _take_back(desk)
-    head = desk.write(lambda turn: _begun(turn, asked, ask.username))
+    while (head := desk.write(lambda turn: _begun(turn, asked, ask.username))) is None:
+        _take_back(desk)
+    if head.lines:
+        return head  # it was made before, and the answer was lost
     totals = Totals()
     ready = desk.store.read(lambda tx: tx.batches.ready(head.cycle, head.route))
     for start in range(0, len(ready), _A_PART):
@@ -97,13 +110,9 @@ def make_batch(desk: Desk, ask: Ask[Batching]) -> BatchHead:
                 totals.add(line)
     if not totals.lines:
         _take_back(desk, head)
-        raise DecisionError("There is nothing new for billing")
-    whole = BatchHead(
-        number=head.number,
-        made_at=head.made_at,
-        made_by=head.made_by,
-        cycle=head.cycle,
-        route=head.route,
+        raise DecisionError(desk.store.read(_nothing_new))
+    whole = replace(
+        head,
         lines=totals.lines,
         sum_values=totals.sum_values,
         sum_registered_use=totals.sum_registered_use,
@@ -111,7 +120,7 @@ def make_batch(desk: Desk, ask: Ask[Batching]) -> BatchHead:
     )
 
     def finish(turn: Turn) -> None:
-        _check_ours(turn.tx, head)
+        _check_ours(turn.tx, head, whole.lines)
         turn.tx.batches.finish(whole)
         told = f"{whole.lines} lines, {whole.sum_billed_use} billed, {asked.cycle or 'all'}, {asked.route or 'all'}"
         turn.record(ask, What.EXPORT, f"batch {whole.number}", after=told)
@@ -120,13 +129,13 @@ def make_batch(desk: Desk, ask: Ask[Batching]) -> BatchHead:
     return whole
 
 
-@call(Role.SUPERVISOR, Weight.READ, is_large=lambda _request: True)
+@call(Role.SUPERVISOR, Weight.READ, is_large=always)
 def list_batches(turn: Turn, ask: Ask[None]) -> list[Batch]:  # noqa: ARG001 - it is told nothing
     """Return all batches, in order."""
     return [Batch(head, layout) for head, layout in turn.tx.batches.all()]
 
 
-@call(Role.SUPERVISOR, Weight.READ, is_large=lambda _request: True)
+@call(Role.SUPERVISOR, Weight.READ, is_large=always)
 def batch_lines(turn: Turn, ask: Ask[Lines]) -> list[BillingLine]:
     """Return up to 1,000 lines of a batch, in order, from after a number; raise `DecisionError` if there is none."""
     _check_batch(turn.tx, ask.request.batch)
@@ -140,17 +149,40 @@ def batch_layout(turn: Turn, ask: Ask[Lines]) -> str:
     return turn.tx.batches.layout(ask.request.batch)
 
 
-@call(Role.SUPERVISOR, Weight.READ, is_large=lambda _request: True)
+@call(Role.SUPERVISOR, Weight.READ, is_large=always)
 def held_back(turn: Turn, ask: Ask[Scope]) -> list[HeldBack]:
-    """Return what billing is told nothing of yet: of one cycle, or of the open ones and the last that was closed.
+    """Return what billing is told nothing of yet: of one cycle; or of the open ones, the last that was closed, and any
+    other in which something is not settled, or waits for that.
 
     Raises `RouteError` if there is no such cycle or route.
     """
-    cycles, asked = turn.tx.jobs.cycles(), ask.request
-    _check_scope(turn.tx, asked.cycle, asked.route)
+    tx, asked = turn.tx, ask.request
+    _check_scope(tx, asked.cycle, asked.route)
+    behind = _behind(tx, asked)
+    held = {one.cycle: one for one in tx.batches.held(_cycles_to_look_at(tx, asked), asked.route)}
+    return [
+        HeldBack(*held.get(cycle, Held(cycle, 0, 0, 0)), len(behind.get(cycle, ())), sorted({*behind.get(cycle, ())}))
+        for cycle in sorted(held.keys() | behind.keys())
+    ]
+
+
+def _cycles_to_look_at(tx: Tx, asked: Scope) -> list[str]:
+    if asked.cycle:
+        return [asked.cycle]
+    cycles = tx.jobs.cycles()
     closed = [cycle for cycle, is_open in cycles.items() if not is_open]
-    wanted = [asked.cycle] if asked.cycle else sorted({*closed[-1:], *(cycles.keys() - set(closed))})
-    return [HeldBack(*held) for held in turn.tx.batches.held(wanted, asked.route)]
+    return sorted({*closed[-1:], *(cycles.keys() - set(closed)), *tx.batches.unsettled()})
+
+
+def _behind(tx: Tx, asked: Scope) -> dict[str, list[str]]:
+    """Return of each settled result that waits for another one the cycle of that, by its own cycle."""
+    found: dict[str, list[str]] = {}
+    ready = tx.batches.results(tx.batches.beside_unsettled(asked.cycle, asked.route))
+    chains = chains_of(tx, ready)
+    for result in ready:
+        if other := waits_for(result, chains[result.id]):
+            found.setdefault(result.job.cycle, []).append(other.cycle)
+    return found
 
 
 def _check_scope(tx: Tx, cycle: str | None, route: str | None) -> None:
@@ -162,12 +194,36 @@ def _check_scope(tx: Tx, cycle: str | None, route: str | None) -> None:
         check_there_is_route(tx, route, [*cycles] if cycle is None else [cycle])
 
 
-def _begun(turn: Turn, asked: Batching, username: str) -> BatchHead:
-    _check_nobody_else(turn)
+def _begun(turn: Turn, asked: Batching, username: str) -> BatchHead | None:
+    """Begin a batch, and return it; or return that which was made under the same key. None if one is to be taken back.
+
+    Raises `InvalidKey` if that was another one; `ServerBusy`, so that a client asks again, while it is being made.
+    """
+    there = turn.tx.batches.unfinished()  # first: whoever makes it is waited for, and it may be whole then
+    ours = there if there and asked.key and there.key == asked.key else None
+    made = turn.tx.batches.made(asked.key) if asked.key else None
+    known = ours.head if ours else made
+    if known and (known.cycle, known.route) != (asked.cycle, asked.route):
+        raise InvalidKey(f"This key was used before, for batch {known.number}")
+    if ours and _is_worked_on(turn, ours):
+        raise ServerBusy("The batch that was asked for before is still being made: ask for it again in a minute")
+    if made or there:
+        return made
     number = max((head.number for head, _ in turn.tx.batches.all()), default=0) + 1
     head = BatchHead(number=number, made_at=turn.moment, made_by=username, cycle=asked.cycle, route=asked.route)
-    turn.tx.batches.begin(head, asked.layout, asked.layout_text)
+    turn.tx.batches.begin(head, asked.layout, asked.layout_text, asked.key)
     return head
+
+
+def _nothing_new(tx: Tx) -> str:
+    """Say that there is nothing to give, and how to write the last batch again, whose answer or file may be lost."""
+    made = tx.batches.all()
+    if not made:
+        return "There is nothing new for billing"
+    last = made[-1][0]
+    which = f"batch {last.number} of {local_time(last.made_at)} ({counted(last.lines, 'line')})"
+    again = f"metermt batches show {last.number} --to FILE"
+    return f"There is nothing new for billing since {which}; to write that again: {again}"
 
 
 def _add_part(turn: Turn, head: BatchHead, count: int, jobs: Sequence[int]) -> list[BillingLine]:
@@ -176,7 +232,7 @@ def _add_part(turn: Turn, head: BatchHead, count: int, jobs: Sequence[int]) -> l
     What is ready no longer is left out.
     """
     tx = turn.tx
-    _check_ours(tx, head)
+    _check_ours(tx, head, count)
     ready = [result for result in tx.batches.results(jobs) if result.billing is Billing.READY]
     told = _told(tx, ready)
     since = {job: (line.meter, line.read_at) for job, line in told.items() if line.read_at}
@@ -222,23 +278,22 @@ def _take_back(desk: Desk, mine: BatchHead | None = None) -> None:
         there = tx.batches.unfinished()
         if there is None:
             return False
-        if there[0] != mine:
-            _check_nobody_else(desk.turn(tx))
-        return tx.batches.take_back(there[0].number, _A_PART) == _A_PART
+        if there.head != mine and _is_worked_on(desk.turn(tx), there):
+            raise DecisionError("Somebody is making a batch at this moment: try again in a minute")
+        return tx.batches.take_back(there.head.number, _A_PART) == _A_PART
 
     while desk.store.write(take):
         pass
 
 
-def _check_nobody_else(turn: Turn) -> None:
-    there = turn.tx.batches.unfinished()
-    if there and turn.now - there[1] < _GIVEN_UP:
-        raise DecisionError("Somebody is making a batch at this moment: try again in a minute")
+def _is_worked_on(turn: Turn, there: Unfinished) -> bool:
+    return turn.now - there.worked_at < _GIVEN_UP
 
 
-def _check_ours(tx: Tx, head: BatchHead) -> None:
+def _check_ours(tx: Tx, head: BatchHead, count: int) -> None:
+    """Raise `DecisionError` unless a batch is there as it was left, with so many lines, and nobody takes it back."""
     there = tx.batches.unfinished()
-    if there is None or there[0] != head:  # numbers are given anew
+    if there is None or there.head != replace(head, lines=count):  # numbers are given anew
         raise DecisionError("Making the batch took so long that somebody else has taken it back: nothing was exported")
 
 

@@ -6,9 +6,10 @@ from contextlib import contextmanager
 from math import ceil
 
 from metermt.audit import Entry, What
+from metermt.calls.asking import Caller
 from metermt.calls.desk import Desk
 from metermt.calls.regulars import network_of
-from metermt.calls.table import Caller, Turn
+from metermt.calls.turn import Turn
 from metermt.calls.turnstile import Turnstile
 from metermt.errors import AccountDisabled, LoginError, TooManyFailures
 from metermt.model import Account
@@ -43,7 +44,7 @@ def verified(desk: Desk, name: str, caller: Caller, password: str) -> Account:
                 desk.journal.warning("logins of disabled users", caller.address, words, name, where)
                 raise AccountDisabled
             return account
-        _remember_failure(desk, name, caller.address, is_known=account is not None)
+        _remember_failure(desk, name, caller.address)
         if account:
             who = f"disabled {name}" if account.user.disabled else name
             desk.journal.warning("wrong passwords", caller.address, "wrong password for %s from %s", who, where)
@@ -97,11 +98,16 @@ def _check_failures(desk: Desk, name: str, address: str) -> None:
         )
 
 
-def _remember_failure(desk: Desk, name: str, address: str, *, is_known: bool) -> None:
-    """Count a failure. It goes on record for users that exist: with made-up names a stranger could fill the disk."""
+def _remember_failure(desk: Desk, name: str, address: str) -> None:
+    """Count a failure. It goes on record for users that exist: with made-up names a stranger could fill the disk.
+
+    Whether there is such a user is looked at here, as a name that was erased since must not come back. It is looked at
+    first: users are locked before their failures, as by who unlocks them.
+    """
 
     def work(turn: Turn) -> None:
         forget_before = turn.now - desk.policy.login_window.total_seconds()
+        is_known = name in turn.tx.accounts.there([name])
         turn.tx.sessions.add_failure(name, address, turn.now, forget_before)
         if is_known:
             turn.entries.append(Entry(turn.at, "", address, What.LOGIN_FAILED, whom=name))

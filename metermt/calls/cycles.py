@@ -4,13 +4,15 @@ from dataclasses import dataclass
 from datetime import date
 
 from metermt.audit import What
+from metermt.calls.asking import Ask, Weight
 from metermt.calls.exchanges import bring_up_to_date
-from metermt.calls.table import Ask, Turn, Weight, call
+from metermt.calls.table import always, call
+from metermt.calls.turn import Turn
 from metermt.errors import RouteError
 from metermt.model import Role
 from metermt.printable import counted
 from metermt.progress import ClosedCounts, RouteCounts
-from metermt.rules.cycles import check_there_is
+from metermt.rules.cycles import check_is_open, check_there_is
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +45,7 @@ class CycleProgress:
     """What became of a closed one."""
 
 
-@call(Role.SUPERVISOR, Weight.READ, is_large=lambda _request: True)
+@call(Role.SUPERVISOR, Weight.READ, is_large=always)
 def list_cycles(turn: Turn, ask: Ask[None]) -> list[CycleProgress]:  # noqa: ARG001 - it is told nothing
     """Return all cycles in order: the open ones with their routes, the closed ones with what became of them."""
     days, cycles = turn.tx.jobs.days(), turn.tx.jobs.cycles()
@@ -54,17 +56,15 @@ def list_cycles(turn: Turn, ask: Ask[None]) -> list[CycleProgress]:  # noqa: ARG
     ]
 
 
-@call(Role.ADMIN, Weight.WRITE, is_large=lambda _request: True)
+@call(Role.ADMIN, Weight.WRITE, is_large=always)
 def close_cycle(turn: Turn, ask: Ask[Closing]) -> int:
     """Close a cycle: what was not read is missed, handed out no more, and its readings no longer count in the status.
 
     Returns the number of jobs that were missed. Raises `RouteError` if there is no such cycle, if it is closed already,
     or if meters are not read, unless it is forced.
     """
-    cycle, cycles = ask.request.cycle, turn.tx.jobs.cycles()
-    check_there_is(cycle, cycles)
-    if not cycles[cycle]:
-        raise RouteError(f"Cycle {cycle} is closed already")
+    cycle = ask.request.cycle
+    check_is_open(cycle, turn.tx.jobs.cycles(), " already")
     left = sum(route.left + route.skipped for route in turn.tx.jobs.routes(cycle))
     if left and not ask.request.force:
         meters = counted(left, "meter is", "meters are")
@@ -74,7 +74,7 @@ def close_cycle(turn: Turn, ask: Ask[Closing]) -> int:
     return missed
 
 
-@call(Role.ADMIN, Weight.WRITE, is_large=lambda _request: True)
+@call(Role.ADMIN, Weight.WRITE, is_large=always)
 def reopen_cycle(turn: Turn, ask: Ask[Cycle]) -> int:
     """Open a closed cycle again: what was missed is to be read, and its readings count in the status.
 

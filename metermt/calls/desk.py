@@ -5,16 +5,17 @@ from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from threading import Lock
 from time import monotonic
 from typing import Any, TypeVar
 
+from metermt.calls.asking import Ask, Call, Caller, Weight
 from metermt.calls.known import KnownSessions, key_of
+from metermt.calls.memo import Memo
 from metermt.calls.regulars import Regulars
-from metermt.calls.table import Ask, Call, Caller, Refused, Turn, Weight
 from metermt.calls.telling import Telling, fault_of
+from metermt.calls.turn import Refused, Turn
 from metermt.counting import Answered, Counting, outcome_of
-from metermt.errors import AccountDisabled, Error, RoleError, SessionError, StoreAway, StoreError, StoreRefused
+from metermt.errors import AccountDisabled, Error, RoleError, SessionError, StoreError, StoreRefused
 from metermt.logring import LogRing
 from metermt.model import Reading, Role, Session
 from metermt.policy import Policy
@@ -78,7 +79,7 @@ class Desk:
             with self.afterwards():
                 self.counting.answered(_answered(asks, alone))
             return alone
-        work = Work(self, asks)
+        work = Answering(self, asks)
         run = self.store.read if asks[0].call.weight is Weight.READ else self.store.write
         try:
             return work.outcomes(lambda: run(work))
@@ -87,12 +88,22 @@ class Desk:
                 return [error]
             return [outcome for ask in asks for outcome in self.answer([ask])]
 
+    def answer_in_parts(self, ask: Ask[Any]) -> Outcome:
+        """Return what comes of a request, or of the part of it that fails; after each others have the processor."""
+        outcomes: list[Outcome] = []
+        for part in ask.in_parts():
+            with self.resting():
+                outcomes += self.answer([part])
+            if isinstance(outcomes[-1], BaseException):
+                return outcomes[-1]
+        return outcomes[0] if len(outcomes) == 1 else [one for some in outcomes for one in some]
+
     def begin(self, asks: Sequence[Ask[Any]], wake: Callable[[], None]) -> "BegunAnswers":
         """Begin to answer short requests of one weight, and do not wait for the store.
 
         `wake` is that of `Store.begin`.
         """
-        work = Work(self, asks)
+        work = Answering(self, asks)
         return BegunAnswers(self.store.begin(work, wake, keeps=asks[0].call.weight is Weight.WRITE), work)
 
     def hang_up(self, callers: Sequence[Caller]) -> None:
@@ -109,9 +120,9 @@ class Desk:
 
     def note(self, work: Callable[[Tx], None]) -> None:
         """Write down what nobody waits for. It raises nothing: if that fails, the log says so."""
-        note = _Note(self.store, work, self.journal)
-        note.begin()
-        note.look()
+        memo = Memo(self.store, work, self.journal)
+        memo.begin()
+        memo.look()
 
     @contextmanager
     def afterwards(self) -> Iterator[None]:
@@ -141,7 +152,7 @@ class Desk:
     def check(self, ask: Ask[Any]) -> None:
         """Raise `SessionError` or `RoleError` unless the call is for who asks; its request is not looked at."""
         if ask.call.least:
-            work = Work(self, [ask])
+            work = Answering(self, [ask])
             self.store.read(work.identify)
             work.remember()
             _check_role(ask)
@@ -156,7 +167,7 @@ class Desk:
             return error
 
 
-class Work:
+class Answering:
     """Answers some requests of one weight in a transaction.
 
     It may be run again, so what was learnt is remembered after it, by `remember`.
@@ -189,7 +200,7 @@ class Work:
             except Error as error:
                 outcomes[place] = error
         for call, places in of_calls.items():
-            answers = call.answered(turn, [self.asks[place] for place in places])
+            answers = turn.answered(call, [self.asks[place] for place in places])
             for place, answer in zip(places, answers, strict=True):
                 outcomes[place] = answer
         if disabled := tx.accounts.disabled(trusted):
@@ -255,58 +266,12 @@ class Work:
             sessions.forget(due)  # to be read again, as they are now
 
 
-class _Note:
-    """What is written down as soon as the store is ready, by whoever finds it so."""
-
-    def __init__(self, store: Store, work: Callable[[Tx], None], journal: SparingLog) -> None:
-        self._store = store
-        self._work = work
-        self._journal = journal
-        self._begun: Begun[None] | None = None
-        # Whoever looks has it. Nobody waits for it: who looks may wake others, who would wait for each other then.
-        self._looking = Lock()
-        self._again = False  # whether somebody came meanwhile
-
-    def begin(self) -> None:
-        """Begin to write it down."""
-        with self._only_logged():
-            self._begun = self._store.begin(self._work, self.look)
-
-    def look(self) -> None:
-        """Look whether it was written down, or can be now. If somebody looks already, they do so once more."""
-        self._again = True
-        while self._again and self._looking.acquire(blocking=False):
-            try:
-                self._again = False
-                self._look()
-            finally:
-                self._looking.release()
-
-    def _look(self) -> None:
-        with self._only_logged():
-            if self._begun and self._begun.wait(0):
-                begun, self._begun = self._begun, None
-                begun.result()
-
-    @contextmanager
-    def _only_logged(self) -> Iterator[None]:
-        """Let whatever goes wrong with a note end nothing but that note."""
-        try:
-            yield
-        except StoreAway:  # the store has logged it
-            pass
-        except StoreError as error:
-            self._journal.warning("notes that failed", "", "who is connected was not noted: %s", error)
-        except Exception as error:  # noqa: BLE001 - whatever it is, it must not end more than this
-            self._journal.error("notes that failed", "unexpectedly", "who is connected was not noted", error=error)
-
-
 @dataclass(frozen=True, slots=True)
 class BegunAnswers:
     """Requests that are being answered: in a transaction that was `begun`."""
 
     begun: Begun[list[Outcome]]
-    _work: Work
+    _work: Answering
 
     def outcomes(self) -> list[Outcome]:
         """Return what came of each request, once that is over.

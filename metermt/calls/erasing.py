@@ -1,9 +1,11 @@
 """Somebody's name is erased: a pseudonym stands for it from then on."""
 
 from metermt.audit import What
-from metermt.calls.accounts import Username
+from metermt.calls.accounts import Username, accounts_of
+from metermt.calls.asking import Ask, Weight
 from metermt.calls.sessions import end_sessions
-from metermt.calls.table import Ask, Turn, Weight, call
+from metermt.calls.table import always, call
+from metermt.calls.turn import Turn
 from metermt.errors import UserError
 from metermt.model import Account, Role, User
 from metermt.names import is_pseudonym, new_pseudonym
@@ -11,17 +13,16 @@ from metermt.names import is_pseudonym, new_pseudonym
 _NO_HASH = "erased"  # of no password
 
 
-@call(Role.ADMIN, Weight.WRITE, is_large=lambda _request: True)  # it looks through all jobs
+@call(Role.ADMIN, Weight.WRITE, is_large=always)  # it looks through all jobs
 def erase_user(turn: Turn, ask: Ask[Username]) -> str:
     """Replace the name of somebody who is disabled by a pseudonym, for ever; return that.
 
-    Everywhere but in the lines that billing was given, which stay what they are byte for byte, and in what people have
-    typed as texts. Raises `UserError` if there is no such user, or they are not disabled, or erased already.
+    Everywhere but in the lines that billing was given, which stay what they are, and in what people have typed as
+    texts. So a batch that they have made is written again with the pseudonym as who made it, and else as it was. Raises
+    `UserError` if there is no such user, or they are not disabled, or erased already.
     """
     username, accounts = ask.request.username, turn.tx.accounts
-    account = accounts.find([username]).get(username)
-    if account is None:
-        raise UserError(f"There is no user {username!r}")
+    (account,) = accounts_of(turn.tx, [username])
     if is_pseudonym(username):
         raise UserError(f"{username} was erased already")
     if not account.user.disabled:

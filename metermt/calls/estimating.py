@@ -4,10 +4,12 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, timedelta
 
+from metermt.calls.asking import MAX_ITEMS, Ask, Weight
 from metermt.calls.desk import Desk
 from metermt.calls.review import record_decision, shown_before
-from metermt.calls.table import MAX_ITEMS, Ask, Turn, Weight, call
+from metermt.calls.table import call
 from metermt.calls.towns import seasons_of
+from metermt.calls.turn import Turn
 from metermt.decisions import Decision, Result, Verdict
 from metermt.errors import CannotEstimate, DecisionError, Error
 from metermt.model import Reading, Role
@@ -18,6 +20,7 @@ from metermt.rules.estimates import estimate
 from metermt.rules.history import Read, history_of
 from metermt.rules.review import check_undecided, check_unread, noon_of, put_by_office
 from metermt.rules.seasons import Season
+from metermt.rules.times import day_of
 from metermt.store.base import Tx
 
 _A_PART = 200  # values that are computed and kept in one transaction, for which readers wait
@@ -62,8 +65,8 @@ def estimate_readings(desk: Desk, ask: Ask[Estimating]) -> list[Outcome]:
     """Compute up to 1,000 values, which count from then on with quality E; return each, or why it cannot be.
 
     In the order of the readings, then of the meters. `DecisionError` says that a result was decided already, or has
-    changed meanwhile, or that a meter has a result; `CannotEstimate` that too little is known. What a reader sends
-    later is taken, flagged as late. Raises `RouteError` if there is no such cycle.
+    changed meanwhile, or that a meter has a result; `CannotEstimate` that its past does not tell it. What a reader
+    sends later is taken, flagged as late. Raises `RouteError` if there is no such cycle.
     """
     asked = ask.request
     if len(asked.readings) + len(asked.meters) > MAX_ITEMS:
@@ -125,7 +128,7 @@ class _Estimates:
         season = self._seasons.get(cycle, {}).get(meter.kind, Season())
         history = history_of(reads, meter.dials)
         try:
-            made = estimate(history, when.astimezone().date(), meter.dials, season, active=meter.active)
+            made = estimate(history, day_of(when), meter.dials, season, active=meter.active)
         except CannotEstimate as error:
             raise CannotEstimate(f"Meter {meter.number}: {error}") from None
         reading = put_by_office(result, made.value, Quality.ESTIMATED, self._username, now, when)
@@ -136,7 +139,7 @@ class _Estimates:
 
     def _day_of(self, cycle: str) -> date:
         """Return the day for which an unread meter is estimated."""
-        today = self._turn.moment.astimezone().date()
+        today = day_of(self._turn.moment)
         if self._asked.on:
             if self._asked.on > today:
                 raise DecisionError(f"{self._asked.on} lies in the future: nothing is estimated for it yet")
@@ -158,7 +161,7 @@ def _results(tx: Tx, asked: Estimating, wanted: Sequence[int | str]) -> dict[int
 def _seasons(desk: Desk, results: Iterable[Result]) -> dict[str, dict[str, Season]]:
     """Return how the meters of each kind move through the year, by the cycles of some results."""
     days = desk.store.read(lambda tx: tx.jobs.days())
-    today = desk.store.read(desk.turn).moment.astimezone().date()
+    today = day_of(desk.store.read(desk.turn).moment)
     kinds: dict[str, set[str]] = {}
     for result in results:
         kinds.setdefault(result.job.cycle, set()).add(result.job.meter.kind)

@@ -8,14 +8,17 @@ from decimal import Decimal
 from msgspec.structs import replace
 
 from metermt.audit import What
-from metermt.calls.table import MAX_ITEMS, Ask, Turn, Weight, call
-from metermt.errors import InvalidReport, UnknownMeter
+from metermt.calls.asking import MAX_ITEMS, Ask, Weight
+from metermt.calls.table import always, call
+from metermt.calls.turn import Turn
+from metermt.errors import InvalidReport
 from metermt.model import Job, JobState, Meter, Place, Role, Standing
-from metermt.rules.answers import shown
+from metermt.rules.answers import unknown_meter
 from metermt.rules.consumption import Exchange
 from metermt.rules.exchanges import check_exchange, exchanged_for
-from metermt.rules.history import Read, history_of
+from metermt.rules.history import History, Read, history_of
 from metermt.rules.looks import check_sure, exchanged
+from metermt.rules.times import day_of
 from metermt.store.base import Tx
 
 
@@ -54,7 +57,7 @@ class Exchanges:
     skip: int = 0
 
 
-@call(Role.READER, Weight.WRITE, is_large=lambda _request: True)
+@call(Role.READER, Weight.WRITE, is_large=always)
 def exchange_meter(turn: Turn, ask: Ask[MeterExchange]) -> Exchanged:
     """Hang another device up at a place, which keeps its history. The same again counts once.
 
@@ -82,13 +85,15 @@ def exchange_meter(turn: Turn, ask: Ask[MeterExchange]) -> Exchanged:
     unread = {one.job: one.cycle for one in waiting}
     jobs = {id_: tx.jobs.find(cycle, [asked.old])[asked.old] for id_, cycle in unread.items()}
     reads = tx.places.history([asked.old]).get(asked.old, [])
-    accepted = history_of(reads, old.dials).accepted
-    unknown = None if accepted else _given(tx, asked.old, asked.on)
+    history = history_of(reads, old.dials)
+    unknown = None if history.accepted else _given(tx, asked.old, asked.on)
     before = tx.places.exchanges([asked.old]).get(asked.old, [])
-    check_exchange(exchange, new, turn.moment.astimezone().date(), accepted or unknown, before)
+    limits = _limits_of(tx, asked.old)
+    today = day_of(turn.moment)
+    check_exchange(exchange, new, today, History(unknown) if unknown else history, before, limits)
     _check_is_free(tx, new.number, {one.cycle for one in standings if one.meter == asked.new} & {*unread.values()})
-    if not asked.sure:
-        _check_sure(tx, asked, old)
+    if limits and not asked.sure:
+        check_sure(asked.final, old, asked.on, limits)
     tx.office.exchange(exchange, new)
     if unknown:
         tx.places.add_history([(new.number, unknown)])
@@ -127,7 +132,7 @@ def _check_is_again(tx: Tx, asked: MeterExchange) -> None:
     """Raise unless the very exchange of a device that hangs nowhere was told before, as after a broken link."""
     last = tx.places.taken_down([asked.old]).get(asked.old)
     if last is None:
-        raise UnknownMeter(f"Unknown meter {shown(asked.old)}: check the number on the meter")
+        raise unknown_meter(asked.old)
     if (last.new_meter, last.final, last.initial, last.on) != (asked.new, asked.final, asked.initial, asked.on):
         raise exchanged_for(last)
 
@@ -142,11 +147,10 @@ def _check_is_there(ask: Ask[MeterExchange], unread: Iterable[Standing], now: fl
         raise InvalidReport(f"Meter {ask.request.old} is being read by {others[0]}: leave a note for the office")
 
 
-def _check_sure(tx: Tx, asked: MeterExchange, old: Meter) -> None:
-    """Raise `ConfirmReading` for a last value that a reader of the old device would be asked about."""
-    for result in tx.office.of_meters([old.number])[-1:]:
-        if limits := tx.jobs.limits(result.job.cycle, [old.number]).get(old.number):
-            check_sure(asked.final, old, asked.on, limits)
+def _limits_of(tx: Tx, meter: str) -> str | None:
+    """Return what the last job of a device is judged by, as it is stored."""
+    last = tx.office.of_meters([meter])[-1:]
+    return next((tx.jobs.limits(one.job.cycle, [meter]).get(meter) for one in last), None)
 
 
 def _check_is_free(tx: Tx, new: str, cycles: set[str]) -> None:

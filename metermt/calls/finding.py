@@ -5,7 +5,9 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import cast
 
-from metermt.calls.table import MAX_ITEMS, Ask, Turn, Weight, call
+from metermt.calls.asking import MAX_ITEMS, Ask, Weight
+from metermt.calls.table import always, call
+from metermt.calls.turn import Turn
 from metermt.errors import CallError
 from metermt.model import Answer, Job, Role, Walk
 from metermt.progress import RouteCounts
@@ -67,7 +69,7 @@ def list_ahead(turn: Turn, ask: Ask[Most]) -> list[Stop]:
     return _as_they_stand(turn, ahead)
 
 
-@call(Role.READER, Weight.READ, is_large=lambda _request: True)
+@call(Role.READER, Weight.READ, is_large=always)
 def find_meters(turn: Turn, ask: Ask[Sought]) -> Found:
     """Find jobs of the open cycles by a part of the meter's number or of its address, whatever the case.
 

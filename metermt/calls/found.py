@@ -4,13 +4,16 @@ from dataclasses import dataclass
 from decimal import Decimal
 
 from metermt.audit import What
+from metermt.calls.asking import MAX_ITEMS, Ask, Weight
 from metermt.calls.meters import put_up
-from metermt.calls.table import MAX_ITEMS, Ask, Turn, Weight, call
+from metermt.calls.table import always, call
+from metermt.calls.turn import Turn
 from metermt.errors import DecisionError, InvalidReport, RouteError
 from metermt.fieldnotes import ACCEPTED, DISMISSED, Found, check_found
 from metermt.model import ONE, Meter, Place, Role
 from metermt.rules.history import Read
 from metermt.rules.review import check_why
+from metermt.rules.times import day_of
 from metermt.store.base import Tx
 
 
@@ -84,7 +87,7 @@ def list_found(turn: Turn, ask: Ask[FoundMeters]) -> list[Found]:
     return turn.tx.notes.found(MAX_ITEMS, ask.request.after)
 
 
-@call(Role.SUPERVISOR, Weight.WRITE, is_large=lambda _request: True)
+@call(Role.SUPERVISOR, Weight.WRITE, is_large=always)
 def accept_found(turn: Turn, ask: Ask[Accepting]) -> Place:
     """Have a meter that was found be read from the next cycle on; what it showed begins its history.
 
@@ -102,13 +105,13 @@ def accept_found(turn: Turn, ask: Ask[Accepting]) -> Place:
         raise RouteError(f"Invalid dials {dials}: {found.number} showed {found.reading} when it was found")
     put_up(tx, place)
     if found.reading is not None:
-        tx.places.add_history([(found.number, Read(found.found_at.astimezone().date(), found.reading))])
+        tx.places.add_history([(found.number, Read(day_of(found.found_at), found.reading))])
     tx.office.settle_found(found, ACCEPTED, "", ask.username, turn.moment)
     turn.record(ask, What.FOUND_ACCEPTED, found.number, after=f"{place.route} {place.sequence}".strip())
     return place
 
 
-@call(Role.SUPERVISOR, Weight.WRITE, is_large=lambda _request: True)
+@call(Role.SUPERVISOR, Weight.WRITE, is_large=always)
 def dismiss_found(turn: Turn, ask: Ask[Dismissing]) -> None:
     """Leave a report of a meter at that; it stays on record. Raises `DecisionError`, also if nobody says why."""
     why = check_why(ask.request.why, wanted=True)

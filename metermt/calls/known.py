@@ -6,7 +6,8 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from threading import Lock
 from typing import Any, NamedTuple
 
-from metermt.calls.table import Ask, Caller, Turn
+from metermt.calls.asking import Ask, Caller
+from metermt.calls.turn import Turn
 from metermt.model import Role, Session
 from metermt.rules.clocks import can_have_been
 

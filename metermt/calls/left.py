@@ -3,7 +3,9 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from metermt.calls.table import Ask, Turn, Weight, call
+from metermt.calls.asking import Ask, Weight
+from metermt.calls.table import call
+from metermt.calls.turn import Turn
 from metermt.model import Role
 from metermt.printable import printable
 from metermt.rules.walks import next_walk

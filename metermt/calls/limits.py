@@ -9,16 +9,18 @@ from itertools import groupby
 from msgspec.structs import replace
 
 from metermt.audit import What
+from metermt.calls.asking import Ask, Weight
 from metermt.calls.desk import Desk
 from metermt.calls.settings import sensitivity_of
-from metermt.calls.table import Ask, Turn, Weight, call, in_parts
+from metermt.calls.table import call, in_parts
 from metermt.calls.towns import histories_of, keep_seasons, towns_of
-from metermt.errors import RouteError
+from metermt.calls.turn import Turn
 from metermt.model import Job, Role
-from metermt.rules.cycles import check_there_is
+from metermt.rules.cycles import check_is_open
 from metermt.rules.history import History, Read
-from metermt.rules.limits import Limits, limits_of, with_neighbours
-from metermt.rules.looks import JobLimits, is_reported
+from metermt.rules.limits import JobLimits, Limits, limits_of, with_neighbours
+from metermt.rules.looks import is_reported
+from metermt.rules.times import day_of
 from metermt.rules.town import Town
 from metermt.store.base import Tx
 
@@ -79,10 +81,7 @@ def renew_limits(desk: Desk, ask: Ask[Renewal]) -> Renewed:
     there is no such open cycle.
     """
     cycle = ask.request.cycle
-    cycles = desk.store.read(lambda tx: tx.jobs.cycles())
-    check_there_is(cycle, cycles)
-    if not cycles[cycle]:
-        raise RouteError(f"Cycle {cycle} is closed, and stays what it was")
+    check_is_open(cycle, desk.store.read(lambda tx: tx.jobs.cycles()))
     first_day = desk.store.read(lambda tx: tx.jobs.days())[cycle][0]
     kept: list[tuple[Job, Judged]] = []
     judged, towns = judged_by(desk, cycle, first_day, _walks(desk, cycle, ask.request.routes))
@@ -119,7 +118,7 @@ def judged_by(
     A meter without a history of ours has the `previous` of its job instead, as far as that has a date.
     """
     sensitivity = desk.store.read(sensitivity_of)
-    opened = first_day or desk.store.read(desk.turn).moment.astimezone().date()
+    opened = first_day or day_of(desk.store.read(desk.turn).moment)
     towns, known = towns_of(desk, cycle, opened, {job.meter.kind for job in jobs})
     nowhere = Town()
     own: list[tuple[Job, Limits, date | None]] = []

@@ -7,16 +7,20 @@ from datetime import date
 from msgspec import structs
 
 from metermt.audit import What
-from metermt.calls.table import Ask, Turn, Weight, call
+from metermt.calls.asking import Ask, Weight
+from metermt.calls.table import always, call
+from metermt.calls.turn import Turn
 from metermt.decisions import Result
-from metermt.errors import RouteError, UnknownMeter
+from metermt.errors import RouteError
 from metermt.fieldnotes import Note
 from metermt.model import JobState, Place, Role, Standing
 from metermt.quality import Flag
-from metermt.rules.answers import shown
+from metermt.rules.answers import unknown_meter
 from metermt.rules.consumption import Exchange, read_at
 from metermt.rules.exchanges import exchanged_for
-from metermt.rules.history import Period, Read, history_of, register_step
+from metermt.rules.history import Period, Read, history_of, likely_after
+from metermt.rules.registers import step_after_estimates, step_onward
+from metermt.rules.times import day_of
 from metermt.store.base import Tx
 
 _UNREAD = (JobState.OPEN, JobState.SKIPPED)
@@ -87,7 +91,7 @@ class MeterShown:
     seen: list[Seen]
 
 
-@call(Role.SUPERVISOR, Weight.WRITE, is_large=lambda _request: True)
+@call(Role.SUPERVISOR, Weight.WRITE, is_large=always)
 def add_meter(turn: Turn, ask: Ask[Place]) -> None:
     """Put a meter up at a new place. It gets a job in the next cycle that is opened, or when an open one is anew.
 
@@ -99,7 +103,7 @@ def add_meter(turn: Turn, ask: Ask[Place]) -> None:
     turn.record(ask, What.METER_ADDED, place.meter.number, after=_stop(place))
 
 
-@call(Role.SUPERVISOR, Weight.WRITE, is_large=lambda _request: True)
+@call(Role.SUPERVISOR, Weight.WRITE, is_large=always)
 def switch_meter(turn: Turn, ask: Ask[Switching]) -> Unread:
     """Take a meter out of use, or into use again; that it is so already is no error.
 
@@ -122,7 +126,7 @@ def switch_meter(turn: Turn, ask: Ask[Switching]) -> Unread:
     )
 
 
-@call(Role.SUPERVISOR, Weight.WRITE, is_large=lambda _request: True)
+@call(Role.SUPERVISOR, Weight.WRITE, is_large=always)
 def move_meter(turn: Turn, ask: Ask[Moving]) -> Unread:
     """Give a meter another stop on a route; its unread jobs in the open cycles go along, and stay with who holds them.
 
@@ -140,20 +144,21 @@ def move_meter(turn: Turn, ask: Ask[Moving]) -> Unread:
     return Unread(cycles)
 
 
-@call(Role.SUPERVISOR, Weight.READ, is_large=lambda _request: True)
+@call(Role.SUPERVISOR, Weight.READ, is_large=always)
 def show_meter(turn: Turn, ask: Ask[Named]) -> MeterShown:
     """Return all that is known of the place of a meter. Raises `UnknownMeter` or `MeterExchanged`."""
     tx, number = turn.tx, ask.request.meter
     place = _place(tx, number)
     reads = sorted(tx.places.history([number]).get(number, []), key=lambda read: read.on)
+    periods = history_of(reads, place.meter.dials).periods
     results = tx.office.at_place(number)
     return MeterShown(
         place,
         tx.places.exchanges([number]).get(number, []),
         tx.office.notes(number),
         {one.job.cycle: one.state for one in results},
-        list(history_of(reads, place.meter.dials).periods),
-        list(_seen(reads, results, place.meter.dials)),
+        list(periods),
+        list(_seen(reads, results, periods, place.meter.dials)),
     )
 
 
@@ -173,7 +178,7 @@ def _place(tx: Tx, number: str) -> Place:
         return place
     if exchange := tx.places.taken_down([number]).get(number):
         raise exchanged_for(exchange)
-    raise UnknownMeter(f"Unknown meter {shown(number)}: check the number on the meter")
+    raise unknown_meter(number)
 
 
 def _stop(place: Place) -> str:
@@ -184,23 +189,36 @@ def _unread(tx: Tx, number: str) -> list[Standing]:
     return [one for one in tx.jobs.standings([number]) if one.state in _UNREAD]
 
 
-def _seen(reads: Sequence[Read], results: Iterable[Result], dials: int | None) -> Iterable[Seen]:
+def _uses(reads: Iterable[Read], periods: Sequence[Period], dials: int | None) -> Iterable[int | None]:
+    """Yield what was used before each of these, in order, None where that cannot be told; see `rules.registers`."""
+    since: list[Read] = []  # what was read last, and the estimates after it
+    for read in reads:
+        if read.exchanged or not since:
+            yield None
+        elif read.estimated:
+            yield step_onward(since[-1].value, read.value, dials)
+        else:
+            is_likely = likely_after(periods, (read.on - since[0].on).days, read.worth)
+            yield step_after_estimates([one.value for one in since], read.value, dials, is_likely)
+        since = [*since, read] if read.estimated and not read.exchanged else [read]
+
+
+def _seen(
+    reads: Sequence[Read], results: Iterable[Result], periods: Sequence[Period], dials: int | None
+) -> Iterable[Seen]:
     """Yield what was seen in order, with what is on record of what was read for jobs."""
     of_jobs: dict[tuple[date, int | None], Result] = {}
     for result in results:
         if result.reading:
-            of_jobs[read_at(result).astimezone().date(), result.reading.answer.value] = result
+            of_jobs[day_of(read_at(result)), result.reading.answer.value] = result
     without = [
         _as_read(Seen(on, None), result) for (on, value), result in sorted(of_jobs.items(), key=_day) if value is None
     ]
-    last: Read | None = None
-    for read in reads:
+    for read, use in zip(reads, _uses(reads, periods, dials), strict=True):
         while without and without[0].on <= read.on:
             yield without.pop(0)
-        use = None if last is None or read.exchanged else register_step(last.value, read.value, dials)
         seen = Seen(read.on, read.value, use, read.exchanged, "E" if read.estimated else "")
         yield _as_read(seen, of_jobs.pop((read.on, read.value), None) if not read.exchanged else None)
-        last = read
     yield from without
 
 

@@ -3,11 +3,12 @@
 from dataclasses import dataclass
 
 from metermt.audit import What
-from metermt.calls.table import MAX_ITEMS, Ask, Turn, Weight, call
-from metermt.errors import UnknownMeter
+from metermt.calls.asking import MAX_ITEMS, Ask, Weight
+from metermt.calls.table import call
+from metermt.calls.turn import Turn
 from metermt.fieldnotes import Note, check_note
 from metermt.model import Role
-from metermt.rules.answers import shown
+from metermt.rules.answers import unknown_meter
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +34,7 @@ def leave_note(turn: Turn, ask: Ask[Noted]) -> None:
     """
     meter, text = ask.request.meter, check_note(ask.request.text)
     if not turn.tx.places.find([meter]):
-        raise UnknownMeter(f"Unknown meter {shown(meter)}: check the number on the meter")
+        raise unknown_meter(meter)
     if turn.tx.notes.latest([meter]).get(meter) != text:
         turn.tx.notes.add([Note(meter, text, ask.reader.username, turn.moment)])
         turn.record(ask, What.NOTE, meter, after=text)

@@ -17,22 +17,24 @@ from metermt.calls import (
     limits,
     meters,
     notes,
-    office,
     opening,
     progress,
     reasons,
     replay,
     report,
     review,
+    routes,
     settings,
     unread,
     walks,
 )
-from metermt.calls.table import MakesCalls, in_parts
+from metermt.calls.making import MakesCalls
+from metermt.calls.table import in_parts
 from metermt.decisions import Setting, Waiting
 from metermt.errors import Error
 from metermt.fieldnotes import Found, Note, Reason
 from metermt.model import Assignment, Place
+from metermt.names import new_key
 from metermt.progress import RouteProgress, Unread, Work
 from metermt.report import Report
 from metermt.rules.consumption import Exchange
@@ -57,7 +59,7 @@ class OfficeCalls(MakesCalls):
 
     def list_routes(self) -> list[RouteProgress]:
         """Return how far each route of the open cycles is, sorted."""
-        return self.call(office.list_routes, None)
+        return self.call(routes.list_routes, None)
 
     def list_missing(self, cycle: str | None = None, route: str | None = None) -> list[Unread]:
         """Return the meters that are not read, or were missed, by cycle, route, sequence and number.
@@ -233,10 +235,11 @@ class OfficeCalls(MakesCalls):
     def make_batch(self, layout: str, text: str, cycle: str | None = None, route: str | None = None) -> BatchHead:
         """Give billing what is settled and was in no batch, of one cycle or route, or of all.
 
-        The name and the TOML text of its layout are kept with the batch. Raises `DecisionError` if there is nothing to
-        give, or somebody else is making one; `RouteError` if there is no such cycle or route.
+        The name and the TOML text of its layout are kept with the batch. If the answer is lost it may be asked for
+        once more, by itself, and is made once. Raises `DecisionError` if there is nothing to give, or somebody else is
+        making one; `RouteError` if there is no such cycle or route.
         """
-        return self.call(batches.make_batch, batches.Batching(layout, text, cycle, route))
+        return self.call(batches.make_batch, batches.Batching(layout, text, cycle, route, new_key()))
 
     def list_batches(self) -> list[batches.Batch]:
         """Return what billing was given, in order."""
@@ -254,7 +257,8 @@ class OfficeCalls(MakesCalls):
         return self.call(batches.batch_layout, batches.Lines(batch))
 
     def held_back(self, cycle: str | None = None, route: str | None = None) -> list[batches.HeldBack]:
-        """Return what billing is told nothing of yet, of one cycle, or of the open ones and the last closed one.
+        """Return what billing is told nothing of yet, of one cycle; or of the open ones, the last closed one, and any
+        other in which something is not settled.
 
         Raises `RouteError` if there is no such cycle or route.
         """
@@ -307,7 +311,7 @@ class OfficeCalls(MakesCalls):
 
         Raises `RouteError`, and removes nothing, if the cycle is closed, or one of them was read or is not in it.
         """
-        self.call(office.remove_jobs, office.Removal(cycle, list(meters)))
+        self.call(routes.remove_jobs, routes.Removal(cycle, list(meters)))
 
     def audit_entries(self, subject: str | None = None, since: datetime | None = None) -> Iterator[Shown]:
         """Yield the entries of the record in the order of their chain, those from a moment on.

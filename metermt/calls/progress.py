@@ -4,14 +4,17 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time
 
-from metermt.calls.table import Ask, Turn, Weight, call
+from metermt.calls.asking import Ask, Weight
+from metermt.calls.table import always, call
+from metermt.calls.turn import Turn
 from metermt.errors import RouteError
 from metermt.model import Role
 from metermt.progress import CycleWork, Holding, ReaderWork, RouteWork, Work
 from metermt.rules.clocks import can_have_been
-from metermt.rules.cycles import check_there_is, none_is_open
+from metermt.rules.cycles import check_is_open, none_is_open
 from metermt.rules.pace import an_hour
 from metermt.rules.schedule import is_behind, is_late
+from metermt.rules.times import day_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,7 +24,7 @@ class ProgressOf:
     cycle: str | None = None
 
 
-@call(Role.SUPERVISOR, Weight.READ, is_large=lambda _request: True)  # it counts the jobs
+@call(Role.SUPERVISOR, Weight.READ, is_large=always)  # it counts the jobs
 def show_progress(turn: Turn, ask: Ask[ProgressOf]) -> Work:
     """Return how far the routes of the open cycles are and who is at them, and what all readers have done today.
 
@@ -31,9 +34,7 @@ def show_progress(turn: Turn, ask: Ask[ProgressOf]) -> Work:
     tx, asked = turn.tx, ask.request.cycle
     cycles = tx.jobs.cycles()
     if asked is not None:
-        check_there_is(asked, cycles)
-        if not cycles[asked]:
-            raise RouteError(f"Cycle {asked} is closed: 'metermt report {asked}' tells what became of it")
+        check_is_open(asked, cycles, f": 'metermt report {asked}' tells what became of it")
     wanted = [cycle for cycle, is_open in cycles.items() if is_open and asked in (None, cycle)]
     if not wanted:
         raise RouteError(none_is_open(cycles))
@@ -45,7 +46,7 @@ def show_progress(turn: Turn, ask: Ask[ProgressOf]) -> Work:
 
 
 def _cycle(turn: Turn, cycle: str, given: dict[str, list[str]], held: list[Holding]) -> CycleWork:
-    today = turn.moment.astimezone().date()
+    today = day_of(turn.moment)
     first_day, due = turn.tx.jobs.days()[cycle]
     routes = turn.tx.jobs.routes(cycle)
     done, total = sum(one.done for one in routes), sum(one.total for one in routes)
@@ -66,7 +67,7 @@ def _readers(turn: Turn, given: dict[str, list[str]], held: list[Holding]) -> li
     """Return what readers have done, and others who have read, or have something to read."""
     tx, users = turn.tx, turn.tx.accounts.users()
     names = [user.username for user in users]
-    today = tx.overview.read_since(names, _midnight(turn.moment.astimezone().date()))
+    today = tx.overview.read_since(names, _midnight(day_of(turn.moment)))
     seen, connected = tx.sessions.last_used(names), tx.overview.connected()
     walks = {username: walk.route for username, walk in tx.walks.now(turn.idle_since)}
     at_work = {*today, *(one.username for one in held), *(name for readers in given.values() for name in readers)}

@@ -1,7 +1,7 @@
 """What a reader on a route can ask for, as methods, for whatever makes calls."""
 
 from metermt.calls import finding, rounds
-from metermt.calls.table import MakesCalls
+from metermt.calls.making import MakesCalls
 from metermt.model import Job
 from metermt.progress import RouteCounts
 from metermt.stops import Found, OwnReading, Stop

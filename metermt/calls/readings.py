@@ -4,7 +4,7 @@ Three moves, however many answers there are: gather the facts, decide one answer
 decided.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import islice
 from typing import Any, cast
@@ -13,17 +13,19 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from metermt.audit import Entry, What, said
+from metermt.calls.asking import MAX_ITEMS, Ask, Weight
+from metermt.calls.meant import JobsMeant
 from metermt.calls.rounds import handed_out
-from metermt.calls.table import MAX_ITEMS, Ask, Refused, Turn, Weight, call, call_of_many
+from metermt.calls.table import call, call_of_many
+from metermt.calls.turn import Refused, Turn
 from metermt.errors import CallError, ConfirmReading, Error
 from metermt.model import Answer, Job, JobState, Lease, Reading, Role, Standing, Status
 from metermt.quality import Flag, Look
 from metermt.rules.answers import judged
-from metermt.rules.exchanges import exchanged_for
 from metermt.rules.handout import Wish
 from metermt.rules.looks import judged_at, quality_of
 from metermt.rules.reasons import by_name, coded, in_use
-from metermt.rules.standings import check_fits, check_same_answer, job_at_hand, job_meant
+from metermt.rules.standings import check_fits, check_same_answer
 from metermt.store.gathered import Offer
 
 _FEW = 64  # answers; more are not answered in a turn with those of others
@@ -70,7 +72,13 @@ def _in_parts(request: Answers) -> Sequence[Answers]:
     return [Answers(answers[start : start + _A_PART]) for start in range(0, len(answers), _A_PART)]
 
 
-@call_of_many(Role.READER, Weight.WRITE, is_large=lambda request: len(request.answers) > _FEW, parts=_in_parts)
+@call_of_many(
+    Role.READER,
+    Weight.WRITE,
+    is_large=lambda request: len(request.answers) > _FEW,
+    parts=_in_parts,
+    judges_texts=True,
+)
 def submit_readings(turn: Turn, asks: Sequence[Ask[Answers]]) -> Sequence[list[Error | None] | Error]:
     """Accept many answers, 100 in one step, and tell of each its error, or None when it was accepted."""
     taken = [ask.request.answers if len(ask.request.answers) <= MAX_ITEMS else None for ask in asks]
@@ -92,12 +100,12 @@ def submit_readings(turn: Turn, asks: Sequence[Ask[Answers]]) -> Sequence[list[E
     ]
 
 
-@call_of_many(Role.READER, Weight.WRITE)
+@call_of_many(Role.READER, Weight.WRITE, judges_texts=True)
 def submit_and_next(turn: Turn, asks: Sequence[Ask[Answer]]) -> Sequence[Next | Error]:
     """Accept an answer as `submit_reading` does; return the status and the job to do next, all in one step."""
     all_wishes = [ask.wish(1) for ask in asks]
     answers = [(wish.username, ask.request, ask.caller.address) for wish, ask in zip(all_wishes, asks, strict=True)]
-    decisions = Decisions(turn, answers, all_wishes)
+    decisions = Judging(turn, answers, all_wishes)
     outcomes: list[Any] = list(decisions.outcomes)
     going_on = [place for place, outcome in enumerate(outcomes) if not isinstance(outcome, Error)]
     wishes = [all_wishes[place] for place in going_on]
@@ -122,12 +130,12 @@ def accepted(turn: Turn, answers: Sequence[tuple[str, Answer, str]]) -> list[Rea
     A reading by the same reader for a job that is done is a correction: both stay on record, the newer counts. A key
     that this reader has used returns the reading of then and changes nothing.
     """
-    decisions = Decisions(turn, answers)
+    decisions = Judging(turn, answers)
     decisions.keep()
     return decisions.outcomes
 
 
-class Decisions:
+class Judging:
     """What is decided of answers; what was decided of one is a fact for the next.
 
     `outcomes` are the reading of each answer, or its error. What is to be known for `wishes` is gathered along.
@@ -155,10 +163,10 @@ class Decisions:
         facts = turn.tx.gather(turn.now, keys, meters, wishes, reasons=give_reasons)
         self._by_key, standings, self._offer, self._tallies, listed = facts
         self._reasons = by_name(in_use(listed)) if give_reasons else {}
-        self._standings: dict[str, list[Standing]] = {}  # by meter, oldest cycle first
-        for standing in standings:
-            self._standings.setdefault(standing.meter, []).append(standing)
-        self._look_back(sound.values())
+        self._meant = JobsMeant(turn, standings, list(sound.values()))
+        # By whom was read what the office has estimated since, which few answers are about: it is one more way to go.
+        estimated = [one.job for one in standings if one.is_done and one.read_by is None]
+        self._counted_for = turn.tx.office.counted_for(estimated) if estimated else {}
         for place, (username, answer) in sound.items():
             try:
                 self.outcomes[place] = self._decide(username, answer, answers[place][2])
@@ -192,32 +200,6 @@ class Decisions:
         self._turn.refused.append(Refused(username, error))
         return error.with_traceback(None)
 
-    def _look_back(self, answers: Iterable[tuple[str, Answer]]) -> None:
-        """Look into the closed cycles if that is where answers may belong, which few do: it is one more way to go."""
-        jobs, now = self._turn.tx.jobs, self._turn.now
-        lost = [
-            answer
-            for username, answer in answers
-            if not job_at_hand(self._standings.get(answer.meter, ()), answer, username, now)
-        ]
-        unnamed = {answer.meter for answer in lost if answer.cycle is None}
-        corrected = {meter for meter, there in self._standings.items() if there[-1].state is JobState.DONE}
-        doubtful = corrected | {answer.meter for answer in lost}
-        self._taken_down = self._turn.tx.places.taken_down(doubtful) if doubtful else {}
-        self._closed_hands = jobs.closed_hands(unnamed) if unnamed else {}
-        named = any(answer.cycle is not None for answer in lost)
-        self._cycles = jobs.cycles() if named else {}
-
-    def _closed_cycle_of(self, username: str, answer: Answer) -> str | None:
-        """Return the closed cycle that an answer is for, None if there is none.
-
-        One that names none is for a cycle that its reader was handed the meter in; if no open cycle has it, for any.
-        """
-        if answer.cycle is not None:
-            return None if self._cycles.get(answer.cycle, True) else answer.cycle
-        mine = self._closed_hands.get((answer.meter, username))
-        return mine if mine or answer.meter in self._standings else self._closed_hands.get((answer.meter, ""))
-
     def _decide(self, username: str, answer: Answer, address: str) -> Reading:
         """Return the reading that an answer becomes.
 
@@ -228,12 +210,7 @@ class Decisions:
         if key and (first := self._by_key.get(key)):
             check_same_answer(first, answer)
             return first
-        closed = self._closed_cycle_of(username, answer)
-        if closed is None and (exchange := self._taken_down.get(answer.meter)):
-            raise exchanged_for(exchange)
-        standing = job_meant(
-            self._standings.get(answer.meter, ()), answer, username, self._turn.now, closed, self._cycles
-        )
+        standing = self._meant.job_for(username, answer)
         check_fits(standing, answer, username, self._turn.now)
         if answer.reason or answer.code:
             answer = coded(answer, self._reasons)
@@ -256,9 +233,9 @@ class Decisions:
         self._record(standing, reading, address)
         self._were_free |= standing.leased_to is None
         if standing.read_by is None:
-            tally = standing.cycle, username
-            self._done[tally] = self._done.get(tally, 0) + 1
-            self._done_by[username] = self._done_by.get(username, 0) + 1
+            self._count(standing, username, +1)
+            if before := self._counted_for.get(standing.job):
+                self._count(standing, before, -1)
         standing.state, standing.read_by = JobState.DONE, username
         standing.leased_to, standing.leased_until = None, 0.0
         standing.value, standing.reason = answer.value, answer.reason
@@ -273,6 +250,11 @@ class Decisions:
         after = said(standing.cycle, answer.value, answer.reason)
         turn = self._turn
         turn.entries.append(Entry(turn.at, reading.username, address, what, standing.meter, "", before, after))
+
+    def _count(self, standing: Standing, username: str, more: int) -> None:
+        tally = standing.cycle, username
+        self._done[tally] = self._done.get(tally, 0) + more
+        self._done_by[username] = self._done_by.get(username, 0) + more
 
     def _look(self, standing: Standing, look: Look | None) -> None:
         standing.look = self._looks[standing.job] = look

@@ -3,7 +3,9 @@
 from dataclasses import dataclass
 
 from metermt.audit import What
-from metermt.calls.table import Ask, Turn, Weight, call
+from metermt.calls.asking import Ask, Weight
+from metermt.calls.table import call
+from metermt.calls.turn import Turn
 from metermt.fieldnotes import Reason
 from metermt.model import Role
 from metermt.rules.reasons import by_name, check_new, in_use, retired

@@ -4,8 +4,9 @@ from collections import Counter
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass, field
 
+from metermt.calls.asking import Ask, Weight
 from metermt.calls.desk import Desk
-from metermt.calls.table import Ask, Weight, call, in_parts
+from metermt.calls.table import call, in_parts
 from metermt.errors import RouteError
 from metermt.model import Job, Reading, Role
 from metermt.rules.cycles import check_there_is

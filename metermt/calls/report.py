@@ -5,10 +5,11 @@ from datetime import UTC, date, datetime
 from itertools import groupby
 from typing import cast
 
+from metermt.calls.asking import Ask, Weight
 from metermt.calls.chains import chains_of
 from metermt.calls.cycles import Cycle
 from metermt.calls.desk import Desk
-from metermt.calls.table import Ask, Weight, call, in_parts
+from metermt.calls.table import call, in_parts
 from metermt.decisions import Result
 from metermt.model import Job, JobState, Reading, Role
 from metermt.quality import Quality
@@ -16,12 +17,11 @@ from metermt.report import Estimated, Report
 from metermt.rules.consumption import Use, before, use_since
 from metermt.rules.cycles import check_there_is
 from metermt.rules.invented import hints
-from metermt.rules.limits import Limits
-from metermt.rules.looks import JobLimits
+from metermt.rules.limits import limits_in
 from metermt.rules.reporting import CycleSums, Deviations, year_before
 from metermt.rules.review import billing_of
+from metermt.rules.times import day_of
 from metermt.store.base import Tx
-from metermt.wire import from_text
 
 CYCLES_BEFORE = 3
 """How many cycles before it a report looks at for hints: a quarter of a year has enough readings of everybody."""
@@ -120,14 +120,13 @@ class _Reader:
         counting = [(job, one) for job, readings in part for one in readings if one.counts]
         limits = tx.jobs.limits(self._cycle, [job.meter.number for job, _ in counting])
         for job, one in counting:
-            text = limits.get(job.meter.number)
-            deviations.add(job, one, cast(JobLimits, from_text(JobLimits, text)).limits if text else Limits())
+            deviations.add(job, one, limits_in(limits.get(job.meter.number)).limits)
 
 
 def _estimated(part: Iterable[_OfJob]) -> list[_OfDay]:
     """Return the jobs whose estimate counts, each with the day for which that is."""
     return [
-        (job, cast(datetime, one.answer.when).astimezone().date())
+        (job, day_of(cast(datetime, one.answer.when)))
         for job, readings in part
         for one in readings
         if one.counts and one.quality is Quality.ESTIMATED

@@ -7,21 +7,24 @@ from datetime import date, datetime
 from typing import Any, cast
 
 from metermt.audit import What, said
+from metermt.calls.asking import MAX_ITEMS, Ask, Weight
+from metermt.calls.chains import chains_of
 from metermt.calls.cycles import Cycle
 from metermt.calls.exchanges import bring_up_to_date
-from metermt.calls.table import MAX_ITEMS, Ask, Turn, Weight, call
+from metermt.calls.table import always, call
+from metermt.calls.turn import Turn
 from metermt.decisions import Decision, Past, Result, Verdict, Waiting
-from metermt.errors import ConfirmReading, DecisionError, Error, UnknownMeter
+from metermt.errors import ConfirmReading, DecisionError, Error
 from metermt.model import Reading, Role
 from metermt.quality import Billing, Quality
-from metermt.rules.answers import shown
-from metermt.rules.consumption import check_device
+from metermt.rules.answers import shown, unknown_meter
+from metermt.rules.consumption import Use, before, check_device, use_since
 from metermt.rules.history import Read
-from metermt.rules.limits import Limits
-from metermt.rules.looks import JobLimits, check_sure
+from metermt.rules.limits import limits_in
+from metermt.rules.looks import check_sure
 from metermt.rules.review import check_undecided, check_when, check_why, expected_on, noon_of, put_by_office
+from metermt.rules.times import day_of
 from metermt.store.base import Tx
-from metermt.wire import from_text
 
 _PAGE = 200  # results that are told at once, each with its past
 _PAST = 12  # earlier values that are shown beside a result
@@ -79,16 +82,18 @@ class Correction:
     """As in `Said`."""
 
 
-@call(Role.SUPERVISOR, Weight.READ, is_large=lambda _request: True)
+@call(Role.SUPERVISOR, Weight.READ, is_large=always)
 def list_waiting(turn: Turn, ask: Ask[Reviewed]) -> Page:
     """Return up to 200 results that wait for a decision, each with the past of its place."""
     found = turn.tx.office.waiting(_PAGE, ask.request.after)
-    before = shown_before(turn.tx, found)
+    shown_earlier = shown_before(turn.tx, found)
     limits = {cycle: turn.tx.jobs.limits(cycle, meters) for cycle, meters in _by_cycle(found).items()}
+    chains = chains_of(turn.tx, found)
     waiting = [
         _waiting(
             one,
-            before[one.job.cycle].get(one.job.meter.number, ()),
+            use_since(before(one, chains[one.id]), one),
+            shown_earlier[one.job.cycle].get(one.job.meter.number, ()),
             limits[one.job.cycle].get(one.job.meter.number),
         )
         for one in found
@@ -96,7 +101,7 @@ def list_waiting(turn: Turn, ask: Ask[Reviewed]) -> Page:
     return Page(waiting, found[-1].id if len(found) == _PAGE else None)
 
 
-@call(Role.SUPERVISOR, Weight.WRITE, is_large=lambda _request: True)
+@call(Role.SUPERVISOR, Weight.WRITE, is_large=always)
 def decide(turn: Turn, ask: Ask[Decisions]) -> list[Error | None]:
     """Decide of up to 1,000 results; return of each its error, or None when it is decided.
 
@@ -133,7 +138,7 @@ def correct_reading(turn: Turn, ask: Ask[Correction]) -> Cycle:
     why = check_why(asked.why, wanted=True)
     there = turn.tx.office.of_meters([asked.meter])
     if not there:
-        raise UnknownMeter(f"Unknown meter {shown(asked.meter)}: check the number on the meter")
+        raise unknown_meter(asked.meter)
     meant = [one for one in there if asked.cycle in (None, one.job.cycle)]
     if not meant:
         cycles = ", ".join(one.job.cycle for one in there)
@@ -143,7 +148,7 @@ def correct_reading(turn: Turn, ask: Ask[Correction]) -> Cycle:
     check_when(result, asked.on, turn.moment, chain)
     when = noon_of(asked.on, turn.moment) if asked.on else None
     reading = put_by_office(result, asked.value, Quality.EDITED, ask.username, turn.moment, when)
-    check_device(result.job.meter, reading.answer, chain.exchanges)
+    check_device(result.job.meter, reading.answer, chain)
     if not asked.sure:
         _check_sure(turn, result, reading)
     turn.tx.office.add([_decision(result, Verdict.EDIT, why, ask.username, turn.moment)])
@@ -179,7 +184,7 @@ class _Waiting:
                 if one.value is None:
                     raise DecisionError("An edit wants the value that counts")
                 reading = put_by_office(result, one.value, Quality.EDITED, self._username, self._turn.moment)
-                check_device(result.job.meter, reading.answer, self._chains[result.id].exchanges)
+                check_device(result.job.meter, reading.answer, self._chains[result.id])
                 if not one.sure:
                     _check_sure(self._turn, result, reading)
                 self._put.append((result.id, reading))
@@ -236,19 +241,18 @@ def _check_sure(turn: Turn, result: Result, reading: Reading) -> None:
     job, said = result.job, reading.answer
     limits = turn.tx.jobs.limits(job.cycle, [job.meter.number]).get(job.meter.number)
     if limits:
-        check_sure(cast(int, said.value), job.meter, cast(datetime, said.when).astimezone().date(), limits)
+        check_sure(cast(int, said.value), job.meter, day_of(cast(datetime, said.when)), limits)
 
 
 def _decision(result: Result, verdict: Verdict, why: str, username: str, now: datetime) -> Decision:
     return Decision(result.id, result.reading_id, verdict, why, username, now)
 
 
-def _waiting(result: Result, before: Iterable[Read], limits: str | None) -> Waiting:
+def _waiting(result: Result, use: Use | None, earlier: Iterable[Read], limits: str | None) -> Waiting:
     reading = cast(Reading, result.reading)
     answer = reading.answer
-    by = cast(JobLimits, from_text(JobLimits, limits)).limits if limits else Limits()
     when = cast(datetime, answer.when)  # as in every answer that was accepted
-    past = sorted(before, key=lambda read: read.on)[-_PAST:]
+    past = sorted(earlier, key=lambda read: read.on)[-_PAST:]
     return Waiting(
         reading=cast(int, result.reading_id),
         job=result.job,
@@ -261,6 +265,7 @@ def _waiting(result: Result, before: Iterable[Read], limits: str | None) -> Wait
         username=reading.username,
         when=when,
         recorded_at=reading.recorded_at,
-        expected=expected_on(when.astimezone().date(), by),
+        expected=expected_on(day_of(when), limits_in(limits).limits),
         past=[Past(read.on, read.value) for read in past],
+        use=use and use.registered,
     )

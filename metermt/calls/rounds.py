@@ -5,13 +5,16 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from metermt.calls.table import MAX_ITEMS, Ask, Turn, Weight, call, call_of_many
+from metermt.calls.asking import MAX_ITEMS, Ask, Weight
+from metermt.calls.meant import JobsMeant
+from metermt.calls.table import call, call_of_many
+from metermt.calls.turn import Turn
 from metermt.errors import AlreadyRead, CallError, Error
 from metermt.model import Answer, Job, Lease, Role, Walk
-from metermt.rules.handout import Wish, shared_out
+from metermt.rules.handout import Wish, lent_until, shared_out
 from metermt.rules.looks import with_expected
-from metermt.rules.standings import check_fits, job_meant
-from metermt.rules.times import day_of, end_of_day
+from metermt.rules.standings import check_fits
+from metermt.rules.times import day_of
 from metermt.rules.walks import next_walk
 from metermt.store.gathered import KnownJob, Offer
 
@@ -67,11 +70,12 @@ def get_jobs(turn: Turn, asks: Sequence[Ask[JobsWanted]]) -> Sequence[list[Job] 
 def skip_job(turn: Turn, ask: Ask[Skipped]) -> None:
     """Leave a job for later: it is handed out again when nothing else is left on its route.
 
-    Raises `UnknownMeter` if there is no such job, `AlreadyRead` or `MeterLeased` if it is somebody else's or read.
+    Raises `UnknownMeter` or `UnknownCycle` if there is no such job, `CycleClosed` or `MeterExchanged` if there is none
+    any more, `AlreadyRead` or `MeterLeased` if it is somebody else's or read.
     """
     answer, username = Answer(ask.request.meter, cycle=ask.request.cycle), ask.reader.username
-    standings = turn.tx.jobs.standings([ask.request.meter])
-    standing = job_meant(standings, answer, username, turn.now)
+    standings = turn.tx.jobs.standings([answer.meter])
+    standing = JobsMeant(turn, standings, [(username, answer)]).job_for(username, answer)
     check_fits(standing, answer, username, turn.now)
     if standing.is_done:
         who = "You have" if standing.read_by else "The office has"
@@ -90,7 +94,7 @@ def handed_out(turn: Turn, wishes: Sequence[Wish], offer: Offer) -> tuple[list[l
     leases: list[Lease] = []
     jobs: list[list[Job]] = []
     for wish, share in zip(wishes, shares, strict=True):
-        until = _until(turn, wish)
+        until = lent_until(turn.now, turn.policy, own_route=wish.walk is not None and wish.walk.assigned)
         jobs.append(_with_expected(turn, share) if turn.policy.shows_expected else [known.job for known in share])
         for known in share:
             leases.append(Lease(known.id, wish.username, wish.session, until))
@@ -158,14 +162,6 @@ def _moved_on(turn: Turn, wishes: Sequence[Wish], shares: list[list[KnownJob]], 
     tx.walks.go({session: walk for session, walk in begun.items() if walk})
     turn.moved.update(begun)
     return now_on
-
-
-def _until(turn: Turn, wish: Wish) -> float:
-    """Return how long a job stays with a reader: on a route that is theirs till the end of their day."""
-    until = turn.now + turn.policy.lease.total_seconds()
-    if wish.walk and wish.walk.assigned:
-        return max(until, end_of_day(turn.moment, turn.policy.day_ends).timestamp())
-    return until
 
 
 def _hand_out(turn: Turn, wishes: Sequence[Wish]) -> list[list[Job]]:

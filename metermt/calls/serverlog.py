@@ -9,9 +9,11 @@ from datetime import datetime
 
 from msgspec import Struct
 
+from metermt.calls.accounts import accounts_of
+from metermt.calls.asking import Ask, Weight
 from metermt.calls.desk import Desk
-from metermt.calls.table import Ask, Weight, call
-from metermt.errors import CallError, UserError
+from metermt.calls.table import call
+from metermt.errors import CallError
 from metermt.loglines import LogLine, time_of
 from metermt.logring import LogRing
 from metermt.model import Role
@@ -80,8 +82,8 @@ def _check(desk: Desk, asked: LogWanted) -> None:
         raise CallError(
             f"There is no line {str(asked.after)[:40]} of a log: use 0 for all, or the number of the last one"
         )
-    if asked.reader is not None and not desk.store.read(lambda tx: tx.accounts.find([asked.reader or ""])):
-        raise UserError(f"There is no user {asked.reader!r}")
+    if (reader := asked.reader) is not None:
+        desk.store.read(lambda tx: accounts_of(tx, [reader]))
 
 
 def _part(

@@ -2,8 +2,10 @@
 
 from dataclasses import replace
 
+from metermt.calls.asking import Ask, Weight
 from metermt.calls.clocks import set_right
-from metermt.calls.table import Ask, Turn, Weight, call
+from metermt.calls.table import call
+from metermt.calls.turn import Turn
 from metermt.model import Role, Server
 from metermt.rules.clocks import can_have_been
 from metermt.version import VERSION

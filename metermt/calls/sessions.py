@@ -7,11 +7,13 @@ from datetime import UTC, datetime
 from functools import partial
 
 from metermt.audit import What
+from metermt.calls.asking import Ask, Weight
 from metermt.calls.clocks import set_right
 from metermt.calls.credentials import verified
 from metermt.calls.desk import Desk
 from metermt.calls.known import key_of
-from metermt.calls.table import Ask, Turn, Weight, call
+from metermt.calls.table import call
+from metermt.calls.turn import Turn
 from metermt.errors import AccountDisabled, LoginError
 from metermt.model import Account, Role, Session
 from metermt.names import is_username

@@ -3,7 +3,9 @@
 from dataclasses import dataclass
 
 from metermt.audit import What
-from metermt.calls.table import Ask, Turn, Weight, call
+from metermt.calls.asking import Ask, Weight
+from metermt.calls.table import call
+from metermt.calls.turn import Turn
 from metermt.decisions import Setting
 from metermt.model import Role
 from metermt.rules.limits import SENSITIVITY, check_sensitivity

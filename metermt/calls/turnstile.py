@@ -5,17 +5,17 @@ from contextlib import contextmanager
 from threading import Event, Lock
 
 from metermt.errors import DeadlineExceeded, ServerBusy
-from metermt.rules.sharing import Waiting
+from metermt.rules.sharing import FairQueue
 
 
 class Turnstile:
-    """A few places, and threads that wait for one: who is next is what `Waiting` says."""
+    """A few places, and threads that wait for one: who is next is what `FairQueue` says."""
 
     def __init__(self, places: int, *, most: int, long: int) -> None:
         """Let so many threads in; `most` may wait, and where more than `long` do the newest is next."""
         self._lock = Lock()  # guards the two below, and what became of those who wait
         self._free = places
-        self._waiting: Waiting[_Turn] = Waiting(most, long)
+        self._waiting: FairQueue[_Turn] = FairQueue(most, long)
 
     def __len__(self) -> int:
         return len(self._waiting)

@@ -4,12 +4,15 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from metermt.audit import What
-from metermt.calls.table import MAX_ITEMS, Ask, Turn, Weight, call
-from metermt.errors import CallError, RouteError, UserError
+from metermt.calls.accounts import accounts_of
+from metermt.calls.asking import MAX_ITEMS, Ask, Weight
+from metermt.calls.table import call
+from metermt.calls.turn import Turn
+from metermt.errors import CallError, RouteError
 from metermt.model import Role
 from metermt.progress import Unread
 from metermt.rules.answers import shown
-from metermt.rules.cycles import check_there_is, none_is_open
+from metermt.rules.cycles import check_is_open, check_there_is, none_is_open
 from metermt.store.base import Tx
 
 _ALL = 10**9  # more jobs than anybody holds
@@ -93,24 +96,21 @@ def _held(turn: Turn, release: Release) -> list[int]:
     cycle, where = release.cycle, "the open cycles"
     if cycle is not None:
         where = f"cycle {cycle}"
-        check_there_is(cycle, cycles := turn.tx.jobs.cycles())
-        if not cycles[cycle]:
-            raise RouteError(f"Cycle {cycle} is closed: nobody holds a meter in it")
+        check_is_open(cycle, turn.tx.jobs.cycles(), ": nobody holds a meter in it")
     match release:
         case Release(route=str(route), meter=None, username=None):
             jobs = _held_on(turn, route, cycle)
             routes = [] if jobs else turn.tx.jobs.progress()
             if not jobs and not any(one.route == route and cycle in (None, one.cycle) for one in routes):
-                raise RouteError(f"There is no route {route!r} in {where}")
+                raise RouteError(f"There is no route {shown(route)} in {where}")
             return jobs
         case Release(route=None, meter=str(meter), username=None):
             standings = [one for one in turn.tx.jobs.standings([meter]) if cycle in (None, one.cycle)]
             if not standings:
-                raise RouteError(f"There is no meter {meter!r} in {where}")
+                raise RouteError(f"There is no meter {shown(meter)} in {where}")
             return [standing.job for standing in standings if standing.leased_to]
         case Release(route=None, meter=None, username=str(username)):
-            if not turn.tx.accounts.find([username]):
-                raise UserError(f"There is no user {username!r}")
+            accounts_of(turn.tx, [username])
             sessions = turn.tx.sessions.of([username])
             held = turn.tx.leases.held(dict.fromkeys(sessions, _ALL))
             return [known.id for jobs in held.values() for known in jobs if cycle in (None, known.job.cycle)]

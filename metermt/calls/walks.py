@@ -4,9 +4,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from metermt.audit import What
-from metermt.calls.table import Ask, Turn, Weight, call
+from metermt.calls.accounts import accounts_of
+from metermt.calls.asking import Ask, Weight
+from metermt.calls.table import always, call
+from metermt.calls.turn import Turn
 from metermt.errors import RouteError, UserError
 from metermt.model import Assignment, Role
+from metermt.rules.answers import shown
 from metermt.store.base import Tx
 
 
@@ -19,7 +23,7 @@ class Assigning:
     reverse: bool = False
 
 
-@call(Role.SUPERVISOR, Weight.WRITE, is_large=lambda _request: True)  # it looks through all places
+@call(Role.SUPERVISOR, Weight.WRITE, is_large=always)  # it looks through all places
 def assign_route(turn: Turn, ask: Ask[Assigning]) -> None:
     """Give a route to readers: from their next job on they get its jobs, nobody else does, and they get no others.
 
@@ -28,8 +32,8 @@ def assign_route(turn: Turn, ask: Ask[Assigning]) -> None:
     asked = ask.request
     there = turn.tx.places.routes()
     if asked.route not in there:
-        raise RouteError(f"There is no route {asked.route!r} with an active meter; there are {', '.join(there)}")
-    _check_users(turn.tx, asked.usernames)
+        raise RouteError(f"There is no route {shown(asked.route)} with an active meter; there are {', '.join(there)}")
+    _check_readers(turn.tx, asked.usernames)
     turn.tx.walks.assign([Assignment(asked.route, username, asked.reverse) for username in asked.usernames])
     turn.tx.walks.stop_all()
     for username in asked.usernames:
@@ -43,7 +47,7 @@ def unassign_route(turn: Turn, ask: Ask[Assigning]) -> None:
     Raises `UserError` if there is no such user, `RouteError` if one of them was not given the route.
     """
     asked = ask.request
-    _check_users(turn.tx, asked.usernames)
+    _check_readers(turn.tx, asked.usernames)
     given = {one.username for one in turn.tx.walks.assignments() if one.route == asked.route}
     if other := next((username for username in asked.usernames if username not in given), None):
         raise RouteError(f"Route {asked.route!r} is not given to {other}")
@@ -59,9 +63,7 @@ def list_assignments(turn: Turn, ask: Ask[None]) -> list[Assignment]:  # noqa: A
     return turn.tx.walks.assignments()
 
 
-def _check_users(tx: Tx, usernames: Sequence[str]) -> None:
-    there = tx.accounts.find(usernames)
-    if missing := next((username for username in usernames if username not in there), None):
-        raise UserError(f"There is no user {missing!r}")
+def _check_readers(tx: Tx, usernames: Sequence[str]) -> None:
     if not usernames:
         raise UserError("Name a reader")
+    accounts_of(tx, usernames)

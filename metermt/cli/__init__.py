@@ -9,7 +9,7 @@ from metermt.version import VERSION
 
 _COMMANDS = {
     "serve": "metermt.cli.serve",
-    "console": "metermt.console",
+    "console": "metermt.console.dialogue",
     "registry": "metermt.cli.registry",
     "gui": "metermt.gui.command",
     "outbox": "metermt.cli.outbox",
@@ -30,7 +30,7 @@ _COMMANDS = {
     "notes": "metermt.cli.notes",
     "meters": "metermt.cli.meters",
     "audit": "metermt.cli.audit",
-    "logs": "metermt.cli.serverlog",
+    "logs": "metermt.cli.logs",
     "people": "metermt.cli.people",
     "services": "metermt.cli.services",
     "tls": "metermt.cli.tls",

@@ -13,7 +13,7 @@ import click
 from metermt.audit import Shown
 from metermt.cli.columns import print_columns
 from metermt.cli.common import MeterGroup
-from metermt.cli.office import Opening, office_options
+from metermt.cli.opened import OpenOffice, office_options
 from metermt.cli.outfile import check_free, in_words, written
 from metermt.cli.spreadsheet import Spreadsheet
 from metermt.errors import StoreError
@@ -38,7 +38,7 @@ def audit() -> None:
 @audit.command(short_help="Is the record as it was written?")
 @click.option("--noted", metavar="HASH", help="The last hash of an earlier time: it must be that of an entry.")
 @office_options
-def verify(noted: str | None, open_office: Opening) -> None:
+def verify(noted: str | None, open_office: OpenOffice) -> None:
     """Look at the whole record, and name the first entry that was changed, removed, moved or put in.
 
     Ends with status 1 then. Whoever owns the database could write the whole chain anew: note the last hash elsewhere,
@@ -62,7 +62,7 @@ def verify(noted: str | None, open_office: Opening) -> None:
 @click.option("--since", type=click.DateTime(["%Y-%m-%d"]), metavar="YYYY-MM-DD", help="Only from this day on.")
 @click.option("--wide", is_flag=True, help="All columns in full, also on a terminal that is too narrow for them.")
 @office_options
-def show(subject: str | None, since: datetime | None, wide: bool, open_office: Opening) -> None:
+def show(subject: str | None, since: datetime | None, wide: bool, open_office: OpenOffice) -> None:
     """Show what was done, oldest first: all of it, or about a meter, or by or about a user.
 
     A cycle, a route or a batch ("batch 3") may be named likewise. Times are local, with their zone. `who` is empty for
@@ -94,7 +94,7 @@ def show(subject: str | None, since: datetime | None, wide: bool, open_office: O
 @click.option("--since", type=click.DateTime(["%Y-%m-%d"]), metavar="YYYY-MM-DD", help="Only from this day on.")
 @click.option("--force", is_flag=True, help="Replace FILE if it is there.")
 @office_options
-def export(file: Path, since: datetime | None, force: bool, open_office: Opening) -> None:
+def export(file: Path, since: datetime | None, force: bool, open_office: OpenOffice) -> None:
     """Write the record to FILE: a CSV, or, if its name ends with .jsonl, a JSON object in each line.
 
     Only you can read it. With the marks of people and the hashes anybody can compute the chain (docs/OPERATIONS.md); of

@@ -5,9 +5,9 @@ from pathlib import Path
 import click
 
 from metermt.cli.common import MeterCommand, database_option
-from metermt.cli.office import office
-from metermt.cli.places import check_apart
-from metermt.config import DatabasePlace, is_url
+from metermt.cli.keptfiles import check_apart
+from metermt.cli.opened import office
+from metermt.config import DatabaseLocation, is_url
 from metermt.errors import StoreError
 from metermt.printable import counted, local_time
 
@@ -16,7 +16,7 @@ from metermt.printable import counted, local_time
 @click.argument("file", type=click.Path(path_type=Path))
 @click.option("--verify", is_flag=True, help="Read all of the copy afterwards, and say what is in it.")
 @database_option
-def backup(file: Path, database: DatabasePlace, *, verify: bool) -> None:
+def backup(file: Path, database: DatabaseLocation, *, verify: bool) -> None:
     """Copy the database, as it is at this moment, to a new FILE in a folder that is there, while the server runs.
 
     The copy is a database: serve it, or export from it, with --database FILE.
@@ -38,7 +38,7 @@ def backup(file: Path, database: DatabasePlace, *, verify: bool) -> None:
 @click.command(cls=MeterCommand, short_help="Put a backup in the place of the database.")
 @click.argument("file", type=click.Path(path_type=Path))
 @database_option
-def restore(file: Path, database: DatabasePlace) -> None:
+def restore(file: Path, database: DatabaseLocation) -> None:
     """Put the backup FILE in the place of the database. Stop its servers first.
 
     FILE is read through before anything is changed. The database that was there is kept beside it, under another name;

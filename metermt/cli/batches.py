@@ -7,9 +7,9 @@ import click
 from metermt.cli.batchfiles import write_file
 from metermt.cli.columns import print_columns
 from metermt.cli.common import MeterGroup
-from metermt.cli.office import Opening, office_options
+from metermt.cli.opened import OpenOffice, office_options
 from metermt.cli.outfile import check_free
-from metermt.errors import DecisionError
+from metermt.errors import DecisionError, LayoutError
 from metermt.layouts.finding import checked_layout, find_layout
 from metermt.printable import counted, local_time
 
@@ -21,7 +21,7 @@ def batches() -> None:
 
 @batches.command(name="list", short_help="List the batches.")
 @office_options
-def list_(open_office: Opening) -> None:
+def list_(open_office: OpenOffice) -> None:
     """List the batches that billing was given, with what they add up to.
 
     \b
@@ -55,13 +55,11 @@ def list_(open_office: Opening) -> None:
     metavar="FILE",
     help="The file to write.  [default: standard output]",
 )
-@click.option(
-    "--format", "name", metavar="LAYOUT", help="Another layout.  [default: that it was made by, byte for byte]"
-)
+@click.option("--format", "name", metavar="LAYOUT", help="Another layout.  [default: that it was made by]")
 @click.option("--force", is_flag=True, help="Replace FILE if it is there.")
 @office_options
-def show(number: int, file: Path, name: str | None, force: bool, open_office: Opening) -> None:
-    """Write batch NUMBER again, with the same bytes as at first.
+def show(number: int, file: Path, name: str | None, force: bool, open_office: OpenOffice) -> None:
+    """Write batch NUMBER again, with the same bytes as at first unless the name of who made it was erased since.
 
     \b
     Example:
@@ -75,6 +73,9 @@ def show(number: int, file: Path, name: str | None, force: bool, open_office: Op
             which = f"there are 1 to {max(found)}" if found else "there is none yet"
             raise DecisionError(f"There is no batch {number}: {which}")
         layout = other or checked_layout(found[number].layout, office.batch_layout(number))
-        write_file(office, found[number].head, layout, file)
+        try:
+            write_file(office, found[number].head, layout, file)
+        except LayoutError as error:
+            raise LayoutError(f"{error}. Name a layout that it fits into with --format") from error
     if str(file) != "-":
         click.echo(f"{counted(found[number].head.lines, 'line')} written to {file}.", err=True)

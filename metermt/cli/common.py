@@ -2,6 +2,7 @@
 
 import getpass
 import re
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, TypeVar
@@ -10,8 +11,8 @@ import click
 from click.core import ParameterSource
 
 from metermt.cli.hints import HintingGroup
-from metermt.config import DATABASE_VARIABLE, IN_MEMORY, PORT, DatabasePlace, default_database, is_url
-from metermt.errors import Error, SettingError
+from metermt.config import DATABASE_VARIABLE, IN_MEMORY, PORT, DatabaseLocation, default_database, is_url
+from metermt.errors import Error, SettingError, UserError
 from metermt.printable import printable
 
 _FILE = click.Path(path_type=Path)
@@ -88,19 +89,19 @@ def database_option(command: F) -> F:
     )(command)
 
 
-class Database(click.ParamType[DatabasePlace]):
+class Database(click.ParamType[DatabaseLocation]):
     """A file, or the URL of a PostgreSQL database."""
 
     name = "FILE|URL"
 
-    def convert(self, value: DatabasePlace, _parameter: object, _context: object) -> DatabasePlace:
+    def convert(self, value: DatabaseLocation, _parameter: object, _context: object) -> DatabaseLocation:
         """Return what was given, as a `Path` if it is a file."""
         return value if is_url(value) else Path(value)
 
 
 def check_database(
-    context: click.Context, parameter: click.Parameter, database: DatabasePlace | None
-) -> DatabasePlace | None:
+    context: click.Context, parameter: click.Parameter, database: DatabaseLocation | None
+) -> DatabaseLocation | None:
     """Refuse a password on the command line, which all on this machine can read."""
     typed = context.get_parameter_source(parameter.name or "") is ParameterSource.COMMANDLINE
     if typed and re.search(r"://[^/@]*:[^/@]*@|\bpassword=", str(database)):
@@ -111,10 +112,24 @@ def check_database(
     return database
 
 
+def check_told_database(
+    context: click.Context, parameter: click.Parameter, database: DatabaseLocation | None
+) -> DatabaseLocation | None:
+    """Refuse what no other program can reach, and a password, for which the environment has no variable there."""
+    check_shared(database)
+    try:
+        return check_database(context, parameter, database)
+    except click.BadParameter as error:
+        raise click.BadParameter(
+            "whoever is on this machine can read a password that stands in it: keep the password in ~/.pgpass,"
+            " or in a service file (~/.pg_service.conf) and say service=NAME"
+        ) from error
+
+
 def _check_servers(_context: object, _parameter: object, servers: tuple[str, ...]) -> tuple[str, ...]:
     """Refuse what is no server before a window opens."""
     if servers:
-        from metermt.reaching import listed  # noqa: PLC0415 - and RPyC with it, which most commands do without
+        from metermt.client.reaching import listed  # noqa: PLC0415 - and RPyC with it, which most commands do without
 
         try:
             listed(servers)
@@ -131,14 +146,24 @@ def login_name() -> str:
         return ""
 
 
-def check_shared(database: DatabasePlace | None) -> None:
+def password_from_stdin() -> str:
+    """Return the next line of standard input. Raises `UserError` if it is no text, which no client could send."""
+    try:
+        password = sys.stdin.readline().rstrip("\r\n")
+        password.encode()  # where Python reads leniently it finds out here
+    except UnicodeError as error:
+        raise UserError(f"The password on standard input is no text: write it in {sys.stdin.encoding}") from error
+    return password
+
+
+def check_shared(database: DatabaseLocation | None) -> None:
     """Refuse what no other program can reach."""
     if str(database) == IN_MEMORY:
         raise click.BadParameter("what a server keeps in :memory: can be reached through that server only")
 
 
 def _check_option(
-    context: click.Context, parameter: click.Parameter, database: DatabasePlace | None
-) -> DatabasePlace | None:
+    context: click.Context, parameter: click.Parameter, database: DatabaseLocation | None
+) -> DatabaseLocation | None:
     check_shared(database)
     return check_database(context, parameter, database)

@@ -8,9 +8,9 @@ import click
 from metermt.calls.cycles import CycleProgress
 from metermt.cli.columns import print_columns
 from metermt.cli.common import MeterGroup
-from metermt.cli.office import Opening, office_options
-from metermt.csvfields import day
+from metermt.cli.opened import OpenOffice, office_options
 from metermt.errors import RouteError
+from metermt.files.csvfields import day
 from metermt.printable import counted
 from metermt.rules.cycles import is_unlike
 
@@ -32,7 +32,7 @@ def cycles() -> None:
 @click.option("--route", "routes", multiple=True, metavar="ROUTE", help="Only this route; may be given several times.")
 @click.option("--due", callback=_due, metavar="YYYY-MM-DD", help="The day by which it is to be read.")
 @office_options
-def open_(cycle: str, routes: tuple[str, ...], due: date | None, open_office: Opening) -> None:
+def open_(cycle: str, routes: tuple[str, ...], due: date | None, open_office: OpenOffice) -> None:
     """Open CYCLE: one job of every active meter, to be judged by what the meter has shown before.
 
     Meters are known from imported route files. A cycle that is open gets the jobs that it lacks, such as those of more
@@ -49,6 +49,9 @@ def open_(cycle: str, routes: tuple[str, ...], due: date | None, open_office: Op
     _warn(cycle, before)
     there = f"; {done.there} had one already" if done.there else ""
     click.echo(f"Cycle {cycle} is open: {counted(done.added, 'job')} added{there}.")
+    if done.elsewhere:
+        meters = ", ".join(done.elsewhere)
+        click.echo(f"Not in this cycle, as they have a job of another place in it: {meters}", err=True)
     if done.without_history:
         meters = counted(done.without_history, "meter has", "meters have")
         click.echo(f"{meters} no history to judge a reading by.", err=True)
@@ -56,7 +59,7 @@ def open_(cycle: str, routes: tuple[str, ...], due: date | None, open_office: Op
 
 @cycles.command(name="list", short_help="List the cycles and how far they are.")
 @office_options
-def list_(open_office: Opening) -> None:
+def list_(open_office: OpenOffice) -> None:
     """List all cycles: read, estimated among these, without access, skipped, left; of open ones each route.
 
     Of a closed one, left is what was missed. Sums of its routes and readers are in 'metermt report'.
@@ -78,7 +81,7 @@ def list_(open_office: Opening) -> None:
 @click.argument("cycle")
 @click.option("--force", is_flag=True, help="Though meters are not read: they are missed.")
 @office_options
-def close(cycle: str, force: bool, open_office: Opening) -> None:
+def close(cycle: str, force: bool, open_office: OpenOffice) -> None:
     """Close CYCLE: its readings stay, and none is taken for it any more.
 
     \b
@@ -93,7 +96,7 @@ def close(cycle: str, force: bool, open_office: Opening) -> None:
 @cycles.command(short_help="Open a closed cycle again.")
 @click.argument("cycle")
 @office_options
-def reopen(cycle: str, open_office: Opening) -> None:
+def reopen(cycle: str, open_office: OpenOffice) -> None:
     """Open CYCLE again, which was closed too early: the meters that were missed are handed out again.
 
     \b

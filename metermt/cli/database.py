@@ -3,12 +3,11 @@
 import click
 
 from metermt.cli.columns import print_columns
-from metermt.cli.common import Database, MeterGroup
-from metermt.cli.office import office
-from metermt.cli.places import check_place
+from metermt.cli.common import Database, MeterGroup, check_told_database
+from metermt.cli.opened import office
 from metermt.cli.progressbar import ProgressBar
 from metermt.cli.seen import servers_of
-from metermt.config import DatabasePlace
+from metermt.config import DatabaseLocation
 from metermt.errors import StoreError
 from metermt.store.copying import copy_database
 
@@ -19,10 +18,10 @@ def database() -> None:
 
 
 @database.command(short_help="Copy everything into a new database.")
-@click.argument("source", metavar="FROM", type=Database(), callback=check_place)
-@click.argument("target", metavar="TO", type=Database(), callback=check_place)
+@click.argument("source", metavar="FROM", type=Database(), callback=check_told_database)
+@click.argument("target", metavar="TO", type=Database(), callback=check_told_database)
 @click.option("--while-serving", is_flag=True, help="Copy although servers run on FROM.")
-def copy(source: DatabasePlace, target: DatabasePlace, *, while_serving: bool) -> None:
+def copy(source: DatabaseLocation, target: DatabaseLocation, *, while_serving: bool) -> None:
     """Copy everything from one database into a new one: a file, or a PostgreSQL database.
 
     TO is a file that is not there yet, or postgresql://USER@HOST/NAME, an empty database. The copy is there when all
@@ -43,7 +42,7 @@ def copy(source: DatabasePlace, target: DatabasePlace, *, while_serving: bool) -
     click.echo(f"Copied {source} to {target}, and read back every row: all are the same.")
 
 
-def _check_idle(source: DatabasePlace) -> None:
+def _check_idle(source: DatabaseLocation) -> None:
     """Raise `StoreError` if servers run on a database."""
     with office(source, create=False) as opened:
         alive = [seen.server.name for seen in servers_of(opened) if seen.is_alive]

@@ -5,9 +5,9 @@ from importlib.util import find_spec
 import click
 
 from metermt.cli.common import MeterCommand
-from metermt.cli.logs import set_up_log
+from metermt.cli.logsetup import set_up_log
 from metermt.cli.target import Target
-from metermt.console import read_meters
+from metermt.console.dialogue import read_meters
 from metermt.demo import USERS
 from metermt.gui.command import open_window
 from metermt.serving import RunningServer, ServerSettings

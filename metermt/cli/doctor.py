@@ -8,15 +8,15 @@ from pathlib import Path
 import click
 
 from metermt.calls.accounts import list_users
-from metermt.calls.office import list_routes
+from metermt.calls.routes import list_routes
 from metermt.certificates import AUTHORITY
 from metermt.cli.common import MeterCommand, address_options, database_option
 from metermt.cli.findings import Finding
 from metermt.cli.listeners import check_registry, check_servers
 from metermt.cli.machine import check_backups, check_certificates, check_files
-from metermt.cli.office import Office, office
-from metermt.cli.seen import Seen, print_servers, servers_of
-from metermt.config import DatabasePlace, default_tls_folder, is_url
+from metermt.cli.opened import Office, office
+from metermt.cli.seen import SeenServer, print_servers, servers_of
+from metermt.config import DatabaseLocation, default_tls_folder, is_url
 from metermt.errors import Error, NotAStore, StoreAway, StoreError, StoreLocked, StoreTooNew
 from metermt.model import User
 from metermt.printable import counted
@@ -42,7 +42,7 @@ _SEE_TO_DATABASE = "see that it runs, and that it lets in this machine and user"
 @click.pass_context
 def doctor(
     context: click.Context,
-    database: DatabasePlace,
+    database: DatabaseLocation,
     host: str,
     port: int,
     tls_folder: Path | None,
@@ -53,8 +53,9 @@ def doctor(
 ) -> None:
     """Say whether the database can be used, how far its cycles are, and which servers share it.
 
-    Looks at the database (all of it, if it is a file), who can read its files, the room on the disk, when certificates
-    end, whether servers answer, clocks, and, if told where, at the backups and the registry.
+    Looks at the database (all of it, if it is a file), who can read its files, the room on the disk, for what billing
+    waits in vain, when certificates end, whether servers answer, clocks, and, if told where, at the backups and the
+    registry.
 
     All is well (exit status 0) when nothing needs to be done. Else each problem is a line that says what to do, and the
     exit status is 1.
@@ -64,7 +65,7 @@ def doctor(
         metermt doctor --backups /backup
         metermt doctor --database postgresql://metermt@db.example.org/metermt
     """
-    servers: list[Seen] = []
+    servers: list[SeenServer] = []
     findings = _all_of(database, host, port, tls_folder or default_tls_folder(database), backups, registry, servers)
     found: list[Finding] = []
     if as_json:
@@ -89,7 +90,7 @@ def doctor(
         click.echo("All is well.")
 
 
-def _mend_of(error: Error, database: DatabasePlace) -> str:
+def _mend_of(error: Error, database: DatabaseLocation) -> str:
     """Say what to do when a database cannot be looked into."""
     match error:
         case StoreTooNew():
@@ -104,13 +105,13 @@ def _mend_of(error: Error, database: DatabasePlace) -> str:
 
 
 def _all_of(
-    database: DatabasePlace,
+    database: DatabaseLocation,
     host: str,
     port: int,
     tls_folder: Path,
     backups: Path | None,
     registry: str | None,
-    servers: list[Seen],
+    servers: list[SeenServer],
 ) -> Iterator[Finding]:
     """Look at everything; put the servers of the database into the list."""
     if not is_url(database) and (file := Path(database)).exists():
@@ -149,18 +150,19 @@ def _check_file(file: Path) -> Iterator[Finding]:
         yield Finding("database", f"{file} is whole: {found.in_words()}")
 
 
-def _check_database(database: DatabasePlace, servers: list[Seen]) -> Iterator[Finding]:
+def _check_database(database: DatabaseLocation, servers: list[SeenServer]) -> Iterator[Finding]:
     asked_at = time.monotonic()
     try:
         with office(database, create=False) as opened:
             opened.store.write(lambda _tx: None)
             answered = (time.monotonic() - asked_at) * 1000
-            place = opened.store.place()
-            yield Finding("database", f"{place} answers in {answered:.1f} ms and is right for MeterMT {VERSION}")
+            location = opened.store.location()
+            yield Finding("database", f"{location} answers in {answered:.1f} ms and is right for MeterMT {VERSION}")
             yield from _check_cycles(opened)
+            yield from _check_billing(opened)
             yield from _check_users(opened.call(list_users, None))
             servers += servers_of(opened)
-            yield from _check_signs_of_life(servers, place)
+            yield from _check_signs_of_life(servers, location)
             yield _check_clock(opened.store.clock() - time.time())
     except StoreAway as error:
         raise StoreAway(f"{error}; {_SEE_TO_DATABASE}") from error
@@ -178,6 +180,20 @@ def _check_cycles(opened: Office) -> Iterator[Finding]:
         yield Finding("cycles", "No cycle is open: 'metermt routes import' opens one")
 
 
+def _check_billing(opened: Office) -> Iterator[Finding]:
+    """Look for what was to be read again in cycles that are closed by now: nobody is handed that any more."""
+    cycles = opened.store.read(lambda tx: tx.jobs.cycles())
+    for held in opened.held_back():
+        if held.again and not cycles[held.cycle]:
+            yield Finding(
+                "billing",
+                f"{counted(held.again, 'meter')} of {held.cycle}, which is closed, had to be read again, and no later"
+                f" use there is billed (metermt routes missing --cycle {held.cycle})",
+                f"metermt readings correct METER VALUE --cycle {held.cycle} --on DAY --why WHY, or metermt cycles"
+                f" reopen {held.cycle}",
+            )
+
+
 def _check_users(users: list[User]) -> Iterator[Finding]:
     disabled = sum(user.disabled for user in users)
     count = f"{counted(len(users), 'user')}{f', {disabled} of them disabled' if disabled else ''}"
@@ -187,8 +203,8 @@ def _check_users(users: list[User]) -> Iterator[Finding]:
         yield Finding("users", "Nobody can log in", f"metermt users enable NAME, or {add}" if users else add)
 
 
-def _check_signs_of_life(servers: list[Seen], place: str) -> Iterator[Finding]:
-    start = f"metermt serve --database {place}"
+def _check_signs_of_life(servers: list[SeenServer], location: str) -> Iterator[Finding]:
+    start = f"metermt serve --database {location}"
     if not servers:
         yield Finding("servers", "No server runs on this database", start)
     for seen in servers:

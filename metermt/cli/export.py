@@ -5,11 +5,11 @@ from pathlib import Path
 import click
 
 from metermt.calls.officecalls import OfficeCalls
-from metermt.cli.batchfiles import write_file, written_again
+from metermt.cli.batchfiles import perhaps_made, write_file, written_again
 from metermt.cli.common import MeterCommand
-from metermt.cli.office import Opening, office_options
+from metermt.cli.opened import OpenOffice, office_options
 from metermt.cli.outfile import check_free, in_words
-from metermt.errors import Error
+from metermt.errors import ConnectionFailed, DecisionError, Error, StoreAway
 from metermt.layouts.finding import SHIPPED, checked_layout, layout_text
 from metermt.printable import counted
 
@@ -37,7 +37,7 @@ _NAMED = 5  # meters; more are many
 @click.option("--route", help="Only this route.")
 @click.option("--force", is_flag=True, help="Replace FILE if it is there.")
 @office_options
-def export(file: Path, name: str, cycle: str | None, route: str | None, force: bool, open_office: Opening) -> None:
+def export(file: Path, name: str, cycle: str | None, route: str | None, force: bool, open_office: OpenOffice) -> None:
     """Give billing what is settled and was in no batch before: a batch, written to a file.
 
     Each reading is in one batch. What is corrected after that is told in the next one, beside what billing was told
@@ -54,13 +54,15 @@ def export(file: Path, name: str, cycle: str | None, route: str | None, force: b
     with open_office() as office:
         try:
             head = office.make_batch(name, text, cycle, route)
-        except Error:
+        except DecisionError:
             _tell_what_is_held_back(office, cycle, route)
             raise
+        except (ConnectionFailed, StoreAway) as error:
+            raise perhaps_made(error, open_office.where) from error
         try:
             below = write_file(office, head, layout, file)
         except Error as error:
-            raise written_again(error, head, file) from error
+            raise written_again(error, head, file, open_office.where) from error
         said = f"Batch {head.number}: {counted(head.lines, 'line')}, {head.sum_billed_use} units billed"
         click.echo(f"{said}, written to {in_words(file)}.", err=True)
         if below:
@@ -74,8 +76,9 @@ def _tell_what_is_held_back(office: OfficeCalls, cycle: str | None, route: str |
     for held in office.held_back(cycle, route):
         reasons = [
             (held.undecided, "undecided (metermt review list)"),
-            (held.again, "to be read again"),
+            (held.again, f"to be read again (metermt routes missing --cycle {held.cycle})"),
             (held.missing, f"missing (metermt routes missing --cycle {held.cycle})"),
+            (held.behind, f"behind what is held back of {', '.join(held.behind_of)}"),
         ]
         said = ", ".join(f"{number} {why}" for number, why in reasons if number)
         click.echo(f"Held back of {held.cycle}: {said}.", err=True)

@@ -7,10 +7,10 @@ import click
 
 from metermt.calls.places import Past, Shown, import_history
 from metermt.cli.common import MeterCommand, MeterGroup, database_option
-from metermt.cli.office import Office, office
-from metermt.config import DatabasePlace
+from metermt.cli.opened import Office, office
+from metermt.config import DatabaseLocation
 from metermt.errors import RouteError
-from metermt.historyfile import HistoryFile, HistoryRow
+from metermt.files.history import HistoryFile, HistoryRow
 from metermt.printable import counted
 
 _BATCH = 2000  # readings in one transaction, so that a running server's readers do not notice
@@ -26,7 +26,7 @@ def history() -> None:
 @history.command(name="import", cls=MeterCommand, short_help="Import readings of earlier cycles.")
 @click.argument("file", type=click.Path(path_type=Path))
 @database_option
-def import_(file: Path, database: DatabasePlace) -> None:
+def import_(file: Path, database: DatabaseLocation) -> None:
     """Import readings of earlier cycles, of meters whose routes were imported.
 
     FILE is a CSV, UTF-8, with commas or semicolons; packed if its name ends in .gz. Its first line names the columns:

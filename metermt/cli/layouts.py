@@ -8,7 +8,7 @@ import click
 from metermt.cli.columns import print_columns
 from metermt.cli.common import MeterCommand, MeterGroup
 from metermt.errors import LayoutError
-from metermt.foreign import Foreign
+from metermt.files.foreign import Foreign
 from metermt.layouts.finding import SHIPPED, find_layout, layout_text
 from metermt.layouts.layout import Format, Layout
 from metermt.layouts.reading import read_layout

@@ -4,7 +4,7 @@ import click
 
 from metermt.cli.columns import print_columns
 from metermt.cli.common import MeterGroup
-from metermt.cli.office import Opening, office_options
+from metermt.cli.opened import OpenOffice, office_options
 from metermt.printable import counted, local_time
 from metermt.rules.limits import SENSITIVITY
 
@@ -16,7 +16,7 @@ def limits() -> None:
 
 @limits.command(short_help="Show what is set, and who has set it.")
 @office_options
-def show(open_office: Opening) -> None:
+def show(open_office: OpenOffice) -> None:
     """Show the sensitivity that is in force, and what was set before, by whom.
 
     \b
@@ -35,7 +35,7 @@ def show(open_office: Opening) -> None:
 @limits.command(name="set", short_help="Have readings asked about sooner, or later.")
 @click.argument("sensitivity", type=float)
 @office_options
-def set_(sensitivity: float, open_office: Opening) -> None:
+def set_(sensitivity: float, open_office: OpenOffice) -> None:
     """Set the SENSITIVITY, from 0.01 to 100: 1 is as shipped, more asks about more readings.
 
     It takes effect in cycles that are opened from now on; 'metermt limits renew' has an open one take it over.
@@ -52,7 +52,7 @@ def set_(sensitivity: float, open_office: Opening) -> None:
 @limits.command(short_help="Compute the limits of an open cycle anew.")
 @click.argument("cycle")
 @office_options
-def renew(cycle: str, open_office: Opening) -> None:
+def renew(cycle: str, open_office: OpenOffice) -> None:
     """Judge the meters of CYCLE that are not read yet by what is known by now: more history, another sensitivity.
 
     \b
@@ -71,7 +71,7 @@ def renew(cycle: str, open_office: Opening) -> None:
 @click.option("--setting", "sensitivity", type=float, required=True, metavar="SENSITIVITY", help="The one to try.")
 @click.option("--cycle", "cycles", multiple=True, help="This cycle; may be given several times.  [default: the last 3]")
 @office_options
-def replay(sensitivity: float, cycles: tuple[str, ...], open_office: Opening) -> None:
+def replay(sensitivity: float, cycles: tuple[str, ...], open_office: OpenOffice) -> None:
     """See how many readings of the last cycles another sensitivity would have asked about. Nothing is changed.
 
     'corrected' are values that their readers have corrected since: of these as many as possible should be asked about.

@@ -6,8 +6,8 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from metermt.cli.findings import Finding
-from metermt.cli.seen import Seen
-from metermt.client import connect
+from metermt.cli.seen import SeenServer
+from metermt.client.client import connect
 from metermt.discovery import Registry
 from metermt.errors import ConnectionFailed, Error, ServerUnreachable, TlsError
 
@@ -17,7 +17,7 @@ _ANY = {"0.0.0.0": "127.0.0.1", "::": "::1", "": "127.0.0.1"}  # noqa: S104 - ho
 _OTHER_NAMES = (62, 64)  # OpenSSL's words for a certificate of another name or address than the one it was asked by
 
 
-def check_servers(servers: Sequence[Seen], host: str, port: int, authority: Path) -> Iterator[Finding]:
+def check_servers(servers: Sequence[SeenServer], host: str, port: int, authority: Path) -> Iterator[Finding]:
     """Ask each server of the database that is on this machine. If there is none anywhere look whether one could start.
 
     `host` and `port` are where it would listen. Servers with TLS are known by this authority, if there is one.

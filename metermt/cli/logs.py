@@ -1,136 +1,118 @@
-"""The log of a program: where it goes, how much it tells, and how a line of it looks."""
+"""`metermt logs`: what a running server writes into its log."""
 
-import functools
-import logging
-import os
-import sys
-from collections.abc import Callable
-from dataclasses import dataclass
-from io import TextIOWrapper
-from logging.handlers import RotatingFileHandler
-from pathlib import Path
-from typing import Any, TextIO
+import re
+from collections.abc import Iterator
+from contextlib import suppress
+from dataclasses import replace
+from datetime import datetime, timedelta
 
 import click
 
-from metermt.counting import CountsLost
-from metermt.errors import SettingError
-from metermt.loglines import line_of
-from metermt.logring import LogRing, RingHandler
+from metermt.calls.serverlog import LEVELS, LONGEST_WAIT, LogPart, LogWanted, read_log
+from metermt.cli.common import MeterCommand
+from metermt.cli.opened import logged_in
+from metermt.cli.target import Target, http_option, server_options
+from metermt.client.client import MeterClient
+from metermt.errors import ConnectionFailed, StoreAway
+from metermt.loglines import LogLine
+from metermt.printable import counted, printable
 
-_LEVELS = ("debug", "info", "warning", "error")
-_FILE_BYTES, _FILES_KEPT = 10_000_000, 9
-
-
-@dataclass(frozen=True, slots=True)
-class Log:
-    """Where the log is to go, and how much it is to tell."""
-
-    level: str
-    as_json: bool
-    file: Path | None
-    """None for standard error."""
-
-    @property
-    def files(self) -> list[Path]:
-        """What is written to: the file, and what it is called when it has been rotated."""
-        if not self.file:
-            return []
-        return [self.file, *(Path(f"{self.file}.{number}") for number in range(1, _FILES_KEPT + 1))]
-
-    def begin(self, ring: LogRing | None = None) -> None:
-        """Set up the log, to be kept in a ring as well. Raises `SettingError`."""
-        set_up_log(self.level, as_json=self.as_json, file=self.file)
-        if ring:
-            logging.root.addHandler(RingHandler(ring))
+_COLOURS = {"DEBUG": "bright_black", "WARNING": "yellow", "ERROR": "red", "CRITICAL": "bright_red"}
+_UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
+_SECONDS = 10.0  # until somebody who follows the log is told that the server is away
+_AGO = re.compile(r"(\d{1,6})([smhd])")
 
 
-def log_options(command: Callable[..., Any]) -> Callable[..., Any]:
-    """Add --log-level, --log-json and --log-file; the command gets `log`, and begins it when it has checked it."""
+class _Since(click.ParamType[datetime]):
+    """A time, or how long ago that was."""
 
-    @click.option(
-        "--log-level",
-        type=click.Choice(_LEVELS, case_sensitive=False),
-        default="info",
-        show_default=True,
-        help="How much the log tells; debug also tells which meters were handed out.",
-    )
-    @click.option("--log-json", is_flag=True, help="A JSON object a line, for programs that collect logs.")
-    @click.option(
-        "--log-file",
-        type=click.Path(path_type=Path),
-        help="Log into this file; of 10 MB each, the last ten are kept.  [default: standard error]",
-    )
-    @functools.wraps(command)
-    def with_log(*, log_level: str, log_json: bool, log_file: Path | None, **options: Any) -> Any:
-        return command(log=Log(log_level, log_json, log_file), **options)
+    name = "time"
 
-    return with_log
+    def convert(self, value: str | datetime, _parameter: object, _context: object) -> datetime:
+        """Return the moment; a time without an offset is in the time of this machine."""
+        if isinstance(value, datetime):
+            return value
+        now = datetime.now().astimezone()
+        if ago := _AGO.fullmatch(value):
+            return now - timedelta(**{_UNITS[ago[2]]: int(ago[1])})
+        with suppress(ValueError, OverflowError, OSError):
+            return datetime.fromisoformat(f"{now:%Y-%m-%d}T{value}" if ":" in value[:3] else value).astimezone()
+        words = "is no time: write it like 15m, 2h, 10:30, 2026-11-20 or 2026-11-20T10:30"
+        raise click.BadParameter(f"{value!r} {words}")
 
 
-def set_up_log(level: str, *, as_json: bool = False, file: Path | None = None) -> None:
-    """Have everything from this level on logged, unless the log was set up before. Raises `SettingError`."""
-    handler = log_handler(as_json=as_json, file=file)
-    if logging.root.handlers:
-        handler.close()
-        return
-    logging.basicConfig(handlers=[handler], level=logging.WARNING)
-    logging.getLogger("metermt").setLevel(level.upper())
-    logging.getLogger("psycopg.pool").setLevel(logging.ERROR)  # the store says once that the database is away
+@click.command(cls=MeterCommand, short_help="See the log of a running server.")
+@click.option("-f", "--follow", is_flag=True, help="Go on with what is written, until Ctrl+C.")
+@click.option(
+    "--level",
+    type=click.Choice(LEVELS, case_sensitive=False),
+    default=LEVELS[0],
+    show_default=True,
+    help="Only what is at least as bad. What the server does not log (serve --log-level) is not there.",
+)
+@click.option(
+    "--since", type=_Since(), metavar="TIME", help="Only from then on: 15m or 2h ago, at 10:30, 2026-11-20T10:30."
+)
+@click.option("--reader", metavar="NAME", help="Only lines with the name of this user in them.")
+@click.option("--json", "as_json", is_flag=True, help="A JSON object a line, for programs.")
+@click.option("--as", "as_whom", metavar="NAME", help="Log in by this name.  [default: it is asked for]")
+@server_options
+@http_option
+def logs(
+    *,
+    follow: bool,
+    level: str,
+    since: datetime | None,
+    reader: str | None,
+    as_json: bool,
+    as_whom: str | None,
+    connect: Target,
+) -> None:
+    """See the last lines of the log of a running server, for admins; and with --follow what comes next.
+
+    A server keeps its last 10,000 lines, and what it has printed is among them. Which lines were lost before they could
+    be shown is told on standard error.
+
+    \b
+    Example:
+        metermt logs --level warning --since 2h
+        metermt logs --follow --reader carol --server meter.example.org --as adam
+        metermt logs --http http://meter.example.org:11002
+    """
+    wanted = LogWanted(level=level.lower(), since=since, reader=reader and reader.strip().lower())
+    with suppress(KeyboardInterrupt), logged_in(connect, as_whom) as client:
+        for part in _parts(client, wanted, follow=follow):
+            for line in part.lines:
+                _show(line, as_json=as_json)
 
 
-def log_handler(*, as_json: bool = False, file: Path | None = None) -> logging.Handler:
-    """Return what writes the log, to standard error unless a file is named. Raises `SettingError`."""
-    handler = _into_file(file) if file else _StandardError()
-    handler.setFormatter(_Json() if as_json else _Lines())
-    return handler
+def _parts(client: MeterClient, wanted: LogWanted, *, follow: bool) -> Iterator[LogPart]:
+    """Return what there is, part by part, and then what comes, if it is to be followed."""
+    part = client.call(read_log, wanted)
+    yield part
+    newest = part.newest
+    while follow or part.last < newest:
+        wanted = replace(wanted, ring=part.ring, after=part.last, wait=LONGEST_WAIT if follow else 0.0)
+        part = _next_part(client, wanted) if follow else client.call(read_log, wanted)
+        if part.missed:
+            click.echo(f"{counted(part.missed, 'line')} came faster than they could be shown, and are gone.", err=True)
+        if part.ring != wanted.ring:
+            click.echo("From here on it is the log of another server, or of this one after a new start.", err=True)
+        yield part
 
 
-class _Lines(logging.Formatter):
-    """A line for people."""
-
-    def format(self, record: logging.LogRecord) -> str:
-        return line_of(record).for_people()
-
-
-class _Json(logging.Formatter):
-    """A line for programs."""
-
-    def format(self, record: logging.LogRecord) -> str:
-        return line_of(record).for_programs()
-
-
-class _StandardError(CountsLost, logging.StreamHandler[TextIO]):
-    """What the program was started with."""
+def _next_part(client: MeterClient, wanted: LogWanted) -> LogPart:
+    """Return what comes next; if the server is away, as soon as it is back."""
+    client.timeout = _SECONDS
+    is_told = False
+    while True:
+        try:
+            return client.call(read_log, wanted)
+        except (ConnectionFailed, StoreAway) as error:
+            if not is_told:
+                click.echo(f"{printable(str(error))}. Trying again.", err=True)
+            is_told = True
 
 
-class _RotatedFile(CountsLost, RotatingFileHandler):
-    """A file that only its owner can read. If it cannot be written that is said once, until it can."""
-
-    _why = ""
-
-    def emit(self, record: logging.LogRecord) -> None:
-        failed_before, self._why = self._why, ""
-        super().emit(record)
-        if self._why and not failed_before:
-            click.echo(f"The log {self.baseFilename} cannot be written: {self._why}", err=True)
-
-    def handleError(self, record: logging.LogRecord) -> None:  # noqa: ARG002, N802 - logging's own name
-        self.lost += 1
-        self._why = str(sys.exc_info()[1])
-
-    def _open(self) -> TextIOWrapper:
-        opened = open(self.baseFilename, self.mode, encoding="utf-8", opener=_open_private)  # noqa: SIM115 - by logging
-        assert isinstance(opened, TextIOWrapper)
-        return opened
-
-
-def _open_private(path: str, flags: int) -> int:
-    return os.open(path, flags, 0o600)
-
-
-def _into_file(path: Path) -> logging.Handler:
-    try:
-        return _RotatedFile(path, maxBytes=_FILE_BYTES, backupCount=_FILES_KEPT, encoding="utf-8")
-    except OSError as error:
-        raise SettingError(f"Cannot log into {path}: {error.strerror}") from error
+def _show(line: LogLine, *, as_json: bool) -> None:
+    click.echo(line.for_programs() if as_json else click.style(line.for_people(), fg=_COLOURS.get(line.level)))

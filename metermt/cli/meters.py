@@ -13,10 +13,10 @@ from metermt.calls.meters import Unread
 from metermt.cli.columns import print_columns
 from metermt.cli.common import MeterGroup
 from metermt.cli.meterpage import page_of
-from metermt.cli.office import Opening, office_options
+from metermt.cli.opened import OpenOffice, office_options
 from metermt.cli.slips import put, yes_option
-from metermt.csvfields import day
 from metermt.errors import RouteError
+from metermt.files.csvfields import day
 from metermt.model import KINDS, Meter, Place
 from metermt.printable import local_time, printable
 
@@ -93,7 +93,7 @@ def exchange(
     dials: int | None,
     multiplier: Decimal | None,
     yes: bool,
-    open_office: Opening,
+    open_office: OpenOffice,
 ) -> None:
     """Say that NEW hangs where OLD did. The place keeps its history, and what both count is billed.
 
@@ -117,7 +117,7 @@ def exchange(
 
 @meters.command(short_help="List the exchanges.")
 @office_options
-def exchanges(open_office: Opening) -> None:
+def exchanges(open_office: OpenOffice) -> None:
     """List all exchanges in the order in which they were told, and who has told them: the office, or a reader.
 
     \b
@@ -158,7 +158,7 @@ def add(
     dials: int | None,
     address: str | None,
     multiplier: Decimal,
-    open_office: Opening,
+    open_office: OpenOffice,
 ) -> None:
     """Have NUMBER be read from the next cycle on. `metermt cycles open` gives it a job in one that is open, too.
 
@@ -175,7 +175,7 @@ def add(
 @meters.command(short_help="Show all that is known of a meter.")
 @click.argument("number", callback=_number)
 @office_options
-def show(number: str, open_office: Opening) -> None:
+def show(number: str, open_office: OpenOffice) -> None:
     """Show where NUMBER hangs, its exchanges and notes, what was used there a day, and its last readings.
 
     \b
@@ -191,7 +191,7 @@ def show(number: str, open_office: Opening) -> None:
 @meters.command(short_help="Take a meter out of use.")
 @click.argument("number", callback=_number)
 @office_options
-def deactivate(number: str, open_office: Opening) -> None:
+def deactivate(number: str, open_office: OpenOffice) -> None:
     """Take NUMBER out of use: it is read no more, and jobs of it that are not read are removed from open cycles.
 
     What was read stays. A job that was sent to be read again stays, too, until it is read or estimated.
@@ -210,7 +210,7 @@ def deactivate(number: str, open_office: Opening) -> None:
 @meters.command(short_help="Take a meter into use again.")
 @click.argument("number", callback=_number)
 @office_options
-def activate(number: str, open_office: Opening) -> None:
+def activate(number: str, open_office: OpenOffice) -> None:
     """Take NUMBER into use again: it is read from the next cycle on.
 
     \b
@@ -227,7 +227,7 @@ def activate(number: str, open_office: Opening) -> None:
 @click.option("--route", required=True, help="The route that it is on from now on.")
 @click.option("--sequence", type=int, required=True, help="Its place in the walk.")
 @office_options
-def move(number: str, route: str, sequence: int, open_office: Opening) -> None:
+def move(number: str, route: str, sequence: int, open_office: OpenOffice) -> None:
     """Give NUMBER another stop on a route; jobs of it that are not read go along, whoever holds them.
 
     \b
@@ -241,7 +241,7 @@ def move(number: str, route: str, sequence: int, open_office: Opening) -> None:
 
 @meters.command(short_help="List meters that were found and are on no list.")
 @office_options
-def found(open_office: Opening) -> None:
+def found(open_office: OpenOffice) -> None:
     """List the meters that readers have reported as they are on no list, oldest first, until they are decided.
 
     \b
@@ -278,7 +278,7 @@ def accept(
     dials: int | None,
     address: str | None,
     multiplier: Decimal,
-    open_office: Opening,
+    open_office: OpenOffice,
 ) -> None:
     """Have the meter of report NO be read from the next cycle on; what it showed begins its history.
 
@@ -295,7 +295,7 @@ def accept(
 @click.argument("report", metavar="NO", type=int)
 @click.option("--why", required=True, help="Stays on record beside it.")
 @office_options
-def dismiss(report: int, why: str, open_office: Opening) -> None:
+def dismiss(report: int, why: str, open_office: OpenOffice) -> None:
     """Take report NO off the list: what was found is not to be read.
 
     \b

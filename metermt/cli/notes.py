@@ -4,7 +4,7 @@ import click
 
 from metermt.cli.columns import print_columns
 from metermt.cli.common import MeterGroup
-from metermt.cli.office import Opening, office_options
+from metermt.cli.opened import OpenOffice, office_options
 from metermt.printable import local_time
 
 
@@ -15,7 +15,7 @@ def notes() -> None:
 
 @notes.command(name="list", short_help="List the notes.")
 @office_options
-def list_(open_office: Opening) -> None:
+def list_(open_office: OpenOffice) -> None:
     """List all notes, oldest first. The last one about a place is shown to whoever reads the meter next.
 
     \b

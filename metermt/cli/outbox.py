@@ -2,15 +2,15 @@
 
 import click
 
-from metermt import offering
 from metermt.cli.columns import print_columns
 from metermt.cli.common import MeterGroup, login_name
-from metermt.cli.target import Target, server_options
+from metermt.cli.target import Target, http_option, server_options
+from metermt.client.outbox import Outbox, Unconfirmed
 from metermt.config import default_outbox
+from metermt.console import offering
+from metermt.console.offering import typed_at
+from metermt.console.terminal import Terminal
 from metermt.errors import OutboxError
-from metermt.offering import typed_at
-from metermt.outbox import Outbox, Unconfirmed
-from metermt.terminal import Terminal
 
 
 @click.group(cls=MeterGroup)
@@ -42,6 +42,7 @@ def list_() -> None:
 
 @outbox.command()
 @server_options
+@http_option
 @click.option("--user", "username", help="Whose readings.  [default: the name you are logged in by]")
 @click.option("--typed-for", metavar="SERVER", help="Send what was typed for this server, as `list` calls it, there.")
 def send(connect: Target, username: str | None, typed_for: str | None) -> None:
@@ -50,6 +51,7 @@ def send(connect: Target, username: str | None, typed_for: str | None) -> None:
     \b
     Example:
         metermt outbox send -h meter.example.org --user carol
+        metermt outbox send --http http://meter.example.org:11002
         metermt outbox send -h new.example.org --typed-for old.example.org:11003
     """
     with connect.with_outbox() as client, Terminal() as terminal:
@@ -64,7 +66,7 @@ def send(connect: Target, username: str | None, typed_for: str | None) -> None:
                 f"Nothing that {client.username} has typed for this server waits here: see `metermt outbox list`"
             )
         left = client.outbox.unconfirmed()
-        client.logout()
+        client.farewell()
     if left:
         raise OutboxError(f"Not accepted and still kept: {len(left)}, see `metermt outbox list`")
 

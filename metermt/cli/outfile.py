@@ -9,16 +9,16 @@ from typing import TextIO, cast
 
 import click
 
-from metermt.cli.places import check_apart
-from metermt.config import DatabasePlace
+from metermt.cli.keptfiles import check_apart
+from metermt.config import DatabaseLocation
 from metermt.errors import SettingError, StoreError
-from metermt.wholefile import whole_file
+from metermt.files.whole import whole_file
 
 _STDOUT = "-"
 _OWNER_ONLY = 0o600  # the files have addresses, and who was where and when
 
 
-def check_free(file: Path, database: DatabasePlace | None, *, force: bool) -> None:
+def check_free(file: Path, database: DatabaseLocation | None, *, force: bool) -> None:
     """Raise `SettingError` if a file cannot be written to, or is there and may not be replaced.
 
     None is the database of a server, beside which nothing lies here. - is standard output, to which anything may go.

@@ -3,7 +3,7 @@
 import click
 
 from metermt.cli.common import MeterGroup
-from metermt.cli.office import Opening, office_options
+from metermt.cli.opened import OpenOffice, office_options
 
 
 @click.group(cls=MeterGroup)
@@ -15,7 +15,7 @@ def people() -> None:
 @click.argument("username", metavar="USER")
 @click.option("--yes", is_flag=True, help="Do not ask.")
 @office_options
-def erase(username: str, yes: bool, open_office: Opening) -> None:
+def erase(username: str, yes: bool, open_office: OpenOffice) -> None:
     """Replace the name of USER by a pseudonym, everywhere and for ever.
 
     USER is disabled before (metermt users disable). Readings, decisions and the record stay, under the pseudonym, and

@@ -24,7 +24,7 @@ def ping(connect: Target, watch_key_file: Path | None) -> None:
         metermt ping --http http://localhost:11002
     """
     if url := connect.ways.get("by_http"):
-        from metermt.health import ask_health  # noqa: PLC0415 - which few want
+        from metermt.client.health import ask_health  # noqa: PLC0415 - which few want
 
         tls = {name: connect.ways.get(name) for name in ("tls_ca", "tls_cert")}
         where, seconds = ask_health(url, **tls, key=read_watch_key(watch_key_file))

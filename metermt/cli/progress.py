@@ -10,7 +10,7 @@ import click
 
 from metermt.calls.officecalls import OfficeCalls
 from metermt.cli.common import MeterCommand
-from metermt.cli.office import Opening, office_options
+from metermt.cli.opened import OpenOffice, office_options
 from metermt.errors import ConnectionFailed, StoreAway, StoreLocked
 from metermt.printable import printable
 from metermt.progress import Work
@@ -29,7 +29,7 @@ _AWAY = (ConnectionFailed, StoreAway, StoreLocked)
 @click.option("--cycle", help="Only this reading period.  [default: all open ones]")
 @click.option("--json", "as_json", is_flag=True, help="As JSON, for programs.")
 @office_options
-def progress(watch: bool, cycle: str | None, as_json: bool, open_office: Opening) -> None:
+def progress(watch: bool, cycle: str | None, as_json: bool, open_office: OpenOffice) -> None:
     """See how far each route of the open cycles is, who holds it or is given it, and what readers have done today.
 
     What is done is blue; what is left is green while the route is on time, and red when it is late. The whole cycle is

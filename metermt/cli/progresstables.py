@@ -8,6 +8,7 @@ from rich.text import Text
 
 from metermt.printable import counted, printable
 from metermt.progress import CycleWork, ReaderWork, RouteCounts, RouteWork, Work
+from metermt.rules.times import day_of
 
 _BAR = 12  # characters
 _NAME = 14
@@ -114,4 +115,4 @@ def _seen(one: ReaderWork, now: datetime) -> str:
     if one.last_seen is None:
         return ""
     seen = one.last_seen.astimezone()
-    return f"{seen:%H:%M}" if seen.date() == now.astimezone().date() else f"{seen:%Y-%m-%d}"
+    return f"{seen:%H:%M}" if seen.date() == day_of(now) else f"{seen:%Y-%m-%d}"

@@ -7,11 +7,11 @@ from pathlib import Path
 import click
 
 from metermt.cli.common import MeterGroup, Register, database_option
-from metermt.cli.office import Opening, office, office_options
+from metermt.cli.opened import OpenOffice, office, office_options
 from metermt.cli.outfile import check_free, in_words, written
 from metermt.cli.slips import put, yes_option
 from metermt.cli.spreadsheet import Spreadsheet
-from metermt.config import DatabasePlace
+from metermt.config import DatabaseLocation
 from metermt.printable import counted
 from metermt.rules.cycles import check_there_is
 from metermt.store.base import Tx
@@ -43,7 +43,7 @@ def export(
     local_time: bool,
     excel: bool,
     force: bool,
-    database: DatabasePlace,
+    database: DatabaseLocation,
 ) -> None:
     """Write the readings to FILE, a CSV in UTF-8; - is standard output.
 
@@ -96,7 +96,7 @@ def export(
 @yes_option
 @office_options
 def correct(
-    meter: str, value: int, why: str, cycle: str | None, on: datetime | None, yes: bool, open_office: Opening
+    meter: str, value: int, why: str, cycle: str | None, on: datetime | None, yes: bool, open_office: OpenOffice
 ) -> None:
     """Have VALUE count for METER, whatever was read, and whether its cycle is open or closed.
 

@@ -4,7 +4,7 @@ import click
 
 from metermt.cli.columns import print_columns
 from metermt.cli.common import MeterGroup
-from metermt.cli.office import Opening, office_options
+from metermt.cli.opened import OpenOffice, office_options
 
 
 @click.group(cls=MeterGroup)
@@ -14,7 +14,7 @@ def reasons() -> None:
 
 @reasons.command(name="list", short_help="List the reasons and their numbers.")
 @office_options
-def list_(open_office: Opening) -> None:
+def list_(open_office: OpenOffice) -> None:
     """List the reasons in use, with the numbers that readers type.
 
     \b
@@ -37,7 +37,7 @@ def list_(open_office: Opening) -> None:
 @click.option("--reread", is_flag=True, help="Somebody is to go there again.")
 @click.option("--no-reading", is_flag=True, help="Refuse a reading that comes with it.")
 @office_options
-def add(code: str, text: str, reread: bool, no_reading: bool, open_office: Opening) -> None:
+def add(code: str, text: str, reread: bool, no_reading: bool, open_office: OpenOffice) -> None:
     """Add a reason at the end of the list; TEXT is what readers see. One that was retired comes back at its old place.
 
     \b
@@ -52,7 +52,7 @@ def add(code: str, text: str, reread: bool, no_reading: bool, open_office: Openi
 @reasons.command(short_help="Take a reason off the list.")
 @click.argument("code")
 @office_options
-def retire(code: str, open_office: Opening) -> None:
+def retire(code: str, open_office: OpenOffice) -> None:
     """Have the reason CODE given no more. Readings that have it keep it.
 
     \b

@@ -7,8 +7,8 @@ from pathlib import Path
 import click
 
 from metermt.cli.common import MeterCommand
-from metermt.cli.logs import Log, log_options
-from metermt.cli.places import check_no_key
+from metermt.cli.keptfiles import check_no_key
+from metermt.cli.logsetup import Log, log_options
 from metermt.config import REGISTRY_PORT
 from metermt.registry import RegistryServer
 from metermt.signing import SharedKey

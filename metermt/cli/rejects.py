@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, TextIO
 
 from metermt.errors import RouteError
-from metermt.routefile import OF_REJECTS, BadRow
+from metermt.files.routes import OF_REJECTS, BadRow
 
 _TOLD = 10  # rows that a dry run shows
 _OF_REJECTS = re.compile(r"\.rejected(-[0-9]+)?$")

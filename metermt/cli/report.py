@@ -7,7 +7,7 @@ import click
 from metermt.cli import reportwords as words
 from metermt.cli.columns import print_columns
 from metermt.cli.common import MeterCommand
-from metermt.cli.office import Opening, office_options
+from metermt.cli.opened import OpenOffice, office_options
 from metermt.cli.outfile import check_free, in_words, written
 from metermt.printable import counted, printable
 from metermt.report import Report
@@ -25,7 +25,7 @@ from metermt.wire import to_text
 @click.option("--force", is_flag=True, help="Replace FILE if it is there.")
 @click.option("--json", "as_json", is_flag=True, help="As JSON, for programs.")
 @office_options
-def report(cycle: str, file: Path | None, force: bool, as_json: bool, open_office: Opening) -> None:
+def report(cycle: str, file: Path | None, force: bool, as_json: bool, open_office: OpenOffice) -> None:
     """Report on CYCLE, open or closed: how well it was read, by whom, what was used, and what is worth a look.
 
     Uses are compared with those of the same cycle of the year before.

@@ -12,15 +12,17 @@ from metermt.calls.officecalls import OfficeCalls
 from metermt.calls.review import Said
 from metermt.cli.columns import print_columns
 from metermt.cli.common import MeterGroup, Register
-from metermt.cli.office import Opening, office_options
+from metermt.cli.opened import OpenOffice, office_options
 from metermt.cli.reviewing import described, review_each
 from metermt.cli.slips import put, yes_option
 from metermt.cli.sparkline import sparkline, use_a_day
 from metermt.decisions import Verdict, Waiting
 from metermt.errors import DecisionError
+from metermt.model import Job
 from metermt.printable import counted, local_time
 from metermt.quality import Flag
 from metermt.rules.answers import shown
+from metermt.rules.registers import step_onward, step_to_reading
 from metermt.rules.review import severity
 
 _ORDERS: dict[str, Callable[[Waiting], Any]] = {
@@ -85,7 +87,7 @@ def _check_flags(office: OfficeCalls, flags: Iterable[str], waiting: Iterable[Wa
 @_selection
 @click.option("--wide", is_flag=True, help="All columns, also on a terminal that is too narrow for them.")
 @office_options
-def list_(chosen: _Chooser, wide: bool, selects: bool, open_office: Opening) -> None:  # noqa: ARG001 - any will do
+def list_(chosen: _Chooser, wide: bool, selects: bool, open_office: OpenOffice) -> None:  # noqa: ARG001 - any will do
     """List the results that wait, the gravest first: what is odd, with the use of the last twelve periods beside it.
 
     Where the terminal is too narrow, cycle, time, reader, past and route are left out, in this order, as many as need
@@ -107,7 +109,7 @@ def list_(chosen: _Chooser, wide: bool, selects: bool, open_office: Opening) -> 
 @review.command(short_help="Show all that is known of one.")
 @click.argument("meters", nargs=-1, required=True, metavar="METER...")
 @office_options
-def show(meters: tuple[str, ...], open_office: Opening) -> None:
+def show(meters: tuple[str, ...], open_office: OpenOffice) -> None:
     """Show what is known of the results of meters that wait: address, reader, time, cause, past and note.
 
     \b
@@ -124,7 +126,7 @@ def show(meters: tuple[str, ...], open_office: Opening) -> None:
 @review.command(short_help="Go through them one by one.")
 @_selection
 @office_options
-def each(chosen: _Chooser, selects: bool, open_office: Opening) -> None:  # noqa: ARG001 - any selection will do
+def each(chosen: _Chooser, selects: bool, open_office: OpenOffice) -> None:  # noqa: ARG001 - any selection will do
     """Go through the results one by one, and decide of each with a key. What is decided is kept at once.
 
     \b
@@ -166,7 +168,7 @@ _Results = Callable[[OfficeCalls, str], list[Waiting]]
 @review.command(short_help="They are right.")
 @_meters
 @office_options
-def approve(results: _Results, open_office: Opening) -> None:
+def approve(results: _Results, open_office: OpenOffice) -> None:
     """Say that results are right as they were sent: of the meters named, or of all that are selected.
 
     \b
@@ -181,7 +183,7 @@ def approve(results: _Results, open_office: Opening) -> None:
 @_meters
 @click.option("--note", default="", help="For whoever goes there; else the last note about the place is shown.")
 @office_options
-def reread(results: _Results, note: str, open_office: Opening) -> None:
+def reread(results: _Results, note: str, open_office: OpenOffice) -> None:
     """Have meters read again, by the same reader or another one: they are handed out as before.
 
     \b
@@ -195,7 +197,7 @@ def reread(results: _Results, note: str, open_office: Opening) -> None:
 @review.command(short_help="A value is computed.")
 @_meters
 @office_options
-def estimate(results: _Results, open_office: Opening) -> None:
+def estimate(results: _Results, open_office: OpenOffice) -> None:
     """Have values computed from the past of the places, instead of what was sent.
 
     A value is the last accepted one and the meter's own use a day since then, of late and in this season of earlier
@@ -225,7 +227,7 @@ def estimate(results: _Results, open_office: Opening) -> None:
 @click.option("--yes", is_flag=True, help="Do not ask before many are estimated.")
 @office_options
 def estimate_unread(
-    cycle: str, meters: tuple[str, ...], route: str | None, on: datetime | None, yes: bool, open_office: Opening
+    cycle: str, meters: tuple[str, ...], route: str | None, on: datetime | None, yes: bool, open_office: OpenOffice
 ) -> None:
     """Have values computed for meters of CYCLE, open or closed, that nobody has read: those named, or all of them.
 
@@ -249,7 +251,7 @@ def estimate_unread(
 @click.option("--cycle", help="Of this reading period, if the meter waits in several.")
 @yes_option
 @office_options
-def edit(meter: str, value: int, why: str, cycle: str | None, yes: bool, open_office: Opening) -> None:
+def edit(meter: str, value: int, why: str, cycle: str | None, yes: bool, open_office: OpenOffice) -> None:
     """Have VALUE count for METER, which waits for a decision; what the reader has sent stays on record.
 
     You are asked about a value that a reader would be asked about.
@@ -262,8 +264,16 @@ def edit(meter: str, value: int, why: str, cycle: str | None, yes: bool, open_of
         waiting = [one for one in office.list_waiting() if cycle in (None, one.job.cycle)]
         (one,) = _named(waiting, [meter.upper()])
         put(partial(_edited, office, one, value, why), yes=yes)
-    use = "" if one.job.previous is None else f": a use of {value - one.job.previous}"
-    click.echo(f"{value} counts for {one.job.meter.number} in {one.job.cycle}{use}.")
+    click.echo(f"{value} counts for {one.job.meter.number} in {one.job.cycle}{_use_of(one.job, value)}.")
+
+
+def _use_of(job: Job, value: int) -> str:
+    """Say what use a value means, but where it takes the server to tell whether the register has gone over its top."""
+    if job.previous is None:
+        return ""
+    onward = step_onward(job.previous, value, job.meter.dials)
+    is_sure = onward < 0 or onward == step_to_reading(job.previous, value, job.meter.dials)
+    return f": a use of {onward}" if is_sure else ""
 
 
 def _edited(office: OfficeCalls, one: Waiting, value: int, why: str, sure: bool) -> None:
@@ -294,7 +304,7 @@ def _by_meter(waiting: Iterable[Waiting], meters: Iterable[str]) -> dict[str, li
     return there
 
 
-def _decide(open_office: Opening, results: _Results, what: str, verdict: Verdict, why: str = "") -> None:
+def _decide(open_office: OpenOffice, results: _Results, what: str, verdict: Verdict, why: str = "") -> None:
     with open_office() as office:
         found = results(office, what)
         outcomes = office.decide([Said(one.reading, verdict, why=why) for one in found])

@@ -76,7 +76,7 @@ def described(one: Waiting) -> list[str]:
         f"  by {one.username}, {local_time(one.when)}, quality {one.quality}",
     ]
     if job.previous is not None:
-        use = f", use {one.value - job.previous}" if one.value is not None else ""
+        use = "" if one.use is None else f", use {one.use}"
         lines.append(f"  previous {job.previous}{f' on {job.previous_date}' if job.previous_date else ''}{use}")
     if one.expected is not None:
         lines.append(f"  expected {one.expected}")

@@ -7,20 +7,20 @@ from pathlib import Path
 import click
 
 from metermt.calls.limits import Renewal, Renewed, renew_limits
-from metermt.calls.office import Import, ImportCount, Routes, import_jobs, list_meters
 from metermt.calls.places import Places, import_places
+from metermt.calls.routes import Import, ImportCount, Routes, import_jobs, list_meters
 from metermt.cli.common import MeterCommand, database_option
 from metermt.cli.cycles import warn_of_its_name
-from metermt.cli.office import Office, office
+from metermt.cli.opened import Office, office
 from metermt.cli.progressbar import ProgressBar
 from metermt.cli.rejects import Rejects
-from metermt.config import DatabasePlace, is_url
+from metermt.config import DatabaseLocation, is_url
 from metermt.errors import LayoutError, RouteError
-from metermt.foreign import Foreign
+from metermt.files.foreign import Foreign
+from metermt.files.routes import SAVE_IT, UTF_8, BadRow, RouteFile
 from metermt.model import Job, Place
 from metermt.printable import counted, printable
-from metermt.routefile import SAVE_IT, UTF_8, BadRow, RouteFile
-from metermt.store.memory import MemoryStore
+from metermt.store.memory.store import MemoryStore
 
 _BATCH = 2000  # jobs in one transaction: some 40 ms, so that a running server's readers do not notice
 _ROUTES = 200  # whose meters are asked for at once
@@ -40,7 +40,7 @@ _SET_ASIDE = 3  # the exit status when all went well but for some rows
 @click.option("--layout", metavar="NAME|FILE", help="What FILE calls its columns; see `metermt layouts`.")
 @database_option
 def import_(
-    file: Path, cycle: str | None, encoding: str | None, layout: str | None, dry_run: bool, database: DatabasePlace
+    file: Path, cycle: str | None, encoding: str | None, layout: str | None, dry_run: bool, database: DatabaseLocation
 ) -> None:
     """Import a route file: meters in the order of the walk, and with --cycle a job for each of them.
 
@@ -121,7 +121,7 @@ def _import_jobs(opened: Office, route_file: RouteFile, rejects: Rejects, cycle:
 
 
 @contextmanager
-def _office(database: DatabasePlace, dry_run: bool) -> Iterator[Office]:
+def _office(database: DatabaseLocation, dry_run: bool) -> Iterator[Office]:
     """Open a database; a dry run makes none, and does as if an empty one were there."""
     if dry_run and not is_url(database) and not Path(database).exists():
         with MemoryStore() as store:

@@ -3,7 +3,7 @@
 import click
 
 from metermt.cli.common import MeterGroup
-from metermt.cli.office import Opening, office_options
+from metermt.cli.opened import OpenOffice, office_options
 from metermt.cli.routeimport import import_
 from metermt.cli.unread import missing, release
 from metermt.printable import printable
@@ -23,7 +23,7 @@ routes.add_command(import_)
 
 @routes.command(name="list", short_help="List the routes of the open cycles.")
 @office_options
-def list_(open_office: Opening) -> None:
+def list_(open_office: OpenOffice) -> None:
     """List the routes of the open cycles, with the jobs done, all jobs, and who is given the route.
 
     \b
@@ -54,7 +54,7 @@ def list_(open_office: Opening) -> None:
 @click.argument("meter")
 @click.option("--cycle", required=True, help="The reading period, for example 2026-11.")
 @office_options
-def remove(meter: str, cycle: str, open_office: Opening) -> None:
+def remove(meter: str, cycle: str, open_office: OpenOffice) -> None:
     """Take METER, which was not read, out of a cycle: it was imported by mistake, or the meter is gone.
 
     What was read is never removed.
@@ -74,7 +74,7 @@ def remove(meter: str, cycle: str, open_office: Opening) -> None:
 @click.argument("users", metavar="USER...", nargs=-1, required=True)
 @click.option("--reverse", is_flag=True, help="They begin at its end.")
 @office_options
-def assign(route: str, users: tuple[str, ...], reverse: bool, open_office: Opening) -> None:
+def assign(route: str, users: tuple[str, ...], reverse: bool, open_office: OpenOffice) -> None:
     """Give ROUTE to readers: they get its jobs, nobody else does, and they get no others.
 
     Who is given several walks one after the other. What nobody is given is for all who are given none.
@@ -93,7 +93,7 @@ def assign(route: str, users: tuple[str, ...], reverse: bool, open_office: Openi
 @click.argument("route")
 @click.argument("users", metavar="USER...", nargs=-1, required=True)
 @office_options
-def unassign(route: str, users: tuple[str, ...], open_office: Opening) -> None:
+def unassign(route: str, users: tuple[str, ...], open_office: OpenOffice) -> None:
     """Take ROUTE from readers. What they hold of it they may still read; 'metermt routes release' takes that, too.
 
     \b

@@ -4,11 +4,11 @@ from typing import NamedTuple
 
 from metermt.calls.servers import DEAD_SECONDS, list_servers
 from metermt.cli.columns import print_columns
-from metermt.cli.office import Office
+from metermt.cli.opened import Office
 from metermt.model import Server
 
 
-class Seen(NamedTuple):
+class SeenServer(NamedTuple):
     """A server, and how many seconds ago it gave its last sign of life."""
 
     server: Server
@@ -20,14 +20,14 @@ class Seen(NamedTuple):
         return self.seconds <= DEAD_SECONDS
 
 
-def servers_of(opened: Office) -> list[Seen]:
+def servers_of(opened: Office) -> list[SeenServer]:
     """Return the servers of a database, sorted by name."""
     found = opened.call(list_servers, None)
     now = opened.store.clock()
-    return [Seen(server, max(0.0, now - server.seen_at)) for server in found]
+    return [SeenServer(server, max(0.0, now - server.seen_at)) for server in found]
 
 
-def print_servers(found: list[Seen]) -> None:
+def print_servers(found: list[SeenServer]) -> None:
     """Print them in columns."""
     rows = [
         (server.name, server.version, str(server.readers), f"{seconds:.1f} s ago", "yes" if seen.is_alive else "no")

@@ -7,8 +7,8 @@ from typing import Any
 import click
 
 from metermt.cli.common import Database, MeterCommand, address_options, check_database
-from metermt.cli.logs import Log, log_options
-from metermt.cli.places import check_apart, check_no_key
+from metermt.cli.keptfiles import check_apart, check_no_key
+from metermt.cli.logsetup import Log, log_options
 from metermt.cli.printed import printed_into
 from metermt.cli.watchkey import read_watch_key, watch_key_option
 from metermt.config import (
@@ -16,7 +16,7 @@ from metermt.config import (
     HTTP_PORT,
     IN_MEMORY,
     SERVICE,
-    DatabasePlace,
+    DatabaseLocation,
     Limits,
     default_database,
     default_tls_folder,
@@ -151,7 +151,7 @@ def serve(
     *,
     host: str,
     port: int,
-    database: DatabasePlace | None,
+    database: DatabaseLocation | None,
     demo: bool,
     tls: bool,
     tls_folder: Path | None,
@@ -192,13 +192,10 @@ def serve(
         )
     ring = LogRing()
     log.begin(ring)
-    if tls_client_ca is not None and not tls:
-        raise SettingError("--tls-client-ca needs --tls")
-    if not registry and (registry_key_file or advertise):
-        raise SettingError("--registry-key-file and --advertise need --registry")
+    _check_given(tls_client_ca is not None, tls, "--tls-client-ca needs --tls")
+    _check_given(registry_key_file or advertise, registry, "--registry-key-file and --advertise need --registry")
+    _check_given(watch_key_file, http, "--watch-key-file needs --http")
     key = SharedKey.read(registry_key_file) if registry_key_file else None
-    if watch_key_file and not http:
-        raise SettingError("--watch-key-file needs --http")
     watch_key = read_watch_key(watch_key_file)
     settings = ServerSettings(
         host=host,
@@ -211,10 +208,12 @@ def serve(
         registries=Registries.parse(registry, key) if registry else None,
         advertise=advertise,
         name=name,
-        limits=Limits(max_connections, max_per_address, idle=timedelta(minutes=idle_minutes), watch_key=watch_key),
+        limits=Limits(
+            max_connections, max_per_address, idle=_span("--idle-minutes", minutes=idle_minutes), watch_key=watch_key
+        ),
         policy=Policy(
-            session_idle=timedelta(hours=session_hours),
-            lease=timedelta(minutes=lease_minutes),
+            session_idle=_span("--session-hours", hours=session_hours),
+            lease=_span("--lease-minutes", minutes=lease_minutes),
             day_ends=day_ends.time(),
             shows_expected=show_expected,
         ),
@@ -223,6 +222,19 @@ def serve(
         click.echo("Warning: what this server sends is not encrypted; anybody on the way can read it.", err=True)
     with printed_into(ring):
         run_server(settings, notify=notify, dump=demo if dump is None else dump, log=ring)
+
+
+def _check_given(given: object, needed: object, words: str) -> None:
+    if given and not needed:
+        raise SettingError(words)
+
+
+def _span(option: str, **amount: float) -> timedelta:
+    try:
+        return timedelta(**amount)
+    except (OverflowError, ValueError):
+        (number,) = amount.values()
+        raise SettingError(f"Invalid {option} {number}: no clock goes that far") from None
 
 
 def _tls_in(folder: Path, client_ca: str | None) -> ServerTls:

@@ -7,15 +7,14 @@ import click
 from click.core import ParameterSource
 
 from metermt.cli.columns import print_columns
-from metermt.cli.common import Database, MeterCommand, tls_options
-from metermt.cli.office import office
-from metermt.cli.places import check_place
+from metermt.cli.common import Database, MeterCommand, check_told_database, tls_options
+from metermt.cli.opened import office
 from metermt.cli.seen import print_servers, servers_of
-from metermt.config import DATABASE_VARIABLE, DatabasePlace, default_database
+from metermt.client.lastknown import Address
+from metermt.client.reaching import answer_time, client_tls
+from metermt.config import DATABASE_VARIABLE, DatabaseLocation, default_database
 from metermt.discovery import Registries
 from metermt.errors import ConnectionFailed
-from metermt.lastknown import Place
-from metermt.reaching import answer_time, client_tls
 from metermt.transport.deadline import Deadline
 from metermt.transport.tls import ClientTls
 
@@ -23,12 +22,12 @@ _SECONDS = 1.0  # that a server may take to answer
 _USUAL = ""  # --database without a value
 
 
-def _place_of(context: click.Context, parameter: click.Parameter, said: str | None) -> DatabasePlace | None:
+def _location_of(context: click.Context, parameter: click.Parameter, said: str | None) -> DatabaseLocation | None:
     if said is None:
         return None
     if said == _USUAL:
         return Database().convert(os.environ.get(DATABASE_VARIABLE) or default_database(), parameter, context)
-    return check_place(context, parameter, Database().convert(said, parameter, context))
+    return check_told_database(context, parameter, Database().convert(said, parameter, context))
 
 
 @click.command(cls=MeterCommand, short_help="List the servers that a registry or a database knows.")
@@ -41,7 +40,7 @@ def _place_of(context: click.Context, parameter: click.Parameter, said: str | No
     "--database",
     is_flag=False,
     flag_value=_USUAL,
-    callback=_place_of,
+    callback=_location_of,
     metavar="[FILE|URL]",
     help="Look into this database instead; without a value, into the one that `metermt serve` uses.",
 )
@@ -52,7 +51,7 @@ def services(
     registry: str,
     tls_ca: Path | None,
     tls_cert: Path | None,
-    database: DatabasePlace | None,
+    database: DatabaseLocation | None,
 ) -> None:
     """List the servers that a registry knows, all or those of one NAME, and ask each whether it is there.
 
@@ -88,8 +87,8 @@ def _list_registered(name: str | None, registries: Registries, tls: ClientTls | 
         click.echo(f"No server{f' of the name {name}' if name else ''} is registered.", err=True)
 
 
-def _answer_of(name: str, place: Place, tls: ClientTls | None) -> str:
+def _answer_of(name: str, address: Address, tls: ClientTls | None) -> str:
     try:
-        return f"in {answer_time(place, name, tls, Deadline(_SECONDS)) * 1000:.1f} ms"
+        return f"in {answer_time(address, name, tls, Deadline(_SECONDS)) * 1000:.1f} ms"
     except ConnectionFailed as error:
         return f"no: {error}"

@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from datetime import datetime
 from typing import IO
 
-from metermt.formulas import as_text
+from metermt.files.formulas import as_text
 
 
 class Spreadsheet:

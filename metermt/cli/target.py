@@ -2,7 +2,7 @@
 
 import functools
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,9 +10,10 @@ import click
 from click.core import ParameterSource
 
 from metermt.cli.common import address_options, servers_option, tls_options
-from metermt.client import MeterClient, connect
-from metermt.clientsettings import from_environment, from_file, joined, settings_files
-from metermt.config import PORT, SERVICE
+from metermt.client.client import MeterClient, connect
+from metermt.client.settings import check_one_way, from_environment, from_file, http_url, joined, settings_files
+from metermt.config import HTTP_PORT, PORT, SERVICE
+from metermt.errors import SettingError
 
 _WAYS = ("servers", "service", "registry", "by_http", "tls_ca", "tls_cert", "ssh")
 
@@ -42,21 +43,20 @@ class Target:
     def _connected(self, *, outbox: bool) -> MeterClient:
         ways = dict(self.ways)
         url = ways.pop("by_http", None)
-        address = (url,) if url else () if ways.get("servers") else (self.host, self.port)
+        address = (url,) if url else () if ways.get("servers") or ways.get("service") else (self.host, self.port)
         return connect(*address, **ways, outbox=outbox)
 
 
 def http_option(command: Callable[..., Any]) -> Callable[..., Any]:
     """Add --http to a command with the options that say which server."""
-    return click.option("--http", "by_http", metavar="URL", help="Use its door for HTTP instead: http://HOST:11002")(
-        command
-    )
+    words = f"Use its door for HTTP instead: http://HOST:{HTTP_PORT}"
+    return click.option("--http", "by_http", callback=_check_url, metavar="URL", help=words)(command)
 
 
 def server_options(command: Callable[..., Any]) -> Callable[..., Any]:
     """Add the options that say which server, by address or by name; the command gets `connect`, to connect to it.
 
-    What is not typed may stand in variables and files: see `metermt.clientsettings`.
+    What is not typed may stand in variables and files: see `metermt.client.settings`.
     """
 
     @address_options("connect to")
@@ -73,23 +73,29 @@ def server_options(command: Callable[..., Any]) -> Callable[..., Any]:
     @functools.wraps(command)
     def with_target(**options: Any) -> Any:
         said = {name: options.pop(name) for name in ("host", "port", *_WAYS) if name in options}
-        if said.get("by_http") and (others := _typed("host", "port", "servers", "service", "registry", "ssh")):
-            raise click.UsageError(f"--http says which server: leave {', '.join(others)} away")
-        if said["servers"] and (others := _typed("host", "port", "service", "registry", "ssh")):
-            raise click.UsageError(f"--server lists the servers: leave {', '.join(others)} away")
+        try:
+            check_one_way({name: f"--{name}" for name in map(_setting_of, _typed(said))})
+        except SettingError as error:
+            raise click.UsageError(str(error)) from error
         return command(connect=target_of(said), **options)
 
     return with_target
 
 
 def target_of(said: Mapping[str, Any]) -> Target:
-    """Return the server that these options of a command name, with what variables and files say beyond."""
-    typed = {_setting_of(name): said[name] for name in said if _typed(name)}
+    """Return the server that these options of a command name, with what variables and files say beyond.
+
+    Raises `SettingError`.
+    """
+    typed = {_setting_of(name): said[name] for name in _typed(said)}
     found = joined(typed, from_environment(os.environ), *map(from_file, settings_files()))
     ways = {name: found.get(_setting_of(name)) for name in _WAYS}
     if ways["registry"] and not ways["service"]:
         ways["service"] = SERVICE
-    return Target(found.get("host", "localhost"), found.get("port", PORT), ways)
+    host = found.get("host", "localhost")
+    if "://" in host:
+        raise SettingError(f"Invalid host {host!r}: where you mean a URL, write --http URL or METERMT_HTTP")
+    return Target(host, found.get("port", PORT), ways)
 
 
 def _setting_of(name: str) -> str:
@@ -97,8 +103,17 @@ def _setting_of(name: str) -> str:
     return {"servers": "server", "by_http": "http"}.get(name, name.replace("_", "-"))
 
 
-def _typed(*names: str) -> list[str]:
+def _typed(options: Iterable[str]) -> list[str]:
     """Return which of these options are given."""
     source = click.get_current_context().get_parameter_source
-    given = [name for name in names if source(name) is not ParameterSource.DEFAULT]
-    return ["--server" if name == "servers" else f"--{name}" for name in given]
+    return [name for name in options if source(name) is not ParameterSource.DEFAULT]
+
+
+def _check_url(_context: object, _parameter: object, url: str | None) -> str | None:
+    """Refuse what is no URL before a window opens: a mere host would be asked at its other door."""
+    if url is not None:
+        try:
+            http_url(url)
+        except SettingError as error:
+            raise click.BadParameter(str(error)) from error
+    return url

@@ -4,7 +4,7 @@ import click
 
 from metermt.cli.columns import print_columns
 from metermt.cli.common import MeterCommand
-from metermt.cli.office import Opening, office_options
+from metermt.cli.opened import OpenOffice, office_options
 from metermt.errors import RouteError
 from metermt.printable import counted
 
@@ -13,7 +13,7 @@ from metermt.printable import counted
 @click.option("--cycle", help="Only this reading period, open or closed.  [default: all open ones]")
 @click.option("--route", help="Only this route.")
 @office_options
-def missing(cycle: str | None, route: str | None, open_office: Opening) -> None:
+def missing(cycle: str | None, route: str | None, open_office: OpenOffice) -> None:
     """List the meters that are not read, in the order of the walk, with who was handed each.
 
     \b
@@ -34,7 +34,7 @@ def missing(cycle: str | None, route: str | None, open_office: Opening) -> None:
 @click.option("--user", "username", metavar="NAME", help="All that this reader holds.")
 @click.option("--cycle", help="Only in this reading period.  [default: in all open ones]")
 @office_options
-def release(what: str | None, username: str | None, cycle: str | None, open_office: Opening) -> None:
+def release(what: str | None, username: str | None, cycle: str | None, open_office: OpenOffice) -> None:
     """Let others read what somebody holds: the meters of ROUTE, METER, or all that a reader holds.
 
     Who held them may send what was read all the same, until somebody else is handed them.

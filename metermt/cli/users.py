@@ -1,6 +1,5 @@
 """`metermt users`: who may log in."""
 
-import sys
 from datetime import UTC, datetime
 
 import click
@@ -23,9 +22,9 @@ from metermt.calls.accounts import (
     unlock_user,
 )
 from metermt.cli.columns import print_columns
-from metermt.cli.common import MeterGroup, database_option
-from metermt.cli.office import office
-from metermt.config import DatabasePlace
+from metermt.cli.common import MeterGroup, database_option, password_from_stdin
+from metermt.cli.opened import office
+from metermt.config import DatabaseLocation
 from metermt.errors import UserError
 from metermt.model import Role, User
 from metermt.printable import local_time
@@ -45,7 +44,7 @@ def users() -> None:
 @click.option("--role", type=_ROLES, default=Role.READER.value, show_default=True, help="What the user may do.")
 @_password_stdin
 @database_option
-def add(username: str, full_name: str, role: str, *, password_stdin: bool, database: DatabasePlace) -> None:
+def add(username: str, full_name: str, role: str, *, password_stdin: bool, database: DatabaseLocation) -> None:
     """Add a user; the password is asked for twice.
 
     A reader reads meters, a supervisor sees how far the routes are, an admin may do everything.
@@ -66,7 +65,7 @@ def add(username: str, full_name: str, role: str, *, password_stdin: bool, datab
 
 @users.command(name="list")
 @database_option
-def list_(database: DatabasePlace) -> None:
+def list_(database: DatabaseLocation) -> None:
     """List the users, and how their logins are.
 
     What they may do, who is disabled or has to wait, and who was there last. Times are local, with their zone.
@@ -92,7 +91,7 @@ def list_(database: DatabasePlace) -> None:
 @click.argument("username", metavar="NAME")
 @_password_stdin
 @database_option
-def passwd(username: str, *, password_stdin: bool, database: DatabasePlace) -> None:
+def passwd(username: str, *, password_stdin: bool, database: DatabaseLocation) -> None:
     """Give a user a new password, and log them out everywhere; their failed logins are forgotten.
 
     \b
@@ -111,7 +110,7 @@ def passwd(username: str, *, password_stdin: bool, database: DatabasePlace) -> N
 @click.argument("username", metavar="NAME")
 @click.argument("new_role", metavar="ROLE", type=_ROLES)
 @database_option
-def role(username: str, new_role: str, database: DatabasePlace) -> None:
+def role(username: str, new_role: str, database: DatabaseLocation) -> None:
     """Let a user do what a reader, a supervisor or an admin may do.
 
     \b
@@ -126,7 +125,7 @@ def role(username: str, new_role: str, database: DatabasePlace) -> None:
 @users.command(short_help="Let a user in no more.")
 @click.argument("username", metavar="NAME")
 @database_option
-def disable(username: str, database: DatabasePlace) -> None:
+def disable(username: str, database: DatabaseLocation) -> None:
     """Let a user in no more, and log them out everywhere; their readings stay.
 
     \b
@@ -141,7 +140,7 @@ def disable(username: str, database: DatabasePlace) -> None:
 @users.command(short_help="Let a user in again.")
 @click.argument("username", metavar="NAME")
 @database_option
-def enable(username: str, database: DatabasePlace) -> None:
+def enable(username: str, database: DatabaseLocation) -> None:
     """Let a user in again who was disabled; the password is the old one.
 
     \b
@@ -156,7 +155,7 @@ def enable(username: str, database: DatabasePlace) -> None:
 @users.command(short_help="Let a user try again at once.")
 @click.argument("username", metavar="NAME")
 @database_option
-def unlock(username: str, database: DatabasePlace) -> None:
+def unlock(username: str, database: DatabaseLocation) -> None:
     """Let a user try again at once who had to wait after too many wrong passwords.
 
     \b
@@ -172,7 +171,7 @@ def unlock(username: str, database: DatabasePlace) -> None:
 @click.argument("username", metavar="NAME")
 @click.argument("full_name", metavar='"FULL NAME"')
 @database_option
-def rename(username: str, full_name: str, database: DatabasePlace) -> None:
+def rename(username: str, full_name: str, database: DatabaseLocation) -> None:
     """Say how a user is greeted; the name to log in by stays.
 
     \b
@@ -196,11 +195,8 @@ def _local(at: float | None) -> str:
 
 def _new_password(*, from_stdin: bool) -> str:
     if from_stdin:
-        sys.stdin.reconfigure(errors="surrogateescape")  # type: ignore[union-attr]  # any bytes can be a password
-        password = sys.stdin.readline().rstrip("\r\n")
-    else:
-        password = click.prompt("Password", hide_input=True, confirmation_prompt="Again")
-    return str(password)
+        return password_from_stdin()
+    return str(click.prompt("Password", hide_input=True, confirmation_prompt="Again"))
 
 
 def _warn(warning: str | None) -> None:

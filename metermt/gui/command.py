@@ -5,10 +5,10 @@ from dataclasses import replace
 import click
 
 from metermt.cli.common import Database, MeterCommand, check_database, login_name
-from metermt.cli.logs import set_up_log
+from metermt.cli.logsetup import set_up_log
 from metermt.cli.target import Target, http_option, server_options
-from metermt.client import MeterClient
-from metermt.config import DATABASE_VARIABLE, IN_MEMORY, DatabasePlace
+from metermt.client.client import MeterClient
+from metermt.config import DATABASE_VARIABLE, IN_MEMORY, DatabaseLocation
 from metermt.errors import SettingError
 
 
@@ -23,7 +23,7 @@ from metermt.errors import SettingError
     help="The database of the server, if the window starts one.  [default: the one that `metermt serve` uses]",
 )
 @click.option("--demo", is_flag=True, help="If the window starts a server, let it be the demo.")
-def gui(connect: Target, database: DatabasePlace | None, *, demo: bool) -> None:
+def gui(connect: Target, database: DatabaseLocation | None, *, demo: bool) -> None:
     """Read meters in a window.
 
     When no server answers on this machine the window starts one, and stops it when it is closed. A database without
@@ -40,7 +40,7 @@ def gui(connect: Target, database: DatabasePlace | None, *, demo: bool) -> None:
     open_window(connect, database, demo=demo)
 
 
-def open_window(connect: Target, database: DatabasePlace | None = None, *, demo: bool = False) -> None:
+def open_window(connect: Target, database: DatabaseLocation | None = None, *, demo: bool = False) -> None:
     """Show the window until it is closed. Raises `SettingError` if that is not possible here."""
     try:
         from metermt.gui.app import Window  # noqa: PLC0415 - so that --help needs no tkinter

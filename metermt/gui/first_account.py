@@ -6,10 +6,10 @@ It is an admin's: who starts a server on an empty database owns that database.
 from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING
 
-from metermt.config import DatabasePlace, default_database
+from metermt.config import DatabaseLocation, default_database
 
 if TYPE_CHECKING:
-    from metermt.cli.office import Office
+    from metermt.cli.opened import Office
 
 
 class FirstAccount:
@@ -20,7 +20,7 @@ class FirstAccount:
     Its methods take a while. The database driver and argon2 are loaded by those who call them.
     """
 
-    def __init__(self, database: DatabasePlace | None) -> None:
+    def __init__(self, database: DatabaseLocation | None) -> None:
         self._database = database
 
     def is_needed(self) -> bool:
@@ -39,6 +39,6 @@ class FirstAccount:
             office.call(add_user, NewUser(User(username, full_name.strip(), role=Role.ADMIN), password))
 
     def _opened(self) -> "AbstractContextManager[Office]":
-        from metermt.cli.office import office  # noqa: PLC0415
+        from metermt.cli.opened import office  # noqa: PLC0415
 
         return office(self._database or default_database(), create=False)

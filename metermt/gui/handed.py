@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from contextlib import suppress
 from typing import NamedTuple
 
-from metermt.client import MeterClient
+from metermt.client.client import MeterClient
 from metermt.errors import Error, OutboxError
 from metermt.fieldnotes import Reason
 from metermt.model import Answer, Job, Status

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol
 
-from metermt.client import MeterClient
+from metermt.client.client import MeterClient
 from metermt.errors import DeadlineExceeded, NotAMeterServer, ServerLost
 from metermt.gui.first_account import FirstAccount
 

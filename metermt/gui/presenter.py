@@ -1,30 +1,20 @@
 """What the window does: the commands a reader can give, and what comes of them. It does not depend on Tk."""
 
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import suppress
 from dataclasses import replace
 from datetime import UTC, datetime
 from functools import partial
 
-from msgspec import structs
-
-from metermt.client import MeterClient
+from metermt.client.client import MeterClient
 from metermt.errors import (
     AccountDisabled,
-    AlreadyRead,
     ConfirmReading,
-    ConnectionFailed,
     Error,
-    InternalError,
-    InvalidReading,
     InvalidReason,
     LoginError,
-    MeterLeased,
     ServerUnreachable,
     SessionError,
-    StoreError,
     SubmissionError,
-    UnknownMeter,
     UserError,
 )
 from metermt.gui import questions
@@ -35,10 +25,11 @@ from metermt.gui.stage import Stage, nothing
 from metermt.gui.state import ANYWHERE, METER, NOTHING, Dialog, Screen, State
 from metermt.gui.typed import READ, Typed
 from metermt.model import Answer, Job
+from metermt.names import new_key
 from metermt.rules.answers import judged
+from metermt.rules.fates import Fate, fate_of
 from metermt.rules.looks import look_again
 from metermt.rules.reasons import meant
-from metermt.sending import new_key
 
 
 class Presenter(Stage):
@@ -100,14 +91,15 @@ class Presenter(Stage):
         try:
             answer = judged(Answer(job.meter.number, *typed, now, new_key(), job.cycle), now)
         except SubmissionError as error:
-            self._blame("reason" if isinstance(error, InvalidReason) else "reading", error)
+            self._blame(_field_of(error), error)
             return
         if self._sending and self._sending.says_the_same_as(answer):
             answer = self._sending
         self._sending = answer
         self._show(notice="")
         call = partial(send, self._connected, answer)
-        self._run("Sending…", call, partial(self._accepted, answer), self._failed, self.submit)
+        done, failed = partial(self._accepted, answer), partial(self._not_accepted, answer)
+        self._run("Sending…", call, done, failed, self.submit)
 
     def leave(self) -> None:
         """End the program; ask first if something is not sent yet, and say whether it is kept."""
@@ -119,10 +111,10 @@ class Presenter(Stage):
             self.ended()
 
     def farewell(self) -> None:
-        """Log out and close the connection. It blocks until the server has answered: only the runner calls it, last."""
+        """Log out and close the connection. It waits a second for the server: only the runner calls it, last."""
         if self._client:
-            with self._client, suppress(Error):  # a session that cannot be ended expires by itself
-                self._client.logout()
+            with self._client:
+                self._client.farewell()
 
     # --- what came of them
 
@@ -182,10 +174,33 @@ class Presenter(Stage):
         trouble = self._connected.outbox.trouble
         self._show(notice=questions.accepted([answer]), faults={ANYWHERE: trouble} if trouble else NOTHING)
 
+    def _not_accepted(self, answer: Answer, error: Error) -> None:
+        fate = fate_of(error)
+        self._sending = answer if fate in (Fate.LOGIN, Fate.AGAIN, Fate.KEPT) else None
+        match fate:
+            case Fate.LOGIN:
+                self._failed(error)
+            case Fate.AGAIN | Fate.KEPT:
+                trouble = self._connected.outbox.trouble
+                where = "in this window only" if trouble else "kept"
+                text = f"{error}. Your reading is {where}: Retry sends it again, and it counts once. {trouble}"
+                self._show(faults={ANYWHERE: text.strip()}, can_retry=True)
+            case Fate.WRONG:
+                self._discard([answer])
+                self._blame(_field_of(error), error)
+            case Fate.ODD:
+                self._forget_doubted()
+                self._doubted = answer
+                self._show(typed=replace(self.state.typed, reading=""))
+                self._blame("reading", look_again(answer, error))
+            case Fate.GONE:
+                self._forget_doubted()
+                self._decide_on({answer: error}, then=partial(self.fetch, {METER: str(error)}))
+            case Fate.REFUSED:
+                self._forget_doubted()
+                self._decide_on({answer: error}, then=partial(self._blame, "reading", error))
+
     def _failed(self, error: Error) -> None:
-        refused = self._sending if isinstance(error, SubmissionError) else None
-        if refused:
-            self._sending = None
         match error:
             case LoginError() if self.state.dialog is Dialog.LOGIN:
                 self._show(typed=replace(self.state.typed, password=""))
@@ -196,27 +211,6 @@ class Presenter(Stage):
                 self._ask(Dialog.LOGIN)
             case UserError():
                 self._blame("username", error)
-            case MeterLeased() | AlreadyRead() | UnknownMeter() if refused:
-                self._forget_doubted()
-                self._decide_on({refused: error}, then=partial(self.fetch, {METER: str(error)}))
-            case ConfirmReading() if refused:
-                self._forget_doubted()
-                self._doubted = refused
-                self._show(typed=replace(self.state.typed, reading=""))
-                self._blame("reading", look_again(refused, error))
-            case InvalidReading() | InvalidReason() if refused:  # it is asked for again
-                self._discard([refused])
-                self._blame("reason" if isinstance(error, InvalidReason) else "reading", error)
-            case SubmissionError() if refused:
-                self._forget_doubted()
-                self._decide_on({refused: error}, then=partial(self._blame, "reading", error))
-            case ConnectionFailed() | StoreError() | InternalError() | AccountDisabled() if (
-                self._sending and not self.state.dialog
-            ):
-                trouble = self._connected.outbox.trouble
-                where = "in this window only" if trouble else "kept"
-                text = f"{error}. Your reading is {where}: Retry sends it again, and it counts once. {trouble}"
-                self._show(faults={ANYWHERE: text.strip()}, can_retry=True)
             case _:
                 self._show(faults={ANYWHERE: str(error)}, can_retry=True)
                 self._focus_on("" if self.state.dialog or self.state.screen is Screen.READING else "retry")
@@ -242,6 +236,9 @@ class Presenter(Stage):
         What is odd may be sent again, as it was typed at the meter; under a new key that is the second look.
         """
 
+        def send_again() -> None:
+            self._send_kept([self._connected.outbox.renew(answer) for answer in refused])
+
         def throw_away() -> None:
             self._discard(refused)
             then()
@@ -249,9 +246,8 @@ class Presenter(Stage):
         self._put_off |= {str(answer.key) for answer in refused}
         if any(self._connected.outbox.keeps(answer) for answer in refused):
             question = questions.it_was_refused(refused)
-            again = partial(self._send_kept, [structs.replace(answer, key=new_key()) for answer in refused])
-            send_again = [again] if question.asking is questions.Asking.ODD else []
-            self._put_question(question, then, *send_again, throw_away)
+            is_odd = question.asking is questions.Asking.ODD
+            self._put_question(question, then, *([send_again] if is_odd else []), throw_away)
         else:
             then()
 
@@ -325,3 +321,7 @@ class Presenter(Stage):
         self._show(screen=screen, job=found.job, status=found.status, counts=found.counts, aside="")
         self._show(end=found.end, can_retry=not found.job)
         self._focus_on("reading" if found.job else "retry")
+
+
+def _field_of(error: Error) -> str:
+    return "reason" if isinstance(error, InvalidReason) else "reading"

@@ -6,8 +6,8 @@ from functools import partial
 
 from msgspec import structs
 
+from metermt.client.exchanging import ToldExchange, TypedExchange, find_told, tell_exchange
 from metermt.errors import AccountDisabled, ConfirmReading, Error, InvalidReport, SessionError, SubmissionError
-from metermt.exchanging import ToldExchange, TypedExchange, find_told, tell_exchange
 from metermt.gui.rounds import RoundPresenter
 from metermt.gui.state import ANYWHERE, Dialog
 from metermt.gui.typed import NO_EXCHANGE, Typed

@@ -1,21 +1,21 @@
 """What a reader does on a route besides reading the meter that is next. It does not depend on Tk."""
 
 from collections.abc import Callable, Sequence
-from contextlib import suppress
 from dataclasses import replace
 from functools import partial
 
-from metermt.client import MeterClient
+from metermt.client.client import MeterClient
 from metermt.errors import Error
 from metermt.gui import questions
 from metermt.gui.handed import Next, find
 from metermt.gui.presenter import Presenter
 from metermt.gui.stage import nothing
-from metermt.gui.state import ANYWHERE, NOTHING, Dialog, Screen
+from metermt.gui.state import ANYWHERE, METER, NOTHING, Dialog, Screen
 from metermt.gui.typed import Typed
 from metermt.model import Job
 from metermt.printable import device_time
 from metermt.rules.answers import in_short, quoted
+from metermt.rules.fates import Fate, fate_of
 from metermt.stops import NOTHING_BEFORE, NOTHING_READ, Found, OwnReading, Stop
 
 
@@ -31,7 +31,7 @@ class RoundPresenter(Presenter):
         if job is None or not self._is_free:
             return
         skip, done = partial(_skip, self._connected, job), partial(self._skipped, job)
-        run = partial(self._run, "Skipping…", skip, done, self._failed, self.skip)
+        run = partial(self._run, "Skipping…", skip, done, self._not_skipped, self.skip)
         self._go_on_to(self.fetch if self.state.aside else run)
 
     def correct(self) -> None:
@@ -85,6 +85,12 @@ class RoundPresenter(Presenter):
         self._show_job(found)
         again = ": it is all that is left for you now" if self._is_here(job) else ""
         self._show(notice=f"Skipped {job.meter.number}{again}")
+
+    def _not_skipped(self, error: Error) -> None:
+        if fate_of(error) is Fate.GONE:
+            self.fetch({METER: str(error)})
+        else:
+            self._failed(error)
 
     def _go_back(self, own: Sequence[OwnReading]) -> None:
         further = next((place for place, one in enumerate(own, 1) if self._is_here(one.job)), 0)
@@ -160,5 +166,4 @@ def _search(client: MeterClient, text: str) -> Found:
 
 
 def _log_out(client: MeterClient) -> None:
-    with suppress(Error):  # a session that cannot be ended expires by itself
-        client.logout()
+    client.farewell(client.timeout)  # whose meters are free then

@@ -3,8 +3,8 @@
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
+from metermt.client.exchanging import TypedExchange
 from metermt.errors import InvalidReport, UserError
-from metermt.exchanging import TypedExchange
 from metermt.fieldnotes import Reason, likely_kind
 from metermt.model import KINDS, User
 from metermt.rules.answers import as_typed, shown

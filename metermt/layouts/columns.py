@@ -1,7 +1,7 @@
 """The columns of a record, read from a layout."""
 
-from metermt.dateformat import DateForm, date_form
 from metermt.errors import LayoutError
+from metermt.files.dateformat import DateForm, date_form
 from metermt.layouts.fields import CODES, FIELDS, NUMBERS, TEXTS, TIMES, Sort
 from metermt.layouts.layout import Column, Format
 from metermt.layouts.tables import Table

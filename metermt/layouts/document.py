@@ -7,7 +7,7 @@ from typing import BinaryIO, cast
 
 import msgspec
 
-from metermt.dateformat import DateForm
+from metermt.files.dateformat import DateForm
 from metermt.layouts import fields
 from metermt.layouts.fields import TEXTS, TIMES, Sort
 from metermt.layouts.layout import Column, Layout, Output, Record

@@ -2,11 +2,11 @@
 
 from collections.abc import Collection
 
-from metermt.dateformat import day_form
-from metermt.foreign import Foreign
+from metermt.files.dateformat import day_form
+from metermt.files.foreign import Foreign
+from metermt.files.routes import OPTIONAL, REQUIRED
 from metermt.layouts.encodings import known_encoding
 from metermt.layouts.tables import Table
-from metermt.routefile import OPTIONAL, REQUIRED
 
 _KEYS = ("encoding", "delimiter", "date", "point", "columns", "fixed", "map")
 _KNOWN = REQUIRED + OPTIONAL

@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from datetime import tzinfo
 from enum import StrEnum
 
-from metermt.dateformat import DateForm
-from metermt.foreign import Foreign
+from metermt.files.dateformat import DateForm
+from metermt.files.foreign import Foreign
 from metermt.layouts.fields import Sort
 
 

@@ -5,8 +5,8 @@ from datetime import date, datetime, tzinfo
 from decimal import Decimal
 from typing import Any, cast
 
-from metermt.dateformat import DateForm
-from metermt.formulas import as_text
+from metermt.files.dateformat import DateForm
+from metermt.files.formulas import as_text
 from metermt.layouts.fields import NUMBERS, TEXTS, Sort
 from metermt.layouts.layout import Column, Format, Output
 

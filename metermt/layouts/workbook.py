@@ -10,9 +10,9 @@ from decimal import Decimal
 from functools import lru_cache
 from typing import Any, BinaryIO, cast
 
-from metermt.dateformat import DateForm
 from metermt.errors import LayoutError
-from metermt.formulas import as_text
+from metermt.files.dateformat import DateForm
+from metermt.files.formulas import as_text
 from metermt.layouts.fields import NUMBERS, TEXTS, Sort
 from metermt.layouts.layout import Column, Layout, Output, Record
 from metermt.layouts.records import Values

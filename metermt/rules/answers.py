@@ -46,13 +46,13 @@ def judged(answer: Answer, now: datetime) -> Answer:
     """
     meter, reason, code = _meter_of(answer.meter), _reason_of(answer.reason), _code_of(answer.code)
     value = _value_of(answer.value, reason or code)
-    when, key = _time_of(answer.when, now), _key_of(answer.key)
+    when, key = _time_of(answer.when, now), checked_key(answer.key)
     return Answer(meter, value, reason, when, key, _cycle_of(answer.cycle), _verified(answer.verified), code)
 
 
 def _meter_of(meter: object) -> str:
     if not isinstance(meter, str) or not is_meter_number(meter):
-        raise UnknownMeter(f"Unknown meter {shown(meter)}: check the number on the meter")
+        raise unknown_meter(meter)
     return meter
 
 
@@ -118,7 +118,8 @@ def _time_of(when: object, now: datetime) -> datetime:
     return moment
 
 
-def _key_of(key: object) -> str | None:
+def checked_key(key: object) -> str | None:
+    """Return the key of a submission, None for none; raise `InvalidKey` for what is no key."""
     if key is None or (isinstance(key, str) and _KEY.fullmatch(key)):
         return key
     raise InvalidKey("Invalid key: use 1 to 64 printable ASCII characters without blanks")
@@ -134,6 +135,12 @@ def _verified(verified: object) -> bool:
     if not isinstance(verified, bool):
         raise InvalidReading(f"Invalid verified: {shown(verified)} is neither true nor false")
     return verified
+
+
+def unknown_meter(meter: object, cycle: str | None = None) -> UnknownMeter:
+    """Return the error for the number of no meter, or of none that is to be read in a cycle."""
+    where = f" in cycle {shown(cycle)}" if cycle is not None else ""
+    return UnknownMeter(f"Unknown meter {shown(meter)}{where}: check the number on the meter")
 
 
 def shown(value: object) -> str:

@@ -9,7 +9,7 @@ from collections.abc import Collection, Iterable, Mapping
 
 import msgspec
 
-from metermt.audit import Link, Person, What
+from metermt.audit import Person, SealedEntry, What
 from metermt.names import is_pseudonym
 
 START = "0" * 64
@@ -44,7 +44,7 @@ class Verification:
         self._erased: set[int | None] = set()
         self._noted = noted if noted != START else None
 
-    def walk(self, links: Iterable[Link], people: Iterable[Person]) -> None:
+    def walk(self, links: Iterable[SealedEntry], people: Iterable[Person]) -> None:
         """Look at the entries that come next, among which these people are. Nothing is looked at behind a fault."""
         self._marks = marks_of(people)
         for link in links:
@@ -63,7 +63,7 @@ class Verification:
         if self._noted and not self.fault:
             self.fault = f"No entry has the hash {self._noted}: the chain was made anew, or its end is gone"
 
-    def _step(self, link: Link) -> str | None:
+    def _step(self, link: SealedEntry) -> str | None:
         place, at, who, address, what, about, whom, before, after, hash_ = link
         if place != self.count + 1:
             return f"Entry {self.count + 1} is missing: {place} comes behind {self.count}"
@@ -97,5 +97,5 @@ def marks_of(people: Iterable[Person]) -> Mapping[int | None, str]:
     return {None: NOBODY, **{person.id: person.mark for person in people}}
 
 
-def _shown(link: Link) -> str:
+def _shown(link: SealedEntry) -> str:
     return " ".join(filter(None, (link.at, link.what, link.about)))[:120]

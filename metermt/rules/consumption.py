@@ -11,8 +11,11 @@ from msgspec.structs import replace
 from metermt.decisions import Result
 from metermt.errors import CannotEstimate, DecisionError
 from metermt.model import Answer, Meter
-from metermt.quality import Billing
-from metermt.rules.history import Read, register_step
+from metermt.quality import Billing, Quality
+from metermt.rules.history import Read
+from metermt.rules.limits import likely_by
+from metermt.rules.registers import counted_by_estimates, step_after_estimates, step_onward, step_to_reading
+from metermt.rules.times import day_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +49,8 @@ class Link(NamedTuple):
     """What the register showed, None when there is only a reason, or when the job is to be read again."""
     read_at: datetime | None
     """In UTC."""
+    estimated: bool = False
+    """Whether nobody has read it."""
 
 
 class Span(NamedTuple):
@@ -59,12 +64,17 @@ class Chain(NamedTuple):
     """What is known of a place over time, or in a span of it."""
 
     links: Sequence[Link]
-    """The jobs that have, or had, a result. Of a span those that were read in it, and all that are not settled."""
+    """The jobs that have, or had, a result. Of a span those that were read in it, all that are not settled, and those
+    of later cycles that billing was told of.
+    """
     shown: Sequence[Read]
     """What was shown before there were jobs, and at exchanges. Of a span nothing."""
     exchanges: Sequence[Exchange]
     """In order."""
     span: Span | None = None
+    limits: str | None = None
+    """What the result that it is about is judged by, as it is stored (`metermt.rules.limits`). Of a span only where
+    something showed more than that result."""
 
 
 Told = tuple[str, datetime]
@@ -79,11 +89,17 @@ class Use(NamedTuple):
 
 
 class Before(NamedTuple):
-    """The reading that a use begins with, and the exchanges between it and the one at its end."""
+    """What a use begins with: what was accepted last, and the exchanges between that and the reading at its end."""
 
     value: int
     on: date
     exchanges: Sequence[Exchange]
+    trail: Sequence[int]
+    """What the device really showed last, and the estimates after it: `value` comes last."""
+    read_on: date
+    """When it really showed the first of these."""
+    limits: str | None
+    """What the reading at its end is judged by, as in `Chain`."""
 
 
 def read_at(result: Result) -> datetime:
@@ -115,33 +131,58 @@ def before(result: Result, chain: Chain) -> Before | None:
     It is the latest value of an earlier job of the place, else the latest that was shown before there were jobs, else
     the one that came with the job.
     """
-    job = result.job
-    now = _moment_at(result, chain.exchanges)
+    job, exchanges = result.job, chain.exchanges
+    now = _moment_at(result, exchanges)
     end, on = now[0], now[1]
     earlier = [
-        (at, link.value)
+        (at, link.value, link.estimated)
         for link in chain.links
-        if link.job != result.id and link.value is not None and (at := _moment_of(link, chain.exchanges)) and at < now
+        if link.job != result.id and link.value is not None and (at := _moment_of(link, exchanges)) and at < now
     ]
     if earlier:
-        (start, day, *_), value = max(earlier)
-        return Before(value, day, chain.exchanges[start:end])
-    shown = [read for read in chain.shown if not read.exchanged and read.on <= on]
-    if shown:
-        read = max(shown, key=lambda read: read.on)
-        return Before(read.value, read.on, [one for one in chain.exchanges[:end] if one.on >= read.on])
-    if job.previous is None or job.previous_date is None:
-        return None
-    return Before(job.previous, job.previous_date, [one for one in chain.exchanges[:end] if one.on > job.previous_date])
+        (start, day, *_), value, estimated = max(earlier)
+        if not estimated:
+            return Before(value, day, exchanges[start:end], [value], day, chain.limits)
+    earlier.sort()
+    until = earlier[0][0][1] if earlier else on
+    shown = sorted((read for read in chain.shown if read.on <= until), key=lambda read: read.on)
+    seen = [(sum(one.on < read.on for one in exchanges[:end]), read) for read in shown]
+    seen += [(at[0], Read(at[1], value, estimated=estimated)) for at, value, estimated in earlier]
+    if not seen:
+        if job.previous is None or job.previous_date is None:
+            return None
+        start, read = sum(one.on <= job.previous_date for one in exchanges[:end]), Read(job.previous_date, job.previous)
+        seen = [(start, read)]
+    start, last = seen[-1]
+    trail = _estimates(seen, exchanges)
+    values = [read.value for read in trail]
+    return Before(last.value, last.on, exchanges[start:end], values, trail[0].on, chain.limits)
 
 
 def use_since(earlier: Before | None, result: Result) -> Use | None:
-    """Return what was used since what was shown `before` a result that has a value; None where that is not known."""
+    """Return what was used since what was shown `before` a result that has a value; None where that is not known.
+
+    (F1 - previous) * M1 + (F2 - I1) * M2 + … + (value - In) * M, where device n is taken down at Fn and the next one
+    put up at In. Whether a register that fell has gone over its top is told by `metermt.rules.registers`; else the use
+    is negative, as after an estimate that was too high.
+    """
     assert result.reading
     value, meter = result.reading.answer.value, result.job.meter
     if earlier is None or value is None:
         return None
-    return use_between(earlier.value, value, earlier.exchanges, meter.dials, meter.multiplier)
+    registered, billed = 0, Decimal(0)
+    trail, on = earlier.trail, earlier.read_on
+    for one in earlier.exchanges:
+        step = step_onward(trail[0], one.final, one.dials) - counted_by_estimates(trail, one.dials)
+        registered, billed = registered + step, billed + step * one.multiplier
+        trail, on = [one.initial], one.on
+    if result.reading.quality is Quality.ESTIMATED:
+        step = step_onward(trail[-1], value, meter.dials)
+    else:
+        days = (day_of(read_at(result)) - on).days
+        counted = step_after_estimates(trail, value, meter.dials, likely_by(earlier.limits, days))
+        step = value - trail[0] - counted_by_estimates(trail, meter.dials) if counted is None else counted
+    return Use(registered + step, billed + step * meter.multiplier)
 
 
 def came_after(result: Result, chain: Chain, was: Told | None = None) -> list[int]:
@@ -196,14 +237,15 @@ def over_exchanges(
     return [one for reads in devices for one in reads]
 
 
-def check_device(meter: Meter, said: Answer, exchanges: Sequence[Exchange]) -> None:
+def check_device(meter: Meter, said: Answer, chain: Chain) -> None:
     """Raise `DecisionError` if a device cannot have shown a value on its day: it did not hang there, or showed another.
 
     No use can be below zero because of an exchange.
     """
+    exchanges = chain.exchanges
     if not exchanges:
         return
-    value, on = cast(int, said.value), cast(datetime, said.when).astimezone().date()
+    value, on = cast(int, said.value), day_of(cast(datetime, said.when))
     place = _place_of(meter.number, on, exchanges)
     if (exchanges[place].old_meter if place < len(exchanges) else exchanges[-1].new_meter) != meter.number:
         raise DecisionError(
@@ -211,16 +253,29 @@ def check_device(meter: Meter, said: Answer, exchanges: Sequence[Exchange]) -> N
         )
     if place < len(exchanges):
         after = exchanges[place]
-        if register_step(value, after.final, after.dials) is None:
+        if not goes_on(Read(on, value), after, chain.limits):
             raise DecisionError(
                 f"Meter {meter.number} showed {after.final} when it was taken down on {after.on}: it cannot have shown"
                 f" {value} before"
             )
-    if place and register_step(exchanges[place - 1].initial, value, meter.dials) is None:
-        first = exchanges[place - 1]
+    if not place:
+        return
+    first = exchanges[place - 1]
+    is_likely = likely_by(chain.limits, (on - first.on).days)
+    if step_to_reading(first.initial, value, meter.dials, is_likely) is None:
         raise DecisionError(
             f"Meter {meter.number} showed {first.initial} when it was put up on {first.on}: it cannot show {value} now"
         )
+
+
+def goes_on(read: Read, exchange: Exchange, limits: str | None, estimated: int = 0) -> bool:
+    """Tell whether a device can have shown last what an exchange says, after what was read of it.
+
+    `limits` is what it is judged by, as it is stored; `estimated` units were counted by estimates since it was read.
+    """
+    is_likely = likely_by(limits, (exchange.on - read.on).days)
+    counted = step_to_reading(read.value, exchange.final, exchange.dials, is_likely)
+    return counted is not None and counted == step_onward(read.value, exchange.final, exchange.dials) >= estimated
 
 
 def check_hangs(meter: Meter, exchanges: Sequence[Exchange]) -> None:
@@ -232,21 +287,25 @@ def check_hangs(meter: Meter, exchanges: Sequence[Exchange]) -> None:
         )
 
 
-def use_between(
-    previous: int, value: int, exchanges: Iterable[Exchange], dials: int | None, multiplier: Decimal
-) -> Use:
-    """Return what was used from one reading to another, with the exchanges between them, in order.
+def _estimates(seen: Sequence[tuple[int, Read]], exchanges: Sequence[Exchange]) -> list[Read]:
+    """Return the estimates that end what was seen, and what was really read of that device before them.
 
-    (F1 - previous) * M1 + (F2 - I1) * M2 + … + (value - In) * M, where device n is taken down at Fn, the next one put
-    up at In, and `dials` and `multiplier` are those of the last. A register that fell has gone over its top if it went
-    on by less than a tenth of what it can show; else the use is negative, as after an estimate that was too high.
+    `seen` is in order, each with before which exchange. An estimate before which nothing is known stands for a reading.
     """
-    registered, billed, at = 0, Decimal(0), previous
-    for one in exchanges:
-        step = _step(at, one.final, one.dials)
-        registered, billed, at = registered + step, billed + step * one.multiplier, one.initial
-    step = _step(at, value, dials)
-    return Use(registered + step, billed + step * multiplier)
+    last, read = seen[-1]
+    trail = [read]
+    for place, earlier in reversed(seen[:-1]):
+        if _is_read(trail[-1]) or place != last:
+            break
+        trail.append(earlier)
+    if last and not _is_read(trail[-1]):
+        trail.append(Read(exchanges[last - 1].on, exchanges[last - 1].initial))
+    return trail[::-1]
+
+
+def _is_read(read: Read) -> bool:
+    """Tell whether nothing before this counts: what a new device showed first was seen by whoever put it up."""
+    return read.exchanged or not read.estimated
 
 
 def _place_of(meter: str, day: date, exchanges: Sequence[Exchange]) -> int:
@@ -268,7 +327,7 @@ gives a day only, of two cycles on one day the first one comes first.
 
 
 def _moment(meter: str, when: datetime, cycle: str, exchanges: Sequence[Exchange]) -> _Moment:
-    day = when.astimezone().date()
+    day = day_of(when)
     return _place_of(meter, day, exchanges) if exchanges else 0, day, cycle, when
 
 
@@ -278,8 +337,3 @@ def _moment_at(result: Result, exchanges: Sequence[Exchange]) -> _Moment:
 
 def _moment_of(link: Link, exchanges: Sequence[Exchange]) -> _Moment | None:
     return _moment(link.meter, link.read_at, link.cycle, exchanges) if link.read_at else None
-
-
-def _step(earlier: int, later: int, dials: int | None) -> int:
-    over = register_step(earlier, later, dials)
-    return later - earlier if over is None else over

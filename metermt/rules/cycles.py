@@ -1,7 +1,7 @@
 """Whether a cycle is there, and whether its name is like those of the others. Pure functions over names."""
 
 import re
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from datetime import date
 
 from metermt.errors import RouteError
@@ -14,6 +14,16 @@ def check_there_is(cycle: str, cycles: Collection[str]) -> None:
     """Raise `RouteError`, which names the cycles that there are, the last ones if there are many."""
     if cycle not in cycles:
         raise RouteError(there_is_no(cycle, cycles))
+
+
+def check_is_open(cycle: str, cycles: Mapping[str, bool], so: str = ", and stays what it was") -> None:
+    """Raise `RouteError` unless there is such a cycle, and it is open; `so` ends the words about one that is closed.
+
+    `cycles` are all there are, and whether they are open.
+    """
+    check_there_is(cycle, cycles)
+    if not cycles[cycle]:
+        raise RouteError(f"Cycle {cycle} is closed{so}")
 
 
 def there_is_no(cycle: str, cycles: Collection[str]) -> str:

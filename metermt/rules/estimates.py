@@ -25,6 +25,7 @@ from metermt.model import highest
 from metermt.printable import counted
 from metermt.rules.habits import Experience, alike, habit_of
 from metermt.rules.history import History, Period
+from metermt.rules.registers import step_onward
 from metermt.rules.seasons import Season
 
 EXPERIENCE = Experience(fades=180.0, same_season=2.0)
@@ -78,7 +79,8 @@ def estimate(
     """Estimate what a meter shows on a day from what is known of its place.
 
     `season` is that of the meters of its kind, by what was known before that day. Raises `CannotEstimate`: without a
-    reading to go on from, on its day or before, or when too little was really read of what the meter uses.
+    reading to go on from, on its day or before, when too little was really read of what the meter uses, or when it uses
+    so much that the value would be taken for a lower one (`metermt.rules.registers`).
     """
     last = history.accepted
     if last is None:
@@ -88,7 +90,13 @@ def estimate(
     days = (on - last.on).days
     rate, method, text = _nothing() if not active else _use_of(history.periods, on, days, season, experience)
     use = round(rate * days)
-    return Estimate(on, (last.value + use) % (highest(dials) + 1), use, method, text)
+    value = (last.value + use) % (highest(dials) + 1)
+    if step_onward(last.value, value, dials) != use:
+        raise CannotEstimate(
+            f"It cannot be estimated: {use} in {counted(days, 'day')} is half of what its register can show, or more;"
+            " have it read"
+        )
+    return Estimate(on, value, use, method, text)
 
 
 def _use_of(

@@ -5,18 +5,25 @@ from datetime import date, timedelta
 
 from metermt.errors import InvalidReport, MeterExchanged
 from metermt.model import Meter
-from metermt.rules.consumption import Exchange
-from metermt.rules.history import Read, register_step
+from metermt.rules.consumption import Exchange, goes_on
+from metermt.rules.history import History, Read
+from metermt.rules.registers import counted_by_estimates
 
 _OLD = timedelta(days=366)  # what happened longer ago is a slip
 
 
 def check_exchange(
-    exchange: Exchange, new: Meter, today: date, accepted: Read | None, before: Sequence[Exchange]
+    exchange: Exchange,
+    new: Meter,
+    today: date,
+    history: History,
+    before: Sequence[Exchange],
+    limits: str | None = None,
 ) -> None:
     """Raise `InvalidReport` if a device cannot have been exchanged for another one so.
 
-    `accepted` is what was accepted of the place last, None for nothing; `before` are its earlier exchanges, in order.
+    `history` is that of the place, `before` are its earlier exchanges, in order, and `limits` is what the old device is
+    judged by, as it is stored.
     """
     old, on = exchange.old_meter, exchange.on
     if new.number == old:
@@ -35,8 +42,8 @@ def check_exchange(
             f" {before[-1].on}, and the next exchange is on a later day",
             field="on",
         )
-    if accepted:
-        _check_goes_on(exchange, accepted)
+    if accepted := history.accepted:
+        _check_goes_on(exchange, history, accepted, limits)
 
 
 def exchanged_for(exchange: Exchange) -> MeterExchanged:
@@ -55,7 +62,7 @@ def _check_register(what: str, value: int, number: str, highest: int) -> None:
         )
 
 
-def _check_goes_on(exchange: Exchange, accepted: Read) -> None:
+def _check_goes_on(exchange: Exchange, history: History, accepted: Read, limits: str | None) -> None:
     """Raise unless the old device went on from what was accepted of it last."""
     old = exchange.old_meter
     what = "estimate" if accepted.estimated else "reading"
@@ -64,7 +71,9 @@ def _check_goes_on(exchange: Exchange, accepted: Read) -> None:
         raise InvalidReport(
             f"Invalid date {exchange.on}: the last {what} of {old} is of {accepted.on}; {mend}", field="on"
         )
-    if register_step(accepted.value, exchange.final, exchange.dials) is None:
+    since = [*([history.last] if history.last else []), *history.estimates]
+    estimated = counted_by_estimates([read.value for read in since], exchange.dials)
+    if not goes_on(since[0], exchange, limits, estimated):
         raise InvalidReport(
             f"Invalid final reading {exchange.final}: {old} had {accepted.value} on {accepted.on} already; {mend}",
             field="final",

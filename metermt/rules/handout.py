@@ -1,9 +1,12 @@
-"""To whom which job is handed."""
+"""To whom which job is handed, and for how long."""
 
 from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
 from typing import NamedTuple, TypeVar
 
 from metermt.model import Walk
+from metermt.policy import Policy
+from metermt.rules.times import end_of_day
 
 J = TypeVar("J")
 
@@ -43,3 +46,15 @@ def shared_out(
                 held_now[wish.session] = share
         shares.append(share)
     return shares
+
+
+def lent_until(now: float, policy: Policy, *, own_route: bool) -> float:
+    """Return until when a job stays with the reader whom it is handed to now; both are in seconds since 1970.
+
+    On a route that was given to them that is the end of their day at the earliest. No lease lasts longer than such a
+    one.
+    """
+    until = now + policy.lease.total_seconds()
+    if own_route:
+        return max(until, end_of_day(datetime.fromtimestamp(now, UTC), policy.day_ends).timestamp())
+    return until

@@ -1,6 +1,6 @@
 """What a meter has used in the past: from its readings to periods of use. Pure functions over readings."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
 from decimal import Decimal
@@ -9,11 +9,15 @@ from statistics import median
 from msgspec import Struct
 from msgspec.structs import replace
 
-from metermt.model import ONE, highest
+from metermt.model import ONE
+from metermt.rules.registers import IsLikely, step_to_reading
 
 MISSING = 3.5
 """For how many of its usual periods the history of a meter is good: with three missed cycles and the one at hand it is
 four since the last reading, with two it is three, give or take some days."""
+
+
+_LIKELY = 2  # times what a place usually uses a day, for a register that may have gone over its top
 
 
 class Read(Struct, frozen=True):
@@ -47,14 +51,19 @@ class Period(Struct, frozen=True):
 class History:
     """The last actual reading of a place, None if there is none, and its periods of use, oldest first.
 
-    `estimate` is the last one that was accepted for a later day though nobody has read it, None if there is none.
-    Whatever is judged or learned goes by actual readings only; what was used since it was billed last is counted from
-    what was `accepted` last.
+    `estimates` are those that were accepted for later days though nobody has read them, oldest first. Whatever is
+    judged or learned goes by actual readings only; what was used since it was billed last is counted from what was
+    `accepted` last.
     """
 
     last: Read | None = None
     periods: tuple[Period, ...] = ()
-    estimate: Read | None = None
+    estimates: tuple[Read, ...] = ()
+
+    @property
+    def estimate(self) -> Read | None:
+        """The last of the estimates, None if there is none."""
+        return self.estimates[-1] if self.estimates else None
 
     @property
     def accepted(self) -> Read | None:
@@ -67,15 +76,16 @@ def history_of(reads: Iterable[Read], dials: int | None = None) -> History:
 
     Of two readings on one day the later one in order counts. Where a device was exchanged on that day, these are two:
     the last one before that is of the old device, the last one from there on of the new one. A register that falls was
-    exchanged although nobody said so, unless it has gone over the top of its `dials` digits: then it went on by less
-    than a tenth of what it can show. No period reaches over an exchange, and a reading that is missing makes a longer
-    period. So does an estimate: no period begins or ends with one, and one of the day of an actual reading is none.
+    exchanged although nobody said so, unless it has gone over the top of its `dials` digits
+    (`metermt.rules.registers`); how much is likely is told by the other periods. No period reaches over an exchange,
+    and a reading that is missing makes a longer period. So does an estimate: no period begins or ends with one, and one
+    of the day of an actual reading is none.
     """
     by_day: dict[date, list[Read]] = {}
-    estimate: Read | None = None
+    estimates: list[Read] = []
     for read in sorted(reads, key=lambda read: read.on):
         if read.estimated and not read.exchanged:
-            estimate = read
+            estimates.append(read)
             continue
         that_day = by_day.setdefault(read.on, [])
         if that_day and that_day[-1].exchanged:
@@ -85,15 +95,14 @@ def history_of(reads: Iterable[Read], dials: int | None = None) -> History:
         else:
             that_day[:] = [read]
     last: Read | None = None
-    periods = []
+    steps = []
     for read in (read for that_day in by_day.values() for read in that_day):
-        use = None if last is None or read.exchanged else register_step(last.value, read.value, dials)
-        if last is not None and use is not None:
-            in_todays = use if read.worth == ONE else round(use * read.worth)
-            periods.append(Period(read.on, (read.on - last.on).days, in_todays))
+        if last is not None and not read.exchanged:
+            steps.append((last, read))
         last = read
-    is_later = estimate is not None and (last is None or estimate.on > last.on)
-    return History(last, tuple(periods), estimate if is_later else None)
+    periods = _periods(steps, dials)
+    later = tuple(estimate for estimate in estimates if last is None or estimate.on > last.on)
+    return History(last, tuple(periods), later)
 
 
 def known_until(history: History) -> date | None:
@@ -108,11 +117,42 @@ def known_until(history: History) -> date | None:
     return history.last.on + timedelta(days=round(MISSING * usual))
 
 
-def register_step(before: int, after: int, dials: int | None) -> int | None:
-    """Return the units between two values of one device, None if the second cannot be of the same device."""
-    use = after - before
-    if use >= 0:
-        return use
-    size = highest(dials) + 1
-    over = use + size
-    return over if dials is not None and 0 <= over < size // 10 else None
+def likely_after(periods: Sequence[Period], days: int, worth: Decimal = ONE) -> IsLikely:
+    """Return what tells whether a place is likely to have used so much in so many days: by twice its usual use a day.
+
+    `worth` is as in `Read`. Without a period of use nothing is likely.
+    """
+
+    def is_likely(use: int) -> bool:
+        usual = median(period.use / period.days for period in periods) if periods else 0
+        return _in_todays(use, worth) <= _LIKELY * days * usual
+
+    return is_likely
+
+
+def _periods(steps: Iterable[tuple[Read, Read]], dials: int | None) -> list[Period]:
+    """Return the periods that begin and end so, without those that reach over an exchange that nobody told of."""
+    periods, fallen = [], []
+    for begin, end in steps:
+        use = step_to_reading(begin.value, end.value, dials)
+        if use is None:
+            fallen.append((begin, end))
+        else:
+            periods.append(_period(begin, end, use))
+    if not (fallen and periods and dials):
+        return periods
+    more = []
+    for begin, end in fallen:
+        is_likely = likely_after(periods, (end.on - begin.on).days, end.worth)
+        use = step_to_reading(begin.value, end.value, dials, is_likely)
+        if use is not None:
+            more.append(_period(begin, end, use))
+    return sorted([*periods, *more], key=lambda period: period.ended)
+
+
+def _period(begin: Read, end: Read, use: int) -> Period:
+    return Period(end.on, (end.on - begin.on).days, _in_todays(use, end.worth))
+
+
+def _in_todays(use: int, worth: Decimal) -> int:
+    return use if worth == ONE else round(use * worth)

@@ -4,6 +4,7 @@ from bisect import bisect_left
 from collections.abc import Iterable
 from datetime import date
 from math import exp, log
+from typing import cast
 
 from msgspec import Struct
 from msgspec.structs import replace
@@ -12,7 +13,9 @@ from metermt.errors import SettingError
 from metermt.model import MAX_DIALS
 from metermt.rules.habits import EXPERIENCE, Experience, Habit, chance, habit_of
 from metermt.rules.history import History, known_until
+from metermt.rules.registers import IsLikely
 from metermt.rules.town import Town, middle_of
+from metermt.wire import from_text, to_text
 
 SENSITIVITY = 1.0
 """The setting that an office turns, as shipped: a value is asked about when it is likelier a slip than a reading.
@@ -63,6 +66,35 @@ class Limits(Struct, frozen=True, array_like=True):
     beside: tuple[Beside, ...] = ()
 
 
+class JobLimits(Struct, frozen=True, array_like=True):
+    """All that an answer for a job is judged by: stored with the job as a text (see `Limits`), some 200 bytes.
+
+    `first_day` is that of its cycle. An inactive meter is expected to use nothing. `sensitivity` is the office's
+    setting. `estimated_on` is the day of the last estimate since the last actual reading,
+    None without one: no value is judged by it, but none was read before it. `reported` says that a reader has told of
+    an exchange since: the office has to look at the value that comes next.
+    """
+
+    limits: Limits
+    first_day: date | None = None
+    active: bool = True
+    sensitivity: float = SENSITIVITY
+    estimated_on: date | None = None
+    reported: bool = False
+
+    def as_text(self) -> str:
+        """Return it as it is stored."""
+        return to_text(self)
+
+
+_NOTHING = JobLimits(Limits())
+
+
+def limits_in(text: str | None) -> JobLimits:
+    """Return what is stored with a job in this text; of a job without one nothing is known."""
+    return cast(JobLimits, from_text(JobLimits, text)) if text else _NOTHING
+
+
 def limits_of(history: History, town: Town, opened: date, experience: Experience = EXPERIENCE) -> Limits:
     """Compute the limits of a meter for a cycle whose first day is `opened`, without its neighbours.
 
@@ -100,11 +132,31 @@ def usual_use(
     usual = round(exp(habit.rate) * max(days, 1))
 
     def fits(use: int) -> bool:
-        return chance(habit, use, days, experience.away) >= sensitivity * as_anything(use)
+        return is_likely(habit, use, days, sensitivity, experience)
 
     least = 0 if fits(0) else 1 + bisect_left(range(1, usual + 1), True, key=fits)
     most = usual + bisect_left(range(usual + 1, _MOST), True, key=lambda use: not fits(use))
     return least, most
+
+
+def is_likely(
+    habit: Habit, use: int, days: int, sensitivity: float = SENSITIVITY, experience: Experience = EXPERIENCE
+) -> bool:
+    """Tell whether a meter is likelier to have used so many units than somebody to have typed just any number."""
+    return chance(habit, use, days, experience.away) >= sensitivity * as_anything(use)
+
+
+def likely_by(limits: JobLimits | str | None, days: int) -> IsLikely:
+    """Return what tells how much is likely in so many days, by what a job is judged by.
+
+    Where nothing is known of the meter, nothing is. The text in which it is stored is read when that is asked only.
+    """
+
+    def is_it(use: int) -> bool:
+        by = limits if isinstance(limits, JobLimits) else limits_in(limits)
+        return by.limits.habit is not None and is_likely(by.limits.habit, use, days, by.sensitivity)
+
+    return is_it
 
 
 def as_anything(use: int) -> float:

@@ -12,17 +12,16 @@ from functools import lru_cache
 from math import inf, log
 from typing import cast
 
-from msgspec import Struct
 from msgspec.structs import replace
 
-from metermt.errors import ConfirmReading
+from metermt.errors import ConfirmReading, Error
 from metermt.model import Answer, Job, Meter, Standing
 from metermt.quality import Cause, Flag, Judgement, Look, Quality
 from metermt.rules.checks import judge
 from metermt.rules.consumption import Exchange
-from metermt.rules.limits import SENSITIVITY, Limits, usual_use
+from metermt.rules.limits import JobLimits, likely_by, limits_in, usual_use
+from metermt.rules.registers import step_to_reading
 from metermt.rules.times import check_time, day_of
-from metermt.wire import from_text, to_text
 
 _WORDS = {
     Flag.NEGATIVE: "lower than the last one",
@@ -42,36 +41,12 @@ _CAUSES = {
 }
 
 
-class JobLimits(Struct, frozen=True, array_like=True):
-    """All that an answer for a job is judged by: stored with the job as a text (see `Limits`), some 200 bytes.
-
-    `first_day` is that of its cycle. An inactive meter is expected to use nothing. `sensitivity` is the office's
-    setting (see `metermt.rules.limits`). `estimated_on` is the day of the last estimate since the last actual reading,
-    None without one: no value is judged by it, but none was read before it. `reported` says that a reader has told of
-    an exchange since: the office has to look at the value that comes next.
-    """
-
-    limits: Limits
-    first_day: date | None = None
-    active: bool = True
-    sensitivity: float = SENSITIVITY
-    estimated_on: date | None = None
-    reported: bool = False
-
-    def as_text(self) -> str:
-        """Return it as it is stored."""
-        return to_text(self)
-
-
-_NO_LIMITS = JobLimits(Limits())
-
-
 def judged_at(standing: Standing, answer: Answer, now: datetime) -> Judgement:
     """Judge an answer for the job that it is meant for: an answer that `metermt.rules.answers.judged` has returned.
 
     `now` is in UTC. What day it was is told by the time zone of this machine. Raises `InvalidTime`.
     """
-    by = cast(JobLimits, from_text(JobLimits, standing.limits)) if standing.limits else _NO_LIMITS
+    by = limits_in(standing.limits)
     when = cast(datetime, answer.when)
     last, first_day = by.estimated_on or by.limits.previous_on, by.first_day
     check_time(answer.meter, when, now, _midnight(last), _midnight(first_day))
@@ -87,7 +62,7 @@ def with_expected(job: Job, standing: Standing, on: date) -> Job:
 
 
 def _expected(standing: Standing, on: date) -> str:
-    by = cast(JobLimits, from_text(JobLimits, standing.limits)) if standing.limits else _NO_LIMITS
+    by = limits_in(standing.limits)
     last = by.limits.previous
     if last is None:
         return ""
@@ -105,7 +80,7 @@ def exchanged(limits: str | None, exchange: Exchange, multiplier: Decimal, *, re
 
     It goes on from what the new device showed first, and the place goes on as it did, in units of the new device.
     """
-    by = cast(JobLimits, from_text(JobLimits, limits)) if limits else _NO_LIMITS
+    by = limits_in(limits)
     old = by.limits
     habit, known_until = old.habit, old.known_until
     if habit and exchange.multiplier != multiplier:
@@ -118,16 +93,16 @@ def exchanged(limits: str | None, exchange: Exchange, multiplier: Decimal, *, re
 
 def is_reported(limits: str) -> bool:
     """Tell whether a job is judged by limits of a place where a reader has told of an exchange."""
-    return cast(JobLimits, from_text(JobLimits, limits)).reported
+    return limits_in(limits).reported
 
 
 def check_sure(value: int, meter: Meter, on: date, limits: str) -> None:
     """Raise `ConfirmReading` for a value of the office that whoever reads the meter would be asked about."""
-    by = cast(JobLimits, from_text(JobLimits, limits))
+    by = limits_in(limits)
     found = _judged(by, value, on, meter.dials)
     if found.confirm:
         hint = f" ({_CAUSES[found.cause]}?)" if found.cause else ""
-        use = "" if by.limits.previous is None else f", a use of {value - by.limits.previous}"
+        use = "" if by.limits.previous is None else f", a use of {_use(by, value, on, meter.dials)}"
         raise ConfirmReading(
             f"{value} is {oddity(found.flags)} for {meter.number}{hint}{use}",
             flags=" ".join(found.flags),
@@ -135,9 +110,16 @@ def check_sure(value: int, meter: Meter, on: date, limits: str) -> None:
         )
 
 
+def _use(by: JobLimits, value: int, on: date, dials: int | None) -> int:
+    """Return what was used since what a job is judged from."""
+    previous, since = cast(int, by.limits.previous), by.limits.previous_on
+    step = step_to_reading(previous, value, dials, likely_by(by, (on - since).days) if since else None)
+    return value - previous if step is None else step
+
+
 def is_asked_about(answer: Answer, limits: str, dials: int | None, sensitivity: float | None = None) -> bool:
     """Tell whether a value is asked about by the limits of its job, and by another sensitivity if one is given."""
-    by = cast(JobLimits, from_text(JobLimits, limits))
+    by = limits_in(limits)
     if sensitivity is not None:
         by = replace(by, sensitivity=sensitivity)
     return _judged(by, cast(int, answer.value), day_of(cast(datetime, answer.when)), dials).confirm
@@ -165,7 +147,7 @@ def oddity(flags: Iterable[Flag]) -> str:
     return " and ".join(_WORDS[flag] for flag in flags if flag in _WORDS) or "odd"
 
 
-def look_again(answer: Answer, error: ConfirmReading) -> str:
+def look_again(answer: Answer, error: Error) -> str:
     """Return what to tell a reader at the meter, and what may lie behind the value, as far as the error says it."""
     flags, cause = str(error.details.get("flags", "")).split(), error.details.get("cause")
     odd = oddity(flag for flag in Flag if flag in flags and flag is not Flag.NEIGHBOUR)  # that is the cause as well

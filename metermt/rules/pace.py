@@ -6,6 +6,8 @@ from datetime import date, datetime, timedelta
 from itertools import pairwise
 from typing import NamedTuple
 
+from metermt.rules.times import day_of
+
 PAUSE = timedelta(minutes=15)
 """Whoever has sent nothing for longer was not reading: they had a rest, or went elsewhere."""
 MOST_A_DAY = 1_700
@@ -34,7 +36,7 @@ class Pace(NamedTuple):
 def pace_of(times: Sequence[datetime]) -> Pace:
     """Return how fast somebody was who stood at meters at these times, in any order."""
     ordered = sorted(times)
-    days = Counter(when.astimezone().date() for when in ordered)
+    days = Counter(day_of(when) for when in ordered)
     busiest, most = max(days.items(), key=lambda day: day[1], default=(None, 0))
     return Pace(an_hour(ordered), most, busiest, _most_within(ordered, timedelta(minutes=1)))
 

@@ -12,10 +12,12 @@ from metermt.quality import Quality
 from metermt.report import ReaderReport, RouteUse, SameReader, Shares
 from metermt.rules.consumption import Use
 from metermt.rules.habits import Habit
-from metermt.rules.history import register_step
+from metermt.rules.history import Read
 from metermt.rules.invented import Observed, deviation
-from metermt.rules.limits import Limits
+from metermt.rules.limits import Limits, is_likely
 from metermt.rules.pace import pace_of
+from metermt.rules.registers import step_to_reading
+from metermt.rules.times import day_of
 
 OTHER = "other"
 """Stands for the code of a reason that is on no list."""
@@ -182,15 +184,13 @@ class Deviations:
         value, number = one.answer.value, job.meter.number
         if value is None or one.quality in _OFFICE:
             return
-        on = _when(one).astimezone().date()
+        on = day_of(_when(one))
         habit, off, moved = limits.habit, None, limits.previous not in (None, value)
         if habit and limits.previous is not None and limits.previous_on is not None:
-            use = register_step(limits.previous, value, job.meter.dials)
-            off = deviation(habit, use, (on - limits.previous_on).days)
+            off = _off(habit, Read(limits.previous_on, limits.previous), Read(on, value), job.meter.dials)
         last = self._last.get(number)
         if last and last.habit:
-            use = register_step(last.value, value, job.meter.dials)
-            self._after[number] = deviation(last.habit, use, (on - last.on).days)
+            self._after[number] = _off(last.habit, Read(last.on, last.value), Read(on, value), job.meter.dials)
         self._now[number] = _Seen(one.username, job.meter.kind, value, on, habit, off, moved)
 
     def end_cycle(self) -> None:
@@ -201,6 +201,12 @@ class Deviations:
     def latest(self) -> list[Observed]:
         """Return those of the cycle that has ended last."""
         return _without_town(self._last, {})
+
+
+def _off(habit: Habit, before: Read, after: Read, dials: int | None) -> float | None:
+    days = (after.on - before.on).days
+    use = step_to_reading(before.value, after.value, dials, lambda use: is_likely(habit, use, days))
+    return deviation(habit, use, days)
 
 
 def _without_town(seen: dict[str, _Seen], after: dict[str, float | None]) -> list[Observed]:

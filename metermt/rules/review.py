@@ -13,8 +13,9 @@ from metermt.names import FIRST_DAY
 from metermt.printable import has_control_characters
 from metermt.quality import Billing, Flag, Quality
 from metermt.rules.answers import quoted, shown
-from metermt.rules.consumption import Chain
+from metermt.rules.consumption import Chain, read_at
 from metermt.rules.limits import Limits
+from metermt.rules.times import day_of
 
 MAX_WHY = 200
 """Characters in what is said of a decision."""
@@ -112,21 +113,30 @@ def noon_of(day: date, now: datetime) -> datetime:
 def check_when(result: Result, on: date | None, now: datetime, chain: Chain) -> None:
     """Raise `DecisionError` if a meter cannot have been read on a day, or the day is wanted and not told.
 
-    Days are of the calendar of this machine. The results of a place come in the order of their cycles.
+    Days are of the calendar of this machine. The results of a place come in the order of their cycles;
+    but the day that is on record already may stay.
     """
     if on is None:
         if result.state is JobState.MISSED:
             meter, cycle = result.job.meter.number, result.job.cycle
             raise DecisionError(f"Meter {meter} was missed in {cycle}: say with --on on which day it was read")
         return
-    if on > now.astimezone().date():
+    if on > day_of(now):
         raise DecisionError(f"{on} lies in the future: say on which day it was read")
+    if result.reading and on == day_of(read_at(result)):
+        return  # as is on record already
+    for link in chain.links:
+        if link.read_at is None:
+            continue
+        if link.cycle > result.job.cycle and link.read_at < noon_of(on, now):
+            raise DecisionError(f"{on} is too late for {result.job.cycle}: {link.cycle} was read before")
+        day = day_of(link.read_at)
+        if link.cycle < result.job.cycle and day > on:
+            was = f"estimated for {day}: correct that one first" if link.estimated else f"read on {day}"
+            raise DecisionError(f"{on} is too early for {result.job.cycle}: {link.cycle} was {was}")
     since = result.job.previous_date
     if since and on < since:
         raise DecisionError(f"{on} is before {since}, when the meter was read last")
-    for link in chain.links:
-        if link.read_at and link.cycle > result.job.cycle and link.read_at < noon_of(on, now):
-            raise DecisionError(f"{on} is too late for {result.job.cycle}: {link.cycle} was read before")
 
 
 def put_by_office(

@@ -6,7 +6,7 @@ from typing import Generic, TypeVar
 T = TypeVar("T", bound=Hashable)
 
 
-class Waiting(Generic[T]):
+class FairQueue(Generic[T]):
     """Those who wait, and who of them is next.
 
     Each has come in the name of something, level by level: of a kind, say, and of an address. The kinds take turns,

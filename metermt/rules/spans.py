@@ -29,8 +29,9 @@ def span_of(results: Sequence[Result], *, to_the_end: bool) -> Span | None:
 def is_enough(result: Result, chain: Chain, was: Told | None = None) -> bool:
     """Return whether `before` and `came_after` say of a chain that may be a part what they say of the whole one.
 
-    They do if there is an earlier value in the part, and of a later day than its begin: nothing that is left out was
-    read after that. Where devices were exchanged, days alone do not say what was earlier.
+    They do if there is an earlier value in the part that was read, and of a later day than its begin: nothing that is
+    left out was read after that, and nothing before it counts. Where devices were exchanged, days alone do not say what
+    was earlier. For `waits_for` and `of_later_cycles` any part is enough.
     """
     if chain.span is None:
         return True
@@ -38,6 +39,10 @@ def is_enough(result: Result, chain: Chain, was: Told | None = None) -> bool:
     if chain.exchanges or (was and was[1] < begin):
         return False
     return any(
-        link.job != result.id and link.value is not None and link.read_at is not None and begin < link.read_at < end
+        link.job != result.id
+        and link.value is not None
+        and not link.estimated
+        and link.read_at is not None
+        and begin < link.read_at < end
         for link in chain.links
     )

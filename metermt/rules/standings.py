@@ -2,9 +2,9 @@
 
 from collections.abc import Collection, Sequence
 
-from metermt.errors import AlreadyRead, CycleClosed, InvalidKey, InvalidReading, MeterLeased, UnknownCycle, UnknownMeter
+from metermt.errors import AlreadyRead, CycleClosed, InvalidKey, InvalidReading, MeterLeased, UnknownCycle
 from metermt.model import MAX_DIALS, Answer, Reading, Standing, highest
-from metermt.rules.answers import shown
+from metermt.rules.answers import shown, unknown_meter
 from metermt.rules.cycles import there_is_no
 
 
@@ -54,11 +54,9 @@ def job_meant(
     if answer.cycle is not None and answer.cycle not in cycles:
         raise UnknownCycle(there_is_no(answer.cycle, cycles))
     if answer.cycle is not None:
-        raise UnknownMeter(
-            f"Unknown meter {answer.meter!r} in cycle {shown(answer.cycle)}: check the number on the meter"
-        )
+        raise unknown_meter(answer.meter, answer.cycle)
     if not standings:
-        raise UnknownMeter(f"Unknown meter {answer.meter!r}: check the number on the meter")
+        raise unknown_meter(answer.meter)
     return next((standing for standing in standings if not standing.is_done), standings[-1])
 
 

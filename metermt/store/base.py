@@ -12,21 +12,21 @@ from metermt.counting import Histogram
 from metermt.model import Lease, Reading, Walk
 from metermt.quality import Look
 from metermt.rules.handout import Wish
-from metermt.store.audit import Audit
 from metermt.store.begun import Begun
-from metermt.store.billing import Batches
 from metermt.store.gathered import Facts, Key, Offer
-from metermt.store.groups import Jobs, Leases, Readings, Walks
-from metermt.store.office import Office
-from metermt.store.overview import Overview
-from metermt.store.people import Accounts, Servers, Sessions
-from metermt.store.settings import Settings
-from metermt.store.sites import Notes, Places
+from metermt.store.steps.audit import Audit
+from metermt.store.steps.billing import Batches
+from metermt.store.steps.office import Office
+from metermt.store.steps.overview import Overview
+from metermt.store.steps.people import Accounts, Servers, Sessions
+from metermt.store.steps.rounds import Jobs, Leases, Readings, Walks
+from metermt.store.steps.settings import Settings
+from metermt.store.steps.sites import Notes, Places
 
 T = TypeVar("T")
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, kw_only=True)
 class Tx:
     """A transaction: the steps that it can take, by what they are about."""
 
@@ -44,6 +44,8 @@ class Tx:
     batches: Batches
     audit: Audit
     overview: Overview
+    changes: Callable[[], int]
+    """Tells how much it may have changed so far: a number that grows with all that it keeps."""
 
     def foresee(self, steps: Callable[[], object]) -> None:
         """Say which steps will be asked again for what they find, so that a store that is far away may find it along.
@@ -151,7 +153,7 @@ class Store(ABC):
         """Return what is known to keep the store from working, for people; None for nothing. It looks nowhere."""
         return None
 
-    def place(self) -> str:
+    def location(self) -> str:
         """Return where it is, for people: without a password."""
         return "memory"
 

@@ -6,7 +6,7 @@ from contextlib import AbstractContextManager, closing
 from functools import partial
 from pathlib import Path
 
-from metermt.config import DatabasePlace, is_url
+from metermt.config import DatabaseLocation, is_url
 from metermt.errors import StoreError
 from metermt.store.opening import postgres_packages
 from metermt.store.sql.dialect import Row
@@ -19,7 +19,7 @@ _Opened = Callable[[], AbstractContextManager[Tables]]
 _STEP = 1000  # rows from one word of progress to the next
 
 
-def copy_database(source: DatabasePlace, target: DatabasePlace, progress: Progress) -> dict[str, int]:
+def copy_database(source: DatabaseLocation, target: DatabaseLocation, progress: Progress) -> dict[str, int]:
     """Copy all that is in a database, as it stands now, into a new one; return the number of rows of each table.
 
     All ids stay as they are. The servers that run on the source, and who is connected to them, are not copied. Every
@@ -54,15 +54,15 @@ def _check(table: str, there: int, read: "_Passing", back: "_Passing") -> None:
         )
 
 
-def _ways(place: DatabasePlace) -> tuple[_Opened, _Opened]:
+def _ways(location: DatabaseLocation) -> tuple[_Opened, _Opened]:
     """Return what opens a snapshot of a database, and what makes a new one."""
-    if is_url(place):
+    if is_url(location):
         with postgres_packages():
             from metermt.store.postgres import tables as postgres  # noqa: PLC0415 - as in `open_store`
-        return partial(postgres.snapshot_of, place), partial(postgres.new_database, place)
+        return partial(postgres.snapshot_of, location), partial(postgres.new_database, location)
     from metermt.store.sqlite import tables as sqlite  # noqa: PLC0415 - likewise
 
-    return partial(sqlite.snapshot_of, Path(place)), partial(sqlite.new_database, Path(place))
+    return partial(sqlite.snapshot_of, Path(location)), partial(sqlite.new_database, Path(location))
 
 
 def _without_servers(table: Table) -> Table:

@@ -1,7 +1,7 @@
 """The client's end of a connection: one request a call, within a deadline, in errors of ours."""
 
 import socket
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from metermt.errors import CallError, NotAMeterServer, ServerLost, ServerUnreachable
@@ -21,7 +21,7 @@ class ServerConnection:
     ) -> None:
         """Connect; with `tls` the server must prove that it is `name`, or `host` without one.
 
-        Raises `ServerUnreachable`, `TlsError` or `DeadlineExceeded`.
+        Raises `ServerUnreachable`, `ServerLost`, `TlsError` or `DeadlineExceeded`.
         """
         sock = connect_socket(host, port, deadline)
         try:
@@ -65,11 +65,12 @@ class ServerConnection:
 
 
 def connect_socket(host: str, port: int, deadline: Deadline) -> socket.socket:
-    """Return a socket that is connected there. Raises `ServerUnreachable` or `DeadlineExceeded`."""
+    """Return a socket that is connected there. Raises `ServerUnreachable` or `DeadlineExceeded`.
+
+    Each address of the host has its share of the time: one that lets nothing pass leaves enough for the next.
+    """
     try:
-        sock = socket.create_connection((host, port), timeout=deadline.check())
-    except TimeoutError:
-        raise deadline.exceeded() from None
+        sock = _first_connected(socket.getaddrinfo(host, port, type=socket.SOCK_STREAM), deadline)
     except (OSError, UnicodeError) as error:  # UnicodeError: no host can have such a name
         words = error.strerror if isinstance(error, OSError) else "no such host name"
         raise ServerUnreachable(f"Nobody answers at {host}:{port}: {words}") from error
@@ -78,6 +79,37 @@ def connect_socket(host: str, port: int, deadline: Deadline) -> socket.socket:
         sock.close()
         raise ServerUnreachable(f"Nobody answers at {host}:{port}: Connection refused")
     tune(sock)
+    return sock
+
+
+def _first_connected(addresses: Sequence[tuple[Any, ...]], deadline: Deadline) -> socket.socket:
+    """Return a socket that is connected to the first of them that answers.
+
+    When the others have failed, those that were slow rather than gone are given the time that is left. Raises
+    `DeadlineExceeded` when there is none, or `OSError`, of the last one, when all are gone.
+    """
+    slow: list[tuple[Any, ...]] = []
+    for tried, address in enumerate(addresses):
+        try:
+            return _connected(address, deadline.check() / (len(addresses) - tried))
+        except TimeoutError:
+            slow.append(address)
+        except OSError:
+            if tried == len(addresses) - 1 and not slow:
+                raise
+    return _first_connected(slow, deadline)
+
+
+def _connected(address: tuple[Any, ...], seconds: float) -> socket.socket:
+    """Connect to an address as `getaddrinfo` tells it. Raises `OSError`."""
+    *kind, _, place = address
+    sock = socket.socket(*kind)
+    try:
+        sock.settimeout(seconds)
+        sock.connect(place)
+    except BaseException:
+        sock.close()
+        raise
     return sock
 
 

@@ -7,8 +7,9 @@ import time
 from collections.abc import Callable
 from contextlib import suppress
 
+from metermt.calls.asking import Ask, Caller, Check
 from metermt.calls.desk import Outcome
-from metermt.calls.table import CALLS, Ask, Caller, Check
+from metermt.calls.table import CALLS
 from metermt.config import Limits
 from metermt.errors import DeadlineExceeded, Error, TlsError
 from metermt.transport.boxing import refusal
@@ -21,6 +22,9 @@ from metermt.transport.tls import WANTS_TLS, common_name, is_handshake_of_plain_
 
 QUESTION_SECONDS = 2.0
 """A client answers what it is asked in one round trip; its call waits for it, and nobody else."""
+
+
+_TIMED = [name for name, call in CALLS.items() if call.takes_time]
 
 
 class Conversation:
@@ -79,7 +83,7 @@ class Conversation:
                         self.sock.send(refusal(TlsError(WANTS_TLS)))
                 raise
             self.caller.certified_name = common_name(encrypted)
-        self._end = ServerEnd(CALLS, [name for name, call in CALLS.items() if call.takes_time])
+        self._end = ServerEnd(CALLS, _TIMED)
         self._stream = Stream(encrypted or self.sock)
         self.has_begun = True
 
@@ -109,20 +113,21 @@ class Conversation:
             self._end.receive(chunk)
 
     def next_call(self, check: Check | None = None) -> tuple[Called, Ask[object]] | None:
-        """Return the next call that the desk is to answer; answer what needs no desk.
+        """Return the next call that the desk is to answer; answer what needs no desk, a few requests at most.
 
-        `check` is made before a text of any length is understood.
+        `check` is made before a text of any length is understood. What comes behind a call that is refused waits for
+        this client's next turn: whoever drives it has to find out first whether that is small.
         """
-        while not self._unsent and (called := self._next_called()):
-            try:
-                ask = CALLS[called.name].understood(self.caller, called.args, called.kwargs, check)
-            except Error as error:
-                self._end.refuse(called, error)
-                continue
-            if called.time:  # the client is asked for it if the session is good, which a small call finds out
-                ask = Ask(CALLS["get_status"], self.caller, ask.session_id, None)
-            return called, ask
-        return None
+        if self._unsent or not (called := self._next_called()):
+            return None
+        try:
+            ask = CALLS[called.name].understood(self.caller, called.args, called.kwargs, check)
+        except Error as error:
+            self._end.refuse(called, error)
+            return None
+        if called.time:  # the client is asked for it if the session is good, which a small call finds out
+            ask = Ask(CALLS["get_status"], self.caller, ask.session_id, None)
+        return called, ask
 
     def _next_called(self) -> Called | None:
         try:

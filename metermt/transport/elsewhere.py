@@ -8,11 +8,10 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import partial
-from itertools import chain
 from typing import Any
 
-from metermt.calls.desk import Desk, Outcome
-from metermt.calls.table import Ask, Weight
+from metermt.calls.asking import Ask, Weight
+from metermt.calls.desk import Desk
 from metermt.transport.away import Away, Step
 from metermt.transport.conversation import Conversation
 from metermt.transport.deadline import Deadline
@@ -67,17 +66,11 @@ class Elsewhere(Away):
             self._answer(*asked, conversation)
 
     def _answer(self, called: Called, ask: Ask[Any], conversation: Conversation) -> None:
-        outcomes: list[Outcome] = []
         try:
-            for part in ask.in_parts():
-                with self._resting():
-                    outcomes += self._desk.answer([part])
-                if isinstance(outcomes[-1], BaseException):
-                    break
+            outcome = self._desk.answer_in_parts(ask)
         except BaseException as error:  # noqa: BLE001 - whoever has asked is told
-            outcomes.append(error)
-        is_whole = len(outcomes) == 1 or isinstance(outcomes[-1], BaseException)
-        conversation.answer(called, ask, outcomes[-1] if is_whole else [*chain(*outcomes)])
+            outcome = error
+        conversation.answer(called, ask, outcome)
 
     @contextmanager
     def _resting(self) -> Iterator[None]:

@@ -4,6 +4,8 @@ import zlib
 
 from rpyc.core.channel import Channel
 
+from metermt.model import Role
+
 MAX_FRAME = 64 * 1024
 """Bytes of a frame from somebody who has not logged in: a name and a password take less than five thousand."""
 MAX_READER_FRAME = 2 * 1024 * 1024
@@ -14,6 +16,14 @@ SMALL_FRAME = 4096
 """Bytes of a frame that is read in no time: all that a reader sends but bulk."""
 FRAME_SECONDS = 10.0
 """A frame that has begun must end within this time, in either direction."""
+
+
+def most_bytes(role: Role | None) -> int:
+    """Return how large a frame may be from somebody of this role; None has not logged in."""
+    if role is None:
+        return MAX_FRAME
+    return MAX_BULK_FRAME if role is Role.ADMIN else MAX_READER_FRAME
+
 
 _HEADER = Channel.FRAME_HEADER
 _FLUSHER = Channel.FLUSHER

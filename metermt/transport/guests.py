@@ -4,10 +4,10 @@ import time
 from threading import Lock
 from typing import Protocol
 
+from metermt.calls.asking import Caller
 from metermt.calls.desk import Desk
-from metermt.calls.table import Caller
 from metermt.config import Limits
-from metermt.rules.places import Places
+from metermt.rules.seats import Seats
 
 
 class Guest(Protocol):
@@ -30,7 +30,7 @@ class Guests:
         self._desk = desk
         self._lock = Lock()  # guards the two below
         self._is_busy: dict[Guest, bool] = {}  # all who are here, and whether they wait for something that takes long
-        self._places: Places[Guest] = Places(limits.connections, limits.connections_an_address)
+        self._seats: Seats[Guest] = Seats(limits.connections, limits.connections_an_address)
         desk.counting.connections = self.by_state
 
     def __len__(self) -> int:
@@ -47,9 +47,9 @@ class Guests:
         """Say why nobody from an address is let in now; empty if there is room, which was made if need be."""
         is_regular = self._desk.regulars.knows_address(address)
         with self._lock:
-            verdict = self._places.judged(address, time.monotonic(), is_regular=is_regular)
+            verdict = self._seats.judged(address, time.monotonic(), is_regular=is_regular)
             if verdict.leaving:
-                self._places.went(verdict.leaving)
+                self._seats.went(verdict.leaving)
         if why := verdict.refusal:
             words = "refused a connection from %s: %s"
             self._desk.journal.warning("refused connections", address, words, address, why)
@@ -64,28 +64,28 @@ class Guests:
         """Take note that a stranger was let in."""
         with self._lock:
             self._is_busy[guest] = False
-            self._places.came(guest, guest.caller.address, time.monotonic())
+            self._seats.came(guest, guest.caller.address, time.monotonic())
 
-    def is_busy(self, guest: Guest) -> None:
+    def note_busy(self, guest: Guest) -> None:
         """Take note that somebody waits for something that takes long."""
         with self._lock:
             if guest in self._is_busy:
                 self._is_busy[guest] = True
-                self._places.is_busy(guest)
+                self._seats.note_busy(guest)
 
-    def is_idle(self, guest: Guest) -> None:
+    def note_idle(self, guest: Guest) -> None:
         """Take note that somebody waits for nothing like that: a stranger makes room, if need be, and nobody else."""
         with self._lock:
             if guest not in self._is_busy:
                 return
             self._is_busy[guest] = False
             if guest.caller.sessions:
-                self._places.is_busy(guest)
+                self._seats.note_busy(guest)
             else:
-                self._places.is_idle(guest, time.monotonic())
+                self._seats.note_idle(guest, time.monotonic())
 
     def went(self, guest: Guest) -> None:
         """Take note that somebody is gone. Doing so twice is harmless."""
         with self._lock:
             self._is_busy.pop(guest, None)
-            self._places.went(guest)
+            self._seats.went(guest)

@@ -1,12 +1,12 @@
 """The client's end of a connection by HTTP: the same calls as JSON, within a deadline, in errors of ours."""
 
 import io
-from http.client import HTTPConnection, HTTPException, HTTPResponse, IncompleteRead, NotConnected, RemoteDisconnected
+from http.client import HTTPConnection, HTTPException, HTTPResponse, NotConnected
 from typing import Any
 from urllib.parse import SplitResult
 
 from metermt.calls.table import CALLS
-from metermt.errors import CallError, NotAMeterServer, ServerLost, TlsError
+from metermt.errors import CallError, NotAMeterServer, ServerLost
 from metermt.transport.connection import connect_socket
 from metermt.transport.deadline import Deadline
 from metermt.transport.frames import MAX_BULK_FRAME
@@ -21,14 +21,15 @@ class HttpConnection:
     """A connection to a meter server, which is kept for many calls. One thread at a time may use it."""
 
     def __init__(self, url: SplitResult, port: int, deadline: Deadline, tls: ClientTls | None = None) -> None:
-        """Connect. Raises `ServerUnreachable`, `TlsError` or `DeadlineExceeded`."""
+        """Connect. Raises `ServerUnreachable`, `ServerLost`, `TlsError` or `DeadlineExceeded`."""
         host = url.hostname or ""
         sock = connect_socket(host, port, deadline)
         try:
-            self._bytes = _Bytes(Stream(tls.wrap(sock, host, deadline) if tls else sock))
+            self._stream = Stream(tls.wrap(sock, host, deadline) if tls else sock)
         except BaseException:
             sock.close()
             raise
+        self._bytes = _Bytes(self._stream)
         self._knows_the_server = False  # as one that speaks HTTP
         self._folder = url.path.rstrip("/")
         self._http = HTTPConnection(url.netloc)
@@ -67,7 +68,8 @@ class HttpConnection:
 
     def close(self) -> None:
         """Hang up. Closing twice is harmless."""
-        self._bytes.close()
+        self._http.close()
+        self._stream.close()
 
     def _asked(self, method: str, path: str, body: bytes | None, headers: dict[str, str]) -> tuple[int, str]:
         """Send a request; return the status and the text of the answer."""
@@ -77,9 +79,10 @@ class HttpConnection:
             except EOFError:
                 pass  # it may have said why it does not listen any more
             except ValueError as error:  # a session id that is none
+                self.close()  # half of a request stands there
                 raise CallError("This cannot be sent to a server") from error
             return self._answer(self._http.getresponse())
-        except (EOFError, RemoteDisconnected, IncompleteRead, NotConnected) as error:
+        except (EOFError, NotConnected) as error:
             if not self._knows_the_server:
                 words = "The server hung up before it said a word: does it want https, or a certificate (--tls-cert)?"
                 raise ServerLost(words) from error
@@ -89,6 +92,7 @@ class HttpConnection:
 
     def _answer(self, response: HTTPResponse) -> tuple[int, str]:
         self._knows_the_server = True
+        self._bytes.may_end = response.length is None and not response.chunked
         content = response.read(MAX_BULK_FRAME + 1)
         if len(content) > MAX_BULK_FRAME:
             raise NotAMeterServer("What answers at that address sends more than a meter server does")
@@ -103,6 +107,8 @@ class _Bytes:
 
     def __init__(self, stream: Stream) -> None:
         self.deadline = Deadline(0.0)
+        self.may_end = False
+        """Whether the answer that comes tells its end by that of the connection."""
         self._stream = stream
         self._left = b""  # of what has come
 
@@ -111,14 +117,18 @@ class _Bytes:
         self._stream.send(content, self.deadline)
 
     def take(self, most: int) -> bytes:
-        """Return some of what comes, nothing at the end. Raises `DeadlineExceeded` or `TlsError`."""
+        """Return some of what comes.
+
+        Nothing at the end, where it may be; else an answer was cut off, which `http.client` does not tell everywhere.
+        Raises `EOFError` then, `DeadlineExceeded` or `TlsError`.
+        """
         if not self._left:
             try:
                 self._left = self._stream.receive(self.deadline)
-            except TlsError:
-                raise
             except EOFError:
-                return b""
+                if self.may_end:
+                    return b""
+                raise
         taken, self._left = self._left[:most], self._left[most:]
         return taken
 
@@ -127,8 +137,7 @@ class _Bytes:
         return io.BufferedReader(_Raw(self))
 
     def close(self) -> None:
-        """Hang up."""
-        self._stream.close()
+        """Do nothing: `http.client` closes before it reads the answer, where that says `Connection: close`."""
 
 
 class _Raw(io.RawIOBase):

@@ -5,7 +5,7 @@ import sys
 from collections.abc import Callable, Hashable
 from threading import Condition, Thread
 
-from metermt.rules.sharing import Waiting
+from metermt.rules.sharing import FairQueue
 from metermt.transport.deadline import Deadline
 
 _log = logging.getLogger("metermt.server")
@@ -20,7 +20,7 @@ class Pool:
     def __init__(self, threads: int) -> None:
         self._most = threads
         self._changed = Condition()  # guards the four below
-        self._work: Waiting[Callable[[], None]] = Waiting(most=sys.maxsize, long=sys.maxsize)
+        self._work: FairQueue[Callable[[], None]] = FairQueue(most=sys.maxsize, long=sys.maxsize)
         self._threads: list[Thread] = []
         self._idle = 0
         self._is_open = True

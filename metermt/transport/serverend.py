@@ -27,7 +27,7 @@ from metermt.transport.boxing import (
     method_of,
     unboxed,
 )
-from metermt.transport.frames import MAX_BULK_FRAME, MAX_FRAME, MAX_READER_FRAME, SMALL_FRAME, Frames, Violation, framed
+from metermt.transport.frames import MAX_FRAME, SMALL_FRAME, Frames, Violation, framed, most_bytes
 from metermt.transport.plainvalues import Malformed, PlainReader, is_plain
 
 _MAX_TIME = 64  # characters of the text of one
@@ -92,8 +92,7 @@ class ServerEnd:
 
     def trust(self, role: Role) -> None:
         """Take larger frames, and times, from now on: the client has logged in, as somebody of this role."""
-        most = MAX_BULK_FRAME if role is Role.ADMIN else MAX_READER_FRAME
-        self._frames.most = max(self._frames.most, most)
+        self._frames.most = max(self._frames.most, most_bytes(role))
         self._is_trusted = True
 
     @property

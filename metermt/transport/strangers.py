@@ -9,16 +9,14 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import partial
-from itertools import chain
-from threading import Event, Lock, Thread
+from threading import Event, Thread
 from typing import Any
 
+from metermt.calls.asking import Ask, Weight
 from metermt.calls.desk import BegunAnswers, Desk, Outcome
 from metermt.calls.regulars import network_of
-from metermt.calls.table import Ask, Weight
-from metermt.calls.telling import fault_of
-from metermt.errors import ConnectionFailed
-from metermt.rules.sharing import Waiting
+from metermt.rules.sharing import FairQueue
+from metermt.transport.answerer import LOOK_AGAIN, Answerer
 from metermt.transport.away import Away, Step
 from metermt.transport.conversation import Conversation
 from metermt.transport.deadline import Deadline
@@ -26,34 +24,33 @@ from metermt.transport.guests import Guests
 from metermt.transport.resting import rest_after
 from metermt.transport.serverend import Called
 from metermt.transport.switchboard import Switchboard
-from metermt.transport.watch import NOTHING, READ, WRITE, Watch
+from metermt.transport.watch import NOTHING, READ, WRITE
 
 # However many strangers there are, those who are logged in hardly notice: strangers have this part of a processor. As
 # long as those are heard who have just come, in their first few turns, it is larger, so that a whole crew is in soon.
 _SHARE, _NEWCOMERS_SHARE, _NEWCOMERS_TURNS = 0.05, 0.15, 4
 _TURN = 16  # of whom the store is asked something at once: the interpreter is not given to others meanwhile
-_STORE_AGAIN = 0.002  # seconds until a store that was not ready is asked again, if it does not say so itself
 _LOOK = 0.1  # seconds between two looks who has taken too long
 
 Call = tuple[Called, Ask[Any]]
 
 
-def _waiting() -> Waiting[Conversation]:
-    return Waiting(most=sys.maxsize, long=sys.maxsize)  # they cannot be more than there are connections
+def _waiting() -> FairQueue[Conversation]:
+    return FairQueue(most=sys.maxsize, long=sys.maxsize)  # they cannot be more than there are connections
 
 
 @dataclass(slots=True)
 class _Queue:
     """Strangers who wait for the store."""
 
-    waiting: Waiting[Conversation] = field(default_factory=_waiting)
+    waiting: FairQueue[Conversation] = field(default_factory=_waiting)
     calls: dict[Conversation, Call] = field(default_factory=dict)
     begun: tuple[dict[Conversation, Call], BegunAnswers] | None = None
     """Those that the store is at."""
 
 
-class Strangers:
-    """Answers clients until they log in, in a thread of its own between `start` and `stop`."""
+class Strangers(Answerer):
+    """Answers clients until they log in."""
 
     def __init__(
         self,
@@ -68,108 +65,52 @@ class Strangers:
         The switchboard goes on with who has logged in. `ended` is told of each client that is gone, and why; `failed`
         of the error that has ended the thread.
         """
-        self._desk = desk
-        self._guests = guests
+        super().__init__("strangers", desk, guests, ended, failed)
         self._switchboard = switchboard
-        self._ended = ended
-        self._failed = failed
-        self._watch = Watch()
-        self.wake = self._watch.wake
-        """Have it look around. For any thread."""
         self._turns = _waiting()
         self._queues = {weight: _Queue() for weight in (Weight.READ, Weight.WRITE)}
         desk.counting.waiting["strangers, reading"] = self._turns.__len__
         desk.counting.waiting["strangers, asking"] = lambda: sum(len(queue.calls) for queue in self._queues.values())
         self._until: dict[Conversation, float] = {}  # of those who are to do something: how long that may take
-        self._look_at = 0.0  # when to look who has taken too long
+        self._next_look = 0.0  # when to look who has taken too long
         self._away = Away(self.wake)  # those who have a thread to themselves
-        self._gone: list[tuple[Conversation, BaseException | None]] = []
-        self._lock = Lock()  # guards the two below
-        self._arrivals: list[Conversation] = []
-        self._is_open = False
-        self.rounds = 0
-        """How often it has looked around, as that of the switchboard."""
+        self._share = _NEWCOMERS_SHARE  # of a processor, that the last of its rounds may take
         self._stopping = Event()
-        self._thread = Thread(target=self._run, name="strangers", daemon=True)
-
-    # --- for other threads
-
-    def start(self) -> None:
-        """Begin."""
-        self._is_open = True
-        self._thread.start()
-
-    def take(self, conversation: Conversation) -> bool:
-        """Go on with a client who has just come; returns False when it has stopped."""
-        with self._lock:
-            if not self._is_open:
-                return False
-            self._arrivals.append(conversation)
-        self.wake()
-        return True
 
     def stop(self, deadline: Deadline) -> bool:
-        """Answer what is being answered, and hang up on everybody.
-
-        Returns whether that was done within the deadline. Stopping twice is harmless.
-        """
-        with self._lock:
-            was_open, self._is_open = self._is_open, False
+        """Rest no more, and stop."""
         self._stopping.set()
-        self.wake()
-        if self._thread.is_alive():
-            self._thread.join(deadline.left)
-        elif not was_open:
-            self._close()  # it was never started, or has closed itself
-        return not self._thread.is_alive()
+        return super().stop(deadline)
 
     # --- the loop
 
-    def _run(self) -> None:
-        try:
-            while self._is_open or self._away or any(queue.calls or queue.begun for queue in self._queues.values()):
-                began = time.thread_time()
-                self._look_around()
-                self.rounds += 1
-                share = self._serve_next()
-                for queue in self._queues.values():
-                    self._ask_store(queue)
-                self._keep_time()
-                self._let_go()
-                self._stopping.wait(rest_after(time.thread_time() - began, share))
-        except BaseException as error:  # noqa: BLE001 - a server that hears no strangers must not seem to be well
-            with self._lock:
-                self._is_open = False
-            self._failed(error)
-        finally:
-            self._close()
+    @property
+    def _has_asked(self) -> bool:
+        return any(queue.calls or queue.begun for queue in self._queues.values())
 
-    def _look_around(self) -> None:
-        """Wait until there is something to do, and see who has come, or said something."""
-        for conversation in self._watch.ready(self._patience()):
-            self._guarded(self._send if conversation.has_unsent else self._queue_up, conversation)
-        with self._lock:
-            arrivals, self._arrivals = self._arrivals, []
-        for conversation in arrivals:
-            self._watch.add(conversation)
-            self._guarded(self._queue_up, conversation)
-        for conversation, step in self._away.take_back():
-            self._guarded(step, conversation)
+    def _go_round(self) -> None:
+        began = time.thread_time()
+        super()._go_round()
+        self._stopping.wait(rest_after(time.thread_time() - began, self._share))
 
     def _patience(self) -> float | None:
-        """Return how many seconds there are until something is to be done anyway; None for ever."""
         queues = self._queues.values()
         if (len(self._turns) and self._is_open) or any(queue.calls and not queue.begun for queue in queues):
             return 0.0
         if any(queue.begun for queue in queues):
-            return _STORE_AGAIN
-        return max(0.0, self._look_at - time.monotonic()) if self._until else None
+            return LOOK_AGAIN
+        return max(0.0, self._next_look - time.monotonic()) if self._until else None
+
+    def _answer_some(self) -> None:
+        self._share = self._serve_next()
+        for queue in self._queues.values():
+            self._ask_store(queue)
 
     def _serve_next(self) -> float:
         """Hear whoever is next; return which part of a processor that may take."""
         if not self._is_open or not (conversation := self._turns.next()):
             return _NEWCOMERS_SHARE
-        self._guarded(self._hear, conversation)
+        self._guarded(self._look_at, conversation)
         conversation.turns += 1
         return _NEWCOMERS_SHARE if conversation.turns <= _NEWCOMERS_TURNS else _SHARE
 
@@ -196,66 +137,37 @@ class Strangers:
                 self._guarded(partial(self._tell, call=call, outcome=outcome), conversation)
 
     def _keep_time(self) -> None:
-        """Let go of those who have kept us waiting for too long."""
         now = time.monotonic()
-        if now < self._look_at:
+        if now < self._next_look:
             return
-        self._look_at = now + _LOOK
+        self._next_look = now + _LOOK
         for conversation in [conversation for conversation, until in self._until.items() if until <= now]:
             self._guarded(self._overdue, conversation)
 
-    def _let_go(self) -> None:
-        """Tell of those who are gone."""
-        while self._gone:
-            conversation, why = self._gone.pop()
-            try:
-                self._desk.hang_up([conversation.caller])
-            except Exception as error:  # noqa: BLE001 - it is let go of all the same
-                self._log_fault("a client could not be let go of", error)
-            self._ended(conversation, why)
+    # --- one client
 
-    def _close(self) -> None:
-        with self._lock:
-            arrivals, self._arrivals = self._arrivals, []
-        self._gone += [(conversation, None) for conversation in chain(self._watch, arrivals)]
-        self._let_go()
-        self._watch.close()
-
-    # --- one client; whatever goes wrong with it, ends it alone
-
-    def _guarded(self, step: Step, conversation: Conversation) -> None:
-        if conversation not in self._watch:  # it has hung up while it was being answered
-            return
-        try:
-            step(conversation)
-        except (EOFError, OSError, ConnectionFailed) as error:  # how every conversation ends
-            self._drop(conversation, error)
-        except Exception as error:  # noqa: BLE001 - whatever it is, it ends this client alone
-            self._log_fault("a client could not be answered", error)
-            self._drop(conversation, error)
-
-    def _log_fault(self, words: str, error: Exception) -> None:
-        self._desk.journal.error("faults with clients", fault_of(error), words, error=error)
-
-    def _queue_up(self, conversation: Conversation) -> None:
+    def _hear(self, conversation: Conversation) -> None:
         """Have a client wait for its turn."""
         self._wait_in(self._turns, conversation)
 
-    def _wait_in(self, waiting: Waiting[Conversation], conversation: Conversation) -> None:
+    _welcome = _hear
+
+    def _wait_in(self, waiting: FairQueue[Conversation], conversation: Conversation) -> None:
         """Have a client wait for something, in the name of its address; nothing is heard of it meanwhile."""
         self._watch_for(conversation, NOTHING)
         address = conversation.caller.address
         waiting.came(conversation, self._desk.regulars.knows_address(address), network_of(address))
 
-    def _hear(self, conversation: Conversation) -> None:
+    def _look_at(self, conversation: Conversation) -> None:
         """Look at what a client has sent, a few requests at most."""
         if not conversation.has_begun:
             if conversation.wants_tls:
                 # Something may come along with its end, of which the socket does not tell.
-                self._start(conversation, Conversation.begin, self._queue_up)
+                self._start(conversation, Conversation.begin, self._hear)
                 return
             conversation.begin()
-        conversation.receive_now()
+        if not conversation.has_more:  # or the rest waits in its socket, which need not have anything now
+            conversation.receive_now()
         if not (call := conversation.next_call()):
             self._send(conversation)
             return
@@ -275,7 +187,6 @@ class Strangers:
         self._send(conversation)
 
     def _send(self, conversation: Conversation) -> None:
-        """Send what is to be sent, and wait for what the client has to do next."""
         if conversation.is_trusted:
             self._hand_over(conversation)
             return
@@ -284,42 +195,33 @@ class Strangers:
         if until <= time.monotonic():
             conversation.overdue()
         if conversation.has_more:
-            self._queue_up(conversation)
+            self._hear(conversation)
         else:
             self._watch_for(conversation, WRITE if conversation.needs_room else READ)
             self._until[conversation] = until
 
     def _hand_over(self, conversation: Conversation) -> None:
         """Let whoever answers those who are logged in go on with a client, and send the answers that there are."""
-        self._guests.is_idle(conversation)  # and no stranger any more
+        self._guests.note_idle(conversation)  # and no stranger any more
         if not self._switchboard.take(conversation):
             conversation.send_now()
             raise EOFError("the server stops")
         self._forget(conversation)
-
-    def _overdue(self, conversation: Conversation) -> None:
-        conversation.overdue()
-        self._send(conversation)
 
     def _watch_for(self, conversation: Conversation, events: int) -> None:
         """Wait for these events of a client from now on."""
         self._until.pop(conversation, None)
         self._watch.watch(conversation, events)
 
-    def _drop(self, conversation: Conversation, why: BaseException) -> None:
-        if conversation in self._watch:
-            self._forget(conversation)
-            self._gone.append((conversation, why))
-
     def _forget(self, conversation: Conversation) -> None:
         self._until.pop(conversation, None)
         self._turns.went(conversation)
-        self._watch.remove(conversation)
+        super()._forget(conversation)
 
     # --- what takes long, in a thread of its own
 
     def _have_answered(self, conversation: Conversation, call: Call) -> None:
-        self._guests.is_busy(conversation)
+        self._guests.note_busy(conversation)
         self._start(conversation, partial(self._answer, call=call), self._is_answered)
 
     def _start(self, conversation: Conversation, step: Step, then: Step) -> None:
@@ -341,6 +243,6 @@ class Strangers:
         conversation.answer(called, ask, self._desk.answer([ask])[0])
 
     def _is_answered(self, conversation: Conversation) -> None:
-        self._guests.is_idle(conversation)
+        self._guests.note_idle(conversation)
         conversation.stranger_since = time.monotonic()
         self._send(conversation)

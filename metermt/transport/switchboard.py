@@ -10,23 +10,20 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from itertools import chain
-from threading import Lock, Thread
 from typing import Any, NamedTuple
 
+from metermt.calls.asking import Ask, Weight
 from metermt.calls.desk import BegunAnswers, Desk, Outcome
-from metermt.calls.table import Ask, Weight
-from metermt.calls.telling import fault_of
-from metermt.errors import ConnectionFailed
+from metermt.transport.answerer import LOOK_AGAIN, Answerer
 from metermt.transport.conversation import Conversation
 from metermt.transport.deadline import Deadline
 from metermt.transport.elsewhere import Elsewhere
 from metermt.transport.guests import Guests
 from metermt.transport.serverend import Called
-from metermt.transport.watch import NOTHING, READ, WRITE, Watch
+from metermt.transport.watch import NOTHING, READ, WRITE
 
 _TURN = 64  # requests that are answered in one go: the last of them waits for all
 _STORE_SECONDS = 0.02  # that a turn waits for the store; longer, and those who only read would notice
-_LOOK_AGAIN = 0.002  # seconds until a store that was not ready is asked again, if it does not say so itself
 
 
 class _Request(NamedTuple):
@@ -51,8 +48,8 @@ class _Queue:
         return len(self.waiting)
 
 
-class Switchboard:
-    """Answers calls in the order in which they come, in a thread of its own between `start` and `stop`."""
+class Switchboard(Answerer):
+    """Answers calls in the order in which they come."""
 
     def __init__(
         self,
@@ -65,14 +62,8 @@ class Switchboard:
 
         `ended` is told of each client that is gone, and why; `failed` of the error that has ended the switchboard.
         """
-        self._desk = desk
-        self._guests = guests
-        self._watch = Watch()
-        self.wake = self._watch.wake
-        """Have it look around. For any thread."""
-        self._elsewhere = Elsewhere(desk, self.wake, self._go_on)
-        self._ended = ended
-        self._failed = failed
+        super().__init__("switchboard", desk, guests, ended, failed)
+        self._away = self._elsewhere = Elsewhere(desk, self.wake, self._go_on)
         self._quiet: dict[Conversation, float] = {}  # until when each may be silent, in that order
         self._pressing: dict[Conversation, float] = {}  # until when each has to do what it has begun
         self._unread: dict[Conversation, None] = {}  # those of whom something has come that was not looked at
@@ -80,84 +71,30 @@ class Switchboard:
         for name, queue in zip(("reads", "writes"), self._queues, strict=True):
             desk.counting.waiting[name] = queue.__len__
         desk.counting.waiting["requests"] = self._unread.__len__
-        self._gone: list[tuple[Conversation, BaseException | None]] = []
-        self._lock = Lock()  # guards the two below
-        self._arrivals: list[Conversation] = []
-        self._is_open = False
-        self.rounds = 0
-        """How often it has looked around. If that is no more some time after it was woken, it hangs."""
-        self._thread = Thread(target=self._run, name="switchboard", daemon=True)
-
-    # --- for other threads
-
-    def start(self) -> None:
-        """Begin."""
-        self._is_open = True
-        self._thread.start()
-
-    def take(self, conversation: Conversation) -> bool:
-        """Go on with a conversation; returns False when it has stopped."""
-        with self._lock:
-            if not self._is_open:
-                return False
-            self._arrivals.append(conversation)
-        self.wake()
-        return True
 
     def stop(self, deadline: Deadline) -> bool:
-        """Answer what is being answered, and hang up on everybody.
-
-        Returns whether that was done within the deadline. Stopping twice is harmless.
-        """
-        with self._lock:
-            was_open, self._is_open = self._is_open, False
-        self.wake()
-        if self._thread.is_alive():
-            self._thread.join(deadline.left)
-        elif not was_open:
-            self._close()  # it was never started, or has closed itself
-        in_time = not self._thread.is_alive()
+        """Stop, and what is being answered elsewhere is answered, too."""
+        in_time = super().stop(deadline)
         return self._elsewhere.stop(deadline) and in_time
 
     # --- the loop
 
-    def _run(self) -> None:
-        try:
-            while self._is_open or self._elsewhere or any(queue.waiting or queue.begun for queue in self._queues):
-                self._look_around()
-                self.rounds += 1
-                self._answer(self._requests())
-                for queue in self._queues:
-                    self._ask_store(queue)
-                self._keep_time()
-                self._let_go()
-        except BaseException as error:  # noqa: BLE001 - a server whose switchboard has failed must not seem to be well
-            with self._lock:
-                self._is_open = False
-            self._failed(error)
-        finally:
-            self._close()
-
-    def _look_around(self) -> None:
-        """Wait until there is something to do, and take what has come."""
-        for conversation in self._watch.ready(self._patience()):
-            self._guarded(self._send if conversation.has_unsent else self._hear, conversation)
-        with self._lock:
-            arrivals, self._arrivals = self._arrivals, []
-        for conversation in arrivals:
-            self._watch.add(conversation)
-            self._guarded(self._send, conversation)  # the answers that it came with
-        for conversation, step in self._elsewhere.take_back():
-            self._guarded(step, conversation)
+    @property
+    def _has_asked(self) -> bool:
+        return any(queue.waiting or queue.begun for queue in self._queues)
 
     def _patience(self) -> float | None:
-        """Return how many seconds there are until something is to be done anyway; None for ever."""
         if (self._unread and self._is_open) or any(queue.waiting and not queue.begun for queue in self._queues):
             return 0.0
         if any(queue.begun for queue in self._queues):
-            return _LOOK_AGAIN
+            return LOOK_AGAIN
         soonest = min(chain(self._pressing.values(), [*self._quiet.values()][:1]), default=None)
         return None if soonest is None else max(0.0, soonest - time.monotonic())
+
+    def _answer_some(self) -> None:
+        self._answer(self._requests())
+        for queue in self._queues:
+            self._ask_store(queue)
 
     def _requests(self) -> list[_Request]:
         """Return a request of each of whom something has come, as many as a turn has."""
@@ -203,11 +140,11 @@ class Switchboard:
     def _is_away(self, conversation: Conversation) -> None:
         """Hear nothing of a client that goes elsewhere."""
         self._watch_for(conversation, NOTHING)
-        self._guests.is_busy(conversation)
+        self._guests.note_busy(conversation)
 
     def _go_on(self, conversation: Conversation) -> None:
         """Go on with a client that was elsewhere."""
-        self._guests.is_idle(conversation)
+        self._guests.note_idle(conversation)
         self._send(conversation)
 
     def _ask_store(self, queue: _Queue) -> None:
@@ -220,9 +157,11 @@ class Switchboard:
         if not queue.begun:
             return
         requests, answers = queue.begun
-        if not answers.begun.wait(seconds):
-            for request in chain(requests, queue.waiting):
-                self._guarded(partial(self._watch_for, events=NOTHING), request.conversation)
+        is_over = answers.begun.wait(seconds)
+        # Who waits longer than this round is heard again when they were answered, and not before.
+        for request in queue.waiting if is_over else chain(requests, queue.waiting):
+            self._guarded(partial(self._watch_for, events=NOTHING), request.conversation)
+        if not is_over:
             return
         queue.begun = None
         self._elsewhere.turns += 1
@@ -245,7 +184,6 @@ class Switchboard:
             self._guarded(tell, request.conversation)
 
     def _keep_time(self) -> None:
-        """Let go of those who have kept us waiting for too long."""
         now = time.monotonic()
         late = [conversation for conversation, until in self._pressing.items() if until <= now]
         for conversation, until in self._quiet.items():
@@ -255,37 +193,7 @@ class Switchboard:
         for conversation in late:
             self._guarded(self._overdue, conversation)
 
-    def _let_go(self) -> None:
-        """Tell of those who are gone."""
-        callers = []
-        while self._gone:
-            conversation, why = self._gone.pop()
-            callers.append(conversation.caller)
-            self._ended(conversation, why)
-        if callers:
-            self._desk.hang_up(callers)
-
-    def _close(self) -> None:
-        with self._lock:
-            arrivals, self._arrivals = self._arrivals, []
-        self._gone += [(conversation, None) for conversation in chain(self._watch, arrivals)]
-        self._let_go()
-        self._watch.close()
-
-    # --- one client; whatever goes wrong with it, ends it alone
-
-    def _guarded(self, step: Callable[[Conversation], None], conversation: Conversation) -> None:
-        if conversation not in self._watch:  # it has hung up while it was being answered
-            return
-        try:
-            step(conversation)
-        except (EOFError, OSError, ConnectionFailed) as error:
-            self._drop(conversation, error)
-        except Exception as error:  # noqa: BLE001 - whatever it is, it ends this client alone
-            self._desk.journal.error(
-                "faults with clients", fault_of(error), "a client could not be answered", error=error
-            )
-            self._drop(conversation, error)
+    # --- one client
 
     def _hear(self, conversation: Conversation) -> None:
         if conversation not in self._unread:  # or it sends faster than it is answered: the rest waits in its socket
@@ -300,9 +208,7 @@ class Switchboard:
         conversation.send_now()
         self._settle(conversation)
 
-    def _overdue(self, conversation: Conversation) -> None:
-        conversation.overdue()
-        self._send(conversation)
+    _welcome = _send  # the answers that it came with
 
     def _settle(self, conversation: Conversation) -> None:
         """Wait for what the client has to do next."""
@@ -321,10 +227,8 @@ class Switchboard:
         self._pressing.pop(conversation, None)
         self._watch.watch(conversation, events)
 
-    def _drop(self, conversation: Conversation, why: BaseException) -> None:
-        if conversation in self._watch:
-            self._quiet.pop(conversation, None)
-            self._pressing.pop(conversation, None)
-            self._unread.pop(conversation, None)
-            self._watch.remove(conversation)
-            self._gone.append((conversation, why))
+    def _forget(self, conversation: Conversation) -> None:
+        self._quiet.pop(conversation, None)
+        self._pressing.pop(conversation, None)
+        self._unread.pop(conversation, None)
+        super()._forget(conversation)

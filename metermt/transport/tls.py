@@ -7,7 +7,7 @@ from pathlib import Path
 from socket import socket
 from typing import Any
 
-from metermt.errors import SettingError, TlsError
+from metermt.errors import ServerLost, SettingError, TlsError
 from metermt.transport.deadline import Deadline
 from metermt.transport.encrypted import EncryptedSocket
 
@@ -24,6 +24,12 @@ _WORDS = {
 
 WANTS_TLS = "The server wants an encrypted link: give --tls-ca with a copy of its ca.pem (in Python tls_ca=)"
 """What is told to a client that does not speak TLS."""
+
+_HUNG_UP = (
+    "hung up before the encrypted link stood: it may be full, or just starting, "
+    "or speak no TLS: start it with --tls then, or leave --tls-ca away"
+)
+"""What is told of a server that does so: one that is full has no other way to say it, and is tried again."""
 
 ALERTS = {
     "TLSV13_ALERT_CERTIFICATE_REQUIRED": "it asks for a client certificate; give one with --tls-cert",
@@ -47,7 +53,10 @@ class ClientTls:
     certificate: Path | None = None
 
     def wrap(self, sock: socket, name: str, deadline: Deadline) -> EncryptedSocket:
-        """Make sure that the server is who it should be. Raises `TlsError`, `DeadlineExceeded` or `SettingError`."""
+        """Make sure that the server is who it should be.
+
+        Raises `TlsError`, `ServerLost` if it hangs up, `DeadlineExceeded` or `SettingError`.
+        """
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)  # which verifies the certificate and the name in it
         context.minimum_version = ssl.TLSVersion.TLSv1_2
         _load(self.authority, "--tls-ca", lambda: context.load_verify_locations(self.authority))
@@ -62,10 +71,10 @@ class ClientTls:
         except ssl.SSLCertVerificationError as error:
             words = _WORDS.get(error.verify_code, f"its certificate is refused: {error.verify_message}")
             raise TlsError(f"The server {name} cannot be trusted: {words}") from error
-        except ssl.SSLError as error:
-            raise TlsError(f"No TLS with the server {name}: {_reason(error)}") from error
         except OSError as error:
-            raise TlsError(f"No TLS with the server {name}: it hung up") from error
+            if isinstance(error, ssl.SSLError) and not isinstance(error, ssl.SSLEOFError):
+                raise TlsError(f"No TLS with the server {name}: {_reason(error)}") from error
+            raise ServerLost(f"The server {name} {_HUNG_UP}") from error
         return encrypted
 
 
@@ -112,7 +121,7 @@ def name_in(shown: Any) -> str | None:
 
 
 def _reason(error: ssl.SSLError) -> str:
-    if is_handshake_of_plain_text(error) or isinstance(error, ssl.SSLEOFError):
+    if is_handshake_of_plain_text(error):
         return "it does not answer in TLS; start it with --tls, or leave --tls-ca away"
     return ALERTS.get(error.reason or "", f"{error.reason or error}".lower().replace("_", " "))
 

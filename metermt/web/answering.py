@@ -3,18 +3,16 @@
 import asyncio
 import time
 from collections.abc import Callable
-from contextlib import nullcontext, suppress
-from itertools import chain
+from contextlib import suppress
 from threading import Event
 from typing import Any, TypeVar
 
+from metermt.calls.asking import Ask, Caller, Weight
 from metermt.calls.desk import Desk, Outcome
 from metermt.calls.regulars import network_of
-from metermt.calls.table import Ask, Caller, Check, Weight
 from metermt.errors import DeadlineExceeded
-from metermt.model import Role
 from metermt.transport.deadline import Deadline
-from metermt.transport.frames import MAX_BULK_FRAME, MAX_FRAME, MAX_READER_FRAME, SMALL_FRAME
+from metermt.transport.frames import SMALL_FRAME, most_bytes
 from metermt.transport.pool import Pool
 from metermt.transport.resting import rest_after
 
@@ -53,35 +51,26 @@ class Answering:
 
         A session that was not used for a while is forgotten as soon as it was checked; who has shown it is not.
         """
-        match self.desk.sessions.role_of(session_id) or caller.shown_role:
-            case None:
-                return MAX_FRAME
-            case Role.ADMIN:
-                return MAX_BULK_FRAME
-        return MAX_READER_FRAME
+        return most_bytes(self.desk.sessions.role_of(session_id) or caller.shown_role)
 
     async def check(self, ask: Ask[Any]) -> None:
         """Find out who asks. Raises `SessionError`, `RoleError` or `StoreError`."""
         await self._by_turns(lambda: self.desk.check(ask), ask.caller)
 
-    def check_of(self, size: int) -> Check | None:
-        """Return what is to be checked before a text of so many bytes is understood; None for a small one."""
-        return self.desk.check if size > SMALL_FRAME else None
-
     async def read(self, caller: Caller, size: int, work: Callable[[], T], session_id: str = "") -> T:
         """Return what this makes of a body of so many bytes. Raises what it raises."""
-        if self._knows(session_id) or caller.sessions:
-            return work() if size <= SMALL_FRAME else await self._in(self._bulks, work, caller)
-        return await self._by_turns(work, caller)
+        if not (self._knows(session_id) or caller.sessions):
+            return await self._by_turns(work, caller)
+        return work() if size <= SMALL_FRAME else await self._in(self._bulks, lambda: self._rested(work), caller)
 
     async def answer(self, ask: Ask[Any], write: Callable[[Outcome], T]) -> T:
         """Answer a request; return what this makes of its outcome. Raises what that raises."""
-        call = ask.call
+        weight = ask.call.weight
         is_stranger = not (self._knows(ask.session_id) or ask.caller.sessions)
-        if is_stranger and call.weight not in (Weight.LONG, Weight.WAITING):
+        if is_stranger and weight not in (Weight.LONG, Weight.WAITING):
             return await self._by_turns(lambda: write(self._outcome(ask)), ask.caller)
-        usual = self._bulks if call.is_large and call.is_large(ask.request) else self._short
-        pool = {Weight.LONG: self._logins, Weight.WAITING: self._watchers}.get(call.weight, usual)
+        usual = self._bulks if _is_large(ask) else self._short
+        pool = {Weight.LONG: self._logins, Weight.WAITING: self._watchers}.get(weight, usual)
         share = _SHORT_SHARE if pool is self._short else 1.0
         return await self._in(pool, lambda: write(self._outcome(ask)), ask.caller, share)
 
@@ -113,15 +102,11 @@ class Answering:
         return bool(session_id) and self.desk.sessions.role_of(session_id) is not None
 
     def _outcome(self, ask: Ask[Any]) -> Outcome:
-        outcomes: list[Outcome] = []
-        parts = ask.in_parts()
-        for part in parts:
-            rests = len(parts) > 1 and not self._stopping.is_set()
-            with self.desk.resting() if rests else nullcontext():
-                outcomes += self.desk.answer([part])
-            if isinstance(outcomes[-1], BaseException):
-                return outcomes[-1]
-        return outcomes[0] if len(outcomes) == 1 else [*chain(*outcomes)]
+        return self.desk.answer_in_parts(ask) if _is_large(ask) else self.desk.answer([ask])[0]
+
+    def _rested(self, work: Callable[[], T]) -> T:
+        with self.desk.resting():
+            return work()
 
     async def _by_turns(self, work: Callable[[], T], caller: Caller) -> T:
         """Have some work done for a stranger. Raises `DeadlineExceeded` when they are gone before their turn."""
@@ -160,3 +145,7 @@ class Answering:
             return await done
         finally:
             del self._waiting[caller]
+
+
+def _is_large(ask: Ask[Any]) -> bool:
+    return ask.call.is_large is not None and ask.call.is_large(ask.request)

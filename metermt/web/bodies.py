@@ -4,7 +4,7 @@ import asyncio
 from contextlib import suppress
 from http import HTTPStatus
 
-from starlette.requests import ClientDisconnect, Request
+from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
@@ -74,6 +74,3 @@ async def read_body(request: Request, most: int) -> bytes:
         if len(body) > most:
             raise too_large
     return bytes(body)
-
-
-__all__ = ["ClientDisconnect", "Rejection", "Unwanted", "announced_size", "check_kind", "read_body"]

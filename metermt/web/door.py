@@ -7,7 +7,6 @@ import math
 import socket
 import ssl
 import time
-from asyncio.sslproto import SSLProtocol
 from collections import deque
 from collections.abc import Callable, Coroutine
 from contextlib import suppress
@@ -16,8 +15,8 @@ from typing import Any
 
 from uvicorn import Config
 
+from metermt.calls.asking import Caller
 from metermt.calls.desk import Desk
-from metermt.calls.table import Caller
 from metermt.calls.telling import fault_of
 from metermt.config import Limits
 from metermt.errors import ServerBusy
@@ -30,12 +29,15 @@ from metermt.transport.tls import ServerTls, is_handshake_of_plain_text
 from metermt.web.answering import Answering
 from metermt.web.app import make_app
 from metermt.web.gate import Gate
-from metermt.web.visitor import MAX_HEAD, MAX_READ, Hall, Visitor
+from metermt.web.tlsparts import keep_small_buffers
+from metermt.web.visitor import MAX_HEAD, Hall, Visitor
 from metermt.wire import to_text
 
 _log = logging.getLogger("metermt.http")
 
 _LET_IN_SHARE = 0.2  # of a processor, to let visitors in
+_STRANGERS_SHARE = 0.05  # of a processor, for what strangers send
+_KNOWN_SHARE = 0.2  # of a processor, for what is asked by those who have logged in, besides answering it
 _HANDSHAKE_SECONDS = 0.002  # of a processor, that a handshake takes later
 _PAUSE = 0.1  # seconds until the next try when there are no descriptors
 _LOOK_SECONDS = 0.5  # between two looks for visitors who have kept us waiting
@@ -70,13 +72,15 @@ class WebDoor:
         `failed` is called when it cannot go on, of which `failure` tells; it is to be stopped then.
         """
         self.failure: BaseException | None = None
+        self.rounds = 0
+        """How often its loop has looked for who is late, which it does every half of a second."""
         self._desk = desk
         self._limits = limits
         self._guests = guests
         self._has_failed = failed
         self._tls = tls.context() if tls else None
-        if tls:  # of the class, as a connection's buffer is made before anybody has hold of it
-            SSLProtocol.max_size = MAX_READ
+        if tls:
+            keep_small_buffers()
         self._answering = Answering(desk)
         self._config = Config(
             make_app(self._answering, limits.watch_key),
@@ -146,9 +150,11 @@ class WebDoor:
         self._loop.set_exception_handler(self._log_fault)
         self._ending = asyncio.Event()
         self._is_ready.set()
-        gate = Gate(self._desk.regulars, self._limits.connections)
-        self._hall = Hall(self._config, self._limits, self._guests, gate, self._desk.journal)
-        steps = (self._ending.wait(), self._accept_all(), gate.open(), self._keep_time())
+        strangers, known = (
+            Gate(self._desk.regulars, self._limits.connections, share) for share in (_STRANGERS_SHARE, _KNOWN_SHARE)
+        )
+        self._hall = Hall(self._config, self._limits, self._guests, strangers, known, self._desk.journal)
+        steps = (self._ending.wait(), self._accept_all(), strangers.open(), known.open(), self._keep_time())
         ending, accepting, *others = [self._loop.create_task(step) for step in steps]
         done, _ = await asyncio.wait([ending, accepting, *others], return_when=asyncio.FIRST_COMPLETED)
         for task in done:
@@ -162,6 +168,8 @@ class WebDoor:
     async def _let_all_go(self) -> None:
         """Hang up on all, once those who have asked for something were answered."""
         deadline = self._stopping or Deadline(0.0)
+        for gate in (self._hall.strangers, self._hall.known):
+            gate.hurry()
         for task in self._tasks:
             task.cancel()
         for visitor in list(self._visitors):
@@ -201,15 +209,16 @@ class WebDoor:
         self._visitors.add(visitor)
         try:
             self._guests.came(visitor)
-            self._begin(self._shake_hands(sock, visitor))
+            visitor.handshake = self._begin(self._shake_hands(sock, visitor))
         except Exception:
             self._went(visitor)
             raise
 
-    def _begin(self, step: Coroutine[Any, Any, None]) -> None:
+    def _begin(self, step: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
         task = self._loop.create_task(step)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
+        return task
 
     def _refuse(self, sock: socket.socket, why: str) -> None:
         """Say why a visitor is not let in, unless there is somebody to be told already, or it would not be read."""
@@ -225,7 +234,7 @@ class WebDoor:
                 await self._loop.sock_sendall(sock, _REFUSAL % len(text) + text)
                 sock.shutdown(socket.SHUT_WR)
                 while await self._loop.sock_recv(sock, 4096):  # closing on an unread request would lose the words
-                    pass
+                    await asyncio.sleep(0)  # others have their turn, however fast it comes
 
     async def _shake_hands(self, sock: socket.socket, visitor: Visitor) -> None:
         seconds: dict[str, Any] = {}
@@ -264,6 +273,7 @@ class WebDoor:
         """Let go of those who have kept us waiting for too long."""
         while True:
             await asyncio.sleep(_LOOK_SECONDS)
+            self.rounds += 1
             now = time.monotonic()
             for visitor in list(self._visitors):
                 try:

@@ -8,7 +8,7 @@ from types import NoneType
 from typing import Any
 from xmlrpc.client import Fault
 
-from metermt.calls.table import Call
+from metermt.calls.asking import Call
 from metermt.printable import printable
 from metermt.web.faults import INVALID_PARAMS, NO_SUCH_METHOD
 from metermt.web.parameters import METHODS, kinds_of, parameters_of

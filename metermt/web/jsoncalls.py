@@ -4,21 +4,22 @@ from http import HTTPStatus
 from types import NoneType
 from typing import Any
 
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 
+from metermt.calls.asking import Ask, Call, Caller
 from metermt.calls.desk import Outcome
-from metermt.calls.table import CALLS, Ask, Call, Caller, Check
-from metermt.errors import CallError, Error, SessionError
-from metermt.transport.frames import MAX_FRAME
+from metermt.calls.table import CALLS
+from metermt.errors import CallError, SessionError
+from metermt.transport.frames import MAX_FRAME, SMALL_FRAME
 from metermt.web.answering import Answering
-from metermt.web.bodies import ClientDisconnect, Rejection, Unwanted, announced_size, check_kind, read_body
+from metermt.web.bearers import bearer_of
+from metermt.web.bodies import Rejection, Unwanted, announced_size, check_kind, read_body
 from metermt.web.statuses import headers_of, status_of
 from metermt.web.visitor import visitor_of
 from metermt.wire import fields_of, from_text, to_text
 
 JSON = "application/json"
-_BEARER = "bearer "
 _KEY = "idempotency-key"
 
 Plain = None | bool | int | float | str
@@ -35,19 +36,19 @@ class JsonCalls:
         try:
             return await self._answered(request)
         except Unwanted as error:
-            return Rejection(_error_text(CallError(str(error))), error.status, media_type=JSON)
+            return Rejection(to_text(CallError(str(error))), error.status, media_type=JSON)
         except ClientDisconnect:
             return Response(status_code=HTTPStatus.BAD_REQUEST)  # which nobody reads
         except Exception as error:  # noqa: BLE001 - whoever has asked is told
             told = self._answering.desk.told(error)
-            return Rejection(_error_text(told), status_of(told), headers_of(told), JSON)
+            return Rejection(to_text(told), status_of(told), headers_of(told), JSON)
 
     async def _answered(self, request: Request) -> Response:
         name = request.path_params["call"]
         if (call := CALLS.get(name)) is None:
             raise Unwanted(HTTPStatus.NOT_FOUND, f"There is no call {name[:40]!r}")
         check_kind(request, JSON)
-        caller, session_id, key = visitor_of(request.scope).caller, _session_of(request), _key_of(request)
+        caller, session_id, key = visitor_of(request.scope).caller, bearer_of(request), _key_of(request)
         if call.least and "authorization" not in request.headers:
             raise SessionError("Log in, and send the session id along: 'Authorization: Bearer SESSION_ID'")
         if announced_size(request) > MAX_FRAME and call.least:
@@ -55,7 +56,9 @@ class JsonCalls:
         body = await read_body(request, self._answering.most_bytes(caller, session_id))
 
         def understand() -> Ask[Any]:
-            return _understood(call, caller, session_id, key, body, self._answering.check_of(len(body)))
+            if len(body) > SMALL_FRAME:  # reading it costs more than finding out who has sent it
+                self._answering.desk.check(Ask(call, caller, session_id, None))
+            return _understood(call, caller, session_id, key, body)
 
         try:
             ask = await self._answering.read(caller, len(body), understand, session_id)
@@ -66,17 +69,8 @@ class JsonCalls:
     def _written(self, outcome: Outcome) -> Response:
         if isinstance(outcome, BaseException):
             error = self._answering.desk.told(outcome)
-            return Response(_error_text(error), status_of(error), headers_of(error), JSON)
+            return Response(to_text(error), status_of(error), headers_of(error), JSON)
         return Response(to_text(outcome), media_type=JSON)
-
-
-def _error_text(error: Error) -> str:
-    return to_text(error)
-
-
-def _session_of(request: Request) -> str:
-    said = request.headers.get("authorization", "")
-    return said[len(_BEARER) :].strip() if said[: len(_BEARER)].lower() == _BEARER else ""
 
 
 def _key_of(request: Request) -> str | None:
@@ -85,10 +79,8 @@ def _key_of(request: Request) -> str | None:
     return said[1:-1] if said and len(said) > 1 and said[0] == said[-1] == '"' else said
 
 
-def _understood(
-    call: Call[Any, Any], caller: Caller, session_id: str, key: str | None, body: bytes, check: Check | None
-) -> Ask[Any]:
-    """Return what is asked for. Raises `CallError`, and what `check` raises."""
+def _understood(call: Call[Any, Any], caller: Caller, session_id: str, key: str | None, body: bytes) -> Ask[Any]:
+    """Return what is asked for. Raises `CallError`."""
     try:
         text = body.decode() or "{}"
     except UnicodeDecodeError:
@@ -96,10 +88,10 @@ def _understood(
     session = (session_id,) if call.least else ()
     if call.parameters is None:
         if call.request is NoneType:
-            from_text(dict[str, Any], text)  # nothing of it is wanted, but it has to be what was promised
-        ask = call.understood(caller, (*session, text), {}, check)
+            from_text(dict[str, Any], text, call.most_parts)  # none of it is wanted, but it has to be what was promised
+        ask = call.understood(caller, (*session, text), {})
     else:
-        ask = call.understood(caller, session, from_text(dict[str, Plain], text))
+        ask = call.understood(caller, session, from_text(dict[str, Plain], text, call.most_parts))
     if key is not None:
         ask.request = _with_key(call, ask.request, key)
     return ask

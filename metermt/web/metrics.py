@@ -82,6 +82,8 @@ class ServerMetrics(Collector):
     def _store(self) -> Iterator[Metric]:
         store = self._desk.store
         figures = store.figures()
+        build = {(VERSION, platform.python_version(), figures.engine): 1}
+        yield _gauge("metermt_build_info", "What runs.", ("version", "python", "store"), build)
         yield _histogram("metermt_commit_seconds", "How long the database took to commit.", {(): figures.commits})
         yield _gauge("metermt_waiting_transactions", "Transactions that wait for others.", (), {(): figures.waiting})
         is_up = store.trouble() is None
@@ -96,8 +98,6 @@ class ServerMetrics(Collector):
             yield _gauge("metermt_disk_free_bytes", "Room on the disk of the database.", (), {(): space.free})
             words = "With less room than that the disk is nearly full."
             yield _gauge("metermt_disk_least_bytes", words, (), {(): space.least})
-        build = {(VERSION, platform.python_version(), figures.engine): 1}
-        yield _gauge("metermt_build_info", "What runs.", ("version", "python", "store"), build)
 
 
 _Values = Mapping[Any, float]  # by the values of the labels

@@ -7,7 +7,8 @@ from typing import Any, Union
 
 import msgspec
 
-from metermt.calls.table import CALLS, Call
+from metermt.calls.asking import Call
+from metermt.calls.table import CALLS
 from metermt.errors import BY_CODE
 from metermt.version import VERSION
 from metermt.web.parameters import parameters_of

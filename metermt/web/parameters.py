@@ -9,7 +9,8 @@ from typing import Any, NamedTuple
 
 import msgspec
 
-from metermt.calls.table import CALLS, Call
+from metermt.calls.asking import Call
+from metermt.calls.table import CALLS
 from metermt.wire import fields_of
 
 METHODS: Mapping[str, Call[Any, Any]] = {name: call for name, call in CALLS.items() if call.parameters is not None}

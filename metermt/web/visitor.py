@@ -7,35 +7,37 @@ from typing import Any, cast
 
 import h11
 from uvicorn import Config
+from uvicorn._types import ASGIReceiveCallable, ASGISendCallable, Scope
 from uvicorn.protocols.http.h11_impl import H11Protocol
 from uvicorn.server import ServerState
 
-from metermt.calls.table import Caller
+from metermt.calls.asking import Caller
 from metermt.calls.telling import fault_of
 from metermt.config import Limits
 from metermt.sparinglog import SparingLog
 from metermt.transport.frames import FRAME_SECONDS
 from metermt.transport.guests import Guests
 from metermt.transport.tls import name_in
-from metermt.web.gate import Gate
+from metermt.web.gate import Gate, Metered
+from metermt.web.tlsparts import MAX_READ, TlsReads, unsent
 
 MAX_HEAD = 16 * 1024
 """Bytes of the first line and the headers of a request."""
 
-MAX_READ = 32 * 1024
-"""Bytes that are read of a connection at once."""
-
-_RESUMED = 24 * 1024  # bytes, of which more than a record of TLS that has not come whole: who waits for it must read on
+_BARREN_SECONDS = 0.05  # of a processor, for reads over TLS that bring no text: some 2,000 changes of keys
 
 
 class Hall:
-    """What all visitors share."""
+    """What all visitors share: strangers are read by turns, and who is known is answered by turns."""
 
-    def __init__(self, config: Config, limits: Limits, guests: Guests, gate: Gate, journal: SparingLog) -> None:
+    def __init__(
+        self, config: Config, limits: Limits, guests: Guests, strangers: Gate, known: Gate, journal: SparingLog
+    ) -> None:
         self.config = config
         self.limits = limits
         self.guests = guests
-        self.gate = gate
+        self.strangers = strangers
+        self.known = known
         self.journal = journal
         self.state = ServerState()
         self.loop = asyncio.get_running_loop()
@@ -47,12 +49,18 @@ class Visitor(H11Protocol):
     def __init__(self, hall: Hall, address: str, ended: Callable[["Visitor"], None]) -> None:
         """`ended` is told when the connection has."""
         super().__init__(hall.config, hall.state, {"visitor": self}, hall.loop)
+        self.app = self._answered  # which `hall.config` has otherwise
         self.address = address
         self.caller = Caller(address, is_gone=lambda: self.is_over)
         self.is_over = False
         """Whether the connection has ended."""
+        self.handshake: asyncio.Task[None] | None = None
+        """What leads to the connection."""
         self.logger = cast(Any, _Journal(hall.journal, address))
         self._hall = hall
+        self._turn: _Turn | None = None
+        self._tls_reads: TlsReads | None = None
+        self._barren = 0.0  # seconds of a processor for what was read since there was a text
         self._ended = ended
         self._since = time.monotonic()  # when the visitor began what is waited for, or was answered
 
@@ -76,8 +84,12 @@ class Visitor(H11Protocol):
 
     def hang_up(self) -> None:
         """End the connection now."""
+        if self.is_over:
+            return
         if self.transport:
             self.transport.abort()
+        elif self.handshake:
+            self.handshake.cancel()
 
     def finish(self) -> None:
         """End the connection as soon as nothing is being answered."""
@@ -102,15 +114,11 @@ class Visitor(H11Protocol):
 
     @property
     def _has_unsent(self) -> bool:
-        return self.transport is not None and _unsent(self.transport) > 0
+        return self.transport is not None and unsent(self.transport) > 0
 
-    # --- for the gate
+    # --- for the gate of strangers
 
-    def pause(self) -> None:
-        """Read no more of what comes."""
-        self.transport.pause_reading()
-
-    def resume(self) -> None:
+    def go_on(self) -> None:
         """Read what comes next; if uvicorn has stopped reading, it goes on by itself."""
         if not (self.transport.is_closing() or self.flow.read_paused):
             self.transport.resume_reading()
@@ -129,12 +137,14 @@ class Visitor(H11Protocol):
             transport.max_size = MAX_READ
         if transport.get_extra_info("sslcontext"):
             self.caller.certified_name = name_in(transport.get_extra_info("peercert"))
-            # What is kept encrypted while it is not their turn.
-            cast(Any, transport).set_read_buffer_limits(MAX_READ, _RESUMED)
-        self._hall.gate.came(self)
+            self._tls_reads = TlsReads(transport, self._read_over_tls)
+            self._wait()
+        else:
+            self.loop.call_soon(self._wait_if_stranger)  # the transport begins to read once this is over
 
     def data_received(self, data: bytes) -> None:
         """Take what has come."""
+        self._barren = 0.0
         began = time.thread_time()
         parts = [data]
         if self._is_between_requests:
@@ -148,11 +158,24 @@ class Visitor(H11Protocol):
             self.hang_up()
             return
         if self.is_busy:
-            self._hall.guests.is_busy(self)
+            self._hall.guests.note_busy(self)
         if self.is_busy and not self.is_trusted and self.conn.trailing_data[0]:
             self.cycle.keep_alive = False  # a stranger's next request has to wait for a turn, and this one would not
-        if not (self.is_trusted or self.transport.is_closing()):
-            self._hall.gate.came(self, time.thread_time() - began)
+        if not self._tls_reads:
+            self._gate.took(time.thread_time() - began)
+        self._wait_if_stranger()
+
+    def _read_over_tls(self, step: Callable[[], None]) -> None:
+        began = time.thread_time()
+        step()
+        took = time.thread_time() - began
+        self._gate.took(took)
+        self._barren += took
+        if self._barren > _BARREN_SECONDS:
+            words = "hung up on %s: it goes on and on in TLS and says nothing"
+            self._hall.journal.warning("connections hung up on", self.address, words, self.address)
+            self.loop.call_soon(self.hang_up)  # asyncio goes on with what it has begun
+        self._wait_if_stranger()
 
     def pause_writing(self) -> None:
         """Note that they do not take their answer."""
@@ -164,29 +187,62 @@ class Visitor(H11Protocol):
         self._since = time.monotonic()
         super().on_response_complete()
         if not self.is_busy:
-            self._hall.guests.is_idle(self)
+            self._hall.guests.note_idle(self)
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Note that it is over."""
         self.is_over = True
-        self._hall.gate.went(self)
+        self._hall.strangers.went(self)
+        if self._turn and not self._turn.has_come.done():
+            self._hall.known.went(self._turn)
+            self._turn.go_on()
         super().connection_lost(exc)
+        if self._tls_reads:
+            self._tls_reads.end()
+            self._tls_reads = None
         self._unset_keepalive_if_required()  # uvicorn leaves the timer, and us with it, after a reset
         self._ended(self)
         # What is in a ring is kept until somebody looks for rings.
-        self.scope = self.cycle = None  # type: ignore[assignment]  # as uvicorn has them before a request
+        self.app = self.scope = self.cycle = None  # type: ignore[assignment]  # none is asked for any more
         self.app_state = {}
         self.caller.is_gone = lambda: True
 
+    @property
+    def _gate(self) -> Gate:
+        return self._hall.known if self.is_trusted else self._hall.strangers
 
-def _unsent(transport: asyncio.Transport) -> int:
-    """Return how many bytes were not sent yet. Over TLS what is encrypted waits in a transport of its own."""
-    if not hasattr(transport, "_ssl_protocol"):
-        return transport.get_write_buffer_size()
-    if not (tls := transport._ssl_protocol):  # it was closed twice
-        return 0
-    lower = tls._transport
-    return transport.get_write_buffer_size() + (lower.get_write_buffer_size() if lower else 0)
+    def _wait_if_stranger(self) -> None:
+        if not (self.is_trusted or self.transport.is_closing()):
+            self._wait()
+
+    def _wait(self) -> None:
+        """Be read no more before it is their turn."""
+        self.transport.pause_reading()
+        self._hall.strangers.came(self)
+
+    async def _answered(self, scope: Scope, receive: ASGIReceiveCallable, send: ASGISendCallable) -> None:
+        """Have a request answered: as an ASGI application."""
+        gate = self._gate
+        if self.is_trusted:
+            self._turn = _Turn(self.address, self.loop)
+            gate.came(self._turn)
+            await self._turn.has_come
+        if not self.is_over:
+            await Metered(self._hall.config.loaded_app(scope, receive, send), gate.took)
+
+
+class _Turn:
+    """A request that waits for its turn to be answered."""
+
+    def __init__(self, address: str, loop: asyncio.AbstractEventLoop) -> None:
+        self.address = address
+        self.has_come = loop.create_future()
+
+    def go_on(self) -> None:
+        self.has_come.set_result(None)
+
+    def fail(self, error: Exception) -> None:
+        self.has_come.set_exception(error)
 
 
 class _Journal:

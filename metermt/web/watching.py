@@ -16,12 +16,12 @@ from metermt.signing import SharedKey
 from metermt.store.base import Store
 from metermt.store.begun import Begun
 from metermt.web.answering import Answering
+from metermt.web.bearers import bearer_of
 from metermt.web.metrics import registry_of
 from metermt.web.visitor import visitor_of
 
 _PATIENCE = 1.0  # seconds that the database has to answer: who asks for our health rarely waits for longer
 _FRESH = 1.0  # seconds for which it is not looked again, however many ask
-_BEARER = "bearer "
 _THROUGH = ("forwarded", "x-forwarded-for", "via")  # headers of a request that somebody has passed on
 _OWN_NAMES = ("localhost", "127.0.0.1", "::1")
 _HEADERS = {"Cache-Control": "no-store"}
@@ -108,9 +108,8 @@ class Watching:
         return Response(text, headers=_HEADERS | {"Content-Type": kind})
 
     def _may_watch(self, request: Request) -> bool:
-        said = request.headers.get("authorization", "")
-        if self._key and said[: len(_BEARER)].lower() == _BEARER:
-            return self._key.is_it(said[len(_BEARER) :].strip().encode("latin-1", "replace"))
+        if self._key and (shown := bearer_of(request)):
+            return self._key.is_it(shown.encode("latin-1", "replace"))
         address = visitor_of(request.scope).caller.address
         was_passed_on = any(header in request.headers for header in _THROUGH)
         return not was_passed_on and ip_address(address.partition("%")[0]).is_loopback and _is_asked_as_own(request)

@@ -5,16 +5,16 @@ from typing import Any
 from xmlrpc.client import Fault, Unmarshaller, dumps
 
 from defusedxml.xmlrpc import DefusedExpatParser
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 
+from metermt.calls.asking import Ask, Caller
 from metermt.calls.desk import Outcome
-from metermt.calls.table import Ask, Caller
 from metermt.errors import Error
 from metermt.printable import printable
 from metermt.transport.frames import MAX_FRAME
 from metermt.web.answering import Answering
-from metermt.web.bodies import ClientDisconnect, Rejection, Unwanted, check_kind, read_body
+from metermt.web.bodies import Rejection, Unwanted, check_kind, read_body
 from metermt.web.faults import INVALID_PARAMS, PARSE_ERROR, fault_of
 from metermt.web.introspection import MULTICALL, SYSTEM, introspected, no_such_method
 from metermt.web.parameters import METHODS

@@ -6,7 +6,7 @@ from types import NoneType
 from typing import Any
 from xmlrpc.client import MAXINT, MININT, DateTime
 
-from metermt.calls.table import Call
+from metermt.calls.asking import Call
 from metermt.errors import CallError
 from metermt.printable import printable
 from metermt.rules.answers import as_typed

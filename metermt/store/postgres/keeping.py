@@ -65,6 +65,8 @@ _KEEP = """
         INSERT INTO leases SELECT * FROM lent
         ON CONFLICT (job) DO UPDATE
         SET username = excluded.username, session = excluded.session, until = excluded.until
+        WHERE leases.username = excluded.username
+        RETURNING job
     ),
     done AS (
         UPDATE jobs SET reading = latest.id, state = 'done', leased = 0, billing = latest.billing
@@ -79,6 +81,7 @@ _KEEP = """
     )
     SELECT check_none_is_missing(
         (SELECT count(DISTINCT job) FROM new) - (SELECT count(*) FROM done)
+        + (SELECT count(*) FROM lent) - (SELECT count(*) FROM put)
         + (SELECT count(*) FROM lent) - (SELECT count(*) FROM leased WHERE state IN ('open', 'skipped'))
     )
 """

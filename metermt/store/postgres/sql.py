@@ -1,6 +1,7 @@
 """The verbs of `Sql` on a PostgreSQL connection."""
 
 import json
+import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import cache
@@ -48,6 +49,7 @@ class PostgresSql(Sql):
         self._asked: list[Statement] = []  # that somebody wants the rows of
         self._has_begun = False
         self._is_ahead = False
+        self._changes = 0  # statements that change something, whether they were sent or not
 
     def rows(self, sql: str, *values: Any) -> list[Row]:
         asked = next((one for one in self._asked if one.sql == sql and one.values == values), None)
@@ -55,6 +57,7 @@ class PostgresSql(Sql):
             asked = Statement(sql, values)
             self._asked.append(asked)
             self._waiting.append(asked)
+            self._changes += _is_change(sql)
         if self._is_ahead:
             return []
         if not asked.ended:
@@ -68,20 +71,31 @@ class PostgresSql(Sql):
         return self._is_patient and not self._is_ahead
 
     @contextmanager
-    def ahead(self) -> Iterator[None]:
+    def ahead(self) -> Iterator[list[Statement]]:
         """Take what is asked for in this block, where nothing is found, along with the next statement.
 
-        It is found when it is asked for again after the block.
+        It is found when it is asked for again after the block. Returns what was asked for, once the block has ended.
         """
+        asked: list[Statement] = []
+        before = len(self._asked)
         self._is_ahead = True
         try:
-            yield
+            yield asked
         finally:
             self._is_ahead = False
+            asked += self._asked[before:]
+
+    def forget(self, asked: Sequence[Statement]) -> None:
+        """Look again at what these would find, those of them that nobody has asked for again."""
+        self._asked = [one for one in self._asked if one not in asked]
 
     def keep(self, sql: str, *values: Any) -> None:
         """Run a statement that returns nothing, at the latest before the transaction ends."""
         self._waiting.append(Statement(sql, values))
+        self._changes += 1
+
+    def changes(self) -> int:
+        return self._changes
 
     def end(self) -> None:
         """Commit. Raises `psycopg.InternalError` if PostgreSQL has taken all back instead, without an error."""
@@ -147,7 +161,15 @@ def as_json(columns: tuple[str, ...], rows: Iterable[Row]) -> str | None:
     return json.dumps(named) if named else None
 
 
-# --- texts, each made once
+# --- texts, each looked at or made once
+
+
+@cache
+def _is_change(sql: str) -> bool:
+    return bool(_CHANGE.search(sql))
+
+
+_CHANGE = re.compile(r"\b(INSERT INTO|UPDATE \w+ SET|DELETE FROM)\b")  # and no lock: FOR UPDATE
 
 
 @cache

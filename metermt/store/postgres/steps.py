@@ -9,7 +9,7 @@ from types import MappingProxyType
 
 from psycopg import errors
 
-from metermt.audit import Link
+from metermt.audit import SealedEntry
 from metermt.model import Account, Job, Lease, Reading, Standing, Walk
 from metermt.quality import Look
 from metermt.rules.handout import Wish
@@ -46,21 +46,24 @@ class PostgresTx(Tx):
     def __init__(self, sql: PostgresSql) -> None:
         self._sql = sql
         self._keeping = Keeping(sql)
-        self.accounts = PostgresAccounts(sql)
-        self.sessions = SqlSessions(sql)
-        self.jobs = PostgresJobs(sql, self._keeping)
-        self.leases = PostgresLeases(sql, self._keeping)
-        self.readings = PostgresReadings(sql, self._keeping)
-        self.servers = SqlServers(sql)
-        self.places = SqlPlaces(sql)
-        self.walks = SqlWalks(sql)
-        self.notes = SqlNotes(sql)
-        self.settings = SqlSettings(sql)
-        lock = " FOR NO KEY UPDATE OF jobs" if sql.writes else ""
-        self.office = PostgresOffice(sql, lock)
-        self.batches = SqlBatches(sql, lock)
-        self.audit = PostgresAudit(sql)
-        self.overview = SqlOverview(sql)
+        lock = " FOR NO KEY UPDATE OF {}" if sql.writes else ""
+        super().__init__(
+            accounts=PostgresAccounts(sql),
+            sessions=SqlSessions(sql, " ORDER BY users.username FOR SHARE OF users" if sql.writes else ""),
+            jobs=PostgresJobs(sql, self._keeping),
+            leases=PostgresLeases(sql, self._keeping),
+            readings=PostgresReadings(sql, self._keeping),
+            servers=SqlServers(sql),
+            places=SqlPlaces(sql),
+            walks=SqlWalks(sql),
+            notes=SqlNotes(sql),
+            settings=SqlSettings(sql),
+            office=PostgresOffice(sql, lock.format("jobs")),
+            batches=SqlBatches(sql, lock),
+            audit=PostgresAudit(sql),
+            overview=SqlOverview(sql),
+            changes=sql.changes,
+        )
 
     def foresee(self, steps: Callable[[], object]) -> None:
         with self._sql.ahead():
@@ -76,8 +79,11 @@ class PostgresTx(Tx):
         reasons: bool = False,
     ) -> Facts:
         gather = partial(super().gather, now, keys, meters, wishes, reasons=reasons)
-        self.foresee(gather)
-        return gather()
+        with self._sql.ahead() as asked:
+            gather()
+        facts = gather()
+        self._sql.forget(asked)  # such as skipped jobs, if there are others: that holds no more once something is kept
+        return facts
 
     def keep(
         self,
@@ -112,6 +118,9 @@ class PostgresAccounts(SqlAccounts):
         asked = set(usernames)
         found = {username for username, disabled in self._sql.rows_among(self._look, asked) if disabled}
         return {username for username in asked if self._disabled.get(username, username in found)}
+
+    def there(self, usernames: Iterable[str]) -> set[str]:
+        return {username for username, _ in self._sql.rows_among(self._look, set(usernames))}
 
     def put(self, accounts: Iterable[Account]) -> None:
         there = list(accounts)
@@ -299,7 +308,7 @@ class PostgresAudit(SqlAudit):
         [(may,)] = self._sql.rows("SELECT pg_try_advisory_xact_lock(?)", SEALING)
         return bool(may)
 
-    def seal(self, links: Sequence[Link], waited: Sequence[int]) -> None:
+    def seal(self, links: Sequence[SealedEntry], waited: Sequence[int]) -> None:
         # What is there already does not cross again. One with a lower number may have been kept since, and waits on.
         places = [(id_, link.place, link.who, link.whom, link.hash) for id_, link in zip(waited, links, strict=True)]
         self._postgres.keep(_SEAL, as_json(("id", "place", "who", "whom", "hash"), places))

@@ -7,7 +7,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from math import inf
 from pathlib import Path
-from threading import Lock
+from threading import Barrier, Lock
 from time import monotonic, sleep
 from typing import TypeVar
 
@@ -34,7 +34,7 @@ _BEGUN_SECONDS = 2.0  # that a turn of the switchboard may take: its readers wai
 _FIGURES_SECONDS = 1.0  # that who wants to know the size of the database waits for it
 _CONNECTIONS = 8
 _LIFETIME = 60.0  # seconds of a connection: its statements are planned once, and tables grow
-THREADS = 4  # that answer what was begun: one for what is written, one for what is read, two for what is noted
+_THREADS = 4  # that answer what was begun: one for what is written, one for what is read, two for what is noted
 _TRIES = 20  # of a transaction that others have been in the way of: more, and it is in its own
 _PATIENT_TRIES = 5  # of one that would rather wait for others, such as a server that stands still, but need not
 _TRUSTED_SECONDS = 1.0  # that a connection was at rest; longer, and it is tried before it is used
@@ -56,8 +56,8 @@ class PostgresStore(Store):
         self._commits = Histogram()  # with what is kept along with a COMMIT: both go there at once
         self._engine = "PostgreSQL"
         open_database(url, create=create)
+        self._threads = _started(_THREADS)
         self._patience = Patience()
-        self._threads = ThreadPoolExecutor(THREADS, "database")
         self._pool: ConnectionPool[Connection] = ConnectionPool(
             settings_of(url),
             connection_class=Connection,
@@ -88,7 +88,7 @@ class PostgresStore(Store):
     def trouble(self) -> str | None:
         return f"The database {shown(self.url)} cannot be reached" if self._outage.locked() else None
 
-    def place(self) -> str:
+    def location(self) -> str:
         return shown(self.url)
 
     def figures(self) -> Figures:
@@ -200,6 +200,19 @@ class PostgresStore(Store):
         with suppress(RuntimeError):  # another thread was first
             self._outage.release()
             _log.warning("The database %s answers again", shown(self.url))
+
+
+def _started(threads: int) -> ThreadPoolExecutor:
+    """Return so many threads, which run already: when they are wanted there may be none to be had."""
+    executor = ThreadPoolExecutor(threads, "database")
+    all_there = Barrier(threads)
+    try:
+        for _ in range(threads):
+            executor.submit(all_there.wait)
+    except RuntimeError:
+        all_there.abort()
+        raise
+    return executor
 
 
 class _NotKept(psycopg.OperationalError):

@@ -4,8 +4,8 @@ from collections.abc import Iterable
 from functools import lru_cache
 
 from metermt.model import Account, Role, User
-from metermt.store.people import Accounts
 from metermt.store.sql.dialect import Row, Steps
+from metermt.store.steps.people import Accounts
 
 COLUMNS = ("username", "full_name", "password_hash", "disabled", "role")
 FIND = "SELECT username, full_name, disabled, role, password_hash FROM users WHERE username {among}"

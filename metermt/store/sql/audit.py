@@ -2,12 +2,12 @@
 
 from collections.abc import Sequence
 
-from metermt.audit import Entry, Link, Person
+from metermt.audit import Entry, Person, SealedEntry
 from metermt.model import Account
-from metermt.store.audit import Audit, Unsealed
 from metermt.store.sql.accounts import COLUMNS as USER
 from metermt.store.sql.accounts import row_of as row_of_account
 from metermt.store.sql.dialect import Steps
+from metermt.store.steps.audit import Audit, Unsealed
 
 _TOLD = ("at", "who", "address", "what", "about", "whom", "before", "after")
 _LINK = ("place", *_TOLD, "hash")
@@ -20,7 +20,7 @@ _NAMED = (
     *(("sessions", "username"), ("tallies", "username"), ("jobs", "handed_to"), ("assignments", "username")),
     *(("leases", "username"), ("readings", "username"), ("decisions", "username"), ("exchanges", "username")),
     *(("batches", "made_by"), ("looks", "username"), ("notes", "username"), ("found", "username")),
-    *(("settings", "username"), ("unsealed", "who"), ("unsealed", "whom")),
+    *(("found", "decided_by"), ("settings", "username"), ("unsealed", "who"), ("unsealed", "whom")),
 )
 """The columns that have user names, besides those of names alone."""
 
@@ -41,7 +41,7 @@ class SqlAudit(Steps, Audit):
         rows = self._sql.rows("SELECT place, hash FROM audit ORDER BY place DESC LIMIT 1")
         return (rows[0][0], rows[0][1]) if rows else None
 
-    def seal(self, links: Sequence[Link], waited: Sequence[int]) -> None:
+    def seal(self, links: Sequence[SealedEntry], waited: Sequence[int]) -> None:
         self._sql.insert("audit", _LINK, links)
         # All up to the last one were among them: nobody else writes meanwhile.
         self._sql.rows("DELETE FROM unsealed WHERE id <= ?", waited[-1])
@@ -55,14 +55,14 @@ class SqlAudit(Steps, Audit):
 
     def chain(
         self, most: int, after: int = 0, *, about: str | None = None, person: int | None = None, since: str = ""
-    ) -> list[Link]:
+    ) -> list[SealedEntry]:
         if person is not None:
             rows = self._sql.rows(_OF, after, since, person, person, most)
         elif about is not None:
             rows = self._sql.rows(_ABOUT, after, since, about, most)
         else:
             rows = self._sql.rows(_ALL, after, since, most)
-        return list(map(Link._make, rows))
+        return list(map(SealedEntry._make, rows))
 
     def erase(self, username: str, pseudonym: Account) -> None:
         new = pseudonym.user.username

@@ -7,13 +7,13 @@ from typing import Any
 
 from metermt.billing import BatchHead
 from metermt.decisions import Result
-from metermt.quality import Billing
+from metermt.quality import Billing, Quality
 from metermt.rules.consumption import Chain, Exchange, Link, Span
 from metermt.rules.history import Read
-from metermt.store.billing import Batches, Held, Line
 from metermt.store.sql.dialect import Row, Sql, Steps
 from metermt.store.sql.office import RESULT, result_of
 from metermt.store.sql.places import EXCHANGE, exchange_of
+from metermt.store.steps.billing import Batches, Held, Line, Unfinished
 
 _BILLING = {one.value: one for one in Billing}
 
@@ -31,13 +31,18 @@ _RESULTS = (
 )
 # CROSS JOIN, as SQLite keeps the order of its tables: what is asked for comes first.
 _LINKS = (
-    "SELECT asked.id, jobs.id, jobs.meter, jobs.cycle, jobs.billing, readings.value, readings.read_at"
+    "SELECT asked.id, jobs.id, jobs.meter, jobs.cycle, jobs.billing, readings.value, readings.read_at,"
+    " readings.quality"
     " FROM jobs AS asked CROSS JOIN jobs LEFT JOIN readings ON readings.id = jobs.reading"
     " WHERE jobs.place = asked.place AND jobs.billing <> '' AND asked.id {among}"
 )
-_LINKS_IN_SPAN = f"{_LINKS} AND (readings.read_at BETWEEN ? AND ? OR jobs.billing IN ('waiting', 'again'))"
+_LINKS_IN_SPAN = (
+    f"{_LINKS} AND (readings.read_at BETWEEN ? AND ? OR jobs.billing IN ('waiting', 'again')"
+    " OR jobs.billing = 'billed' AND jobs.cycle > asked.cycle)"
+)
 _SHOWN = (
-    "SELECT asked.id, history.read_on, history.value, history.exchanged FROM jobs AS asked CROSS JOIN history"
+    "SELECT asked.id, history.read_on, history.value, history.exchanged, history.estimated"
+    " FROM jobs AS asked CROSS JOIN history"
     " WHERE history.place = asked.place AND asked.id {among} ORDER BY history.read_on, history.exchanged"
 )
 _EXCHANGES = (
@@ -45,11 +50,25 @@ _EXCHANGES = (
     " FROM jobs AS asked CROSS JOIN exchanges WHERE exchanges.place = asked.place AND asked.id {among}"
     " ORDER BY exchanges.read_on, exchanges.id"
 )
+_LIMITS = "SELECT job, limits FROM limits WHERE job {among}"
 _HEAD = ("number", "made_at", "made_by", "cycle", "route", "lines")
 _SUMS = ("sum_values", "sum_registered_use", "sum_billed_use")
 _BATCH = ", ".join((*_HEAD, *_SUMS))
+_UNFINISHED = f"SELECT {_BATCH}, key, worked_at FROM batches WHERE whole = 0"
 _LINE = ("number", "job", "reading", "kind", "line")
 _LAST = f"SELECT {', '.join(_LINE)} FROM batch_lines WHERE job {{among}} ORDER BY batch, number"
+# By the indexes of what is rare: UNION would have all jobs gone through in order.
+_UNSETTLED = """
+    WITH unsettled(id) AS MATERIALIZED (
+        SELECT id FROM jobs WHERE billing = 'waiting' UNION ALL SELECT id FROM jobs WHERE billing = 'again'
+    )
+"""
+_CYCLES_UNSETTLED = f"{_UNSETTLED} SELECT DISTINCT cycle FROM unsettled CROSS JOIN jobs WHERE jobs.id = unsettled.id"
+_BESIDE = (
+    f"{_UNSETTLED} SELECT DISTINCT jobs.id FROM unsettled CROSS JOIN jobs AS other CROSS JOIN jobs"
+    " WHERE other.id = unsettled.id AND jobs.place = other.place AND jobs.billing = 'ready' AND jobs.reading > 0"
+    " AND (CAST(? AS TEXT) IS NULL OR jobs.cycle = ?) AND (CAST(? AS TEXT) IS NULL OR jobs.route = ?)"
+)
 _HELD = (
     "SELECT count(*) FILTER (WHERE billing = 'waiting'), count(*) FILTER (WHERE billing = 'again'),"
     " count(*) FILTER (WHERE billing = '') FROM jobs WHERE cycle = ? AND (CAST(? AS TEXT) IS NULL OR route = ?)"
@@ -57,11 +76,15 @@ _HELD = (
 
 
 class SqlBatches(Steps, Batches):
-    """The tables `batches` and `batch_lines`. `lock` ends a statement for jobs that may be changed."""
+    """The tables `batches` and `batch_lines`.
+
+    `lock` ends a statement for rows that may be changed, of the table whose name is put into it.
+    """
 
     def __init__(self, sql: Sql, lock: str = "") -> None:
         super().__init__(sql)
-        self._results = _RESULTS + lock
+        self._results = _RESULTS + lock.format("jobs")
+        self._unfinished = _UNFINISHED + lock.format("batches")
 
     def ready(self, cycle: str | None = None, route: str | None = None) -> list[int]:
         return [job for (job,) in self._sql.rows(_READY, cycle, cycle, route, route)]
@@ -72,37 +95,45 @@ class SqlBatches(Steps, Batches):
     def chains(self, jobs: Iterable[int], span: Span | None = None) -> dict[int, Chain]:
         asked = list(jobs)
         chains: dict[int, tuple[list[Link], list[Read], list[Exchange]]] = {job: ([], [], []) for job in asked}
-        for job, other, meter, cycle, billing, value, read_at in self._links(asked, span):
+        for job, other, meter, cycle, billing, value, read_at, quality in self._links(asked, span):
             when = datetime.fromisoformat(read_at) if read_at else None
-            chains[job][0].append(Link(other, meter, cycle, _BILLING[billing], value, when))
-        for job, read_on, value, exchanged in () if span else self._sql.rows_among(_SHOWN, asked):
-            chains[job][1].append(Read(date.fromisoformat(read_on), value, bool(exchanged)))
+            estimated = quality == Quality.ESTIMATED
+            chains[job][0].append(Link(other, meter, cycle, _BILLING[billing], value, when, estimated))
+        for job, read_on, value, exchanged, estimated in () if span else self._sql.rows_among(_SHOWN, asked):
+            chains[job][1].append(Read(date.fromisoformat(read_on), value, bool(exchanged), bool(estimated)))
         for job, *made in self._sql.rows_among(_EXCHANGES, asked):
             chains[job][2].append(exchange_of(*made))
-        return {job: Chain(*chain, span) for job, chain in chains.items()}
+        judged = [job for job, (links, _, _) in chains.items() if span is None or _may_have_fallen(job, links)]
+        limits: dict[int, str] = dict(self._sql.rows_among(_LIMITS, judged)) if judged else {}
+        return {job: Chain(*chain, span, limits.get(job)) for job, chain in chains.items()}
 
     def _links(self, jobs: Sequence[int], span: Span | None) -> list[Row]:
         if span is None:
             return self._sql.rows_among(_LINKS, jobs)
         return self._sql.rows_among(_LINKS_IN_SPAN, jobs, span.since.isoformat(), span.until.isoformat())
 
-    def begin(self, head: BatchHead, layout: str, text: str) -> None:
+    def begin(self, head: BatchHead, layout: str, text: str, key: str | None = None) -> None:
         row = (head.number, head.made_at.isoformat(), head.made_by, head.cycle, head.route, 0, 0, 0, "0")
-        columns = (*_HEAD, *_SUMS, "layout", "layout_text", "worked_at", "whole")
-        self._sql.insert("batches", columns, [(*row, layout, text, head.made_at.timestamp(), 0)])
+        columns = (*_HEAD, *_SUMS, "layout", "layout_text", "worked_at", "whole", "key")
+        self._sql.insert("batches", columns, [(*row, layout, text, head.made_at.timestamp(), 0, key)])
+
+    def made(self, key: str) -> BatchHead | None:
+        rows = self._sql.rows(f"SELECT {_BATCH} FROM batches WHERE key = ? AND whole = 1", key)
+        return _head_of(*rows[0]) if rows else None
 
     def add(self, batch: int, lines: Sequence[Line], now: float) -> None:
         self._sql.insert("batch_lines", ("batch", *_LINE), [(batch, *line) for line in lines])
         self._sql.update("jobs", ("billing",), ("id",), [(Billing.BILLED, line.job) for line in lines])
         self._sql.update("batches", ("worked_at",), ("number",), [(now, batch)])
+        self._sql.update("batches", ("lines",), ("number",), [(line.number, batch) for line in lines[-1:]])
 
     def finish(self, head: BatchHead) -> None:
         sums = (head.lines, head.sum_values, head.sum_registered_use, str(head.sum_billed_use))
         self._sql.update("batches", ("lines", *_SUMS, "whole"), ("number",), [(*sums, 1, head.number)])
 
-    def unfinished(self) -> tuple[BatchHead, float] | None:
-        rows = self._sql.rows(f"SELECT {_BATCH}, worked_at FROM batches WHERE whole = 0")
-        return (_head_of(*rows[0][:-1]), rows[0][-1]) if rows else None
+    def unfinished(self) -> Unfinished | None:
+        rows = self._sql.rows(self._unfinished)
+        return Unfinished(_head_of(*rows[0][:-2]), *rows[0][-2:]) if rows else None
 
     def take_back(self, batch: int, most: int) -> int:
         last = self._sql.rows(
@@ -110,7 +141,9 @@ class SqlBatches(Steps, Batches):
         )
         if last:
             self._sql.rows("DELETE FROM batch_lines WHERE batch = ? AND number >= ?", batch, last[-1][0])
-        self._sql.update("jobs", ("billing",), ("id",), [(Billing.READY, job) for _, job in last])
+            self._sql.update("batches", ("lines",), ("number",), [(last[-1][0] - 1, batch)])
+        billed = {(Billing.READY, job, Billing.BILLED) for _, job in last}
+        self._sql.update("jobs", ("billing",), ("id", "billing"), billed)
         if len(last) < most:
             self._sql.delete("batches", "number", [batch])
         return len(last)
@@ -136,6 +169,18 @@ class SqlBatches(Steps, Batches):
     def held(self, cycles: Iterable[str], route: str | None = None) -> list[Held]:
         found = [Held(cycle, *self._sql.rows(_HELD, cycle, route, route)[0]) for cycle in cycles]
         return [one for one in found if one.waiting or one.again or one.unread]
+
+    def unsettled(self) -> list[str]:
+        return [cycle for (cycle,) in self._sql.rows(_CYCLES_UNSETTLED)]
+
+    def beside_unsettled(self, cycle: str | None = None, route: str | None = None) -> list[int]:
+        return [job for (job,) in self._sql.rows(_BESIDE, cycle, cycle, route, route)]
+
+
+def _may_have_fallen(job: int, links: Sequence[Link]) -> bool:
+    """Tell whether anything at its place showed more than the result of a job: few are judged once more."""
+    values = [link.value for link in links if link.value is not None]
+    return max(values, default=0) > next((link.value or 0 for link in links if link.job == job), 0)
 
 
 def _head_of(*columns: Any) -> BatchHead:

@@ -25,6 +25,10 @@ class Sql(ABC):
         """
 
     @abstractmethod
+    def changes(self) -> int:
+        """Return a number that has grown if something may have been changed since it was asked for last."""
+
+    @abstractmethod
     def rows_among(self, sql: str, among: Iterable[object], *values: object) -> list[Row]:
         """Run a statement for a set of values: in it, `{among}` after a column says that it is one of them.
 

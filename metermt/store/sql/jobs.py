@@ -11,9 +11,9 @@ from metermt.progress import ClosedCounts, RouteCounts, RouteProgress, Unread
 from metermt.quality import Look
 from metermt.rules.finding import is_meant
 from metermt.store.gathered import KnownJob
-from metermt.store.groups import LOOKS_BACK, Jobs
 from metermt.store.sql.dialect import Row, Steps
 from metermt.store.sql.places import METER, meter_of, row_of
+from metermt.store.steps.rounds import LOOKS_BACK, Jobs
 
 _COLUMNS = (*METER, "cycle", "route", "sequence", "previous", "previous_date")
 _WITH_NOTE = (*_COLUMNS, "note")

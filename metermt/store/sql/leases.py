@@ -6,9 +6,9 @@ from operator import attrgetter
 
 from metermt.model import Job, Lease
 from metermt.store.gathered import KnownJob
-from metermt.store.groups import Leases
 from metermt.store.sql.dialect import Steps
 from metermt.store.sql.jobs import JOB, job_of
+from metermt.store.steps.rounds import Leases
 
 _COLUMNS = ("job", "username", "session", "until")
 _REPLACE = (

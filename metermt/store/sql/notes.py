@@ -5,8 +5,8 @@ from datetime import UTC, datetime
 from typing import Any
 
 from metermt.fieldnotes import Found, Note, Reason
-from metermt.store.sites import Notes
 from metermt.store.sql.dialect import Steps
+from metermt.store.steps.sites import Notes
 
 _REASON = ("code", "text", "wants_reread", "allows_reading", "retired")
 _REPLACE = "ON CONFLICT (code) DO UPDATE SET " + ", ".join(f"{name} = excluded.{name}" for name in _REASON[1:])

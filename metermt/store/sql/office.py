@@ -9,12 +9,12 @@ from metermt.fieldnotes import ACCEPTED, Found, Note
 from metermt.model import Job, JobState, Meter
 from metermt.quality import Billing
 from metermt.rules.consumption import Exchange
-from metermt.store.office import Office
 from metermt.store.sql.dialect import Sql, Steps
 from metermt.store.sql.jobs import JOB, WIDE, job_of
 from metermt.store.sql.notes import FOUND, found_of, note_of
 from metermt.store.sql.places import EXCHANGE, METER, exchange_of, row_of
 from metermt.store.sql.readings import READING, reading_of
+from metermt.store.steps.office import Office
 
 RESULT = f"jobs.id, jobs.state, jobs.billing, jobs.reading, {JOB}, {READING}"
 """The columns that `result_of` makes a result of, where `readings` is joined by the one that counts."""

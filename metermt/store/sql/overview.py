@@ -4,8 +4,8 @@ from collections.abc import Iterable
 from datetime import UTC, datetime
 
 from metermt.progress import Holding
-from metermt.store.overview import Overview
 from metermt.store.sql.dialect import Steps
+from metermt.store.steps.overview import Overview
 
 _HOLDINGS = (
     "SELECT jobs.cycle, jobs.route, leases.username, count(*) FROM leases CROSS JOIN jobs"

@@ -9,8 +9,9 @@ from metermt.model import ONE, Meter, Place
 from metermt.quality import Quality
 from metermt.rules.consumption import Exchange, over_exchanges
 from metermt.rules.history import Read
-from metermt.store.sites import Places
+from metermt.rules.times import day_of
 from metermt.store.sql.dialect import Row, Steps
+from metermt.store.steps.sites import Places
 
 METER = ("meter", "kind", "dials", "address", "instructions", "multiplier", "active")
 """The columns that `meter_of` makes a meter of."""
@@ -33,6 +34,17 @@ _READ = (
     "SELECT places.meter, jobs.meter, readings.read_at, readings.value, readings.quality"
     " FROM places CROSS JOIN jobs CROSS JOIN readings WHERE jobs.place = places.id AND readings.id = jobs.reading"
     " AND places.meter {among} AND jobs.cycle <> ? AND readings.value IS NOT NULL"
+)
+# Found by the database: nobody else may write meanwhile, and it may be the past of a whole town.
+_MOST_SHOWN = tuple(
+    f"SELECT places.meter, max({value}) FROM places CROSS JOIN {there} AND places.meter {{among}}"
+    f" AND {value} IS NOT NULL GROUP BY places.meter"
+    for value, there in (
+        ("history.value", "history WHERE history.place = places.id"),
+        ("readings.value", "jobs CROSS JOIN readings WHERE jobs.place = places.id AND readings.id = jobs.reading"),
+        ("exchanges.final", "exchanges WHERE exchanges.place = places.id"),
+        ("exchanges.initial", "exchanges WHERE exchanges.place = places.id"),
+    )
 )
 EXCHANGE = (
     *("read_on", "old_meter", "final", "initial", "dials", "multiplier"),
@@ -87,7 +99,7 @@ class SqlPlaces(Steps, Places):
             seen = Read(date.fromisoformat(read_on), value, bool(exchanged), bool(estimated))
             shown.setdefault(meter, []).append(seen)
         for meter, device, read_at, value, quality in self._sql.rows_among(_READ, asked, but_not):
-            day = datetime.fromisoformat(read_at).astimezone().date()
+            day = day_of(datetime.fromisoformat(read_at))
             read.setdefault(meter, []).append((device, Read(day, value, estimated=quality == Quality.ESTIMATED)))
         exchanged = self._exchanges(asked)
         nothing: tuple[Decimal, list[Exchange]] = (ONE, [])
@@ -95,6 +107,14 @@ class SqlPlaces(Steps, Places):
         for meter in shown.keys() | read.keys() | exchanged.keys():
             multiplier, exchanges = exchanged.get(meter, nothing)
             found[meter] = over_exchanges(shown.get(meter, ()), read.get(meter, ()), exchanges, multiplier)
+        return found
+
+    def most_shown(self, meters: Iterable[str]) -> dict[str, int]:
+        asked = list(meters)
+        found: dict[str, int] = {}
+        for sql in _MOST_SHOWN:
+            for meter, value in self._sql.rows_among(sql, asked):
+                found[meter] = max(value, found.get(meter, value))
         return found
 
     def exchanges(self, meters: Iterable[str]) -> dict[str, list[Exchange]]:

@@ -9,9 +9,9 @@ from metermt.model import Answer, Job, Reading, Status
 from metermt.quality import Cause, Flag, Look, Quality
 from metermt.rules.review import billing_of
 from metermt.store.gathered import Key
-from metermt.store.groups import LATEST, Readings
 from metermt.store.sql.dialect import Row, Steps
 from metermt.store.sql.jobs import IS_OPEN, JOB, WIDE, job_of
+from metermt.store.steps.rounds import LATEST, Readings
 
 COLUMNS = ("job", "username", "value", "reason", "read_at", "recorded_at", "key", "quality", "flags", "cause", "code")
 READING = "jobs.meter, jobs.cycle, " + ", ".join(f"readings.{column}" for column in COLUMNS[1:])

@@ -3,8 +3,8 @@
 from collections.abc import Iterable
 
 from metermt.model import Server
-from metermt.store.people import Servers
 from metermt.store.sql.dialect import Steps
+from metermt.store.steps.people import Servers
 
 _COLUMNS = ("name", "version", "readers", "seen_at")
 _REPLACE = (

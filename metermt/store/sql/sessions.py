@@ -3,10 +3,10 @@
 from collections.abc import Iterable, Mapping
 
 from metermt.model import Session
-from metermt.store.people import Origin, Sessions
 from metermt.store.sql.accounts import user_of
-from metermt.store.sql.dialect import Steps
+from metermt.store.sql.dialect import Sql, Steps
 from metermt.store.sql.walks import walk_of
+from metermt.store.steps.people import Origin, Sessions
 
 _COLUMNS = ("key", "username", "used_at", "server")
 _FIND = (
@@ -27,10 +27,14 @@ _FAILED_SINCE = "SELECT username, address, at FROM login_failures WHERE at > ? O
 
 
 class SqlSessions(Steps, Sessions):
-    """The tables `sessions` and `login_failures`."""
+    """The tables `sessions` and `login_failures`. `lock` ends a statement for sessions of users who may be changed."""
+
+    def __init__(self, sql: Sql, lock: str = "") -> None:
+        super().__init__(sql)
+        self._find = _FIND + lock
 
     def find(self, keys: Iterable[str]) -> dict[str, Session]:
-        rows = self._sql.rows_among(_FIND, keys)
+        rows = self._sql.rows_among(self._find, keys)
         return {
             key: Session(key, user_of(*user), used_at, server, None if route is None else walk_of(route, *how))
             for key, used_at, server, route, *how, user in ((*row[:6], row[6:]) for row in rows)

@@ -3,8 +3,8 @@
 from datetime import datetime
 
 from metermt.decisions import Setting
-from metermt.store.settings import Settings
 from metermt.store.sql.dialect import Steps
+from metermt.store.steps.settings import Settings
 
 _COLUMNS = ("name", "value", "username", "set_at")
 

@@ -3,8 +3,8 @@
 from collections.abc import Iterable, Mapping
 
 from metermt.model import Assignment, Walk
-from metermt.store.groups import Walks
 from metermt.store.sql.dialect import Steps
+from metermt.store.steps.rounds import Walks
 
 _COLUMNS = ("route", "username", "reverse")
 _NOW = (

@@ -9,7 +9,7 @@ from pathlib import Path
 import apsw
 
 from metermt.errors import StoreError
-from metermt.partfile import flush, part_of
+from metermt.files.part import flush, part_of
 from metermt.store.sqlite.database import make_private, words_of
 
 _COMPANIONS = ("-journal", "-wal", "-shm")  # SQLite takes what has these names for a part of the database

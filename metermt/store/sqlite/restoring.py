@@ -10,7 +10,7 @@ from pathlib import Path
 import apsw
 
 from metermt.errors import StoreError, StoreLocked
-from metermt.partfile import flush, part_of
+from metermt.files.part import flush, part_of
 from metermt.store.sqlite.database import make_private, words_of
 from metermt.store.sqlite.inspection import Inspection, inspected, opened_to_look
 

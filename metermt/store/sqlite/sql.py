@@ -38,6 +38,9 @@ class SqliteSql(Sql):
             self._execute("COMMIT")
             self._execute("BEGIN")  # which takes no snapshot before something is read
 
+    def changes(self) -> int:
+        return self._connection.total_changes()
+
     def rows_among(self, sql: str, among: Iterable[object], *values: Any) -> list[Row]:
         asked = list(among)
         if not asked:

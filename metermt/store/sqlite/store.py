@@ -75,7 +75,7 @@ class SqliteStore(Store):
     def trouble(self) -> str | None:
         return "The file of the database was moved, replaced or deleted" if self._files.are_gone else None
 
-    def place(self) -> str:
+    def location(self) -> str:
         return str(self.path)
 
     def file(self) -> Path:

@@ -110,6 +110,7 @@ CREATE INDEX jobs_free ON jobs (route, cycle, sequence, meter) WHERE state = 'op
 CREATE INDEX jobs_ready ON jobs (reading) WHERE billing = 'ready';
 CREATE INDEX jobs_missed ON jobs (cycle) WHERE state = 'missed';
 CREATE INDEX jobs_waiting ON jobs (id) WHERE billing = 'waiting';
+CREATE INDEX jobs_again ON jobs (id) WHERE billing = 'again';
 CREATE INDEX jobs_skipped ON jobs (route, cycle, sequence, meter) WHERE state = 'skipped' AND leased = 0;
 -- For exports. Only of what was read, so that handing a job out does not write to it.
 CREATE INDEX jobs_read ON jobs (cycle, route, sequence, meter) WHERE reading IS NOT NULL OR billing = 'again';
@@ -188,6 +189,7 @@ CREATE TABLE batches (
     number             BIGINT PRIMARY KEY,
     made_at            TEXT NOT NULL,
     made_by            TEXT NOT NULL, -- empty: somebody who worked on the database itself
+    key                TEXT UNIQUE, -- the client's id for having it made: asked for again it is the same batch
     cycle              TEXT, -- NULL: all, as the next one
     route              TEXT,
     lines              INTEGER NOT NULL,

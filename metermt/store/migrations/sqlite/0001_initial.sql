@@ -106,6 +106,7 @@ CREATE INDEX jobs_free ON jobs (route, cycle, sequence, meter) WHERE state = 'op
 CREATE INDEX jobs_ready ON jobs (reading) WHERE billing = 'ready';
 CREATE INDEX jobs_missed ON jobs (cycle) WHERE state = 'missed';
 CREATE INDEX jobs_waiting ON jobs (id) WHERE billing = 'waiting';
+CREATE INDEX jobs_again ON jobs (id) WHERE billing = 'again';
 CREATE INDEX jobs_skipped ON jobs (route, cycle, sequence, meter) WHERE state = 'skipped' AND leased = 0;
 -- For exports. Of all jobs, so that neither handing one out nor a reading writes to it. UNIQUE, as (cycle, meter) is: so
 -- SQLite knows that the readings of one job come in order, and sorts nothing.
@@ -184,6 +185,7 @@ CREATE TABLE batches (
     number             INTEGER PRIMARY KEY,
     made_at            TEXT NOT NULL,
     made_by            TEXT NOT NULL, -- empty: somebody who worked on the database itself
+    key                TEXT UNIQUE, -- the client's id for having it made: asked for again it is the same batch
     cycle              TEXT, -- NULL: all, as the next one
     route              TEXT,
     lines              INTEGER NOT NULL,

@@ -1,0 +1,1 @@
+"""The console: a reader is asked for one reading after the other, at a terminal."""

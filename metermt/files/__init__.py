@@ -1,0 +1,1 @@
+"""Files that people give and get: what stands in them, and how they are written whole."""

@@ -1,0 +1,1 @@
+"""The store in memory: it knows what a reader's round needs."""

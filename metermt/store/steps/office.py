@@ -1,0 +1,85 @@
+"""The steps of a transaction that are about what the office decides; see `metermt.store.steps`."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterable, Mapping
+from datetime import datetime
+
+from metermt.decisions import Decision, Result
+from metermt.fieldnotes import Found, Note
+from metermt.model import Job, Meter
+from metermt.quality import Billing
+from metermt.rules.consumption import Exchange
+
+
+class Office(ABC):
+    """Results, and what was decided of them. In a transaction that keeps something, what was looked up stays so."""
+
+    @abstractmethod
+    def waiting(self, most: int, after: int = 0) -> list[Result]:
+        """Return the first results that wait for a decision, in the order of their jobs' ids, from after such an id."""
+
+    @abstractmethod
+    def results(self, readings: Iterable[int]) -> dict[int, Result]:
+        """Return how the jobs of these readings stand now, by the reading's id; another one may count by now."""
+
+    @abstractmethod
+    def of_meters(self, meters: Iterable[str]) -> list[Result]:
+        """Return how all jobs of these meters stand, in the order of the cycles."""
+
+    @abstractmethod
+    def add(self, decisions: Iterable[Decision]) -> None:
+        """Add decisions; nothing is ever removed."""
+
+    @abstractmethod
+    def decisions(self, jobs: Iterable[int]) -> list[Decision]:
+        """Return what was decided of jobs, by id, oldest first."""
+
+    @abstractmethod
+    def move(self, jobs: Mapping[int, Billing]) -> None:
+        """Say how far the results of jobs are on their way to billing."""
+
+    @abstractmethod
+    def send_again(self, jobs: Mapping[int, str]) -> None:
+        """Open done jobs again, by id, each with a note for who goes there; no reading of theirs counts."""
+
+    @abstractmethod
+    def counted_for(self, jobs: Iterable[int]) -> dict[int, str]:
+        """Return by whom jobs were read since they were last sent again, by id; what the office put is nobody's."""
+
+    @abstractmethod
+    def alone(self) -> None:
+        """Wait until nobody else writes, and be the only one who does until the transaction ends.
+
+        It is the first step of what changes places and jobs whose facts others may have gathered.
+        """
+
+    @abstractmethod
+    def exchange(self, exchange: Exchange, new: Meter) -> None:
+        """Hang another device up where `exchange.old_meter` is, which names a place; the new number names none.
+
+        The place keeps its history.
+        """
+
+    @abstractmethod
+    def rehang(self, jobs: Mapping[int, Job]) -> None:
+        """Make jobs, by id, those of another device; who holds them, and their notes, stay."""
+
+    @abstractmethod
+    def exchanges(self, most: int, skip: int = 0) -> list[Exchange]:
+        """Return so many exchanges in the order in which they were told, but for the first ones."""
+
+    @abstractmethod
+    def at_place(self, meter: str) -> list[Result]:
+        """Return how all jobs at the place of a meter stand, also those of earlier devices, in the order of cycles."""
+
+    @abstractmethod
+    def notes(self, meter: str) -> list[Note]:
+        """Return all notes about the place of a meter, oldest first."""
+
+    @abstractmethod
+    def found(self, number: int) -> tuple[Found, str] | None:
+        """Return a report of a meter that was found, by its id, and what was decided of it, empty for nothing yet."""
+
+    @abstractmethod
+    def settle_found(self, found: Found, verdict: str, why: str, username: str, now: datetime) -> None:
+        """Say what was decided of a report of a meter; of accepted ones it is decided of all of that number."""

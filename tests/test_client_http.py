@@ -1,0 +1,58 @@
+"""`MeterClient` by HTTP, and servers and proxies that answer otherwise than ours does."""
+
+import pytest
+from memory_fixtures import *  # noqa: F403 - the fixtures
+from scripted import ScriptedServer, send
+from web_fixtures import *  # noqa: F403 - the fixtures
+
+from metermt import MeterClient
+from metermt.errors import CallError
+from metermt.transport.deadline import Deadline
+
+LONG = '"' + "x" * 200_000 + '"'
+"""A result that comes in several parts."""
+
+
+def by_http(server):
+    return MeterClient(f"http://localhost:{server.port}")
+
+
+def answers(*told):
+    """Make a script that answers each connection's request with the next of these, and hangs up."""
+    left = iter(told)
+
+    def script(sock, ending):
+        request = b""
+        while not request.endswith(b"\r\n\r\n{}") and (chunk := sock.recv(65536)):
+            request += chunk
+        send(sock, next(left).encode(), ending)
+
+    return script
+
+
+@pytest.mark.parametrize(
+    "head",
+    [f"Content-Length: {len(LONG)}\r\nConnection: close\r\n", "Connection: close\r\n", ""],
+    ids=["with its length", "as long as it stands", "unsaid"],
+)
+def test_an_answer_after_which_the_connection_ends_is_read_whole(head):
+    with ScriptedServer(answers(f"HTTP/1.1 200 OK\r\n{head}\r\n{LONG}")) as server, by_http(server) as client:
+        assert client._connection.call("hello", (), Deadline(5)) == LONG
+
+
+@pytest.mark.parametrize(
+    "told", ["HTTP/1.", "HTTP/1.1 200 OK\r\nContent-Len", "HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nnu"]
+)
+def test_an_answer_that_is_cut_off_is_asked_for_again(told):
+    whole = "HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nnull"
+    with ScriptedServer(answers(told, whole)) as server, by_http(server) as client:
+        client.ping()
+
+
+def test_a_client_goes_on_after_what_could_not_be_sent(web):
+    with by_http(web) as client:
+        client._session_id = "x\n"
+        with pytest.raises(CallError, match="cannot be sent"):
+            client.get_status()
+        client._session_id = ""
+        client.ping()
