@@ -53,7 +53,9 @@ class JsonCalls:
             raise SessionError("Log in, and send the session id along: 'Authorization: Bearer SESSION_ID'")
         if announced_size(request) > MAX_FRAME and call.least:
             await self._answering.check(Ask(call, caller, session_id, None))
-        body = await read_body(request, self._answering.most_bytes(caller, session_id))
+        # A call that is told a few values, or nothing, has no use for more than a stranger may send.
+        wants_text = call.parameters is None and call.request is not NoneType
+        body = await read_body(request, self._answering.most_bytes(caller, session_id) if wants_text else MAX_FRAME)
 
         def understand() -> Ask[Any]:
             if len(body) > SMALL_FRAME:  # reading it costs more than finding out who has sent it
