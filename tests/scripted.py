@@ -14,8 +14,10 @@ from rpyc.core import brine, consts
 from metermt.client.client import MeterClient
 from metermt.errors import Error
 
-SECONDS = 0.5  # that a call has
-LATE = 3.0  # seconds: eight MiB of nonsense take one to read, and more on a busy machine
+SECONDS = 0.5  # that a call has whose server does not go on
+PATIENCE = 15.0  # seconds that one has whose server answers, at once or on a busy machine
+LATE = 10.0  # seconds that one may end after its deadline on a busy machine
+WORK = 3.5  # seconds of a processor: eight MiB of nonsense take one to read
 
 
 class ScriptedServer:
@@ -54,11 +56,17 @@ def say(kind, number, content):
     return frame(bytes([kind]) + brine.dump((number, content)))
 
 
-def waits(sock, ending):
+def hear(sock, ending):
+    """Return what comes next, however long that takes; nothing at the end of the connection or of the block."""
     while not ending.is_set():
         with suppress(TimeoutError):
-            if not sock.recv(65536):
-                return
+            return sock.recv(65536)
+    return b""
+
+
+def waits(sock, ending):
+    while hear(sock, ending):
+        pass
 
 
 def answers(*messages):
@@ -66,7 +74,7 @@ def answers(*messages):
 
     def script(sock, ending):
         for message in messages:
-            if not sock.recv(65536):
+            if not hear(sock, ending):
                 return
             send(sock, message, ending)
         waits(sock, ending)
@@ -109,22 +117,25 @@ def raises(module, name, args=("words",), attributes=(), traceback=""):
     return answers_a_call_with(consts.MSG_EXCEPTION, ((module, name), args, attributes, traceback))
 
 
-def call(port):
+def call(port, seconds):
     """Connect, and make a call whose result is used."""
-    with MeterClient("127.0.0.1", port, timeout=SECONDS) as client:
+    with MeterClient("127.0.0.1", port) as client:
+        client.timeout = seconds
         client.get_jobs(3)
 
 
 @contextmanager
 def in_time(seconds=SECONDS):
-    started = time.monotonic()
+    """Check that the block ends by then, and that this thread has not worked for long."""
+    started, worked = time.monotonic(), time.thread_time()
     yield
+    assert time.thread_time() - worked < WORK
     assert time.monotonic() - started < seconds + LATE
 
 
-def error_of_a_call(script):
+def error_of_a_call(script, seconds=PATIENCE):
     """Return what a call to such a server raises; it must be an error of ours, and in time."""
-    with ScriptedServer(script) as server, in_time(), pytest.raises(Error) as caught:
-        call(server.port)
+    with ScriptedServer(script) as server, in_time(seconds), pytest.raises(Error) as caught:
+        call(server.port, seconds)
     assert type(caught.value).__module__ == "metermt.errors"
     return caught.value

@@ -6,7 +6,7 @@ from contextlib import ExitStack
 import pytest
 from client_fixtures import *  # noqa: F403 - the fixtures
 from clients import YESTERDAY, ends_after, ends_by
-from conftest import WHEN, run_together, start, wait_until
+from conftest import DEADLINE, WHEN, run_together, start, wait_until
 
 from metermt import Answer, MeterClient
 from metermt.errors import DeadlineExceeded, UnknownMeter
@@ -16,9 +16,10 @@ from metermt.model import Status
 def test_while_the_server_is_frozen_every_call_ends_by_its_deadline(servers, database):
     server = servers.start("--database", database)
     with ExitStack() as stack:
-        idle, shared, busy = (stack.enter_context(MeterClient("localhost", server.port, timeout=1.0)) for _ in range(3))
+        idle, shared, busy = (stack.enter_context(MeterClient("localhost", server.port)) for _ in range(3))
         for client, name in ((idle, "adam"), (shared, "carol"), (busy, "eric")):
             client.login(name, name)
+            client.timeout = 1.0
         many = [Answer("X1", 1, "\N{DOG}" * 500, YESTERDAY)] * 1000  # 6 MB
 
         def call(what):
@@ -41,6 +42,8 @@ def test_while_the_server_is_frozen_every_call_ends_by_its_deadline(servers, dat
             with ends_after(1.0), pytest.raises(DeadlineExceeded):  # and again, on new connections
                 idle.ping()
 
+        for client in (idle, shared, busy):
+            client.timeout = DEADLINE
         assert idle.get_job().meter.number == "M00000"
         assert shared.get_status() == Status(0, 0)
         assert busy.submit_readings([Answer("M00002", 1, when=YESTERDAY)]) == [None]
@@ -80,10 +83,10 @@ def test_an_address_that_lets_nothing_pass_leaves_time_for_the_next_one_of_the_s
     full_port, proxy, known_by_name
 ):
     known_by_name(full_port, proxy.port)
-    with MeterClient("meter.example.org", timeout=1.0) as client:
+    with MeterClient("meter.example.org", timeout=2.0) as client:
         client.login("carol", "carol")
         proxy.cut()
-        with ends_by(1.0):
+        with ends_by(2.0):
             assert client.get_job().meter.number == "M00000"
 
 
@@ -104,11 +107,12 @@ def test_an_address_that_lets_nothing_pass_before_one_that_is_gone_has_all_of_th
 
 
 def test_a_network_that_lets_nothing_pass_is_given_up_at_the_deadline_and_used_again_when_it_does(proxy):
-    with MeterClient("localhost", proxy.port, timeout=0.5) as client:
+    with MeterClient("localhost", proxy.port) as client:
         client.login("carol", "carol")
+        client.timeout = 0.5
         with proxy.deaf(), ends_after(0.5), pytest.raises(DeadlineExceeded):
             client.get_job()
-
+        client.timeout = DEADLINE
         assert client.get_job().meter.number == "M00000"
         assert proxy.connections == 2  # the old one might have brought a late answer
 
@@ -122,30 +126,26 @@ def test_a_farewell_waits_a_second_for_a_server_that_says_nothing_and_for_none_w
 
 
 def test_a_call_does_not_wait_for_that_of_another_thread_beyond_its_own_deadline(client_behind, proxy):
-    def call():
-        with pytest.raises(DeadlineExceeded):
-            client_behind.get_job()
-
+    client_behind.timeout = DEADLINE
     with proxy.deaf():
-        client_behind.timeout = 1.0
-        other = start(call)
+        other = start(client_behind.get_job)
         wait_until(client_behind._lock.locked, "the other call is under way")
         client_behind.timeout = 0.3
-        with ends_after(0.3):
-            call()
+        with ends_after(0.3), pytest.raises(DeadlineExceeded):
+            client_behind.get_job()
         assert not other.is_there()
-        other()
+    assert other().meter.number == "M00000"
 
 
 def test_a_late_answer_is_never_taken_for_that_of_a_later_call(proxy):
-    with MeterClient("localhost", proxy.port, timeout=0.4) as client:
+    with MeterClient("localhost", proxy.port) as client:
         client.login("carol", "carol")
         client.get_status()
         assert client.get_job().meter.number == "M00000"
-        proxy.delay = 0.6
+        proxy.delay, client.timeout = 0.6, 0.4
         with pytest.raises(DeadlineExceeded):
             client.get_job()
-        proxy.delay = 0
+        proxy.delay, client.timeout = 0, DEADLINE
 
         for _ in range(3):
             assert client.get_status() == Status(0, 0)
@@ -161,8 +161,9 @@ def test_an_answer_byte_by_byte_is_an_answer(client_behind, proxy):
 
 
 def test_an_answer_that_trickles_in_does_not_put_off_the_deadline(proxy):
-    with MeterClient("localhost", proxy.port, timeout=0.5) as client:
+    with MeterClient("localhost", proxy.port) as client:
         client.login("carol", "carol")
+        client.timeout = 0.5
         proxy.trickles, proxy.delay = True, 0.1
         with ends_after(0.5), pytest.raises(DeadlineExceeded):
             client.get_jobs(20)

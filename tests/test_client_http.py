@@ -2,7 +2,7 @@
 
 import pytest
 from memory_fixtures import *  # noqa: F403 - the fixtures
-from scripted import ScriptedServer, send
+from scripted import ScriptedServer, hear, send
 from web_fixtures import *  # noqa: F403 - the fixtures
 
 from metermt import MeterClient
@@ -23,7 +23,7 @@ def answers(*told):
 
     def script(sock, ending):
         request = b""
-        while not request.endswith(b"\r\n\r\n{}") and (chunk := sock.recv(65536)):
+        while not request.endswith(b"\r\n\r\n{}") and (chunk := hear(sock, ending)):
             request += chunk
         send(sock, next(left).encode(), ending)
 

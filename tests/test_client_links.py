@@ -9,6 +9,7 @@ from clients import YESTERDAY, ends_after, ends_by, read_in
 from conftest import WHEN, make_answer, run_together, start, wait_until
 from proxy import Proxy
 from servers import listening, sockets_of
+from terminals import deaf_socket
 
 from metermt import Answer, MeterClient
 from metermt.calls.desk import Desk
@@ -112,12 +113,11 @@ def test_a_large_bulk_goes_through_after_a_reconnection_too(client_behind, proxy
 
 
 def test_a_server_that_is_not_there_is_told_at_once():
-    with socket.create_server(("127.0.0.1", 0)) as other:
-        port = other.getsockname()[1]
-
-    words = f"Nobody answers at localhost:{port}: Connection refused"
-    with ends_by(0), pytest.raises(ServerUnreachable, match=words):
-        MeterClient("localhost", port)
+    with deaf_socket() as taken:
+        port = taken.getsockname()[1]
+        words = f"Nobody answers at localhost:{port}: Connection refused"
+        with ends_by(0), pytest.raises(ServerUnreachable, match=words):
+            MeterClient("localhost", port)
 
 
 @pytest.mark.parametrize("host", ["no-such-host.invalid", "x" * 100, "x..y", ""])
@@ -134,9 +134,10 @@ def test_a_port_that_is_none_is_told(port):
 
 def test_while_nobody_answers_a_call_goes_on_trying_until_its_deadline(town):
     with listening(Desk(town)) as server:
-        clients = [MeterClient("localhost", server.port, timeout=1.0) for _ in range(8)]
+        clients = [MeterClient("localhost", server.port) for _ in range(8)]
 
     def call(client):
+        client.timeout = 1.0
         with ends_after(client.timeout, earliest=0.8 * client.timeout), pytest.raises(ConnectionFailed):
             client.ping()
 
@@ -147,33 +148,33 @@ def test_while_nobody_answers_a_call_goes_on_trying_until_its_deadline(town):
 
 def test_a_client_does_not_take_itself_for_a_server(monkeypatch):
     """Without a listener the system may choose the port that is called as the one to call from."""
-    with socket.create_server(("127.0.0.1", 0)) as other:
-        port = other.getsockname()[1]
     make = socket.socket
+    with deaf_socket() as taken:
+        port = taken.getsockname()[1]
 
-    def bound_there(*kind):
-        sock = make(*kind)
-        sock.bind(("127.0.0.1", port))
-        return sock
+        def bound_there(*kind):
+            sock = make(*kind)
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            sock.bind(("127.0.0.1", port))
+            return sock
 
-    monkeypatch.setattr(socket, "socket", bound_there)
-    with pytest.raises(ServerUnreachable, match=f"^Nobody answers at 127.0.0.1:{port}: Connection refused$"):
-        MeterClient("127.0.0.1", port)
+        monkeypatch.setattr(socket, "socket", bound_there)
+        with pytest.raises(ServerUnreachable, match=f"^Nobody answers at 127.0.0.1:{port}: Connection refused$"):
+            MeterClient("127.0.0.1", port)
 
 
 # --- nothing left behind
 
 
 def test_who_could_not_connect_leaves_no_socket_behind():
-    with socket.create_server(("127.0.0.1", 0)) as other:
-        refusing = other.getsockname()[1]
-    before = sockets_of("self")
-    for host in ("127.0.0.1", "no-such-host.invalid"):
-        with pytest.raises(ServerUnreachable):
-            MeterClient(host, refusing)
-
-    gc.collect()  # a socket that nobody has closed warns now, and warnings are errors
-    assert sockets_of("self") == before
+    gc.collect()
+    with deaf_socket() as refusing:
+        before = sockets_of("self")
+        for host in ("127.0.0.1", "no-such-host.invalid"):
+            with pytest.raises(ServerUnreachable):
+                MeterClient(host, refusing.getsockname()[1])
+        gc.collect()  # a socket that nobody has closed warns now, and warnings are errors
+        assert sockets_of("self") == before
 
 
 def test_a_client_that_has_logged_in_leaves_no_socket_behind(server):
@@ -185,4 +186,4 @@ def test_a_client_that_has_logged_in_leaves_no_socket_behind(server):
     del client
     gc.collect()
 
-    wait_until(lambda: sockets_of("self") == before, "both ends are closed")
+    wait_until(lambda: sockets_of("self") <= before, "both ends are closed")

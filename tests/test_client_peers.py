@@ -34,13 +34,15 @@ def result(value):
 
 
 def test_a_peer_that_says_nothing_is_given_up_at_the_deadline():
-    with ScriptedServer(answers()) as peer, MeterClient("127.0.0.1", peer.port, timeout=0.5) as client:  # noqa: SIM117
+    with ScriptedServer(answers()) as peer, MeterClient("127.0.0.1", peer.port) as client:
+        client.timeout = 0.5
         with ends_after(0.5), pytest.raises(DeadlineExceeded, match=r"No answer from the server within 0\.5 seconds"):
             client.ping()
 
 
 def test_a_peer_that_always_hangs_up_is_told_by_the_deadline():
-    with ScriptedServer(lambda *_: None) as peer, MeterClient("127.0.0.1", peer.port, timeout=0.5) as client:  # noqa: SIM117
+    with ScriptedServer(lambda *_: None) as peer, MeterClient("127.0.0.1", peer.port) as client:
+        client.timeout = 0.5
         with ends_by(0.5), pytest.raises(ConnectionFailed):
             client.ping()
 
@@ -81,7 +83,8 @@ def test_a_peer_that_talks_garbage_is_told_at_once(script):
     ],
 )
 def test_a_peer_that_says_nothing_of_use_is_an_error_like_any_other(script):
-    with ScriptedServer(script) as peer, MeterClient("127.0.0.1", peer.port, timeout=0.3) as client:
+    with ScriptedServer(script) as peer, MeterClient("127.0.0.1", peer.port) as client:
+        client.timeout = 0.3
         for _ in range(2):
             with ends_by(0.3), pytest.raises(Error):
                 client.ping()
@@ -107,14 +110,12 @@ def test_a_web_server_is_told_for_what_it_is(protocol):
 
 
 def test_who_was_given_no_answer_leaves_no_socket_behind():
+    gc.collect()
     before = sockets_of("self")
-    with (
-        ScriptedServer(answers()) as mute,
-        MeterClient("127.0.0.1", mute.port, timeout=0.2) as client,
-        pytest.raises(DeadlineExceeded),
-    ):
-        client.ping()
-
+    with ScriptedServer(answers()) as mute, MeterClient("127.0.0.1", mute.port) as client:
+        client.timeout = 0.2
+        with pytest.raises(DeadlineExceeded):
+            client.ping()
     gc.collect()  # a socket that nobody has closed warns now, and warnings are errors
     assert sockets_of("self") == before
 

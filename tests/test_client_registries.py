@@ -8,7 +8,7 @@ import pytest
 from client_fixtures import *  # noqa: F403 - the fixtures
 from clients import ends_by
 from commands import *  # noqa: F403 - the fixtures
-from conftest import wait_until
+from conftest import DEADLINE, wait_until
 from proxy import Proxy
 from servers import listening
 
@@ -184,6 +184,7 @@ def test_a_frozen_server_is_left_soon_whatever_its_client_knew_of_others(server,
 
 def test_a_server_that_only_takes_its_time_is_waited_for(server, registries, monkeypatch):
     monkeypatch.setattr(clientend, "_SILENCE", 0.01)
+    monkeypatch.setattr(reaching, "_LOOK", DEADLINE)
     one, _ = registries
     with Proxy(server.port) as slow, Proxy(server.port) as other:
         one.table.register("METER", "127.0.0.1", slow.port)

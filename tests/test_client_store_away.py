@@ -4,7 +4,7 @@ from contextlib import ExitStack
 
 import pytest
 from clients import ends_after, read_in
-from conftest import WHEN, make_answer, make_jobs, start, wait_until
+from conftest import DEADLINE, WHEN, make_answer, make_jobs, start, wait_until
 from servers import AwayStore, fill, listening
 
 from metermt import MeterClient
@@ -66,8 +66,7 @@ def test_while_the_database_stays_away_a_call_asks_less_and_less_until_its_deadl
     with ends_after(1.5), pytest.raises(StoreAway, match="The server cannot reach its database; whether this was kept"):
         client.submit_reading("M00000", 5983, when=WHEN)
     assert 3 <= away.asked <= 8
-    away.away = False
-
+    away.away, client.timeout = False, DEADLINE
     assert client.get_status() == Status(0, 0)
     assert proxy.connections == 1
 

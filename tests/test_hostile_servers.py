@@ -6,6 +6,7 @@ from contextlib import suppress
 
 import pytest
 import rpyc
+from conftest import DEADLINE
 from peers import LOCAL, REMOTE, VALUE, Bait
 from proxy import frame
 from rpyc.core import consts, vinegar
@@ -16,6 +17,7 @@ from scripted import (
     answers,
     answers_a_call_with,
     error_of_a_call,
+    hear,
     raises,
     replies,
     say,
@@ -39,12 +41,12 @@ def test_a_plain_client_answers_its_servers_requests():
 
     def script(sock, ending):
         sock.sendall(say(consts.MSG_REQUEST, 0, (consts.HANDLE_DIR, (VALUE, (3,)))))
-        heard.append(sock.recv(65536))
+        heard.append(hear(sock, ending))
         waits(sock, ending)
 
     with ScriptedServer(script) as server:
         connection = rpyc.connect("127.0.0.1", server.port)
-        connection.serve(1)
+        connection.serve(DEADLINE)
         connection._channel.close()
 
     assert b"bit_length" in heard[0]
@@ -55,11 +57,11 @@ def test_a_request_is_never_answered_by_ours(handler):
     heard = bytearray()
 
     def script(sock, ending):
-        heard.extend(sock.recv(65536))
+        heard.extend(hear(sock, ending))
         first = len(heard)
         sock.sendall(say(consts.MSG_REQUEST, 0, (handler, (VALUE, (3,)))))
         with suppress(ConnectionResetError):
-            while chunk := sock.recv(65536):
+            while chunk := hear(sock, ending):
                 heard.extend(chunk)
         del heard[:first]
         ending.wait()

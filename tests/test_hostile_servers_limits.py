@@ -22,6 +22,7 @@ from scripted import (
     ScriptedServer,
     answers,
     error_of_a_call,
+    hear,
     in_time,
     raises,
     repeats,
@@ -64,11 +65,12 @@ FROZEN = [says_nothing, reads_nothing, drips, half_a_frame]
 
 @pytest.mark.parametrize("script", FROZEN, ids=lambda script: script.__name__)
 def test_a_server_that_does_not_go_on_is_given_up_at_the_deadline(script):
-    assert isinstance(error_of_a_call(script), DeadlineExceeded)
+    assert isinstance(error_of_a_call(script, SECONDS), DeadlineExceeded)
 
 
 def test_a_server_that_takes_no_request_is_given_up_at_the_deadline():
-    with ScriptedServer(reads_nothing) as server, MeterClient("127.0.0.1", server.port, timeout=SECONDS) as client:  # noqa: SIM117
+    with ScriptedServer(reads_nothing) as server, MeterClient("127.0.0.1", server.port) as client:
+        client.timeout = SECONDS
         with in_time(), pytest.raises(DeadlineExceeded):
             client.login("carol", "x" * 20 * MEGABYTE)
 
@@ -77,17 +79,18 @@ def test_a_server_that_takes_no_request_is_given_up_at_the_deadline():
 def test_a_server_that_hangs_up_again_and_again_is_given_up_at_the_deadline(place):
     def script(sock, ending):
         for message in [ROOT, METHOD][:place]:
-            sock.recv(65536)
+            hear(sock, ending)
             sock.sendall(message)
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
 
-    assert isinstance(error_of_a_call(script), ConnectionFailed)
+    assert isinstance(error_of_a_call(script, SECONDS), ConnectionFailed)
 
 
 @pytest.mark.parametrize("code", ["busy", "lost", "unreachable"])
 def test_an_error_after_which_a_client_tries_again_does_not_make_it_try_for_ever(code):
     attributes = (("code", code),)
-    assert isinstance(error_of_a_call(raises("metermt.errors", "Error", attributes=attributes)), ConnectionFailed)
+    script = raises("metermt.errors", "Error", attributes=attributes)
+    assert isinstance(error_of_a_call(script, SECONDS), ConnectionFailed)
 
 
 PRIME = sys.hash_info.modulus
@@ -128,7 +131,7 @@ def memory_below(size):
 )
 def test_a_frame_that_is_not_taken_is_refused_at_its_header(header):
     def script(sock, ending):
-        sock.recv(65536)
+        hear(sock, ending)
         send(sock, header + bytes(100 * 1000), ending)
         waits(sock, ending)
 
@@ -151,7 +154,7 @@ def test_an_answer_may_be_compressed():
     answer = compressed(say(consts.MSG_REPLY, 2, (VALUE, (3, 5))))
     with (
         ScriptedServer(answers(compressed(ROOT), compressed(METHOD), answer)) as server,
-        MeterClient("127.0.0.1", server.port, timeout=SECONDS) as client,
+        MeterClient("127.0.0.1", server.port) as client,
     ):
         assert client.get_status() == Status(3, 5)
 
@@ -167,7 +170,7 @@ def test_an_answer_may_be_compressed():
 )
 def test_a_stream_of_frames_without_end_ends_at_the_deadline_and_fills_nothing(message):
     with memory_below(5 * MEGABYTE):
-        assert isinstance(error_of_a_call(repeats(message)), ConnectionFailed)
+        assert isinstance(error_of_a_call(repeats(message), SECONDS), ConnectionFailed)
 
 
 @pytest.mark.parametrize(
