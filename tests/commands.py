@@ -143,6 +143,7 @@ def read_meters(database_path):
 def ended(child):
     """Wait for the end of a program in a terminal; return what else was seen, and its exit status."""
     child.expect(pexpect.EOF)
+    child.wait()
     child.close()
     return child.before, child.exitstatus
 

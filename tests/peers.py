@@ -138,7 +138,7 @@ class Stranger:
         assert kind == consts.MSG_EXCEPTION, content
         return content[0][1], content[1][0]
 
-    def is_hung_up_on(self, within=5.0):
+    def is_hung_up_on(self, within=15.0):
         """Tell whether the server closes the connection; what it says before is let go."""
         until = time.monotonic() + within
         with suppress(ConnectionResetError):

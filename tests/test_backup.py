@@ -35,7 +35,7 @@ def test_a_backup_is_a_store_with_the_same_in_it(filled, tmp_path):
 
 
 def test_a_backup_beside_a_writer_is_whole(filled, tmp_path):
-    stop = threading.Event()
+    stop, has_begun = threading.Event(), threading.Event()
 
     def write():
         number = 0
@@ -43,9 +43,11 @@ def test_a_backup_beside_a_writer_is_whole(filled, tmp_path):
             number += 1
             import_jobs(filled, CYCLE, [make_job(f"W{number}")])
             filled.write(lambda tx, number=number: record(tx, [make_reading(f"W{number}")]))
+            has_begun.set()
         return number
 
     writing = start(write)
+    assert has_begun.wait(DEADLINE)
     try:
         for number in range(5):
             copy = tmp_path / f"{number}.db"

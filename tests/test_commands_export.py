@@ -95,7 +95,7 @@ def test_when_there_is_nothing_new_no_batch_is_made(invoke, town):
     refused = invoke("export", "--to", "-")
     assert (refused.returncode, refused.stdout) == (1, "")
     assert re.search(
-        r"Error: There is nothing new for billing since batch 1 of 2026-11-2\d \d\d:\d\d \S+ \(1 line\);"
+        r"Error: There is nothing new for billing since batch 1 of \d{4}-\d\d-\d\d \d\d:\d\d \S+ \(1 line\);"
         r" to write that again: metermt batches show 1 --to FILE\n$",
         refused.stderr,
     )

@@ -24,7 +24,7 @@ def test_ping_of_a_server_that_is_down_is_an_error_at_once(metermt, crew_server)
         metermt("ping", "-p", str(crew_server.port)),
         f"Nobody answers at localhost:{crew_server.port}: Connection refused",
     )
-    assert time.monotonic() - started < 5
+    assert time.monotonic() - started < 8
 
 
 @pytest.mark.parametrize(

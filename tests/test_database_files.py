@@ -222,7 +222,7 @@ def test_a_begun_write_that_finds_the_disk_full_says_so(database_path):
 
 
 def test_a_begun_write_beside_a_lock_is_refused_when_its_time_is_over(database_path):
-    with SqliteStore(database_path, busy_seconds=0.2) as store, raw(database_path) as other:
+    with SqliteStore(database_path, busy_seconds=0.5) as store, raw(database_path) as other:
         other.execute("BEGIN IMMEDIATE")
         begun = store.begin(lambda tx: tx.accounts.put([make_account()]), lambda: None)
         assert not begun.wait(0)

@@ -169,10 +169,11 @@ def test_a_server_whose_database_is_replaced_says_so_once_and_keeps_nothing_unti
     make_database(database_path, demo_accounts, make_jobs(10))
     with (
         ServerProcess(tmp_path, "--database", database_path) as server,
-        MeterClient(port=server.port, timeout=1) as client,
+        MeterClient(port=server.port) as client,
     ):
         client.login("carol", "carol")
         client.submit_reading("M00000", 10, key="key-0")
+        client.timeout = 1
         for there in files_of(database_path):
             there.rename(tmp_path / f"away-{there.name}")
         for _ in range(2):

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 import rpyc
-from conftest import wait_until
+from conftest import DEADLINE, wait_until
 from hostile_fixtures import *  # noqa: F403 - the fixtures
 from memory_fixtures import *  # noqa: F403 - the fixtures
 from peers import VALUE, Book, Stranger, made_up_calls, wait_until_taken_over
@@ -42,8 +42,8 @@ def of(seconds):
 
 def test_ours_hangs_up_on_who_says_nothing_from_the_start(desk, stranger):
     with listening(desk, Limits(handshake=of(0.3))) as server:
-        silent, started = stranger(server), time.monotonic()
-        assert silent.is_hung_up_on()
+        started = time.monotonic()
+        assert stranger(server).is_hung_up_on()
         assert 0.2 < time.monotonic() - started < 8
 
 
@@ -51,10 +51,11 @@ def test_ours_hangs_up_on_who_says_nothing_from_the_start(desk, stranger):
 def test_ours_hangs_up_on_who_says_nothing_any_more(logged_in, desk, stranger):
     with listening(desk, Limits(idle=of(0.3))) as server:
         silent = stranger(server)
-        _ = silent.root
+        started = time.monotonic()
         if logged_in:
             silent.log_in()
-        started = time.monotonic()
+        else:
+            _ = silent.root
         assert silent.is_hung_up_on()
         assert 0.2 < time.monotonic() - started < 8
 
@@ -63,7 +64,7 @@ def test_empty_frames_do_not_make_a_stranger_a_client(desk, stranger):
     with listening(desk, Limits(handshake=of(0.3))) as server:
         silent = stranger(server)
         silent.sock.sendall(frame(b""))
-        assert silent.is_hung_up_on(within=3)
+        assert silent.is_hung_up_on(within=8)
 
 
 # --- crowds
@@ -113,7 +114,7 @@ def test_who_was_refused_is_let_go_of(desk):
         before = descriptors()
         for _ in range(100):
             Stranger(server.port).close()
-        wait_until(lambda: descriptors() == before, "all descriptors are free again")
+        wait_until(lambda: descriptors() <= before, "all descriptors are free again")
         wait_until(lambda: not refusals(), "all are told")
         client.ping()
 
@@ -123,7 +124,7 @@ def test_who_was_refused_and_goes_on_talking_is_let_go_of_too(desk, stranger):
         client.ping()
         talker, started = stranger(server), time.monotonic()
         wait_until(refusals, "it is being refused")
-        while time.monotonic() - started < 3 and refusals():
+        while time.monotonic() - started < DEADLINE and refusals():
             with suppress(OSError):
                 talker.sock.sendall(b"x")
             time.sleep(0.2)
@@ -153,8 +154,8 @@ def test_ours_lives_on_when_there_is_no_thread_for_a_refusal(desk, stranger, mon
             client.ping()
             with monkeypatch.context() as patches:
                 patches.setattr(threading.Thread, "start", start_unless("refusal"))
-                assert stranger(server).is_hung_up_on(within=1)
-        with MeterClient("localhost", server.port, timeout=3) as client:
+                assert stranger(server).is_hung_up_on()
+        with MeterClient("localhost", server.port) as client:
             client.ping()
     assert thread_faults == []
 
@@ -166,10 +167,10 @@ def test_ours_lives_on_when_there_is_no_thread_for_a_login(desk, stranger, monke
             patches.setattr(threading.Thread, "start", start_unless("client "))
             logs_in = stranger(server)
             logs_in.call("login", (VALUE, "carol"), (VALUE, "carol"))
-            assert logs_in.is_hung_up_on(within=5)
+            assert logs_in.is_hung_up_on()
         wait_until(lambda: server.connections == 1, "it is counted no more")
         before.ping()
-        with MeterClient("localhost", server.port, timeout=3) as client:
+        with MeterClient("localhost", server.port) as client:
             client.ping()
     assert thread_faults == []
 

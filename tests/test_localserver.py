@@ -7,7 +7,7 @@ import threading
 from pathlib import Path
 
 import pytest
-from conftest import wait_until
+from conftest import DEADLINE, wait_until
 
 from metermt.client.client import connect
 from metermt.errors import ServerUnreachable
@@ -77,7 +77,7 @@ def test_one_that_is_stopped_while_it_starts_is_gone(local_server):
     wait_until(lambda: local_server._process, "it is being started")
     pid = local_server._process.pid
     local_server.stop()
-    starting.join(5)
+    starting.join(DEADLINE)
     assert not is_there(pid)
     with pytest.raises(ServerUnreachable, match="ending"):
         local_server.start()
@@ -86,7 +86,7 @@ def test_one_that_is_stopped_while_it_starts_is_gone(local_server):
 def test_one_that_dies_is_started_again_at_its_port(local_server):
     local_server.start()
     port, pid = local_server.port, local_server._process.pid
-    with connect(local_server.host, port) as client:
+    with connect(local_server.host, port, timeout=DEADLINE) as client:
         os.kill(pid, signal.SIGKILL)
         wait_until(lambda: not is_there(pid), "the server is gone")
         client.ping()

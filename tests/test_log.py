@@ -139,8 +139,10 @@ def test_the_log_tells_of_logins_and_refusals_and_never_a_password_or_a_session(
     limits = Limits(connections_an_address=2)
     with caplog.at_level(logging.DEBUG), listening(served, limits) as server:  # noqa: SIM117 - the server ends last
         with connect(port=server.port) as client, connect(port=server.port) as other:
-            with suppress(Exception):
-                connect(port=server.port, timeout=0.1).ping()
+            client.ping()
+            other.ping()
+            with socket.create_connection(("localhost", server.port)):
+                wait_until(lambda: "refused a connection" in caplog.text, "a third one is refused")
             client.login("carol", "carol")
             client.get_job()
             with pytest.raises(UnknownMeter):
