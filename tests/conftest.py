@@ -7,6 +7,7 @@ import gc
 import itertools
 import logging
 import shutil
+import signal
 import sys
 import threading
 import time
@@ -55,6 +56,12 @@ threads_that_stay = set()
 
 def pytest_addoption(parser):
     parser.addoption("--all-points", action="store_true", help="die, cut and fail at every point, not at some")
+
+
+def pytest_configure():
+    """Let programs hear of Ctrl+C, as in a terminal, also where a shell has started the tests in the background."""
+    if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def pytest_collection_finish():

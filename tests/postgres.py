@@ -3,6 +3,7 @@
 import atexit
 import fcntl
 import os
+import random
 import re
 import shutil
 import socket
@@ -10,7 +11,7 @@ import subprocess
 import tempfile
 import threading
 import time
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import cache
 from pathlib import Path
 from uuid import uuid4
@@ -139,9 +140,12 @@ class Cluster:
 
 
 def _free_port():
-    with socket.socket() as sock:
-        sock.bind(("127.0.0.1", 0))
-        return sock.getsockname()[1]
+    """Return one that nobody is given who asks for any: it is taken later, and anew after each restart."""
+    while True:
+        port = random.randint(15_000, 30_000)
+        with socket.socket() as sock, suppress(OSError):
+            sock.bind(("127.0.0.1", port))
+            return port
 
 
 def pytest_configure(config):

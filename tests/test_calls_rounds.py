@@ -4,7 +4,7 @@ import itertools
 from datetime import timedelta
 
 import pytest
-from conftest import CYCLE, HUGE, import_jobs, make_job, make_jobs, run_together
+from conftest import CYCLE, HUGE, import_jobs, make_job, make_jobs, run_together, wait_until
 from readers import Reader, as_office, left_to
 
 from metermt.calls import accounts, rounds
@@ -224,5 +224,6 @@ def test_a_crew_that_comes_and_goes_holds_no_meter_twice(desk):
 
     held = run_together(*(lambda username=username: come_and_go(username) for username in USERS))
     assert sum(map(len, held)) == len(set().union(*held))
-    Reader(desk)  # logging in writes, and what is left to be noted is written with it
-    assert [left_to(desk.store, username) for username in USERS] == [sorted(meters) for meters in held]
+    Reader(desk)  # logging in writes, and what is left to be noted is written with it, or just before
+    all_held = [sorted(meters) for meters in held]
+    wait_until(lambda: [left_to(desk.store, username) for username in USERS] == all_held, "all is left to its reader")

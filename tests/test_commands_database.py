@@ -183,6 +183,21 @@ def copying(environment):
         process.wait(DEADLINE)
 
 
+def kill_when(process, condition, what):
+    """Kill a process when a condition holds, and not a moment later: it stands still while that is looked at."""
+
+    def holds():
+        process.send_signal(signal.SIGSTOP)
+        if condition():
+            return True
+        process.send_signal(signal.SIGCONT)
+        return False
+
+    wait_until(holds, what)
+    process.send_signal(signal.SIGKILL)
+    assert process.wait(DEADLINE) == -signal.SIGKILL
+
+
 def is_copied(cluster, url):
     """Tell whether somebody is copying rows out of or into a database."""
     return cluster.ask(
@@ -195,10 +210,7 @@ def test_a_copy_to_postgresql_that_is_killed_leaves_nothing_and_the_next_is_whol
     copying, invoke, large_file, new_database, cluster
 ):
     url = new_database()
-    process = copying(large_file, url)
-    wait_until(lambda: is_copied(cluster, url), "rows are copied")
-    process.send_signal(signal.SIGKILL)
-    assert process.wait(DEADLINE) == -signal.SIGKILL
+    kill_when(copying(large_file, url), lambda: is_copied(cluster, url), "rows are copied")
 
     wait_until(lambda: not is_copied(cluster, url), "the database knows")
     assert contents(url) == {}
@@ -216,12 +228,11 @@ def test_a_copy_to_a_file_that_is_killed_leaves_no_database_and_the_next_is_whol
 ):
     url, target = new_database(), tmp_path / "copy.db"
     copy_database(large_file, url, lambda _done, _total: None)
-    process = copying(url, target)
-    wait_until(
-        lambda: any(part.stat().st_size > 1_000_000 for part in parts_in(tmp_path)), "jobs or readings are copied"
+    kill_when(
+        copying(url, target),
+        lambda: any(part.stat().st_size > 1_000_000 for part in parts_in(tmp_path)),
+        "jobs or readings are copied",
     )
-    process.send_signal(signal.SIGKILL)
-    assert process.wait(DEADLINE) == -signal.SIGKILL
 
     assert not list(tmp_path.glob("copy.db*"))
     (part,) = parts_in(tmp_path)
