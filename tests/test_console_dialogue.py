@@ -5,9 +5,9 @@ import os
 import re
 import sys
 import threading
-import time
 
 import pytest
+from clients import ends_by
 from conftest import wait_until
 from servers import METERMT
 from terminals import (
@@ -355,11 +355,8 @@ def deaf_port():
 
 @pytest.mark.parametrize("command", CONSOLES)
 def test_without_a_server_the_console_says_so_at_once(command, deaf_port):
-    started = time.monotonic()
-
-    done = piped("carol\ncarol\n", *command, "-p", deaf_port)
-
-    assert time.monotonic() - started < AT_ONCE
+    with ends_by(AT_ONCE):
+        done = piped("carol\ncarol\n", *command, "-p", deaf_port)
     assert done.stderr.decode() == (
         f"Error: Is the meter server running? Nobody answers at localhost:{deaf_port}: Connection refused\n"
     )
