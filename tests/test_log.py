@@ -9,7 +9,7 @@ import sys
 from contextlib import ExitStack, suppress
 
 import pytest
-from conftest import make_jobs, wait_until
+from conftest import WHEN, Clock, make_jobs, wait_until
 from readers import Reader
 from rpyc.core import brine
 from servers import fill, listening
@@ -31,7 +31,7 @@ STAMP = r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z"
 @pytest.fixture
 def served(demo_accounts):
     """A desk in memory, with the demo's users and a meter M00000."""
-    return Desk(fill(MemoryStore(), demo_accounts, make_jobs(1)))
+    return Desk(fill(MemoryStore(), demo_accounts, make_jobs(1)), clock=Clock())
 
 
 @pytest.fixture
@@ -146,7 +146,7 @@ def test_the_log_tells_of_logins_and_refusals_and_never_a_password_or_a_session(
             client.login("carol", "carol")
             client.get_job()
             with pytest.raises(UnknownMeter):
-                client.submit_reading("X1", 5)
+                client.submit_reading("X1", 5, when=WHEN)
             outcomes = client.submit_readings([])
             for _ in range(10):
                 with pytest.raises(LoginError):
