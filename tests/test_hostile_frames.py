@@ -5,6 +5,7 @@ import time
 import tracemalloc
 import zlib
 from contextlib import suppress
+from datetime import timedelta
 
 import pytest
 import rpyc
@@ -18,6 +19,7 @@ from rpyc.utils.server import ThreadedServer
 from servers import ServerProcess, listening
 
 from metermt.client.client import MeterClient
+from metermt.config import Limits
 from metermt.transport import conversation
 from metermt.transport.frames import MAX_BULK_FRAME, MAX_FRAME
 
@@ -198,8 +200,15 @@ def test_a_plain_server_keeps_an_object_for_each_fetch(book_in_a_thread, strange
     assert objects_after_fetches(stranger(book_in_a_thread), 1000) > 1000
 
 
-def test_ours_keeps_nothing_for_a_fetch(server, stranger):
-    assert objects_after_fetches(stranger(server), 2_000) < 200
+@pytest.fixture
+def patient(desk):
+    """A server that gives strangers five minutes."""
+    with listening(desk, Limits(handshake=timedelta(minutes=5))) as server:
+        yield server
+
+
+def test_ours_keeps_nothing_for_a_fetch(patient, stranger):
+    assert objects_after_fetches(stranger(patient), 2_000) < 200
 
 
 def kept_after(asker, *calls):
@@ -218,10 +227,10 @@ def kept_after(asker, *calls):
         tracemalloc.stop()
 
 
-def test_session_ids_that_are_none_are_not_remembered(server, stranger):
+def test_session_ids_that_are_none_are_not_remembered(patient, stranger):
     calls = (("get_job", (VALUE, f"{number}" + "x" * (MAX_FRAME - 500))) for number in range(100))
 
-    assert kept_after(stranger(server), *calls) < 2 * MEGABYTE
+    assert kept_after(stranger(patient), *calls) < 2 * MEGABYTE
 
 
 def test_of_a_request_that_failed_nothing_is_kept(server, stranger):
