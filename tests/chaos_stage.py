@@ -2,7 +2,6 @@
 
 import os
 import signal
-import sys
 import time
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -12,15 +11,12 @@ from argon2 import PasswordHasher
 from chaos_crew import Crew, StuckError
 from chaos_history import Row
 from conftest import CYCLE, make_account
-from postgres import Cluster
+from postgres import Cluster, lasting_port
 from proxy import Proxy
-from servers import METERMT_SERVE, ROOT, ServerProcess
+from servers import METERMT_SERVE, ServerProcess
 
 from metermt.config import DATABASE_VARIABLE
 from metermt.store.postgres.store import PostgresStore
-
-sys.path.append(str(ROOT / "scripts"))
-from crowd import lasting_port
 
 READERS = tuple(f"reader{number}" for number in range(8))
 _JOBS_AT_ONCE = 20_000
@@ -251,9 +247,8 @@ def is_up(cluster):
 
 @contextmanager
 def steady_cluster(*settings, parent=None):
-    """A cluster until the block ends, on a port that nobody else is given while its processes are ended."""
+    """A cluster until the block ends, whose processes may be ended."""
     cluster = Cluster(*settings, name="metermt-chaos-", parent=parent)
-    cluster.port = lasting_port()
     try:
         cluster.start()
         yield cluster

@@ -64,8 +64,6 @@ class Pair:
         """`waits` tells whether what is kept is kept by both of them before anybody is told so."""
         self._waits = waits
         self.primary, self.standby = (Cluster(name="metermt-chaos-") for _ in range(2))
-        for cluster in (self.primary, self.standby):
-            cluster.port = lasting_port()
         self._ports = f"127.0.0.1:{self.primary.port},127.0.0.1:{self.standby.port}"
         self._link = Link(self.primary.port)  # which the standby follows the primary by
         self.primary.start()

@@ -3,11 +3,10 @@
 import atexit
 import fcntl
 import os
-import random
 import re
 import shutil
-import socket
 import subprocess
+import sys
 import tempfile
 import threading
 import time
@@ -21,6 +20,9 @@ import pytest
 from conftest import threads_that_stay
 
 from metermt.store.postgres.store import PostgresStore
+
+sys.path.append(str(Path(__file__).parents[1] / "scripts"))
+from crowd import lasting_port
 
 _PLACE = "METERMT_TEST_POSTGRES"  # where the folder of this run is, for those who run the tests side by side
 _TABLES = (
@@ -52,13 +54,13 @@ def need_postgres():
 
 
 class Cluster:
-    """A PostgreSQL server on a free port of this machine, with its data in a folder of its own."""
+    """A PostgreSQL server on a port that nobody else is given, with its data in a folder of its own."""
 
     def __init__(self, *settings, name="metermt-postgres-", parent=None):
         """`settings` are like `fsync=off`; `parent` is a folder that the user `postgres` may enter."""
         self.folder = Path(tempfile.mkdtemp(prefix=name, dir=parent))
         self.data = self.folder / "data"
-        self.port = _free_port()
+        self.port = lasting_port()
         self._settings = settings
         self._as_postgres = ["runuser", "-u", "postgres", "--"] if os.geteuid() == 0 else []
         if self._as_postgres:
@@ -137,15 +139,6 @@ class Cluster:
             command, cwd=self.folder, text=True, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, timeout=60
         )
         assert not done.returncode, f"{program}: {done.stderr}"
-
-
-def _free_port():
-    """Return one that nobody is given who asks for any: it is taken later, and anew after each restart."""
-    while True:
-        port = random.randint(15_000, 30_000)
-        with socket.socket() as sock, suppress(OSError):
-            sock.bind(("127.0.0.1", port))
-            return port
 
 
 def pytest_configure(config):

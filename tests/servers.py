@@ -3,10 +3,11 @@
 import os
 import re
 import signal
+import socket
 import sys
 import tempfile
 import time
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import warm
@@ -28,8 +29,11 @@ class ServerProcess:
     """A meter server that is ready for clients, until `stop` or the end of the block of its `with`.
 
     `options` are those of `metermt serve`. The server chooses a free port unless told one, and its words go into
-    files in `folder`. `descriptors` is how many files it may have open.
+    files in `folder`. `descriptors` is how many files it may have open. When it has ended nobody else gets its port
+    until the end of the block, so that it can be started there again.
     """
+
+    _place = None
 
     def __init__(self, folder, *options, port=0, notify=None, command=SERVER_PY, descriptors=None):
         own = Path(tempfile.mkdtemp(prefix="server-", dir=folder))
@@ -92,8 +96,8 @@ class ServerProcess:
 
     @property
     def _thread_states(self):
-        tasks = Path(f"/proc/{self.pid}/task").iterdir()
-        return {(task / "stat").read_text().rpartition(")")[2].split()[0] for task in tasks}
+        stats = [_text(task / "stat") for task in Path(f"/proc/{self.pid}/task").iterdir()]
+        return {stat.rpartition(")")[2].split()[0] for stat in stats if stat}
 
     @contextmanager
     def frozen(self):
@@ -107,19 +111,29 @@ class ServerProcess:
     def stop(self, number=signal.SIGTERM):
         """Ask it to end, and return its exit status."""
         self.send(number)
-        return self._process.wait(DEADLINE)
+        status = self._process.wait(DEADLINE)
+        self._keep_port()
+        return status
 
     def kill(self):
         """End it at once, without asking; it may have ended already."""
         if self.runs:
             self._process.kill()
         self._process.wait(DEADLINE)
+        self._keep_port()
+
+    def _keep_port(self):
+        if not self._place and hasattr(self, "port"):
+            with suppress(OSError):  # the next one listens there already
+                self._place = deaf_socket(self.port)
 
     def __enter__(self):
         return self
 
     def __exit__(self, *_exc):
         self.kill()
+        if self._place:
+            self._place.close()
 
     def _first_words(self, notify, before):
         until = time.monotonic() + DEADLINE
@@ -147,7 +161,7 @@ class Servers:
 
     def __exit__(self, *_exc):
         for server in self._started:
-            server.kill()
+            server.__exit__()
         for server in self._started:
             assert "Traceback" not in server.errors, server.errors
             assert " ERROR " not in server.errors, server.errors
@@ -238,6 +252,18 @@ class FullStore(MemoryStore):
         return super().write(work)
 
 
+def deaf_socket(port=0):
+    """Take a port, so that no other server gets it but who asks for it, and do not listen there."""
+    taken = socket.socket()
+    taken.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        taken.bind(("127.0.0.1", port))
+    except OSError:
+        taken.close()
+        raise
+    return taken
+
+
 def sockets_of(pid):
     """Return how many sockets a process has open; `pid` may be "self"."""
     return sum(_target(link).startswith("socket:") for link in Path(f"/proc/{pid}/fd").iterdir())
@@ -253,5 +279,5 @@ def _target(link):
 def _text(path):
     try:
         return path.read_text(encoding="utf-8")
-    except FileNotFoundError:
+    except (FileNotFoundError, ProcessLookupError):  # of a thread that has ended as it was looked at
         return None

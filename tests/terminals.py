@@ -5,7 +5,6 @@ import io
 import os
 import re
 import signal
-import socket
 import sys
 
 import pexpect
@@ -163,14 +162,6 @@ def piped(text, *command, **variables):
         capture_output=True,
         timeout=DEADLINE,
     )
-
-
-def deaf_socket(port=0):
-    """Take a port, so that no other server gets it, and do not listen there."""
-    taken = socket.socket()
-    taken.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    taken.bind(("127.0.0.1", port))
-    return taken
 
 
 def masked(text):

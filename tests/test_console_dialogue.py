@@ -9,7 +9,7 @@ import threading
 import pytest
 from clients import ends_by
 from conftest import wait_until
-from servers import METERMT
+from servers import METERMT, deaf_socket
 from terminals import (
     AT_ONCE,
     CLIENT_CONSOLE,
@@ -18,7 +18,6 @@ from terminals import (
     CTRL_D,
     PROMPTS,
     STREET,
-    deaf_socket,
     masked,
     piped,
     read_some,

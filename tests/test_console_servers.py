@@ -7,8 +7,8 @@ from contextlib import ExitStack
 import pytest
 from clients import ends_by, read_in
 from conftest import make_job, wait_until
-from servers import AwayStore, Servers, fill, listening, make_database
-from terminals import AT_ONCE, CLIENT_CONSOLE, CTRL_C, Terminal, answers_of, deaf_socket
+from servers import AwayStore, Servers, deaf_socket, fill, listening, make_database
+from terminals import AT_ONCE, CLIENT_CONSOLE, CTRL_C, Terminal, answers_of
 
 from metermt.calls.desk import Desk
 
