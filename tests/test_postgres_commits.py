@@ -43,12 +43,21 @@ def commits_that_hang(cluster):
     """Let all commits wait for a standby that there is not."""
     cluster.ask("ALTER SYSTEM SET synchronous_standby_names = 'nobody'")
     cluster.ask("SELECT pg_reload_conf()")
-    wait_until(lambda: cluster.ask("SHOW synchronous_standby_names") == [("nobody",)], "the setting holds")
+    hanging = []
+
+    def one_hangs():  # the setting holds once a process of the cluster has read it, which takes that a moment
+        if not hanging or hanging[-1].is_there():
+            hanging.append(start(lambda: cluster.ask("SELECT pg_logical_emit_message(true, '', '')")))
+        return cluster.ask("SELECT 1 FROM pg_stat_activity WHERE wait_event = 'SyncRep'")
+
+    wait_until(one_hangs, "the setting holds")
     try:
         yield
     finally:
         cluster.ask("ALTER SYSTEM RESET synchronous_standby_names")
         cluster.ask("SELECT pg_reload_conf()")
+        for one in hanging:
+            one()
 
 
 IN_COMMIT = "wait_event = 'SyncRep' AND datname = %s"
