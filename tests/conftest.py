@@ -374,7 +374,7 @@ def _no_unexpected_error_is_logged(request):
 def _no_thread_is_left_behind(_no_unexpected_error_is_logged):
     before = set(threading.enumerate())
     yield
-    until = time.monotonic() + DEADLINE  # a thread may come to its end by itself
+    until = time.monotonic() + DEADLINE  # that a thread has to come to its end by itself
     left = [thread for thread in threading.enumerate() if thread not in before | threads_that_stay]
     for thread in left:
         thread.join(max(0.0, until - time.monotonic()))

@@ -138,8 +138,11 @@ class Stranger:
         assert kind == consts.MSG_EXCEPTION, content
         return content[0][1], content[1][0]
 
-    def is_hung_up_on(self, within=15.0):
-        """Tell whether the server closes the connection; what it says before is let go."""
+    def is_hung_up_on(self, within=8.0):
+        """Tell whether the server closes the connection, be it on a busy machine; what it says before is let go.
+
+        It gives up a stranger who does nothing at all after ten seconds.
+        """
         until = time.monotonic() + within
         with suppress(ConnectionResetError):
             while (left := until - time.monotonic()) > 0:

@@ -53,9 +53,7 @@ def open_presenter(proxy, tmp_path):
     with ExitStack() as stack:
 
         def open_presenter():
-            opening = Opening(
-                lambda: connect("127.0.0.1", proxy.port, timeout=1, outbox=tmp_path / "outbox"), username="carol"
-            )
+            opening = Opening(lambda: connect("127.0.0.1", proxy.port, outbox=tmp_path / "outbox"), username="carol")
             presenter = ReportPresenter(opening, AtOnce())
             presenter.open()
             stack.callback(presenter.farewell)

@@ -31,7 +31,7 @@ def folder(tmp_path):
 
 @pytest.fixture
 def carol(server, connect, folder):
-    return connect(server, outbox=folder, timeout=1)
+    return connect(server, outbox=folder)
 
 
 def row(meter="G001", value=100, key="k1", username="carol", server="localhost:1", **answer):
@@ -79,9 +79,9 @@ def test_of_what_was_half_written_nothing_is_offered_and_it_can_be_found(folder)
 def test_what_is_not_confirmed_is_there_at_the_next_login_of_the_same_reader_and_counts_once(
     desk, server, proxy, connect, folder
 ):
-    carol = connect(proxy, outbox=folder, timeout=0.3)
+    carol = connect(proxy, outbox=folder)
     answer = make_answer(carol.get_job().meter.number, 5983, "lid broken", when=None)
-    proxy.lost_answers = 99
+    carol.timeout, proxy.lost_answers = 0.3, 99
     with pytest.raises(ConnectionFailed):
         carol.submit_and_next(answer)
     proxy.lost_answers = 0
@@ -148,21 +148,21 @@ def full(*_args, **_kwargs):
 
 @pytest.mark.parametrize("step", ["open", "write", "fsync"])
 def test_a_full_disk_stops_no_reader_and_is_told(desk, proxy, connect, folder, monkeypatch, caplog, step):
-    carol = connect(proxy, outbox=folder, timeout=0.3)
+    carol = connect(proxy, outbox=folder)
     monkeypatch.setattr(outbox_module.os, step, full)
     carol.submit_and_next(make_answer("G000", 1, when=None))
     told = f"What is typed cannot be kept on this device, in {folder}: No space left on device. It is sent all the same"
     assert caplog.messages == [told]
     assert values_in(desk) == [1]
 
-    proxy.lost_answers = 99
+    carol.timeout, proxy.lost_answers = 0.3, 99
     with pytest.raises(ConnectionFailed):
         carol.submit_and_next(make_answer("G001", 2, when=None))
     monkeypatch.undo()
     (lost,) = carol.outbox.unconfirmed()  # as long as this program runs it is offered all the same
     assert not carol.outbox.keeps(lost)
     assert Outbox(folder).all() == []
-    proxy.lost_answers = 0
+    carol.timeout, proxy.lost_answers = 10, 0
     carol.submit_and_next(lost)
     assert carol.outbox.unconfirmed() == []
 

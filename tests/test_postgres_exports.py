@@ -84,7 +84,7 @@ def keys_in(process):
 
 
 def test_an_export_that_is_read_slowly_is_whole(export, many_readings):
-    process = export("?options=-c%20idle_in_transaction_session_timeout%3D200ms")
+    process = export("?options=-c%20idle_in_transaction_session_timeout%3D2s")
     wait_until(lambda: not snapshots_on(many_readings), "it holds no snapshot, or may not do so any longer")
 
     assert sorted(map(int, keys_in(process))) == list(range(5000))
