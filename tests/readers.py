@@ -136,17 +136,23 @@ def left_to(store, username="carol"):
 
 
 class CountingHasher(PasswordHasher):
-    """Counts the calls that are costly at full cost."""
+    """Counts the calls that are costly at full cost, and notes the passwords in their order."""
 
-    calls = 0
+    def __init__(self, **cost):
+        super().__init__(**cost)
+        self.hashed = []
 
-    def hash(self, *args, **kwargs):
-        self.calls += 1
-        return super().hash(*args, **kwargs)
+    @property
+    def calls(self):
+        return len(self.hashed)
 
-    def verify(self, *args, **kwargs):
-        self.calls += 1
-        return super().verify(*args, **kwargs)
+    def hash(self, password, **kwargs):
+        self.hashed.append(password)
+        return super().hash(password, **kwargs)
+
+    def verify(self, known, password):
+        self.hashed.append(password)
+        return super().verify(known, password)
 
 
 @pytest.fixture
