@@ -199,7 +199,11 @@ def test_the_example_ends_with_a_word_when_it_cannot_go_on(
 
 @pytest.fixture
 def silent_port(monkeypatch):
-    """A port where nobody answers, and a client that does not wait for long."""
+    """A port where nobody answers, and a client that does not wait there for long."""
     connect = metermt.connect
-    monkeypatch.setattr(metermt, "connect", lambda *args, **options: connect(*args, **options, timeout=0.5))
+
+    def connect_soon(host, port, **options):
+        return connect(host, port, **options, timeout=0.5 if port == 1 else 10)
+
+    monkeypatch.setattr(metermt, "connect", connect_soon)
     return 1

@@ -141,6 +141,13 @@ def test_who_begins_a_request_and_does_not_end_it_is_let_go_of(web, monkeypatch)
             assert sock.recv(1) == b""
 
 
+@pytest.fixture
+def long_grace(monkeypatch):
+    """Nobody who has come lately has to make room, however busy the machine is."""
+    monkeypatch.setattr(seats, "_GRACE", 60.0)
+
+
+@pytest.mark.usefixtures("long_grace")
 def test_both_doors_have_one_bound_for_connections(desk, limited_server, stranger):
     with web_door(desk, limited_server) as door:
         first = stranger(limited_server)
@@ -258,7 +265,7 @@ def test_a_stop_does_not_wait_for_those_who_say_nothing_or_half_of_it(desk, serv
         )
         wait_until(lambda: len(server.guests) == 2, "both are there")
         began = time.monotonic()
-    assert time.monotonic() - began < 3
+    assert time.monotonic() - began < 8  # of the ten that it would wait
     for sock in socks:
         sock.close()
 
@@ -283,6 +290,7 @@ def test_a_text_with_very_many_lists_is_refused_unread_also_where_none_is_wanted
         assert words in told["text"]
 
 
+@pytest.mark.usefixtures("long_grace")
 def test_a_full_server_tells_who_asks_for_its_health_why(desk, limited_server, stranger):
     with web_door(desk, limited_server) as door:
         stranger(limited_server)
