@@ -64,12 +64,17 @@ def test_a_submission_that_waits_for_the_database_at_sigterm_is_stored_and_ackno
 
 
 def unread(server):
-    """Return how many bytes have reached the server and were not read by it yet."""
+    """Return how many bytes were sent to the server and not read by it yet: on their way, and then there."""
+    return queued(1, server.port, 0) or queued(0, server.port, 1)
+
+
+def queued(end, port, queue):
+    """Return how many bytes lie in a queue, the first for sending, of sockets whose own or other end is at a port."""
     lines = [line.split() for line in Path("/proc/net/tcp").read_text().splitlines()[1:]]
     return sum(
-        int(queues.split(":")[1], 16)
-        for _, local, _, state, queues, *_ in lines
-        if state == "01" and int(local.split(":")[1], 16) == server.port
+        int(queues.split(":")[queue], 16)
+        for _, *ends, state, queues in (line[:5] for line in lines)
+        if state == "01" and int(ends[end].split(":")[1], 16) == port
     )
 
 
