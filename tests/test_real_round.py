@@ -115,7 +115,7 @@ def at_the_console(port, plan):
             child.sendline("adam")
         # Who has said a word is asked for another one when nothing is left; until then others may have left something.
         questions = [r"Reading for meter (\w+): ", r"Reason for meter (\w+): ", r"Enter leaves", pexpect.EOF]
-        skipped = False
+        skipped = is_there = False
         while (asked := child.expect(questions)) != 3:
             if asked == 2:
                 child.sendline("")
@@ -123,9 +123,11 @@ def at_the_console(port, plan):
                 child.sendline(NOBODY)
             elif not skipped:
                 skipped = True
-                plan.all_there.wait(DEADLINE)
                 child.sendline("/skip")
             else:
+                if not is_there:
+                    is_there = True
+                    plan.all_there.wait(DEADLINE)
                 value = plan.next(child.match[1])
                 child.sendline("" if value is None else str(value))
     finally:
