@@ -8,7 +8,7 @@ from conftest import WHEN, make_place, wait_until
 from memory_fixtures import *  # noqa: F403 - the fixtures
 from memory_fixtures import on_all_stores
 from peers import answers, code_of
-from readers import readings_in
+from readers import left_to, readings_in
 from rpyc.core import brine, consts
 
 from metermt.calls.table import CALLS
@@ -188,7 +188,7 @@ def test_a_live_object_of_the_servers_own_is_refused_as_an_argument(root, sessio
 
 @on_all_stores
 @pytest.mark.parametrize("goodbye", [True, False], ids=["in order", "without a word"])
-def test_the_jobs_of_an_ended_connection_stay_with_their_reader(goodbye, server, plain):
+def test_the_jobs_of_an_ended_connection_stay_with_their_reader(goodbye, server, store, plain):
     first, second, adams = plain(server), plain(server).root, plain(server).root
     session, _ = first.root.login("carol", "carol")
     second_session, _ = second.login("carol", "carol")
@@ -201,6 +201,7 @@ def test_the_jobs_of_an_ended_connection_stay_with_their_reader(goodbye, server,
     else:
         first._channel.close()
     wait_until(lambda: server.connections == 2, "the server has noticed that a client is gone")
+    wait_until(lambda: left_to(store) == ["M00000"], "and has noted it")
 
     assert adams.get_job(adams_session) == "M00004"
     third = plain(server).root

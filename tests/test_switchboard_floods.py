@@ -31,7 +31,7 @@ def test_who_does_not_fetch_answers_holds_up_nobody_else(server, connect, plain)
     session, _ = greedy.root.login("adam", "adam")
     ask = rpyc.async_(greedy.root.get_jobs)
     unread = [ask(session, '{"n": 200}') for _ in range(300)]  # 30 kB each; nobody reads them
-    client = connect(server, timeout=3)
+    client = connect(server)
     for _ in range(50):
         client.get_status()
 
@@ -72,7 +72,7 @@ def test_who_sends_faster_than_is_answered_fills_no_memory(asked, server, talker
 
 
 def test_who_sends_without_end_holds_up_nobody_else(server, connect, talker):
-    client = connect(server, timeout=3)
+    client = connect(server)
     message = status_of(talker.log_in(), talker.root)
     wait_until_taken_over()
     with sending(talker, message * 1000) as sent:

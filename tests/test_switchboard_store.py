@@ -97,7 +97,7 @@ def test_while_another_process_writes_all_who_write_wait_and_nobody_else(process
             start(lambda client=client, n=n: client.submit_reading(f"M{n:05}", n)) for n, client in enumerate(writers)
         ]
         took, threads = [], set()
-        while time.monotonic() < until:
+        while time.monotonic() < until or len(took) < 10:
             asked = time.monotonic()
             assert asker.get_status().total == 0
             took.append(time.monotonic() - asked)
@@ -107,9 +107,8 @@ def test_while_another_process_writes_all_who_write_wait_and_nobody_else(process
     for result in waiting:
         result()
 
-    assert time.monotonic() - released < 2
-    assert sorted(took)[len(took) * 9 // 10] < 0.3  # of ten, one may have met a busy machine
-    assert len(took) > 20
+    assert time.monotonic() - released < 8  # of the ten that they would wait
+    assert sorted(took)[len(took) // 2] < 0.3  # who waits for those who write is answered once, after a second
     assert max(threads) <= quiet
     assert asker.get_status().total == len(writers)
 
@@ -125,15 +124,15 @@ def test_newcomers_log_in_once_the_other_process_has_written(process, connect):
     assert logging_in().total == 0
 
 
-def test_who_waits_for_the_store_and_goes_away_is_let_go_of(server, store, connect):
-    going, staying = connect(server), connect(server, "adam")
+def test_who_waits_for_the_store_and_goes_away_is_let_go_of(server, store, connect, stranger):
+    going, staying = stranger(server), connect(server, "adam")
+    session = going.log_in()
     wait_until_taken_over()
     other = apsw.Connection(str(store.path))
     other.execute("BEGIN IMMEDIATE")
     try:
-        going.timeout = 0.2
-        with pytest.raises(Exception, match="No answer"):
-            going.submit_reading("M00000", 7)
+        going.call("submit_reading", *((VALUE, value) for value in (session, "M00000", None, 7)))
+        wait_until(lambda: server.switchboard._queues[1].begun, "the store is at it")
         going.close()
         assert staying.get_status().total == 0
     finally:
@@ -184,10 +183,11 @@ def test_who_goes_away_just_as_the_store_is_ready_for_others_is_connected_no_mor
 def test_a_server_that_stops_while_another_process_writes_answers_when_it_may(desk, store, connect):
     other = apsw.Connection(str(store.path))
     with listening(desk) as server:
-        client = connect(server, timeout=5)
+        client = connect(server, timeout=20)
         wait_until_taken_over()
         other.execute("BEGIN IMMEDIATE")
         waiting = start(lambda: client.submit_reading("M00000", 7))
+        wait_until(lambda: server.switchboard._queues[1].begun, "the store is at it")
         for _ in range(20):
             assert connect_and_ask(server) == 0
         assert not waiting.is_there()
@@ -316,8 +316,9 @@ def test_a_server_that_stops_answers_the_calls_that_take_long(desk, connect, slo
 
 def test_who_goes_away_during_a_long_call_is_let_go_of_when_it_is_over(server, connect, slow_calls):
     wait_for_it, _, goes_on = slow_calls
-    client = connect(server, timeout=0.3)
+    client = connect(server)
     wait_until_taken_over()
+    client.timeout = 0.3
     with pytest.raises(Exception, match="No answer"):
         client.call(wait_for_it, None)
     client.close()
