@@ -4,13 +4,15 @@ import os
 import socket
 import subprocess
 import sys
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
-from conftest import wait_until
+from conftest import DEADLINE, wait_until
 from window_fixtures import *  # noqa: F403 - the fixtures
-from window_fixtures import readings_in
+from window_fixtures import give_up_after, readings_in
 
+from metermt import localserver
 from metermt.client.client import connect
 from metermt.gui import opening as opening_module
 from metermt.gui.first_account import FirstAccount
@@ -23,7 +25,10 @@ CLIENT_GUI = Path(__file__).parents[1] / "client_gui.pyw"
 
 
 @pytest.fixture
-def own_server(tmp_path, database):
+def own_server(tmp_path, database, monkeypatch):
+    """A server that the window starts, and may take its time on a busy machine."""
+    monkeypatch.setattr(localserver, "_START_SECONDS", 60.0)
+    monkeypatch.setattr(localserver, "_STOP_SECONDS", 60.0)
     return LocalServer("localhost", 0, database=database)
 
 
@@ -49,6 +54,7 @@ def test_a_server_of_the_window_that_dies_is_started_again_and_the_reading_count
 ):
     reader = open_window(own_opening(own_server, FirstAccount(database)), own_server)
     reader.log_in()
+    give_up_after(60, reader)
     process = own_server._process
     process.kill()
     reader.type("5983")
@@ -128,12 +134,16 @@ def test_the_program_ends_its_server_on_sigterm(display, tmp_path):
         tasks = Path(f"/proc/{program.pid}/task")
 
         def servers():
-            return [pid for task in tasks.iterdir() for pid in (task / "children").read_text().split()]
+            found = []
+            for task in tasks.iterdir():
+                with suppress(OSError):  # a thread that has ended meanwhile
+                    found += (task / "children").read_text().split()
+            return found
 
         wait_until(servers, "the window has started a server")
         (server,) = servers()
         program.terminate()
-        _, errors = program.communicate(timeout=10)
+        _, errors = program.communicate(timeout=DEADLINE)
     assert (program.returncode, errors) == (0, "")
     assert not Path("/proc", server).exists()
 
@@ -141,7 +151,7 @@ def test_the_program_ends_its_server_on_sigterm(display, tmp_path):
 def test_without_a_display_one_line_says_so():
     environment = {name: value for name, value in os.environ.items() if name != "DISPLAY"}
     done = subprocess.run(
-        [sys.executable, CLIENT_GUI], env=environment, capture_output=True, text=True, timeout=10, check=False
+        [sys.executable, CLIENT_GUI], env=environment, capture_output=True, text=True, timeout=60, check=False
     )
     assert done.returncode == 1
     assert done.stderr.startswith("Error: Cannot open a window: ")
@@ -152,7 +162,7 @@ def test_without_tkinter_one_line_names_the_debian_package(tmp_path):
     (tmp_path / "tkinter.py").write_text("raise ModuleNotFoundError('No module named tkinter', name='tkinter')")
     environment = os.environ | {"PYTHONPATH": str(tmp_path)}
     done = subprocess.run(
-        [sys.executable, CLIENT_GUI], env=environment, capture_output=True, text=True, timeout=10, check=False
+        [sys.executable, CLIENT_GUI], env=environment, capture_output=True, text=True, timeout=60, check=False
     )
     assert done.returncode == 1
     assert done.stderr == "Error: This Python has no tkinter: install what Debian calls python3-tk\n"

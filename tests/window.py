@@ -6,7 +6,7 @@ import subprocess
 import time
 from contextlib import contextmanager
 
-DEADLINE = 20  # seconds; what is waited for here takes less than two, and longer on a busy machine
+DEADLINE = 60  # seconds; what is waited for here takes less than two, and a start of a server longer on a busy machine
 
 
 @contextmanager
