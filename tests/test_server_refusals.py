@@ -65,7 +65,8 @@ def test_a_database_that_cannot_be_used_is_told_in_one_line(make, words, tmp_pat
     ],
     ids=lambda value: " ".join(map(str, value[-2:]))[:40] if isinstance(value, tuple) else "",
 )
-def test_a_setting_that_cannot_be_used_is_told_in_one_line(options, words):
+def test_a_setting_that_cannot_be_used_is_told_in_one_line(options, words, monkeypatch):
+    monkeypatch.setenv("RES_OPTIONS", "timeout:1 attempts:1")  # where no name server answers
     assert_told_in_one_line(run_to_end("--database", ":memory:", *options), words)
 
 

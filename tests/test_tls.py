@@ -25,6 +25,7 @@ from metermt.config import Limits
 from metermt.discovery import Registry
 from metermt.errors import LoginError, ServerLost, ServerUnreachable, SettingError, TlsError
 from metermt.registry import RegistryServer
+from metermt.rules import seats
 from metermt.serving import RunningServer, ServerSettings
 from metermt.transport.tls import ServerTls
 
@@ -163,7 +164,7 @@ def test_a_server_that_is_full_is_tried_again_until_there_is_room(authority):
             asked = start(client.get_job)
             wait_until(lambda: proxy.connections >= 3, "the client was refused and tries again")
             with pytest.raises(ServerLost, match="hung up before the encrypted link stood: it may be full"):
-                connect("localhost", server.port, tls_ca=authority.path, timeout=0.3)
+                connect("localhost", server.port, tls_ca=authority.path, timeout=1)
             with pytest.raises(ServerUnreachable, match=r"None of the servers answers; .* it may be full"):
                 connect(servers=[f"localhost:{server.port}"], tls_ca=authority.path)
             any_of_them = way_to(None, None, servers=[f"localhost:{server.port}"], tls_ca=authority.path)
@@ -171,7 +172,8 @@ def test_a_server_that_is_full_is_tried_again_until_there_is_room(authority):
         assert asked()
 
 
-def test_a_server_that_is_full_is_tried_again_also_by_who_was_never_connected(authority):
+def test_a_server_that_is_full_is_tried_again_also_by_who_was_never_connected(authority, monkeypatch):
+    monkeypatch.setattr(seats, "_GRACE", 60.0)  # who is there and has not logged in need not make room
     files = authority.folder / "server.pem", authority.folder / "server-key.pem"
     with tls_server(*files, limits=Limits(connections=1)) as server, Proxy(server.port) as proxy:
         with connect("localhost", server.port, tls_ca=authority.path):
@@ -186,7 +188,7 @@ def test_plain_text_on_either_side_is_told(server, authority):
         RunningServer(ServerSettings(port=0, demo=True)) as plain,
         pytest.raises(ServerLost, match="or speak no TLS: start it with --tls"),
     ):
-        connect("localhost", plain.port, tls_ca=authority.path, timeout=0.3)
+        connect("localhost", plain.port, tls_ca=authority.path, timeout=1)
     with socket.create_server(("localhost", 0)) as foreign:
         answered = start(lambda: answer_in_plain_text(foreign))
         with pytest.raises(TlsError, match="does not answer in TLS; start it with --tls"):
