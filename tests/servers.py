@@ -7,6 +7,7 @@ import socket
 import sys
 import tempfile
 import time
+import weakref
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
@@ -126,6 +127,7 @@ class ServerProcess:
         if not self._place and hasattr(self, "port"):
             with suppress(OSError):  # the next one listens there already
                 self._place = deaf_socket(self.port)
+                weakref.finalize(self, self._place.close)  # also for those who only kill it
 
     def __enter__(self):
         return self
