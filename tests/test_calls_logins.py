@@ -158,6 +158,19 @@ def test_other_names_and_other_addresses_are_not_shut_out(desk):
     assert not is_shut_out(desk, username="adam")
 
 
+@pytest.mark.parametrize(
+    "addresses",
+    [[f"2001:db8:1:2::{number}" for number in range(11)], ["10.0.0.9"] * 5 + ["::ffff:10.0.0.9"] * 6],
+    ids=["a whole network of IPv6", "one of IPv4, by a door for both"],
+)
+def test_a_line_that_has_many_addresses_is_one_address(desk, addresses):
+    for address in addresses[:-1]:
+        assert not is_shut_out(desk, address=address)
+        fail_to_log_in(desk, 1, address=address)
+    assert is_shut_out(desk, address=addresses[-1])
+    assert not is_shut_out(desk, address="2001:db8:1:3::1")
+
+
 def test_a_name_is_one_name_however_it_is_written(desk):
     for username in ("carol", "Carol", "CAROL", " carol", "carol "):
         fail_to_log_in(desk, 2, username)

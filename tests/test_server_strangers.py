@@ -25,6 +25,8 @@ from metermt.calls.turnstile import Turnstile
 from metermt.config import Limits
 from metermt.rules import seats
 from metermt.transport.boxing import ROOT
+from metermt.transport.conversation import Conversation
+from metermt.transport.guests import Guests
 from metermt.transport.strangers import Strangers
 
 # --- logins
@@ -173,6 +175,16 @@ def test_the_last_place_is_for_an_address_that_somebody_has_logged_in_from(desk,
         assert stranger(server).error()[0] == "ServerBusy"
         desk.regulars.logged_in("carol", "127.0.0.1")
         connect(server)
+
+
+def test_a_whole_network_of_ipv6_has_the_places_of_one_address(desk):
+    guests = Guests(desk, Limits(connections=10, connections_an_address=2))
+    with socket.socket() as sock:
+        for number in range(2):
+            assert not guests.room_for(f"2001:db8::{number}")
+            guests.came(Conversation(sock, f"2001:db8::{number}", Limits(), None, desk.told))
+    assert "from your address" in guests.room_for("2001:db8::9")
+    assert not guests.room_for("2001:db8:1::9")
 
 
 def test_an_idle_stranger_makes_room_for_somebody_else(desk, connect, stranger, monkeypatch):

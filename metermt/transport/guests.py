@@ -6,6 +6,7 @@ from typing import Protocol
 
 from metermt.calls.asking import Caller
 from metermt.calls.desk import Desk
+from metermt.calls.regulars import network_of
 from metermt.config import Limits
 from metermt.rules.seats import Seats
 
@@ -47,7 +48,7 @@ class Guests:
         """Say why nobody from an address is let in now; empty if there is room, which was made if need be."""
         is_regular = self._desk.regulars.knows_address(address)
         with self._lock:
-            verdict = self._seats.judged(address, time.monotonic(), is_regular=is_regular)
+            verdict = self._seats.judged(network_of(address), time.monotonic(), is_regular=is_regular)
             if verdict.leaving:
                 self._seats.went(verdict.leaving)
         if why := verdict.refusal:
@@ -64,7 +65,7 @@ class Guests:
         """Take note that a stranger was let in."""
         with self._lock:
             self._is_busy[guest] = False
-            self._seats.came(guest, guest.caller.address, time.monotonic())
+            self._seats.came(guest, network_of(guest.caller.address), time.monotonic())
 
     def note_busy(self, guest: Guest) -> None:
         """Take note that somebody waits for something that takes long."""
