@@ -14,6 +14,7 @@ from xmlrpc.client import ServerProxy, dumps
 import pytest
 from conftest import DEADLINE, wait_until
 from memory_fixtures import *  # noqa: F403 - the fixtures
+from uvicorn.protocols.http.h11_impl import H11Protocol
 from web_fixtures import *  # noqa: F403 - the fixtures
 from web_fixtures import fault_of, post, said_to, web_door
 
@@ -241,6 +242,40 @@ def test_of_a_strangers_requests_in_a_row_only_the_first_is_answered(web):
         while chunk := sock.recv(65536):
             received += chunk
     assert received.count(b"HTTP/1.1 200 OK") == 1
+
+
+def head_of(call, session):
+    """Return a request's first headers."""
+    shown = f"Authorization: Bearer {session}\r\nContent-Type: application/json\r\n"
+    return f"POST /api/{call} HTTP/1.1\r\nHost: x\r\n{shown}"
+
+
+@pytest.mark.parametrize("who", ["a stranger", "a reader"])
+def test_a_body_in_very_small_chunks_is_read_a_little_at_a_time(web, who, monkeypatch):
+    """What h11 makes of 32 KB of them takes some fifty milliseconds, for which nobody else would be read."""
+    session, parts, wait = "", [], Visitor._wait
+    if who == "a reader":
+        session = post(web, "login", {"username": "carol", "password": "carol"})[1]["session_id"]
+    received = H11Protocol.data_received
+    monkeypatch.setattr(H11Protocol, "data_received", lambda *args: parts.append(args[1]) or received(*args))
+    monkeypatch.setattr(Visitor, "_wait", lambda visitor: parts.append("waits") or wait(visitor))
+    head = head_of("get_job", session)
+    with closing(socket.create_connection(("localhost", web.port), timeout=10)) as sock:
+        if session:  # which has to be known on this connection
+            sock.sendall(f"{head}Content-Length: 2\r\n\r\n{{}}".encode())
+            assert sock.recv(9999).startswith(b"HTTP/1.1 200")
+        sock.sendall(f"{head}Transfer-Encoding: chunked\r\n\r\n".encode() + b"1\r\n \r\n" * 2000)
+        wait_until(lambda: sum(part != "waits" and len(part) > 3000 for part in parts) >= 3, "it is read")
+    told = "".join("w" if part == "waits" else "p" if len(part) > 3000 else "" for part in parts)
+    assert "pppp" not in told, "others are read meanwhile"
+
+
+def test_a_body_in_small_chunks_is_taken_whole(web):
+    session = post(web, "login", {"username": "carol", "password": "carol"})[1]["session_id"]
+    body = b'{"n": 1' + b" " * 4000 + b"}"
+    head = head_of("get_jobs", session)
+    chunks = b"".join(b"1\r\n%c\r\n" % byte for byte in body)
+    assert said_to(web, f"{head}Transfer-Encoding: chunked\r\n\r\n".encode() + chunks + b"0\r\n\r\n") == 200
 
 
 def test_nothing_is_kept_of_visitors_who_reset_their_connection(web):

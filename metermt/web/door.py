@@ -150,9 +150,8 @@ class WebDoor:
         self._loop.set_exception_handler(self._log_fault)
         self._ending = asyncio.Event()
         self._is_ready.set()
-        strangers, known = (
-            Gate(self._desk.regulars, self._limits.connections, share) for share in (_STRANGERS_SHARE, _KNOWN_SHARE)
-        )
+        most = 2 * self._limits.connections  # each may wait to be read, and for an answer
+        strangers, known = (Gate(self._desk.regulars, most, share) for share in (_STRANGERS_SHARE, _KNOWN_SHARE))
         self._hall = Hall(self._config, self._limits, self._guests, strangers, known, self._desk.journal)
         steps = (self._ending.wait(), self._accept_all(), strangers.open(), known.open(), self._keep_time())
         ending, accepting, *others = [self._loop.create_task(step) for step in steps]

@@ -25,6 +25,8 @@ MAX_HEAD = 16 * 1024
 """Bytes of the first line and the headers of a request."""
 
 _BARREN_SECONDS = 0.05  # of a processor, for reads over TLS that bring no text: some 2,000 changes of keys
+_PART = (MAX_HEAD + 1) // 5  # bytes that h11 is given at once: so a head that has no end is found out as it should be
+_READ_SECONDS = 0.001  # of a processor, for what was read at once; a body in chunks of a byte takes fifty times as long
 
 
 class Hall:
@@ -61,6 +63,8 @@ class Visitor(H11Protocol):
         self._turn: _Turn | None = None
         self._tls_reads: TlsReads | None = None
         self._barren = 0.0  # seconds of a processor for what was read since there was a text
+        self._unread = b""  # what has come and waits for its turn
+        self._taken = 0.0  # seconds of a processor for what was taken of it, while TLS was read
         self._ended = ended
         self._since = time.monotonic()  # when the visitor began what is waited for, or was answered
 
@@ -110,17 +114,21 @@ class Visitor(H11Protocol):
     @property
     def _is_between_requests(self) -> bool:
         nothing_begun = self.cycle is None or self.cycle.response_complete
-        return nothing_begun and not self.conn.trailing_data[0] and not self._has_unsent
+        return nothing_begun and not (self._unread or self.conn.trailing_data[0] or self._has_unsent)
 
     @property
     def _has_unsent(self) -> bool:
         return self.transport is not None and unsent(self.transport) > 0
 
-    # --- for the gate of strangers
+    # --- for a gate
 
     def go_on(self) -> None:
-        """Read what comes next; if uvicorn has stopped reading, it goes on by itself."""
-        if not (self.transport.is_closing() or self.flow.read_paused):
+        """Take what is left, or read what comes next; if uvicorn has stopped reading, it goes on by itself."""
+        if self.transport.is_closing():
+            return
+        if self._unread:
+            self._take()
+        elif not self.flow.read_paused:
             self.transport.resume_reading()
 
     def fail(self, error: Exception) -> None:
@@ -140,42 +148,50 @@ class Visitor(H11Protocol):
             self._tls_reads = TlsReads(transport, self._read_over_tls)
             self._wait()
         else:
-            self.loop.call_soon(self._wait_if_stranger)  # the transport begins to read once this is over
+            self.loop.call_soon(self._read_on)  # the transport begins to read once this is over
 
     def data_received(self, data: bytes) -> None:
-        """Take what has come."""
+        """Take what has come, or have it wait for its turn behind what has come before."""
         self._barren = 0.0
-        began = time.thread_time()
-        parts = [data]
+        if self._unread:
+            self._unread += data
+            self.transport.pause_reading()
+            return
         if self._is_between_requests:
             self._since = time.monotonic()
-            parts = [data[: MAX_HEAD + 1], data[MAX_HEAD + 1 :]]  # h11 looks how much it has of a head that has no end
+        self._unread = data
+        self._take()
+
+    def _take(self) -> None:
+        """Take a request of what has come, or a part of one; the rest waits for its turn."""
+        took, began = 0.0, time.thread_time()
         try:
-            for part in parts:
-                if part and not self.transport.is_closing():
-                    super().data_received(part)
+            while self._unread and took < _READ_SECONDS and not (self.is_busy or self.transport.is_closing()):
+                part, self._unread = self._unread[:_PART], self._unread[_PART:]
+                super().data_received(part)
+                took = time.thread_time() - began
         except h11.LocalProtocolError:  # nonsense after a request that is being answered
             self.hang_up()
             return
         if self.is_busy:
             self._hall.guests.note_busy(self)
-        if self.is_busy and not self.is_trusted and self.conn.trailing_data[0]:
+        if self.is_busy and not self.is_trusted and (self._unread or self.conn.trailing_data[0]):
             self.cycle.keep_alive = False  # a stranger's next request has to wait for a turn, and this one would not
-        if not self._tls_reads:
-            self._gate.took(time.thread_time() - began)
-        self._wait_if_stranger()
+        self._taken += took
+        self._gate.took(took)
+        self._read_on(took)
 
     def _read_over_tls(self, step: Callable[[], None]) -> None:
-        began = time.thread_time()
+        began, self._taken = time.thread_time(), 0.0
         step()
         took = time.thread_time() - began
-        self._gate.took(took)
-        self._barren += took
+        self._gate.took(took - self._taken)  # of which it knows
+        self._barren += took - self._taken
         if self._barren > _BARREN_SECONDS:
             words = "hung up on %s: it goes on and on in TLS and says nothing"
             self._hall.journal.warning("connections hung up on", self.address, words, self.address)
             self.loop.call_soon(self.hang_up)  # asyncio goes on with what it has begun
-        self._wait_if_stranger()
+        self._read_on(took)
 
     def pause_writing(self) -> None:
         """Note that they do not take their answer."""
@@ -188,11 +204,14 @@ class Visitor(H11Protocol):
         super().on_response_complete()
         if not self.is_busy:
             self._hall.guests.note_idle(self)
+            if self._unread:
+                self._read_on()
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Note that it is over."""
         self.is_over = True
-        self._hall.strangers.went(self)
+        for gate in (self._hall.strangers, self._hall.known):
+            gate.went(self)
         if self._turn and not self._turn.has_come.done():
             self._hall.known.went(self._turn)
             self._turn.go_on()
@@ -211,14 +230,21 @@ class Visitor(H11Protocol):
     def _gate(self) -> Gate:
         return self._hall.known if self.is_trusted else self._hall.strangers
 
-    def _wait_if_stranger(self) -> None:
-        if not (self.is_trusted or self.transport.is_closing()):
+    def _read_on(self, took: float = 0.0) -> None:
+        """Read what comes next: at once, if they are known and what they sent has not taken long, or by turns."""
+        if self.transport.is_closing():
+            return
+        if self._unread and self.is_busy:
+            self.transport.pause_reading()  # until that is answered
+        elif not self.is_trusted or self._unread or took > _READ_SECONDS:
             self._wait()
+        elif not self.flow.read_paused:
+            self.transport.resume_reading()
 
     def _wait(self) -> None:
         """Be read no more before it is their turn."""
         self.transport.pause_reading()
-        self._hall.strangers.came(self)
+        self._gate.came(self)
 
     async def _answered(self, scope: Scope, receive: ASGIReceiveCallable, send: ASGISendCallable) -> None:
         """Have a request answered: as an ASGI application."""
