@@ -39,6 +39,7 @@ def heartbeat(
 
     def live() -> None:
         beat()
+        desk.leave_again()
         seal(desk.store, _PARTS)
 
     def has_gone_well(step: Callable[[], None]) -> bool:

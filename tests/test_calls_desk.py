@@ -10,6 +10,7 @@ from conftest import CYCLE, import_jobs, make_jobs, start, wait_until
 from readers import Reader, as_office, left_to, readings_in
 from servers import fill
 
+from metermt import heartbeat as sign_of_life
 from metermt.calls import accounts, left, readings, rounds, routes, sessions
 from metermt.calls.asking import Ask, Caller, Weight
 from metermt.calls.desk import Desk
@@ -321,6 +322,35 @@ def test_a_store_that_keeps_nothing_fails_nobody_who_only_asks(demo_accounts, cl
     carol.hang_up()
     store.fault = None
     assert (carol.meter(), carol.status()) == (None, Status(0, 0))
+
+
+@pytest.mark.parametrize("fault", [StoreError("The disk fails"), StoreAway("It is away")])
+def test_what_is_held_by_who_hung_up_while_the_store_was_out_of_order_is_left_to_them_later(
+    demo_accounts, clock, hasher, monkeypatch, fault
+):
+    monkeypatch.setattr(sign_of_life, "BEAT_SECONDS", 0.01)
+    store = OutOfOrder()
+    store.write(lambda tx: tx.accounts.put(demo_accounts))
+    import_jobs(store, CYCLE, make_jobs(2))
+    desk = Desk(store, clock=clock)
+    with sign_of_life.heartbeat(desk):
+        carol = Reader(desk)
+        assert carol.meter() == "M00000"
+        store.fault = fault
+        desk.hang_up([carol.caller])
+        assert not left_to(store)
+        store.fault = None
+        wait_until(lambda: left_to(store), "it is left to Carol")
+        assert Reader(desk).meter() == "M00000"
+        wait_until(lambda: not desk.sessions.not_noted(), "that is over")
+
+
+def test_what_is_answered_for_who_has_hung_up_connects_nobody(desk, carol):
+    caller = Caller()
+    desk.hang_up([caller])
+    assert desk.ask(readings.get_status, None, carol.session_id, caller)
+    desk.hang_up([carol.caller])
+    assert not desk.sessions.connected
 
 
 def test_leaving_all_sessions_of_a_server_leaves_those_of_others(desk, carol, clock):

@@ -53,6 +53,8 @@ class Caller:
     """The role of who has last shown a session on it."""
     is_gone: Callable[[], bool] = lambda: False
     """Tells whether the other end has hung up, so that nobody waits for an answer."""
+    has_left: bool = False
+    """Whether it was noted that the connection has ended: what is still being answered brings nobody back."""
 
 
 @dataclass(slots=True)

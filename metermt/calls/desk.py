@@ -62,7 +62,8 @@ class Desk:
         self.counting = Counting()
         self.regulars = Regulars()
         self.resting: Callable[[], AbstractContextManager[None]] = nullcontext
-        """Around a part of what takes long: after it others have the processor. Whoever answers them puts it here."""
+        """A part of a long answer is made `with desk.resting()`, at whose end others have the processor for a while.
+        Whoever answers those others puts it here."""
         self._here = Caller()  # whoever calls in this process, and is never gone
 
     def ask(self, call: Call[Q, R], request: Q, session_id: str = "", caller: Caller | None = None) -> R:
@@ -108,19 +109,28 @@ class Desk:
 
     def hang_up(self, callers: Sequence[Caller]) -> None:
         """Leave to their readers the jobs of sessions that nobody is connected with any more. Waits for nobody."""
-        gone = self.sessions.hung_up(callers)
+        self._leave(self.sessions.hung_up(callers))
+
+    def leave_again(self) -> None:
+        """Do so once more for those of whom the store was not told, as it was out of order then."""
+        self._leave(self.sessions.not_noted())
+
+    def _leave(self, gone: Mapping[str, int]) -> None:
         if not gone:
             return
 
         def leave(tx: Tx) -> None:
             tx.sessions.leave(self.sessions.still_gone(gone), self.server)
 
-        self.note(leave)
+        self.note(leave, lambda: self.sessions.noted(gone))
         self.sessions.forget(gone)
 
-    def note(self, work: Callable[[Tx], None]) -> None:
-        """Write down what nobody waits for. It raises nothing: if that fails, the log says so."""
-        memo = Memo(self.store, work, self.journal)
+    def note(self, work: Callable[[Tx], None], noted: Callable[[], None] = lambda: None) -> None:
+        """Write down what nobody waits for; `noted` is called when it is kept.
+
+        It raises nothing: if that fails, the log says so.
+        """
+        memo = Memo(self.store, work, self.journal, noted)
         memo.begin()
         memo.look()
 

@@ -3,6 +3,7 @@
 import hashlib
 from collections import Counter
 from collections.abc import Collection, Iterable, Mapping, Sequence
+from itertools import count
 from threading import Lock
 from typing import Any, NamedTuple
 
@@ -40,6 +41,10 @@ class KnownSessions:
         self._known: dict[str, _Known] = {}  # by key; what it lacks is in the store
         self._swept_at = 0.0
         self._connected: Counter[str] = Counter()  # by key: how many connections use it
+        self._left: dict[
+            str, int
+        ] = {}  # whom nobody is connected with, until the store knows: which of all ends it was
+        self._ends = count(1)
 
     def __len__(self) -> int:
         return len(self._known)
@@ -111,23 +116,41 @@ class KnownSessions:
         if key in caller.sessions or len(caller.sessions) >= _MAX_OF_A_CALLER:
             return False
         with self._lock:
-            caller.sessions.add(key)
             caller.shown_role = session.user.role
+            if caller.has_left:
+                return False
+            caller.sessions.add(key)
             self._connected[key] += 1
         return True
 
-    def hung_up(self, callers: Iterable[Caller]) -> set[str]:
-        """Note that connections have ended; return the sessions that nobody is connected with any more."""
-        gone = set()
+    def hung_up(self, callers: Iterable[Caller]) -> dict[str, int]:
+        """Note that connections have ended; return the sessions that nobody is connected with any more.
+
+        Each has the number of its end. They are to be `noted`.
+        """
+        gone: dict[str, int] = {}
         with self._lock:
             for caller in callers:
                 for key in caller.sessions:
                     self._connected[key] -= 1
                     if not self._connected[key]:
                         del self._connected[key]
-                        gone.add(key)
-                caller.sessions = set()
+                        gone[key] = next(self._ends)
+                caller.sessions, caller.has_left = set(), True
+            self._left |= gone
         return gone
+
+    def not_noted(self) -> dict[str, int]:
+        """Return those of whom that is not known to be in the store, as `hung_up` does."""
+        with self._lock:
+            return dict(self._left)
+
+    def noted(self, gone: Mapping[str, int]) -> None:
+        """Take note that the store knows of these ends."""
+        with self._lock:
+            for key, end in gone.items():
+                if self._left.get(key) == end:
+                    del self._left[key]
 
     @property
     def connected(self) -> int:

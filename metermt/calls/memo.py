@@ -13,10 +13,14 @@ from metermt.store.begun import Begun
 class Memo:
     """What is written down as soon as the store is ready, by whoever finds it so."""
 
-    def __init__(self, store: Store, work: Callable[[Tx], None], journal: SparingLog) -> None:
+    def __init__(
+        self, store: Store, work: Callable[[Tx], None], journal: SparingLog, noted: Callable[[], None]
+    ) -> None:
+        """Write by this work; `noted` is called once that is kept."""
         self._store = store
         self._work = work
         self._journal = journal
+        self._noted = noted
         self._begun: Begun[None] | None = None
         # Whoever looks has it. Nobody waits for it: who looks may wake others, who would wait for each other then.
         self._looking = Lock()
@@ -42,6 +46,7 @@ class Memo:
             if self._begun and self._begun.wait(0):
                 begun, self._begun = self._begun, None
                 begun.result()
+                self._noted()
 
     @contextmanager
     def _only_logged(self) -> Iterator[None]:
