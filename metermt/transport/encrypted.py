@@ -12,7 +12,7 @@ from typing import Any
 from metermt.transport.deadline import Deadline
 from metermt.transport.frames import Violation
 
-_CHUNK = 64_000  # bytes asked of the socket at once
+_CHUNK = 20_000  # bytes asked of the socket at once: a record, and no more than some hundreds of the shortest ones
 _PART = 256_000  # bytes that are sealed at once
 _HEAD = 5  # bytes of a record before its content
 _MOST = 16_384 + 2_048  # bytes of a record's content (RFC 5246, 6.2.3; less with TLS 1.3)
