@@ -11,7 +11,7 @@ from readers import BAD_LOGIN, Reader, as_office, fail_to_log_in, is_shut_out, l
 from metermt.calls import accounts, rounds, sessions
 from metermt.calls.asking import Caller
 from metermt.calls.desk import Desk
-from metermt.errors import LoginError, TooManyFailures
+from metermt.errors import LoginError, SessionError, TooManyFailures
 from metermt.model import Status
 from metermt.passwords import hash_password
 from metermt.policy import Policy
@@ -63,6 +63,21 @@ def test_several_sessions_of_one_user_work_side_by_side(desk):
     first, second = Reader(desk), Reader(desk)
     first.log_out()
     assert second.status() == Status(0, 0)
+
+
+def test_of_very_many_sessions_of_one_user_the_one_used_longest_ago_ends(desk, clock, monkeypatch):
+    monkeypatch.setattr(sessions, "_MOST_SESSIONS", 2)
+    first, adam = Reader(desk), Reader(desk, "adam")
+    assert first.meter() == "M00000"
+    later = []
+    for _ in range(2):
+        clock.move(seconds=2)
+        later.append(Reader(desk))
+    clock.move(seconds=2)
+    with pytest.raises(SessionError):
+        first.status()
+    assert [reader.status().count for reader in (*later, adam)] == [0, 0, 0]
+    assert later[0].meter() == "M00000", "it was left to its reader"
 
 
 @pytest.mark.parametrize("username", ["carol", "nobody", "eric", "No Such Name!"])

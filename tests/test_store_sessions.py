@@ -164,6 +164,14 @@ def test_the_last_use_is_known_until_the_session_is_forgotten(crew):
     assert crew.sessions.last_used(["carol"]) == {}
 
 
+def test_the_sessions_of_a_user_that_were_used_longest_ago_are_told(crew):
+    crew.sessions.add([make_session(f"carol-{number}", used_at=T0 + number) for number in (4, 3, 5)])
+    crew.sessions.end(["carol-1", "carol-5"])
+    assert crew.sessions.but_latest("carol", 0) == ["carol-4", "carol-3", "carol-2"]
+    assert crew.sessions.but_latest("carol", 2) == ["carol-2"]
+    assert crew.sessions.but_latest("carol", 3) == crew.sessions.but_latest("nobody", 0) == []
+
+
 # --- what is forgotten
 
 

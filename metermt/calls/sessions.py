@@ -19,6 +19,9 @@ from metermt.model import Account, Role, Session
 from metermt.names import is_username
 from metermt.version import PROTOCOL, VERSION
 
+_MOST_SESSIONS = 1000
+"""Of a user: who looks for what is left to them goes through all, and so does who looks for a route to walk."""
+
 _log = logging.getLogger("metermt.server")
 
 
@@ -72,7 +75,8 @@ def ping(desk: Desk, ask: Ask[None]) -> str | None:  # noqa: ARG001 - it is told
 def login(desk: Desk, ask: Ask[Login]) -> LoggedIn:
     """Let a user in. Failures are counted for each name and address.
 
-    The session lasts until it was idle for 12 hours, unless `Policy` says otherwise. Raises `LoginError`, or its
+    The session lasts until it was idle for 12 hours, unless `Policy` says otherwise; when a user has 1,000 the one that
+    was used longest ago ends, and what it holds is left to its reader. Raises `LoginError`, or its
     subclasses `TooManyFailures` and `AccountDisabled`; `ServerBusy` when too many want to log in at once.
     """
     username, password = ask.request.username, ask.request.password
@@ -136,6 +140,7 @@ def _opened(ask: Ask[Login], key: str, verified_as: Account, turn: Turn) -> Sess
         return None
     set_right(turn)
     tx.sessions.forget(turn.idle_since)
+    end_sessions(turn, tx.sessions.but_latest(username, _MOST_SESSIONS - 1), free_jobs=False)
     session = Session(key, account.user, turn.now, turn.server)
     tx.sessions.add([session])
     turn.record(replace(ask, session=session), What.LOGIN)

@@ -55,6 +55,11 @@ class MemorySessions(Sessions):
         keys = sorted(key for username in set(usernames) for key in tables.logins_of.of(username))
         return [key for key in keys if not tables.logins[key].ended or tables.held_by.of(key)]
 
+    def but_latest(self, username: str, most: int) -> list[str]:
+        living = self._living(self._tables.logins_of.of(username))
+        latest_first = sorted(living, key=lambda one: (-one[1].used_at, one[0]))
+        return [key for key, _ in latest_first[most:]]
+
     def set_back(self, after: float, to: float) -> None:
         for key, login in self._tables.logins.items():
             if login.used_at > after:

@@ -18,6 +18,10 @@ _OF = (
     "SELECT key FROM sessions WHERE username {among}"
     " AND (ended = 0 OR EXISTS (SELECT 1 FROM leases WHERE leases.session = sessions.key)) ORDER BY key"
 )
+# By an expression, or they might be found by when they were used, among all there are.
+_BUT_LATEST = (
+    "SELECT key FROM sessions WHERE username = ? AND ended = 0 ORDER BY -used_at, key LIMIT 1000000000 OFFSET ?"
+)
 _LAST_USED = "SELECT username, max(used_at) FROM sessions WHERE username {among} GROUP BY username"
 _HOLDS_NOTHING = "NOT EXISTS (SELECT 1 FROM leases WHERE leases.session = sessions.key)"
 _FORGET_IDLE = f"DELETE FROM sessions WHERE used_at < ? AND {_HOLDS_NOTHING}"
@@ -59,6 +63,9 @@ class SqlSessions(Steps, Sessions):
 
     def of(self, usernames: Iterable[str]) -> list[str]:
         return [key for (key,) in self._sql.rows_among(_OF, usernames)]
+
+    def but_latest(self, username: str, most: int) -> list[str]:
+        return [key for (key,) in self._sql.rows(_BUT_LATEST, username, most)]
 
     def set_back(self, after: float, to: float) -> None:
         self._sql.rows("UPDATE sessions SET used_at = ? WHERE used_at > ?", to, after)

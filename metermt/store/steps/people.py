@@ -75,6 +75,10 @@ class Sessions(ABC):
         """Return the keys of all sessions of these users, ended ones that still hold jobs included."""
 
     @abstractmethod
+    def but_latest(self, username: str, most: int) -> list[str]:
+        """Return the keys of a user's sessions that have not ended, but for so many that were used last."""
+
+    @abstractmethod
     def set_back(self, after: float, to: float) -> None:
         """Say of the sessions that were used after a time that they were last used at another one."""
 
