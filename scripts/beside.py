@@ -27,6 +27,8 @@ KINDS = {
 OVER_HTTP = {
     "http-headers": "975 strangers who send one header a second, and come back when they are hung up on",
     "http-bodies": "975 strangers who send one byte of a body a second, and come back likewise",
+    "http-chunks": "195 strangers who send a body in chunks of a byte, over and over",
+    "http-known-chunks": "4 who have logged in and do so",
     "http-looks": "975 strangers who ask without end how far they are, by made-up sessions",
     "http-logins": "a stranger with 195 connections who tries one made-up login after the other on each",
     "http-cut": "195 strangers who hang up half-way in a body, and begin again",

@@ -73,6 +73,14 @@ def drip(peers: Peers, number: int, begin: bytes, drops: bytes, ending: threadin
             missing += 1
 
 
+def small_chunks(session: str = "") -> bytes:
+    """Return a call whose body of sixty thousand bytes comes in chunks of a byte."""
+    shown = f"Authorization: Bearer {session}\r\n" if session else ""
+    head = f"POST /api/{'list_reasons' if session else 'login'} HTTP/1.1\r\nHost: localhost\r\n{shown}"
+    chunked = f"{head}Content-Type: application/json\r\nTransfer-Encoding: chunked\r\n\r\n"
+    return chunked.encode() + b"1\r\n \r\n" * 60_000 + b"0\r\n\r\n"
+
+
 def hang_up_half_way(peers: Peers, number: int, ending: threading.Event) -> None:
     """Send half of a body on so many connections, hang up on all, and again."""
     half = post("/api/login", b" " * (_CUT // 2), size=_CUT)
@@ -113,10 +121,13 @@ def ways(peers: Peers, session: str, ending: threading.Event, an_address: int) -
     login = lambda _heard: call("login", username=f"nobody{next(numbers)}", password="nothing")  # noqa: E731
     bomb = post("/meter", BOMB, kind="text/xml")
     bulk = bad_rows(session)
+    chunks, known_chunks = small_chunks(), small_chunks(session)
     lists = post("/api/why_no_job", b'{"a": [' + b"[]," * 600_000 + b"[]]}", f"Authorization: Bearer {session}")
     return {
         "http-headers": lambda: drip(peers, everybody, head, b"X-Slow: 1\r\n", ending),
         "http-bodies": lambda: drip(peers, everybody, post("/api/login", b"{", size=_CUT), b" ", ending),
+        "http-chunks": lambda: peers.repeat(an_address, lambda _heard: chunks, b""),
+        "http-known-chunks": lambda: peers.repeat(4, lambda _heard: known_chunks, b""),
         "http-looks": lambda: peers.repeat(everybody, look, b""),
         "http-logins": lambda: peers.repeat(an_address, login, b""),
         "http-cut": lambda: hang_up_half_way(peers, an_address, ending),

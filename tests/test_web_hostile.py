@@ -24,6 +24,7 @@ from metermt.config import Limits
 from metermt.errors import StoreError
 from metermt.rules import seats
 from metermt.transport.guests import Guests
+from metermt.web import door as the_door
 from metermt.web import xmlrpc
 from metermt.web.faults import FAULTS, INVALID_PARAMS, NO_SUCH_METHOD, PARSE_ERROR
 from metermt.web.gate import Gate
@@ -428,7 +429,11 @@ def fail(*_args):
 
 @pytest.mark.parametrize(
     ("owner", "name"),
-    [(Visitor, "is_late"), (Visitor, "go_on"), (Visitor, "__init__"), (Guests, "room_for"), (Guests, "came")],
+    [
+        *((Visitor, name) for name in ("is_late", "go_on", "__init__")),
+        *((Guests, name) for name in ("room_for", "came")),
+        (the_door, "tune"),
+    ],
 )
 def test_a_fault_with_one_visitor_ends_none_but_theirs(web, server, monkeypatch, expected_errors, owner, name):
     with monkeypatch.context() as patch:

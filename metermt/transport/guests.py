@@ -1,5 +1,6 @@
 """Who is connected to a server, by whichever door, and who is let in beside them."""
 
+import errno
 import time
 from threading import Lock
 from typing import Protocol
@@ -9,6 +10,8 @@ from metermt.calls.desk import Desk
 from metermt.calls.regulars import network_of
 from metermt.config import Limits
 from metermt.rules.seats import Seats
+
+_NO_ROOM = (errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM)  # no descriptor, or no memory
 
 
 class Guest(Protocol):
@@ -60,6 +63,12 @@ class Guests:
             self._desk.journal.info("strangers who made room", left, words, left)
             verdict.leaving.leave()
         return why
+
+    def could_not_come(self, error: OSError) -> None:
+        """Take note that the system did not let anybody in, at either door; whoever was gone again is not told of."""
+        if error.errno in _NO_ROOM:
+            words = "cannot accept a connection: %s"
+            self._desk.journal.warning("connections that could not be accepted", "", words, error.strerror)
 
     def came(self, guest: Guest) -> None:
         """Take note that a stranger was let in."""

@@ -1,6 +1,5 @@
 """The listener: accepts connections, has them answered, and stops in order."""
 
-import errno
 import logging
 import socket
 import ssl
@@ -138,10 +137,7 @@ class MeterServer(ThreadedServer):  # type: ignore[misc]  # rpyc has no type inf
             except TimeoutError:
                 continue
             except OSError as error:
-                # No descriptor, no memory, or the client has gone again: none of these ends the server.
-                if error.errno in (errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM):
-                    words = "cannot accept a connection: %s"
-                    self._desk.journal.warning("connections that could not be accepted", "", words, error.strerror)
+                self.guests.could_not_come(error)  # which does not end the server
                 self._stopping.wait(_PAUSE)
                 continue
             began = time.thread_time()

@@ -1,7 +1,6 @@
 """The door for HTTP: it listens, lets visitors in, and has uvicorn speak with them in one thread."""
 
 import asyncio
-import errno
 import logging
 import math
 import socket
@@ -13,6 +12,7 @@ from contextlib import suppress
 from threading import Event, Thread
 from typing import Any
 
+from starlette.applications import Starlette
 from uvicorn import Config
 
 from metermt.calls.asking import Caller
@@ -82,32 +82,14 @@ class WebDoor:
         if tls:
             keep_small_buffers()
         self._answering = Answering(desk)
-        self._config = Config(
-            make_app(self._answering, limits.watch_key),
-            log_config=None,
-            access_log=False,
-            lifespan="off",
-            ws="none",
-            interface="asgi3",
-            proxy_headers=False,
-            server_header=False,
-            date_header=False,
-            timeout_keep_alive=int(limits.idle.total_seconds()) + 1,
-            h11_max_incomplete_event_size=MAX_HEAD,
-        )
+        self._config = _config_of(make_app(self._answering, limits.watch_key), limits)
         self._visitors: set[Visitor] = set()  # they are here, or are shaking hands
         self._gone: deque[tuple[float, Caller]] = deque()  # those who still count as connected, and until when
         self._tasks: set[asyncio.Task[None]] = set()
         self._stopping: Deadline | None = None
         self._is_ready = Event()
         self._thread = Thread(target=self._run, name="http", daemon=True)
-        try:
-            family = socket.AF_INET6 if ":" in host else socket.AF_INET
-            *_, address = socket.getaddrinfo(host, port, family, socket.SOCK_STREAM, flags=socket.AI_PASSIVE)[0]
-            self.listener = socket.create_server(address[:2], family=family, backlog=socket.SOMAXCONN)
-        except (OSError, UnicodeError) as error:
-            raise cannot_listen(host, port, error, "--http") from error
-        self.listener.setblocking(False)
+        self.listener = _listening(host, port)
         self.port: int = self.listener.getsockname()[1]
 
     def start(self) -> None:
@@ -187,8 +169,7 @@ class WebDoor:
             try:
                 sock, (address, *_) = await self._loop.sock_accept(self.listener)
             except OSError as error:
-                if error.errno in (errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM):
-                    self._desk.journal.warning("no descriptors", "", "cannot accept a connection: %s", error.strerror)
+                self._guests.could_not_come(error)
                 await asyncio.sleep(_PAUSE)
                 continue
             began = time.thread_time()
@@ -242,16 +223,18 @@ class WebDoor:
         try:
             tune(sock)
             await self._loop.connect_accepted_socket(lambda: visitor, sock, ssl=self._tls, **seconds)
-        except (OSError, EOFError, asyncio.CancelledError) as error:
+        except BaseException as error:
             sock.close()
             self._went(visitor)
-            if isinstance(error, asyncio.CancelledError):
+            if not isinstance(error, Exception):  # it was cancelled
                 raise
             if isinstance(error, ssl.SSLError):
                 plain = is_handshake_of_plain_text(error)
                 why = "it speaks no TLS" if plain else error.reason or error
                 words = "hung up on %s: %s"
                 self._desk.journal.warning("connections hung up on", visitor.address, words, visitor.address, why)
+            else:
+                self._log_fault(self._loop, {"exception": error})
 
     def _went(self, visitor: Visitor) -> None:
         """Take note that somebody has hung up. Their sessions count as connected for a while: clients come again."""
@@ -285,5 +268,34 @@ class WebDoor:
 
     def _log_fault(self, _loop: object, context: dict[str, Any]) -> None:
         error = context.get("exception")
-        if isinstance(error, Exception) and not isinstance(error, OSError):
+        if isinstance(error, Exception) and not isinstance(error, OSError | EOFError):  # how connections end
             self._desk.journal.error("faults with clients", fault_of(error), "a visitor was let go of", error=error)
+
+
+def _listening(host: str, port: int) -> socket.socket:
+    """Return a socket that listens there, and does not wait. Raises `ListenError`."""
+    try:
+        family = socket.AF_INET6 if ":" in host else socket.AF_INET
+        *_, address = socket.getaddrinfo(host, port, family, socket.SOCK_STREAM, flags=socket.AI_PASSIVE)[0]
+        listener = socket.create_server(address[:2], family=family, backlog=socket.SOMAXCONN)
+    except (OSError, UnicodeError) as error:
+        raise cannot_listen(host, port, error, "--http") from error
+    listener.setblocking(False)
+    return listener
+
+
+def _config_of(app: Starlette, limits: Limits) -> Config:
+    """Return what uvicorn is told: to do no more than speak HTTP."""
+    return Config(
+        app,
+        log_config=None,
+        access_log=False,
+        lifespan="off",
+        ws="none",
+        interface="asgi3",
+        proxy_headers=False,
+        server_header=False,
+        date_header=False,
+        timeout_keep_alive=int(limits.idle.total_seconds()) + 1,
+        h11_max_incomplete_event_size=MAX_HEAD,
+    )

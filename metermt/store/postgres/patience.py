@@ -73,5 +73,10 @@ class Patience:
 
 
 def _cut(descriptor: int) -> None:
-    with suppress(OSError), socket.socket(fileno=os.dup(descriptor)) as link:
-        link.shutdown(socket.SHUT_RDWR)
+    """End a connection. That takes no descriptor: there may be none left when a database stands still."""
+    with suppress(OSError):
+        link = socket.socket(fileno=descriptor)
+        try:
+            link.shutdown(socket.SHUT_RDWR)
+        finally:
+            link.detach()
