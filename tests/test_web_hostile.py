@@ -12,7 +12,7 @@ from threading import Event, current_thread
 from xmlrpc.client import ServerProxy, dumps
 
 import pytest
-from conftest import DEADLINE, wait_until
+from conftest import DEADLINE, start, wait_until
 from memory_fixtures import *  # noqa: F403 - the fixtures
 from uvicorn.protocols.http.h11_impl import H11Protocol
 from web_fixtures import *  # noqa: F403 - the fixtures
@@ -444,6 +444,25 @@ def test_a_fault_with_one_visitor_ends_none_but_theirs(web, server, monkeypatch,
     assert post(web, "ping")[0] == 200
     assert web.failure is None
     assert [record.getMessage() for record in expected_errors] == ["a visitor was let go of"]
+
+
+@pytest.mark.parametrize("who", ["is known", "was not here for a while"])
+def test_who_writes_while_the_database_is_locked_keeps_nobody_waiting_who_reads(web, desk, monkeypatch, who):
+    session = post(web, "login", {"username": "carol", "password": "carol"})[1]["session_id"]
+    go_on, waiting, write = Event(), [], desk.store.write
+    monkeypatch.setattr(desk.store, "write", lambda work: (waiting.append(work), go_on.wait(DEADLINE), write(work))[2])
+    if who != "is known":
+        desk.sessions.forget(list(desk.sessions._known))
+        monkeypatch.setattr(desk.sessions, "role_of", lambda _session: None)
+    writers = [start(lambda: post(web, "get_job", {}, session)) for _ in range(4)]
+    try:
+        wait_until(lambda: waiting, "some want to write")
+        for _ in range(4):
+            assert post(web, "get_status", {}, session)[0] == post(web, "ping")[0] == 200
+        assert not go_on.is_set()
+    finally:
+        go_on.set()
+    assert [writer()[0] for writer in writers] == [200] * 4
 
 
 def test_others_have_the_processor_after_what_is_large_was_read_or_answered(desk, web, monkeypatch):

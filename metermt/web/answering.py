@@ -16,11 +16,13 @@ from metermt.transport.frames import SMALL_FRAME, most_bytes
 from metermt.transport.pool import Pool
 from metermt.transport.resting import rest_after
 
-_STRANGERS = 2  # threads for those of whom it is not known whether they have logged in: one may wait for the store
+# Who waits for a database that another program writes to keeps a thread for as long: so those who write have their own.
+_STRANGERS, _WRITING_STRANGERS = 2, 1  # threads for those of whom it is not known whether they have logged in
 _STRANGERS_SHARE = 0.05  # of a processor, for each of these
 _LOGINS = 8  # for calls that take long; most of them wait for their turn to be hashed
-_SHORT = 2  # for those who have logged in
-_SHORT_SHARE = 0.25  # of a processor, for each of these: four programs that ask without end would hold up readers
+_READS, _WRITES = 2, 2  # for those who have logged in
+# Of a processor, for each of these: four programs that ask without end would hold up readers.
+_READS_SHARE, _WRITES_SHARE = 0.125, 0.25
 _BULKS = 1  # for large ones: two would hinder each other, and whoever else is answered
 _WATCHERS = 4  # for those who wait nearly all of the time, and hold up one another only
 
@@ -33,13 +35,16 @@ class Answering:
     def __init__(self, desk: Desk) -> None:
         self.desk = desk
         self._stopping = Event()
-        self._of_strangers, self._logins = Pool(_STRANGERS), Pool(_LOGINS)
-        self._short, self._bulks = Pool(_SHORT), Pool(_BULKS)
+        self._of_strangers, self._strangers_writes = Pool(_STRANGERS), Pool(_WRITING_STRANGERS)
+        self._reads, self._writes = Pool(_READS), Pool(_WRITES)
+        self._logins, self._bulks = Pool(_LOGINS), Pool(_BULKS)
         self._watchers, self._looks = Pool(_WATCHERS), Pool(1)
         named = {
             "strangers": self._of_strangers,
+            "strangers' writes": self._strangers_writes,
             "long calls": self._logins,
-            "calls": self._short,
+            "reads": self._reads,
+            "writes": self._writes,
             "bulks": self._bulks,
         }
         desk.counting.waiting |= {f"http {name}": pool.__len__ for name, pool in named.items()}
@@ -65,14 +70,19 @@ class Answering:
 
     async def answer(self, ask: Ask[Any], write: Callable[[Outcome], T]) -> T:
         """Answer a request; return what this makes of its outcome. Raises what that raises."""
-        weight = ask.call.weight
-        is_stranger = not (self._knows(ask.session_id) or ask.caller.sessions)
-        if is_stranger and weight not in (Weight.LONG, Weight.WAITING):
-            return await self._by_turns(lambda: write(self._outcome(ask)), ask.caller)
-        usual = self._bulks if _is_large(ask) else self._short
-        pool = {Weight.LONG: self._logins, Weight.WAITING: self._watchers}.get(weight, usual)
-        share = _SHORT_SHARE if pool is self._short else 1.0
+        pool, share = self._pool_for(ask)
         return await self._in(pool, lambda: write(self._outcome(ask)), ask.caller, share)
+
+    def _pool_for(self, ask: Ask[Any]) -> tuple[Pool, float]:
+        """Return where a request is answered, and with which share of a processor by each thread there."""
+        weight = ask.call.weight
+        if weight in (Weight.LONG, Weight.WAITING):
+            return (self._logins if weight is Weight.LONG else self._watchers), 1.0
+        if not (self._knows(ask.session_id) or ask.caller.sessions):
+            return (self._strangers_writes if weight is Weight.WRITE else self._of_strangers), _STRANGERS_SHARE
+        if _is_large(ask):
+            return self._bulks, 1.0
+        return (self._writes, _WRITES_SHARE) if weight is Weight.WRITE else (self._reads, _READS_SHARE)
 
     async def look(self, caller: Caller, work: Callable[[], T]) -> T:
         """Return what this makes, for those who watch: whoever else is answered does not keep them waiting."""
@@ -94,8 +104,8 @@ class Answering:
 
     def stop(self, deadline: Deadline) -> bool:
         """Answer no more; return whether what was being answered has ended within the deadline."""
-        pools = (self._of_strangers, self._logins, self._short, self._bulks, self._watchers, self._looks)
-        ended = [pool.stop(deadline) for pool in pools]
+        known = (self._reads, self._writes, self._logins, self._bulks, self._watchers, self._looks)
+        ended = [pool.stop(deadline) for pool in (self._of_strangers, self._strangers_writes, *known)]
         return all(ended)
 
     def _knows(self, session_id: str) -> bool:
