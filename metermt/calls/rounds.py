@@ -2,7 +2,7 @@
 
 import logging
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 from metermt.calls.asking import MAX_ITEMS, Ask, Weight
@@ -116,41 +116,21 @@ def _moved_on(turn: Turn, wishes: Sequence[Wish], shares: list[list[KnownJob]], 
 
     Returns the wishes with the walks that they have now.
     """
-    tx, now_on = turn.tx, list(wishes)
+    now_on = list(wishes)
     free = {known.id for jobs in offer.free.values() for known in jobs}
     given = Counter(known.job.route for share in shares for known in share if known.id in free)
     wanting = sum(wish.most - len(share) for wish, share in zip(wishes, shares, strict=True))
     enough = wanting + max(given.values(), default=0)  # only who joins others on a route needs to know all
-    counted, all_counted = tx.jobs.routes_left(enough), False
+    counted = turn.tx.jobs.routes_left(enough)
     if not counted:
         return now_on
-    left = {route: jobs - given[route] for route, jobs in counted.items()}
-    assignments, walkers = tx.walks.assignments(), tx.walks.now(turn.idle_since)
+    routes = _Routes(turn, counted, given)
     tried = [{wish.walk.route} if wish.walk else set() for wish in wishes]
-    while True:
-        moved: dict[int, Walk] = {}
+    while moved := _next_walks(routes, now_on, shares, tried):
         wanted: Counter[Walk] = Counter()
-        for place, wish in enumerate(now_on):
-            missing = wish.most - len(shares[place])
-            others = [walk for username, walk in walkers if username != wish.username]
-            if not missing:
-                continue
-            walk = next_walk(wish.username, assignments, left, others, tried[place])
-            if not all_counted and walk and not walk.assigned and walk.route in {other.route for other in others}:
-                all_counted = True
-                there = tx.jobs.routes_left(_ALL)
-                left = {route: jobs + there.get(route, 0) - counted[route] for route, jobs in left.items()}
-                walk = next_walk(wish.username, assignments, left, others, tried[place])
-            if walk is None:
-                continue
-            moved[place] = walk
-            tried[place].add(walk.route)
-            left[walk.route] -= missing
-            wanted[walk] += missing
-            walkers = [(wish.username, walk), *((name, one) for name, one in walkers if name != wish.username)]
-        if not moved:
-            break
-        found = tx.jobs.free({walk: most + given[walk.route] for walk, most in wanted.items()})
+        for place, walk in moved.items():
+            wanted[walk] += now_on[place].most - len(shares[place])
+        found = turn.tx.jobs.free({walk: most + given[walk.route] for walk, most in wanted.items()})
         for place, walk in moved.items():
             taken = {known.id for share in shares for known in share}
             more = [known for known in found.get(walk, ()) if known.id not in taken]
@@ -158,10 +138,60 @@ def _moved_on(turn: Turn, wishes: Sequence[Wish], shares: list[list[KnownJob]], 
             shares[place] += more
             given[walk.route] += len(more)
             now_on[place] = now_on[place]._replace(walk=walk)
-    begun = {wish.session: wish.walk for wish, before in zip(now_on, wishes, strict=True) if wish.walk != before.walk}
-    tx.walks.go({session: walk for session, walk in begun.items() if walk})
-    turn.moved.update(begun)
+    _keep_walks(turn, wishes, now_on)
     return now_on
+
+
+class _Routes:
+    """What is left on each route, and who walks where, while some move on."""
+
+    def __init__(self, turn: Turn, counted: Mapping[str, int], given: Counter[str]) -> None:
+        """So many jobs of each route were `counted`, or more are there; so many were `given` away since."""
+        self._jobs = turn.tx.jobs
+        self._counted, self._all_are_counted = counted, False
+        self._left = {route: jobs - given[route] for route, jobs in counted.items()}
+        self._assignments, self._walkers = turn.tx.walks.assignments(), turn.tx.walks.now(turn.idle_since)
+
+    def next_for(self, username: str, tried: Collection[str]) -> Walk | None:
+        """Return where a reader goes on, None if there is nothing for them."""
+        others = [walk for name, walk in self._walkers if name != username]
+        walk = next_walk(username, self._assignments, self._left, others, tried)
+        joins = walk and not walk.assigned and any(walk.route == other.route for other in others)
+        if not joins or self._all_are_counted:
+            return walk
+        self._count_all()
+        return next_walk(username, self._assignments, self._left, others, tried)
+
+    def walked(self, username: str, walk: Walk, jobs: int) -> None:
+        """Take note that a reader walks there, who wants so many jobs."""
+        self._left[walk.route] -= jobs
+        self._walkers = [(username, walk), *((name, one) for name, one in self._walkers if name != username)]
+
+    def _count_all(self) -> None:
+        self._all_are_counted = True
+        there = self._jobs.routes_left(_ALL)
+        self._left = {route: jobs + there.get(route, 0) - self._counted[route] for route, jobs in self._left.items()}
+
+
+def _next_walks(
+    routes: _Routes, wishes: Sequence[Wish], shares: Sequence[Sequence[KnownJob]], tried: Sequence[set[str]]
+) -> dict[int, Walk]:
+    """Return where those go on whose shares are too small, by the place of their wish, and note that they tried it."""
+    moved: dict[int, Walk] = {}
+    for place, wish in enumerate(wishes):
+        missing = wish.most - len(shares[place])
+        if missing and (walk := routes.next_for(wish.username, tried[place])):
+            moved[place] = walk
+            tried[place].add(walk.route)
+            routes.walked(wish.username, walk, missing)
+    return moved
+
+
+def _keep_walks(turn: Turn, before: Sequence[Wish], now_on: Sequence[Wish]) -> None:
+    """Keep which walks have begun."""
+    begun = {wish.session: wish.walk for wish, was in zip(now_on, before, strict=True) if wish.walk != was.walk}
+    turn.tx.walks.go({session: walk for session, walk in begun.items() if walk})
+    turn.moved.update(begun)
 
 
 def _hand_out(turn: Turn, wishes: Sequence[Wish]) -> list[list[Job]]:
