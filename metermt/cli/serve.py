@@ -1,6 +1,6 @@
 """`metermt serve`: run a server."""
 
-from datetime import datetime, timedelta
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +10,7 @@ from metermt.cli.common import Database, MeterCommand, address_options, check_da
 from metermt.cli.keptfiles import check_apart, check_no_key
 from metermt.cli.logsetup import Log, log_options
 from metermt.cli.printed import printed_into
+from metermt.cli.serveroptions import limit_options, policy_options
 from metermt.cli.watchkey import read_watch_key, watch_key_option
 from metermt.config import (
     DATABASE_VARIABLE,
@@ -98,54 +99,8 @@ class HttpAddress(click.ParamType[tuple[str, int]]):
     "--notify", type=click.Path(path_type=Path), help="Write HOST:PORT into this file once clients can connect."
 )
 @click.option("--dump/--no-dump", default=None, help="Print the readings at the end.  [default: with --demo only]")
-@click.option(
-    "--max-connections",
-    type=click.IntRange(1),
-    default=1000,
-    show_default=True,
-    help="Connections at once, from everybody.",
-)
-@click.option(
-    "--max-per-address",
-    type=click.IntRange(1),
-    default=200,
-    show_default=True,
-    help="Connections at once from one address; a crew may share one.",
-)
-@click.option(
-    "--idle-minutes",
-    type=click.FloatRange(0, min_open=True),
-    default=30.0,
-    show_default=True,
-    help="After how long a silent connection is closed; clients connect again by themselves.",
-)
-@click.option(
-    "--lease-minutes",
-    type=click.FloatRange(0, min_open=True),
-    default=30.0,
-    show_default=True,
-    help="How long a meter stays with the reader it was handed to.",
-)
-@click.option(
-    "--day-ends",
-    type=click.DateTime(["%H:%M"]),
-    default="00:00",
-    show_default=True,
-    metavar="HH:MM",
-    help="When a reader's day ends: until then they keep the meters of routes that were given to them.",
-)
-@click.option(
-    "--show-expected",
-    is_flag=True,
-    help="Show readers what a meter showed last, and what is usual by now, before they type.",
-)
-@click.option(
-    "--session-hours",
-    type=click.FloatRange(0, min_open=True),
-    default=12.0,
-    show_default=True,
-    help="How long a login lasts when it is not used.",
-)
+@limit_options
+@policy_options
 @log_options
 def serve(
     *,
@@ -165,13 +120,8 @@ def serve(
     name: str,
     notify: Path | None,
     dump: bool | None,
-    max_connections: int,
-    max_per_address: int,
-    idle_minutes: float,
-    lease_minutes: float,
-    day_ends: datetime,
-    show_expected: bool,
-    session_hours: float,
+    limits: Limits,
+    policy: Policy,
     log: Log,
 ) -> None:
     """Run a meter server until Ctrl+C or SIGTERM.
@@ -185,18 +135,16 @@ def serve(
     if database is None and not demo:
         database = default_database()
     tls_folder = tls_folder or default_tls_folder(database)
+    keys = (tls_folder, Path(tls_client_ca) if tls_client_ca else None, registry_key_file, watch_key_file)
     for file in [*log.files, *([notify] if notify else [])]:
         check_apart(file, IN_MEMORY if database is None else database)
-        check_no_key(
-            file, tls_folder, Path(tls_client_ca) if tls_client_ca else None, registry_key_file, watch_key_file
-        )
+        check_no_key(file, *keys)
     ring = LogRing()
     log.begin(ring)
     _check_given(tls_client_ca is not None, tls, "--tls-client-ca needs --tls")
     _check_given(registry_key_file or advertise, registry, "--registry-key-file and --advertise need --registry")
     _check_given(watch_key_file, http, "--watch-key-file needs --http")
     key = SharedKey.read(registry_key_file) if registry_key_file else None
-    watch_key = read_watch_key(watch_key_file)
     settings = ServerSettings(
         host=host,
         port=port,
@@ -208,15 +156,8 @@ def serve(
         registries=Registries.parse(registry, key) if registry else None,
         advertise=advertise,
         name=name,
-        limits=Limits(
-            max_connections, max_per_address, idle=_span("--idle-minutes", minutes=idle_minutes), watch_key=watch_key
-        ),
-        policy=Policy(
-            session_idle=_span("--session-hours", hours=session_hours),
-            lease=_span("--lease-minutes", minutes=lease_minutes),
-            day_ends=day_ends.time(),
-            shows_expected=show_expected,
-        ),
+        limits=replace(limits, watch_key=read_watch_key(watch_key_file)),
+        policy=policy,
     )
     if plaintext and not tls:
         click.echo("Warning: what this server sends is not encrypted; anybody on the way can read it.", err=True)
@@ -227,14 +168,6 @@ def serve(
 def _check_given(given: object, needed: object, words: str) -> None:
     if given and not needed:
         raise SettingError(words)
-
-
-def _span(option: str, **amount: float) -> timedelta:
-    try:
-        return timedelta(**amount)
-    except (OverflowError, ValueError):
-        (number,) = amount.values()
-        raise SettingError(f"Invalid {option} {number}: no clock goes that far") from None
 
 
 def _tls_in(folder: Path, client_ca: str | None) -> ServerTls:
