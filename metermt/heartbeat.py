@@ -28,51 +28,62 @@ def heartbeat(
     and does not count as answered. What sessions hold that were connected to it in an earlier life is left to their
     readers first. Raises `StoreError`.
     """
-    ending = Event()
+    heart = _Heart(desk, watch, answered)
+    desk.store.write(lambda tx: say_goodbye(desk.turn(tx)))
+    heart.beat()
+    thread = Thread(target=heart.run, name="heartbeat", daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        heart.ending.set()
+        thread.join()
+        desk.journal.tell_counts(at_once=True)
+        _leave(desk)
 
-    def beat() -> None:
-        desk.store.write(lambda tx: say_alive(desk.turn(tx), desk.sessions.connected))
 
-    def look() -> None:
-        desk.journal.tell_counts()
-        watch()
+class _Heart:
+    """What a server does every few seconds, until it is `ending`."""
 
-    def live() -> None:
-        beat()
-        desk.leave_again()
-        seal(desk.store, _PARTS)
+    def __init__(self, desk: Desk, watch: Callable[[], None], answered: Callable[[], None]) -> None:
+        self.ending = Event()
+        self._desk = desk
+        self._watch = watch
+        self._answered = answered
 
-    def has_gone_well(step: Callable[[], None]) -> bool:
+    def run(self) -> None:
+        """Do it over and over."""
+        while not self.ending.wait(BEAT_SECONDS):
+            has_looked = self._goes_well(self._look)
+            if self._goes_well(self._live) and has_looked:
+                self._goes_well(self._answered)
+
+    def beat(self) -> None:
+        """Say that the server is alive. Raises `StoreError`."""
+        self._desk.store.write(lambda tx: say_alive(self._desk.turn(tx), self._desk.sessions.connected))
+
+    def _look(self) -> None:
+        self._desk.journal.tell_counts()
+        self._watch()
+
+    def _live(self) -> None:
+        self.beat()
+        self._desk.leave_again()
+        seal(self._desk.store, _PARTS)
+
+    def _goes_well(self, step: Callable[[], None]) -> bool:
         """Take a step; return False if what nobody has expected came of it."""
-        kind = "signs of life that failed"
+        kind, journal = "signs of life that failed", self._desk.journal
         try:
             step()
         except StoreAway:  # the store has logged it
             pass
         except StoreError as error:
-            desk.journal.warning(kind, "", "the server could not say that it is alive: %s", error)
+            journal.warning(kind, "", "the server could not say that it is alive: %s", error)
         except Exception as error:  # noqa: BLE001 - others would take a server without this thread for dead
-            desk.journal.error(kind, fault_of(error), "the server could not look after itself", error=error)
+            journal.error(kind, fault_of(error), "the server could not look after itself", error=error)
             return False
         return True
-
-    def run() -> None:
-        while not ending.wait(BEAT_SECONDS):
-            has_looked = has_gone_well(look)
-            if has_gone_well(live) and has_looked:
-                has_gone_well(answered)
-
-    desk.store.write(lambda tx: say_goodbye(desk.turn(tx)))
-    beat()
-    thread = Thread(target=run, name="heartbeat", daemon=True)
-    thread.start()
-    try:
-        yield
-    finally:
-        ending.set()
-        thread.join()
-        desk.journal.tell_counts(at_once=True)
-        _leave(desk)
 
 
 def _leave(desk: Desk) -> None:
