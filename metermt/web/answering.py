@@ -24,6 +24,7 @@ _READS, _WRITES = 2, 2  # for those who have logged in
 # Of a processor, for each of these: four programs that ask without end would hold up readers.
 _READS_SHARE, _WRITES_SHARE = 0.125, 0.25
 _BULKS = 1  # for large ones: two would hinder each other, and whoever else is answered
+_LOOKS_SHARE = 0.1  # of a processor, for who watches: any program on this machine may ask for all figures without end
 _WATCHERS = 4  # for those who wait nearly all of the time, and hold up one another only
 
 T = TypeVar("T")
@@ -86,7 +87,7 @@ class Answering:
 
     async def look(self, caller: Caller, work: Callable[[], T]) -> T:
         """Return what this makes, for those who watch: whoever else is answered does not keep them waiting."""
-        return await self._in(self._looks, work, caller)
+        return await self._in(self._looks, work, caller, _LOOKS_SHARE)
 
     def went(self, caller: Caller) -> bool:
         """Leave undone what somebody waits for who is gone; return whether they did, as it may be in hand."""
