@@ -187,6 +187,13 @@ def test_a_whole_network_of_ipv6_has_the_places_of_one_address(desk):
     assert not guests.room_for("2001:db8:1::9")
 
 
+def test_a_client_that_was_hung_up_on_is_gone(desk):
+    """Whoever lets the next one log in asks that, and an error would cost a place for good."""
+    with socket.socket() as sock:
+        conversation = Conversation(sock, "", Limits(), None, desk.told)
+    assert conversation.caller.is_gone()
+
+
 def test_an_idle_stranger_makes_room_for_somebody_else(desk, connect, stranger, monkeypatch):
     monkeypatch.setattr(seats, "_GRACE", 0.0)
     with listening(desk, Limits(connections=2)) as server:

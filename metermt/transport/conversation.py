@@ -102,7 +102,10 @@ class Conversation:
         if not hasattr(select, "POLLRDHUP"):  # elsewhere it is found out when it is answered
             return False
         poller = select.poll()
-        poller.register(self.sock, select.POLLRDHUP)
+        try:
+            poller.register(self.sock, select.POLLRDHUP)
+        except ValueError:  # it was hung up on
+            return True
         return bool(poller.poll(0))
 
     # --- without waiting
