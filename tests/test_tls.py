@@ -186,9 +186,14 @@ def test_a_server_that_is_full_is_tried_again_also_by_who_was_never_connected(au
 def test_plain_text_on_either_side_is_told(server, authority):
     with (
         RunningServer(ServerSettings(port=0, demo=True)) as plain,
-        pytest.raises(ServerLost, match="or speak no TLS: start it with --tls"),
+        pytest.raises(TlsError, match="does not answer in TLS; start it with --tls"),  # at once: it is not tried again
     ):
-        connect("localhost", plain.port, tls_ca=authority.path, timeout=1)
+        connect("localhost", plain.port, tls_ca=authority.path)
+    with socket.create_server(("localhost", 0)) as hasty:
+        hung_up = start(lambda: hang_up_on_the_first(hasty))
+        with pytest.raises(ServerLost, match="or speak no TLS: start it with --tls"):
+            connect("localhost", hasty.getsockname()[1], tls_ca=authority.path, timeout=1)
+        hung_up()
     with socket.create_server(("localhost", 0)) as foreign:
         answered = start(lambda: answer_in_plain_text(foreign))
         with pytest.raises(TlsError, match="does not answer in TLS; start it with --tls"):
@@ -199,6 +204,22 @@ def test_plain_text_on_either_side_is_told(server, authority):
     bare = rpyc.connect("localhost", server.port)
     with closing(bare), pytest.raises(Exception, match="The server wants an encrypted link"):
         assert bare.root
+
+
+def test_a_beginning_that_nobody_answers_is_tried_again(server, authority, monkeypatch):
+    monkeypatch.setattr("metermt.transport.tls._HANDSHAKE_SECONDS", 0.2)
+    with Proxy(server.port) as proxy:
+        with proxy.deaf():
+            connected = start(lambda: connect("localhost", proxy.port, tls_ca=authority.path))
+            wait_until(lambda: proxy.connections >= 2, "it is tried again")
+        monkeypatch.setattr("metermt.transport.tls._HANDSHAKE_SECONDS", 12.0)
+        with connected() as client:
+            assert client.ping()
+
+
+def hang_up_on_the_first(listener):
+    sock, _ = listener.accept()
+    sock.close()
 
 
 def answer_in_plain_text(listener):

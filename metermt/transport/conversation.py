@@ -15,10 +15,10 @@ from metermt.errors import DeadlineExceeded, Error, TlsError
 from metermt.transport.boxing import refusal
 from metermt.transport.deadline import Deadline
 from metermt.transport.encrypted import EncryptedSocket
-from metermt.transport.frames import FRAME_SECONDS
+from metermt.transport.frames import FRAME_SECONDS, Violation
 from metermt.transport.serverend import Called, ServerEnd
 from metermt.transport.stream import Stream, tune
-from metermt.transport.tls import WANTS_TLS, common_name, is_handshake_of_plain_text
+from metermt.transport.tls import SPEAKS_NO_TLS, WANTS_TLS, common_name, is_handshake, is_handshake_of_plain_text
 
 QUESTION_SECONDS = 2.0
 """A client answers what it is asked in one round trip; its call waits for it, and nobody else."""
@@ -136,6 +136,9 @@ class Conversation:
         try:
             return self._end.next_call()
         except EOFError:
+            if is_handshake(self._end.first_bytes):  # whoever waits for TLS sees by any other answer that there is none
+                self._stream.send_now(refusal(TlsError(SPEAKS_NO_TLS)))
+                raise Violation("the beginning of TLS, which is not spoken here") from None
             self.send_now()  # what was right before it is answered
             raise
 

@@ -103,6 +103,11 @@ class ServerEnd:
         return bool(self._frames.received) and self._frames.has_whole
 
     @property
+    def first_bytes(self) -> bytes:
+        """What has come, as long as there is no frame among it."""
+        return b"" if self._frames.given else bytes(self._frames.received)
+
+    @property
     def is_small(self) -> bool:
         """Whether what `next_call` would look at takes no time."""
         if self._put_off and not self._asked:

@@ -7,7 +7,7 @@ from pathlib import Path
 from socket import socket
 from typing import Any
 
-from metermt.errors import ServerLost, SettingError, TlsError
+from metermt.errors import DeadlineExceeded, ServerLost, SettingError, TlsError
 from metermt.transport.deadline import Deadline
 from metermt.transport.encrypted import EncryptedSocket
 
@@ -24,6 +24,11 @@ _WORDS = {
 
 WANTS_TLS = "The server wants an encrypted link: give --tls-ca with a copy of its ca.pem (in Python tls_ca=)"
 """What is told to a client that does not speak TLS."""
+
+SPEAKS_NO_TLS = "This server speaks no TLS: start it with --tls, or leave --tls-ca away"
+"""What is told to a client that speaks TLS where nobody does."""
+
+_HANDSHAKE_SECONDS = 12.0  # a server hangs up after ten: what was not answered by then will not be
 
 _HUNG_UP = (
     "hung up before the encrypted link stood: it may be full, or just starting, "
@@ -55,7 +60,8 @@ class ClientTls:
     def wrap(self, sock: socket, name: str, deadline: Deadline) -> EncryptedSocket:
         """Make sure that the server is who it should be.
 
-        Raises `TlsError`, `ServerLost` if it hangs up, `DeadlineExceeded` or `SettingError`.
+        Raises `TlsError`, `ServerLost` if it hangs up or will not answer any more, `DeadlineExceeded` or
+        `SettingError`.
         """
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)  # which verifies the certificate and the name in it
         context.minimum_version = ssl.TLSVersion.TLSv1_2
@@ -65,8 +71,10 @@ class ClientTls:
             _load(chain, "--tls-cert", lambda: context.load_cert_chain(chain))
         encrypted = EncryptedSocket(sock, context, name)
         try:
-            encrypted.shake_hands(deadline)
-        except TimeoutError:
+            encrypted.shake_hands(Deadline(min(deadline.check(), _HANDSHAKE_SECONDS)))
+        except (TimeoutError, DeadlineExceeded):
+            if deadline.left:
+                raise ServerLost(f"The server {name} has not answered the beginning of an encrypted link") from None
             raise deadline.exceeded() from None
         except ssl.SSLCertVerificationError as error:
             words = _WORDS.get(error.verify_code, f"its certificate is refused: {error.verify_message}")
@@ -100,6 +108,11 @@ class ServerTls:
             _load(authority, "--tls-client-ca", lambda: context.load_verify_locations(authority))
             context.verify_mode = ssl.CERT_REQUIRED
         return context
+
+
+def is_handshake(received: bytes | bytearray) -> bool:
+    """Tell whether a peer begins to speak TLS (RFC 8446, 5.1)."""
+    return received[:2] == b"\x16\x03"
 
 
 def is_handshake_of_plain_text(error: ssl.SSLError) -> bool:
