@@ -6,7 +6,7 @@ from scripted import ScriptedServer, hear, send
 from web_fixtures import *  # noqa: F403 - the fixtures
 
 from metermt import MeterClient
-from metermt.errors import CallError
+from metermt.errors import CallError, NotAMeterServer
 from metermt.transport.deadline import Deadline
 
 LONG = '"' + "x" * 200_000 + '"'
@@ -46,6 +46,11 @@ def test_an_answer_after_which_the_connection_ends_is_read_whole(head):
 def test_an_answer_that_is_cut_off_is_asked_for_again(told):
     whole = "HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nnull"
     with ScriptedServer(answers(told, whole)) as server, by_http(server) as client:
+        client.ping()
+
+
+def test_a_client_that_asks_at_the_port_for_rpyc_is_told_so_at_once(server):
+    with by_http(server) as client, pytest.raises(NotAMeterServer, match="does not speak HTTP: check the URL"):
         client.ping()
 
 

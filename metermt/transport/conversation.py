@@ -11,19 +11,20 @@ from metermt.calls.asking import Ask, Caller, Check
 from metermt.calls.desk import Outcome
 from metermt.calls.table import CALLS
 from metermt.config import Limits
-from metermt.errors import DeadlineExceeded, Error, TlsError
+from metermt.errors import DeadlineExceeded, Error, NotAMeterServer, TlsError
 from metermt.transport.boxing import refusal
 from metermt.transport.deadline import Deadline
 from metermt.transport.encrypted import EncryptedSocket
 from metermt.transport.frames import FRAME_SECONDS, Violation
 from metermt.transport.serverend import Called, ServerEnd
 from metermt.transport.stream import Stream, tune
-from metermt.transport.tls import SPEAKS_NO_TLS, WANTS_TLS, common_name, is_handshake, is_handshake_of_plain_text
+from metermt.transport.tls import WANTS_TLS, common_name, is_handshake_of_plain_text
 
 QUESTION_SECONDS = 2.0
 """A client answers what it is asked in one round trip; its call waits for it, and nobody else."""
 
 
+_OTHERS = {b"\x16\x03": "TLS", b"POST ": "HTTP", b"GET ": "HTTP"}  # how they begin (RFC 8446, 5.1; RFC 9112, 3)
 _TIMED = [name for name, call in CALLS.items() if call.takes_time]
 
 
@@ -136,9 +137,9 @@ class Conversation:
         try:
             return self._end.next_call()
         except EOFError:
-            if is_handshake(self._end.first_bytes):  # whoever waits for TLS sees by any other answer that there is none
-                self._stream.send_now(refusal(TlsError(SPEAKS_NO_TLS)))
-                raise Violation("the beginning of TLS, which is not spoken here") from None
+            if protocol := _other_protocol(self._end.first_bytes):  # whoever waits for that sees that it is not spoken
+                self._stream.send_now(refusal(NotAMeterServer(f"This port does not speak {protocol}")))
+                raise Violation(f"the beginning of {protocol}, which this port does not speak") from None
             self.send_now()  # what was right before it is answered
             raise
 
@@ -210,3 +211,8 @@ class Conversation:
     def close(self) -> None:
         """Hang up. Closing twice is harmless."""
         self.sock.close()
+
+
+def _other_protocol(received: bytes) -> str:
+    """Return what a client speaks that begins with these bytes, empty for RPyC and for what nobody knows."""
+    return next((name for begin, name in _OTHERS.items() if received.startswith(begin)), "")

@@ -25,9 +25,6 @@ _WORDS = {
 WANTS_TLS = "The server wants an encrypted link: give --tls-ca with a copy of its ca.pem (in Python tls_ca=)"
 """What is told to a client that does not speak TLS."""
 
-SPEAKS_NO_TLS = "This server speaks no TLS: start it with --tls, or leave --tls-ca away"
-"""What is told to a client that speaks TLS where nobody does."""
-
 _HANDSHAKE_SECONDS = 12.0  # a server hangs up after ten: what was not answered by then will not be
 
 _HUNG_UP = (
@@ -108,11 +105,6 @@ class ServerTls:
             _load(authority, "--tls-client-ca", lambda: context.load_verify_locations(authority))
             context.verify_mode = ssl.CERT_REQUIRED
         return context
-
-
-def is_handshake(received: bytes | bytearray) -> bool:
-    """Tell whether a peer begins to speak TLS (RFC 8446, 5.1)."""
-    return received[:2] == b"\x16\x03"
 
 
 def is_handshake_of_plain_text(error: ssl.SSLError) -> bool:
