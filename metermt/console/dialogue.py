@@ -167,11 +167,11 @@ class _Dialogue:
                 tries_left -= 1
                 if not tries_left or isinstance(error, TooManyFailures | AccountDisabled):
                     raise
-                print(error)
+                say(str(error))
             except UNCERTAIN as error:
                 if not self._terminal.is_person:
                     raise
-                print(f"Error: {error}")
+                say(f"Error: {error}")
             else:
                 print(f"Welcome, {full_name}, to Meter RPYC")
                 return
@@ -183,12 +183,12 @@ class _Dialogue:
         """
         if not self._terminal.is_person:
             raise SessionError("Your login has expired: log in again. Nothing after this line was taken")
-        print(f"Your login has expired: log in again{', your reading is kept' if self._unsent else ''}")
+        say(f"Your login has expired: log in again{', your reading is kept' if self._unsent else ''}")
         reader = self._client.username
         self._log_in(reader)
         if self._client.username != reader:
             if self._unsent:
-                print(f"The reading {described(self._unsent)} is kept until {reader} logs in here again")
+                say(f"The reading {described(self._unsent)} is kept until {reader} logs in here again")
             self._unsent = self._doubted = None
             raise _BeginAnew
 
@@ -325,8 +325,9 @@ class _Dialogue:
             except KeyboardInterrupt:
                 if not (typed := self._terminal.not_entered):
                     raise
-                print(f"\nNot sent for meter {job.meter.number}: {quoted(printable(typed))}.", end=" ")
-                print("Type it again and press Enter, or leave with Ctrl+C")
+                print()
+                words = f"Not sent for meter {job.meter.number}: {quoted(printable(typed))}."
+                say(f"{words} Type it again and press Enter, or leave with Ctrl+C")
 
     def _ask_for_username(self, default: str) -> str:
         while True:
@@ -340,9 +341,9 @@ class _Dialogue:
 
 def _show_place(job: Job) -> None:
     if job.route:
-        print(f"Route {job.route}, stop {job.sequence}" + (f": {job.meter.address}" if job.meter.address else ""))
+        say(f"Route {job.route}, stop {job.sequence}" + (f": {job.meter.address}" if job.meter.address else ""))
     elif job.meter.address:
-        print(job.meter.address)
+        say(job.meter.address)
     for text in (job.meter.instructions, job.note, job.expected):
         if text:
-            print(printable(text))
+            say(printable(text))

@@ -22,7 +22,7 @@ def offer(client: MeterClient, terminal: Terminal) -> None:
     try:
         answers = client.outbox.unconfirmed()
     except OutboxError as error:
-        print(error)
+        say(str(error))
         return
     if not answers:
         return
@@ -43,7 +43,8 @@ def send(client: MeterClient, terminal: Terminal, answers: Sequence[Answer]) -> 
     try:
         outcomes = terminal.wait_for(client.submit_readings, answers)
     except UNCERTAIN as error:
-        print(f"Error: {error}\nNot confirmed yet, and {KEPT}")
+        say(f"Error: {error}")
+        say(f"Not confirmed yet, and {KEPT}")
         return
     refused = []
     for answer, refusal in zip(answers, outcomes, strict=True):
@@ -66,7 +67,7 @@ def decide(client: MeterClient, terminal: Terminal, answers: Sequence[Answer]) -
         for answer in kept:
             client.outbox.discard(answer)
     else:
-        print(f"It is {KEPT}" if len(kept) == 1 else f"They are {KEPT}")
+        say(f"It is {KEPT}" if len(kept) == 1 else f"They are {KEPT}")
 
 
 def tell_of_unsent(client: MeterClient, answer: Answer) -> None:

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Sequence
 
+from metermt.console.terminal import say
 from metermt.errors import Error, InvalidReason
 from metermt.fieldnotes import Reason
 from metermt.printable import printable
@@ -26,7 +27,8 @@ class Reasons:
         try:
             self._listed = [printable(reason.text) for reason in self._known()]
         except Error as error:
-            print(f"{error}\nThe office's list cannot be had now. These are the usual reasons:")
+            say(str(error))
+            print("The office's list cannot be had now. These are the usual reasons:")
             self._listed = self._listed or [reason.text for reason in FIRST]
         for number, text in enumerate(self._listed, 1):
             print(f"{number:>4}  {text}")
@@ -47,7 +49,7 @@ class Reasons:
             except InvalidReason as error:
                 if typed.isdecimal():
                     raise
-                print(error)
+                say(str(error))
                 continue
             if reason in self._listed:
                 print(f"Reason: {reason}")

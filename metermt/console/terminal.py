@@ -119,7 +119,7 @@ class Terminal:
         """
         if not self.is_person:
             return False
-        print(f"Error: {error}")
+        say(f"Error: {error}")
         return self.yes_or_no(question, default=True)
 
     def ask_secret(self, question: str) -> str:

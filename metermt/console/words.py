@@ -114,7 +114,7 @@ class Words:
         stop = named.stops[0] if len(named.stops) == 1 else self._ask_which(named)
         username = self._client.username
         if stop and stop.is_anothers(username):
-            print(stop.refusal(username))
+            say(stop.refusal(username))
             return None
         return self._at(stop) if stop else None
 
@@ -126,7 +126,7 @@ class Words:
         if not further:
             self._own = self._wait_for(self._client.my_readings)
         if further == len(self._own):
-            print(NOTHING_BEFORE if further else NOTHING_READ)
+            say(NOTHING_BEFORE if further else NOTHING_READ)
             return None
         own = self._own[further]
         what = quoted(printable(own.reason)) if own.value is None else str(own.value)
@@ -156,10 +156,10 @@ class Words:
             told = self._tell_exchange(old, sure=False)
         except ConfirmReading as error:
             if not self._terminal.yes_or_no(f"{error}. Is that what the old meter showed?", default=False):
-                print("Nothing was told. What you typed is kept: say /exchanged again, and type the last value anew")
+                say("Nothing was told. What you typed is kept: say /exchanged again, and type the last value anew")
                 return None
             told = self._tell_exchange(old, sure=True)
-        print(told.words)
+        say(told.words)
         self._exchange = ("", TypedExchange("", ""))
         stop = self._wait_for(find_told, self._client, told, job.cycle)
         return self._at(stop) if stop else Elsewhere(self._wait_for(self._client.get_job))
@@ -225,7 +225,7 @@ class Words:
         """Return the meters that are meant by a text; tell if there are none."""
         found = self._wait_for(self._client.find_meters, text)
         if not found.stops:
-            print(f"No meter that is to be read has {quoted(printable(text))} in its number or address")
+            say(f"No meter that is to be read has {quoted(printable(text))} in its number or address")
         return found
 
     def _ask_which(self, found: Found) -> Stop | None:
