@@ -76,7 +76,7 @@ class ExchangedDialog(_ReportDialog):
             FieldSpec(name="new", label="New number"),
             FieldSpec(name="initial", label="Its first value", hint="Empty for 0"),
             FieldSpec(name="new_dials", label="Dials (digits)", hint="Empty if as before"),
-            FieldSpec(name="final", label="Old one's last value", hint="Empty if unknown"),
+            FieldSpec(name="final", label="Old last value", hint="Empty if unknown"),
             FieldSpec(name="on", label="Day", underline=1, hint="Empty for today"),
             columns=3,
         )
