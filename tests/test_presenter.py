@@ -182,6 +182,21 @@ def test_a_refused_reading_and_refused_keys_are_both_told(reading, monkeypatch):
     assert (reading.state.can_submit, reading.state.typed.reading) == (True, "598312")
 
 
+def test_retry_sends_what_was_sent_also_if_keys_were_refused_meanwhile(reading, monkeypatch):
+    client = reading._connected
+    real = client.submit_and_next
+
+    def lose(_answer):
+        reading.refuse_key()
+        raise ServerLost("It is gone")
+
+    monkeypatch.setattr(client, "submit_and_next", lose)
+    submit(reading, "5983")
+    monkeypatch.setattr(client, "submit_and_next", real)
+    reading.retry()
+    assert reading.state.notice == "Accepted 5983 for G5248"
+
+
 def test_keys_that_were_refused_at_the_last_reading_lock_nothing(reading, manager, monkeypatch):
     client = reading._connected
     real = client.submit_and_next

@@ -145,6 +145,23 @@ def test_who_has_gone_on_while_a_note_was_sent_is_not_held_up_by_it(reading, des
     assert (notes(desk), reading.state.notice) == ([("G5248", "two dogs", "carol")], "Noted for G5248")
 
 
+def test_who_has_gone_on_when_all_is_read_sends_a_report_again_by_retry(reading, desk, monkeypatch):
+    submit(reading, "1")
+    submit(reading, "2")
+    client = reading._connected
+    real = client.report_found
+
+    def fail(*_):
+        reading.come_back()
+        raise ServerLost("It is gone")
+
+    monkeypatch.setattr(client, "report_found", fail)
+    report(reading)
+    monkeypatch.setattr(client, "report_found", real)
+    reading.retry()
+    assert len(found(desk)) == 1
+
+
 def test_whose_login_has_expired_sends_the_note_after_the_next_one_but_not_somebody_else(reading, desk, clock_of_today):
     clock_of_today.move(hours=13)
     leave_note(reading, "two dogs")

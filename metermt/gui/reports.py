@@ -1,6 +1,6 @@
 """What a reader tells the office besides readings. It does not depend on Tk."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from functools import partial
 
@@ -26,8 +26,8 @@ class ReportPresenter(RoundPresenter):
     What was typed stays until it is sent; a note, or an exchange, only as long as its meter is shown.
     """
 
-    _odd_exchange: tuple[str, TypedExchange] | None = None
-    """The meter, and what was typed of its exchange, that the reader was asked about last."""
+    _odd_exchange: tuple[str, str, TypedExchange] | None = None
+    """The reader, the meter, and what was typed of its exchange: what was asked about last."""
 
     def write_note(self) -> None:
         """Let the reader write a note about the place of this meter."""
@@ -78,9 +78,9 @@ class ReportPresenter(RoundPresenter):
     def tell_of_exchange(self) -> None:
         """Send what was typed of it."""
         if (job := self.state.job) and not self.state.doing:
-            told = job.meter.number, self.state.typed.exchange
+            told = self._username, job.meter.number, self.state.typed.exchange
             sure = told == self._odd_exchange  # sent once more as it was asked about
-            call = partial(tell_exchange, self._connected, job.meter, told[1], sure=sure)
+            call = partial(tell_exchange, self._connected, job.meter, told[-1], sure=sure)
             done, failed = partial(self._exchanged, job), partial(self._exchange_failed, told)
             self._run("Sending…", call, done, failed, self.tell_of_exchange)
 
@@ -123,18 +123,20 @@ class ReportPresenter(RoundPresenter):
             self.fetch()
 
     def _note_failed(self, error: Error) -> None:
-        self._tell_of(error, Dialog.NOTE, "Your note", {"text": "note"})
+        self._tell_of(error, Dialog.NOTE, "Your note", {"text": "note"}, self.leave_note)
 
     def _found_failed(self, error: Error) -> None:
-        self._tell_of(error, Dialog.FOUND, "Your report", _FIELDS)
+        self._tell_of(error, Dialog.FOUND, "Your report", _FIELDS, self.report_found)
 
-    def _exchange_failed(self, told: tuple[str, TypedExchange], error: Error) -> None:
+    def _exchange_failed(self, told: tuple[str, str, TypedExchange], error: Error) -> None:
         if isinstance(error, ConfirmReading):
             self._odd_exchange = told
             error = InvalidReport(f"{error}: if the old meter showed that, Send it once more", field="final")
-        self._tell_of(error, Dialog.EXCHANGED, "Your word of the exchange", _EXCHANGE)
+        self._tell_of(error, Dialog.EXCHANGED, "Your word of the exchange", _EXCHANGE, self.tell_of_exchange)
 
-    def _tell_of(self, error: Error, dialog: Dialog, what: str, fields: Mapping[str, str]) -> None:
+    def _tell_of(
+        self, error: Error, dialog: Dialog, what: str, fields: Mapping[str, str], again: Callable[[], None]
+    ) -> None:
         """Say what is wrong with a report, or with the way to the office; what was typed stays.
 
         Whoever has gone on meanwhile is told in the window, and not held up by the dialog.
@@ -143,6 +145,7 @@ class ReportPresenter(RoundPresenter):
             case SessionError() if not isinstance(error, AccountDisabled):
                 self._failed(error)
             case _ if self.state.dialog is not dialog:
+                self._again = again  # whoever has gone on when all is read has another one
                 words = f"{what} was not sent: {error}. It is still there under More; Retry sends it"
                 self._show(faults={ANYWHERE: words}, can_retry=True)
             case SubmissionError():
