@@ -43,6 +43,9 @@ class Opening:
             client.close()
             place = f"{client.host}:{client.port}"
             raise ServerLost(f"What answers at {place} is not a meter server, or it hangs") from error
+        except BaseException:
+            client.close()
+            raise
         client.timeout = usual
         return client
 
