@@ -61,6 +61,7 @@ class LocalServer:
 
         What it logged goes to standard error. Stopping twice is harmless; afterwards it cannot be started.
         """
+        has_started = self._keeper.is_alive()  # else `start` has raised its last line
         with self._lock:
             self._stopping.set()
             process, self._process = self._process, None
@@ -71,8 +72,9 @@ class LocalServer:
             except subprocess.TimeoutExpired:
                 process.kill()
                 process.wait()
-            if sys.stderr and self._keeper.is_alive():  # else it did not start, and `start` has raised its last line
-                sys.stderr.write(self._logged())
+            if sys.stderr and has_started:
+                with suppress(OSError):  # the terminal that it was started in may be gone by now
+                    sys.stderr.write(self._logged())
         if self._keeper.is_alive():
             self._keeper.join()
         self._folder.cleanup()
@@ -116,20 +118,26 @@ class LocalServer:
                 raise ServerUnreachable("The program is ending")
             if self._process:  # one that did not start, or has died: it has ended, or was killed
                 self._process.wait()
-            self._notify.unlink(missing_ok=True)
-            with self._log.open("ab") as log:
-                self._process = subprocess.Popen(  # noqa: S603 - our own program
-                    command,
-                    stdin=subprocess.DEVNULL,
-                    stdout=subprocess.DEVNULL,
-                    stderr=log,
-                    env=self._environment,
-                    start_new_session=True,
-                )
+            try:
+                self._notify.unlink(missing_ok=True)
+                with self._log.open("ab") as log:
+                    self._process = subprocess.Popen(  # noqa: S603 - our own program
+                        command,
+                        stdin=subprocess.DEVNULL,
+                        stdout=subprocess.DEVNULL,
+                        stderr=log,
+                        env=self._environment,
+                        start_new_session=True,
+                    )
+            except OSError as error:  # such as no memory; whoever keeps it tries again
+                raise ServerUnreachable(f"Cannot start a server on this machine: {error.strerror}") from error
             return self._process
 
     def _logged(self) -> str:
-        return self._log.read_text(encoding="utf-8", errors="replace")
+        """Return what it has logged, nothing if that was cleared away, as what is old in such a folder may be."""
+        with suppress(FileNotFoundError):
+            return self._log.read_text(encoding="utf-8", errors="replace")
+        return ""
 
     def _last_words(self) -> str:
         lines = self._logged().strip().splitlines()

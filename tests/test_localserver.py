@@ -1,6 +1,9 @@
 """A server that a program starts for itself."""
 
+import errno
+import io
 import os
+import shutil
 import signal
 import socket
 import threading
@@ -61,6 +64,39 @@ def test_a_frozen_server_is_ended_by_force(local_server, monkeypatch):
     os.kill(pid, signal.SIGSTOP)
     local_server.stop()
     assert not is_there(pid)
+
+
+class Hung(io.StringIO):
+    """Standard error of a program whose terminal is gone."""
+
+    def write(self, _text):
+        raise OSError(errno.EIO, "Input/output error")
+
+
+@pytest.mark.parametrize("gone", ["nothing", "folder", "terminal"])
+def test_what_it_has_logged_is_told_when_it_is_stopped_if_that_can_be(local_server, monkeypatch, capsys, gone):
+    local_server.start()
+    pid = local_server._process.pid
+    local_server._log.write_text("It was hot.\n")
+    if gone == "folder":
+        shutil.rmtree(local_server._folder.name)
+    elif gone == "terminal":
+        monkeypatch.setattr("sys.stderr", Hung())
+    local_server.stop()
+    assert not is_there(pid)
+    assert capsys.readouterr().err == ("It was hot.\n" if gone == "nothing" else "")
+
+
+def test_a_server_that_cannot_be_started_for_want_of_memory_is_started_when_it_can(local_server, monkeypatch):
+    def refuse(*_arguments, **_settings):
+        raise OSError(errno.ENOMEM, "Cannot allocate memory")
+
+    with monkeypatch.context() as patched:
+        patched.setattr("subprocess.Popen", refuse)
+        with pytest.raises(ServerUnreachable, match="Cannot start a server on this machine: Cannot allocate memory"):
+            local_server.start()
+    local_server.start()
+    connect(local_server.host, local_server.port).close()
 
 
 def test_one_that_is_stopped_while_it_starts_is_gone(local_server):
