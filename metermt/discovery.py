@@ -104,24 +104,34 @@ class Registry:
         host: str | None = None,
         signed_for: Any = None,
     ) -> Any:
+        """Return the answer at the first address of the host that gives one; each has its share of the time."""
         kind = socket.SOCK_STREAM if self.tcp else socket.SOCK_DGRAM
+        failure: Exception | None = None
         try:
-            family, _, _, _, address = socket.getaddrinfo(self.host, self.port, type=kind)[0]
-            with socket.socket(family, kind) as sock:
-                sock.settimeout(seconds)
-                sock.connect(address)
-                if signed_for is None:
-                    content = brine.dump(message)
-                    if not self.tcp:
-                        content = content.ljust(QUESTION_BYTES, b"\0")
-                else:
-                    content = self._told(message, host, sock.getsockname()[0], signed_for)
-                sock.sendall(content)
-                return PlainReader(sock.recv(MAX_ANSWER), most_items=MAX_ANSWER).value()
+            places = socket.getaddrinfo(self.host, self.port, type=kind)
+            for family, _, _, _, address in places:
+                with socket.socket(family, kind) as sock:
+                    sock.settimeout(seconds / len(places))
+                    try:
+                        sock.connect(address)
+                        return self._asked(sock, message, host, signed_for)
+                    except OSError as error:
+                        failure = error
         except (OSError, UnicodeError) as error:
-            raise RegistryUnreachable(f"No registry answers at {self}: is 'metermt registry' running there?") from error
+            failure = error
         except Malformed as error:
             raise RegistryUnreachable(f"What answers at {self} is no registry") from error
+        raise RegistryUnreachable(f"No registry answers at {self}: is 'metermt registry' running there?") from failure
+
+    def _asked(self, sock: socket.socket, message: tuple[Any, ...], host: str | None, signed_for: Any) -> Any:
+        if signed_for is None:
+            content = brine.dump(message)
+            if not self.tcp:
+                content = content.ljust(QUESTION_BYTES, b"\0")
+        else:
+            content = self._told(message, host, sock.getsockname()[0], signed_for)
+        sock.sendall(content)
+        return PlainReader(sock.recv(MAX_ANSWER), most_items=MAX_ANSWER).value()
 
     def _told(self, message: tuple[Any, ...], host: str | None, own: str, run: Any) -> bytes:
         """Write what a server says of itself, signed if there is a key."""

@@ -1,5 +1,7 @@
 """Clients in front of a town's server: a module of tests imports all of this."""
 
+import socket
+
 import pytest
 from conftest import make_jobs
 from servers import fill
@@ -36,3 +38,18 @@ def client_behind(proxy, connect):
 def other_client(server, connect):
     """Adam, who has logged in."""
     return connect(server, "adam")
+
+
+@pytest.fixture
+def known_by_name(monkeypatch):
+    """Let a name stand for some ports of this machine, as a host's name does for its addresses."""
+    find = socket.getaddrinfo
+
+    def known_by_name(*ports):
+        def found(host, port, *more, **options):
+            place, all_ports = ("127.0.0.1", ports) if host == "meter.example.org" else (host, [port])
+            return [row for port in all_ports for row in find(place, port, *more, **options)]
+
+        monkeypatch.setattr(socket, "getaddrinfo", found)
+
+    return known_by_name

@@ -64,21 +64,6 @@ def test_a_server_that_accepts_nobody_is_given_up_at_the_deadline(full_port):
         MeterClient("127.0.0.1", full_port, timeout=0.5)
 
 
-@pytest.fixture
-def known_by_name(monkeypatch):
-    """Let a name stand for some ports of this machine, as a host's name does for its addresses."""
-    find = socket.getaddrinfo
-
-    def known_by_name(*ports):
-        def found(host, port, *more, **options):
-            place, all_ports = ("127.0.0.1", ports) if host == "meter.example.org" else (host, [port])
-            return [row for port in all_ports for row in find(place, port, *more, **options)]
-
-        monkeypatch.setattr(socket, "getaddrinfo", found)
-
-    return known_by_name
-
-
 def test_an_address_that_lets_nothing_pass_leaves_time_for_the_next_one_of_the_same_host(
     full_port, proxy, known_by_name
 ):

@@ -1,6 +1,7 @@
 """Clients and servers that know registries: several of them, none that answers, one that was started again."""
 
 import json
+import socket
 import stat
 from contextlib import ExitStack
 
@@ -57,6 +58,17 @@ def test_a_server_is_registered_with_all_registries_and_found_by_any(registries,
         with ends_by(1.0), found(one, other) as client:
             client.ping()
     assert other.table.servers("METER") == []
+
+
+@pytest.mark.parametrize("tcp", [False, True], ids=["udp", "tcp"])
+def test_a_registry_is_found_at_whichever_address_of_its_host_it_answers(tcp, known_by_name):
+    kind = socket.SOCK_STREAM if tcp else socket.SOCK_DGRAM
+    with RegistryServer(port=0, tcp=tcp) as registry, socket.socket(type=kind) as silent:
+        silent.bind(("127.0.0.1", 0))
+        known_by_name(silent.getsockname()[1], registry.port)
+        by_name = Registry.parse(f"{'tcp:' if tcp else ''}meter.example.org")
+        by_name.register("METER", 11003, "10.0.0.9")
+        assert by_name.servers("METER", 1.0) == [("10.0.0.9", 11003)]
 
 
 def test_a_registry_that_knows_none_yet_does_not_hide_what_another_knows(registries, server):
