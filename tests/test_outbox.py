@@ -116,6 +116,34 @@ def test_an_older_word_on_the_same_meter_goes_when_a_newer_one_is_accepted(carol
     assert [answer.key for answer in carol.outbox.unconfirmed()] == ["b"]
 
 
+def test_what_was_typed_later_is_later_also_when_the_clock_stood_still_or_was_set_back(folder):
+    outbox = Outbox(folder)
+    rows = [row(value=n, key=f"k{99 - n}") for n in range(20)]
+    outbox.put(rows[:10])
+    for file in folder.iterdir():  # as if the clock had been an hour ahead
+        times = file.stat()
+        os.utime(file, ns=(times.st_atime_ns, times.st_mtime_ns + 3600 * 10**9))
+    outbox.put(rows[10:])
+    assert outbox.all() == rows
+    outbox.accepted(rows[-1:])
+    assert outbox.all() == []
+
+
+def test_what_the_disk_did_not_take_is_written_before_what_comes_next(folder, monkeypatch):
+    def fail(_file):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    outbox, first, then = Outbox(folder), row(value=1, key="z"), row(value=2, key="a")
+    with monkeypatch.context() as patched:
+        patched.setattr(os, "fsync", fail)
+        with pytest.raises(OutboxError):
+            outbox.put([first])
+    outbox.put([then])
+    assert (Outbox(folder).all(), outbox.unwritten) == ([first, then], [])
+    outbox.accepted([then])
+    assert outbox.all() == []
+
+
 def test_two_clients_of_one_reader_neither_lose_nor_block_nor_double_what_the_other_keeps(
     desk, server, connect, folder
 ):

@@ -9,12 +9,14 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
+from threading import Lock
 
 from metermt.errors import CallError, OutboxError
 from metermt.model import Answer
 from metermt.wire import from_text, to_text
 
 _ENDING = ".json"
+_TICK = 1000  # nanoseconds between two files at least; the clock itself stands still for some milliseconds
 _NAME = 32  # characters of a digest, more than enough that no two are the same
 
 _log = logging.getLogger("metermt.outbox")
@@ -56,6 +58,7 @@ class Outbox:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self._unwritten: dict[str, Unconfirmed] = {}  # by the names of the files that could not be made
+        self._writing = Lock()  # held while files are written: what one thread is at, another one might write, too
 
     @property
     def unwritten(self) -> list[Unconfirmed]:
@@ -63,20 +66,23 @@ class Outbox:
         return list(self._unwritten.values())
 
     def put(self, rows: Iterable[Unconfirmed]) -> None:
-        """Have answers on the disk when this returns; what is there already stays as it is.
+        """Have answers on the disk when this returns, and all that it did not take before.
+
+        What is there already stays as it is.
 
         Raises `OutboxError` if the disk does not take all of them, and then it has them in memory; `CallError` for what
         could not be sent, either.
         """
-        new = {row._name: row for row in rows}
-        contents = {name: f"{to_text(row)}\n".encode() for name, row in new.items()}
-        self._unwritten |= new
-        with self._opened(create=True) as folder:
+        new = {row._name: row for row in rows if to_text(row)}
+        self._unwritten |= new  # behind what came before them, and was not taken either
+        with self._writing, self._opened(create=True) as folder:
+            contents = {name: f"{to_text(row)}\n".encode() for name, row in list(self._unwritten.items())}
+            latest = _latest(folder)
             for name, content in contents.items():
-                _write(folder, name, content)
+                latest = _write(folder, name, content, latest)
             os.fsync(folder)
-        for name in new:
-            self._unwritten.pop(name, None)
+            for name in contents:
+                self._unwritten.pop(name, None)
 
     def all(self) -> list[Unconfirmed]:
         """Return what is kept for anybody, oldest first. Raises `OutboxError`."""
@@ -87,7 +93,7 @@ class Outbox:
                     found.append(row)
         found.sort(key=lambda one: (one[0], str(one[1].answer.when), str(one[1].answer.key)))
         written = [row for _, row in found]
-        return written + [row for row in self._unwritten.values() if row not in written]
+        return written + [row for row in self.unwritten if row not in written]
 
     def of(self, server: str, username: str) -> list[Unconfirmed]:
         """Return what is kept for one reader at one server, oldest first. Raises `OutboxError`."""
@@ -176,24 +182,37 @@ def _names(folder: int) -> list[str]:
     return sorted(name for name in os.listdir(folder) if name.endswith(_ENDING))
 
 
-def _write(folder: int, name: str, content: bytes) -> None:
+def _latest(folder: int) -> int:
+    """Return when the last file was written, in nanoseconds."""
+    times = [0]
+    for name in _names(folder):
+        with suppress(FileNotFoundError):  # another program has let go of it
+            times.append(os.stat(name, dir_fd=folder, follow_symlinks=False).st_mtime_ns)
+    return max(times)
+
+
+def _write(folder: int, name: str, content: bytes, latest: int) -> int:
+    """Write a file, unless it is there. Its time, which is returned, is after the `latest`, whatever the clock says."""
     try:
         file = os.open(name, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o600, dir_fd=folder)
     except FileExistsError:
         if _read(folder, name):
-            return
+            return latest
         os.unlink(name, dir_fd=folder)  # somebody was killed while writing it
-        _write(folder, name, content)
-        return
+        return _write(folder, name, content, latest)
     try:
         while content:
             content = content[os.write(file, content) :]
+        at = max(os.fstat(file).st_mtime_ns, latest + _TICK)
+        with suppress(OSError):  # a file system that does not let times be set
+            os.utime(file, ns=(at, at))
         os.fsync(file)
     except OSError:
         os.unlink(name, dir_fd=folder)
         raise
     finally:
         os.close(file)
+    return at
 
 
 def _read(folder: int, name: str) -> tuple[int, Unconfirmed] | None:
