@@ -54,6 +54,12 @@ def test_a_client_that_asks_at_the_port_for_rpyc_is_told_so_at_once(server):
         client.ping()
 
 
+def test_a_url_with_a_path_that_leads_nowhere_is_told(web):
+    words = "There is no such call at that URL: check it"
+    with MeterClient(f"http://localhost:{web.port}/abc") as client, pytest.raises(CallError, match=words):
+        client.ping()
+
+
 def test_a_client_goes_on_after_what_could_not_be_sent(web):
     with by_http(web) as client:
         client._session_id = "x\n"

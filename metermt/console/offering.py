@@ -91,9 +91,11 @@ def typed_at(answer: Answer) -> str:
 
 
 def _is_sure(terminal: Terminal, answer: Answer, error: ConfirmReading) -> bool:
-    """Ask for an odd value once more. The meter may be far away: whoever is not sure presses Enter."""
+    """Ask a person for an odd value once more. The meter may be far away: whoever is not sure presses Enter."""
+    if not terminal.is_person:
+        return False
     say(str(error))
-    return terminal.is_person and as_typed(terminal.ask(f"Reading for meter {answer.meter}: ")) == answer.value
+    return as_typed(terminal.ask(f"Reading for meter {answer.meter}: ")) == answer.value
 
 
 def _list(answers: Sequence[Answer]) -> None:

@@ -14,7 +14,7 @@ from metermt.transport.stream import Stream
 from metermt.transport.tls import ClientTls
 from metermt.wire import error_of, from_text, to_text
 
-_OK = 200
+_OK, _NO_SUCH_PAGE = 200, 404
 
 
 class HttpConnection:
@@ -57,6 +57,8 @@ class HttpConnection:
         if status == _OK:
             return answer if call.parameters is None else _read(Any, answer)
         match _read(dict[str, Any], answer):
+            case {"code": CallError.code} if status == _NO_SUCH_PAGE:
+                raise CallError("There is no such call at that URL: check it, or is the server older than this client?")
             case {"code": str(code), "text": str(words), "details": dict(details)}:
                 raise error_of(code, words, details)
         raise NotAMeterServer(f"What answers at that address is no meter server: it says {status}")
