@@ -145,6 +145,21 @@ def test_who_has_gone_on_while_a_note_was_sent_is_not_held_up_by_it(reading, des
     assert (notes(desk), reading.state.notice) == ([("G5248", "two dogs", "carol")], "Noted for G5248")
 
 
+def test_what_was_typed_for_the_office_and_not_sent_is_asked_about_before_it_is_lost(reading):
+    reading.write_note()
+    reading.edit("note", "two dogs")
+    reading.come_back()
+    reading.describe_found()
+    reading.edit("where", "behind the shed")
+    reading.come_back()
+    words = "Your note and your report of a meter were not sent."
+    reading.log_out()
+    assert reading.state.question.text == f"{words} Log out all the same?"
+    reading.choose(0)
+    reading.leave()
+    assert reading.state.question.text == f"{words} Quit all the same?"
+
+
 def test_who_has_gone_on_when_all_is_read_sends_a_report_again_by_retry(reading, desk, monkeypatch):
     submit(reading, "1")
     submit(reading, "2")

@@ -269,14 +269,15 @@ class Presenter(Stage):
 
     @property
     def _lost(self) -> list[tuple[str, str]]:
-        """What is lost with the window: readers and meters."""
+        """What is lost with the window: readers, and what of theirs."""
         job, sending = self.state.job, self._sending
         said = (sending.meter, (sending.value, sending.reason)) if sending else None
-        typed = [(self._username, job.meter.number)] if job and self.state.typed.answer else []
+        typed = [f"reading of {job.meter.number}"] if job and self.state.typed.answer else []
         if job and said == (job.meter.number, self.state.typed.answer):
             typed = []
+        mine = [(self._username, what) for what in typed + self.state.typed.reports]
         unwritten = self._client.outbox.unwritten if self._client else []
-        return list(dict.fromkeys(typed + [(row.username, row.answer.meter) for row in unwritten]))
+        return list(dict.fromkeys(mine + [(row.username, f"reading of {row.answer.meter}") for row in unwritten]))
 
     # --- parts
 

@@ -87,7 +87,7 @@ def it_was_refused(refused: Mapping[Answer, Error]) -> Question:
 
 
 def quit_all_the_same(username: str, unsent: Sequence[tuple[str, str]]) -> Question:
-    """Ask this user whether what was not sent may be lost: the reader and the meter of each reading."""
+    """Ask this user whether what was not sent may be lost: whose it is, and what."""
     return Question(Asking.QUIT, f"{_not_sent(username, unsent)} Quit all the same?")
 
 
@@ -126,8 +126,8 @@ def _listed(heading: str, answers: Iterable[Answer], ends: Iterable[str] = repea
 
 
 def _not_sent(username: str, unsent: Sequence[tuple[str, str]]) -> str:
-    readings = [f"{_whose(reader, username)} reading of {meter}" for reader, meter in unsent]
-    text = f"{' and '.join(readings)} {'was' if len(unsent) == 1 else 'were'} not sent."
+    things = [f"{_whose(reader, username)} {what}" for reader, what in unsent]
+    text = f"{' and '.join(things)} {'was' if len(unsent) == 1 else 'were'} not sent."
     return text[0].upper() + text[1:]
 
 

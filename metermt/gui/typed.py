@@ -62,6 +62,13 @@ class Typed:
         return (None, reason) if reason else None
 
     @property
+    def reports(self) -> list[str]:
+        """What was begun for the office besides a reading: what each is called."""
+        found = (self.number, self.kind, self.dials, self.shows, self.where)
+        begun = {"note": [self.note], "report of a meter": found, "word of an exchange": self.exchange}
+        return [name for name, texts in begun.items() if "".join(texts).strip()]
+
+    @property
     def found(self) -> tuple[str, str, int | None, int | None, str]:
         """The number of a meter that was found, its kind, digits and reading, and where it hangs.
 
