@@ -120,6 +120,12 @@ def test_a_file_that_cannot_be_read_is_told_and_none_is_nothing(tmp_path):
     assert joined({}, {}) == {}
 
 
+def test_a_file_may_begin_with_the_mark_that_some_editors_write(tmp_path):
+    file = tmp_path / "client.toml"
+    file.write_text('host = "meter.example.org"\n', encoding="utf-8-sig")
+    assert from_file(file) == {"host": "meter.example.org"}
+
+
 def test_files_are_looked_for_where_they_belong(monkeypatch, tmp_path):
     monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "config"))
     monkeypatch.setenv("XDG_CONFIG_DIRS", str(tmp_path / "site"))

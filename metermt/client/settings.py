@@ -78,7 +78,7 @@ def from_file(path: Path) -> Settings:
     Raises `SettingError`, also if it says by two ways how a server is found.
     """
     try:
-        said = tomllib.loads(path.read_text(encoding="utf-8"))
+        said = tomllib.loads(path.read_text(encoding="utf-8-sig"))  # some editors begin with a mark
     except FileNotFoundError:
         return {}
     except OSError as error:
