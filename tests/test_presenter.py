@@ -25,6 +25,11 @@ def test_an_opened_window_asks_who_is_there(presenter):
     assert not presenter.state.can_log_in
 
 
+def test_a_window_at_the_wrong_port_tells_what_may_be_wrong(server):
+    with pytest.raises(ServerLost, match=r"or it hangs\. What answers at that address does not speak HTTP: check the"):
+        Opening(lambda: connect(f"http://localhost:{server.port}")).reach()
+
+
 def test_a_login_brings_the_first_meter_and_forgets_the_password(reading):
     state = reading.state
     assert (state.dialog, state.screen, state.job.meter.number) == (None, Screen.READING, "G5248")

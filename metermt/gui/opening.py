@@ -42,7 +42,8 @@ class Opening:
         except (ServerLost, NotAMeterServer, DeadlineExceeded) as error:
             client.close()
             place = f"{client.host}:{client.port}"
-            raise ServerLost(f"What answers at {place} is not a meter server, or it hangs") from error
+            why = "" if isinstance(error, DeadlineExceeded) else f". {error}"
+            raise ServerLost(f"What answers at {place} is not a meter server, or it hangs{why}") from error
         except BaseException:
             client.close()
             raise
