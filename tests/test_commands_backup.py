@@ -159,6 +159,17 @@ def test_readings_that_a_backup_lacks_are_told(invoke, read_meters, tmp_path):
     ]
 
 
+def test_readings_of_somebody_whose_name_was_erased_since_are_not_taken_for_lacking(invoke, read_meters):
+    assert invoke("users", "rename", "carol", "Carol Dent-Ong").returncode == 0  # from then on her name has a mark
+    assert invoke("backup", "before.db").returncode == 0
+    assert invoke("users", "disable", "carol").returncode == 0
+    assert invoke("people", "erase", "carol", "--yes").returncode == 0
+    assert invoke("backup", "after.db").returncode == 0
+
+    for backup in ("before.db", "after.db"):
+        assert invoke("restore", backup).stdout.endswith(" now, and has no reading that the backup lacks\n")
+
+
 def test_a_damaged_database_is_restored_too(invoke, read_meters, tmp_path):
     assert invoke("backup", "copy.db").returncode == 0
     as_it_was = dump_of(read_meters)

@@ -14,19 +14,28 @@ from metermt.store.sqlite.database import StoreErrors, newest_version, version_o
 
 _COUNTED = ("users", "jobs", "readings")
 _TOLD = 3  # of what is wrong: one fault of a disk makes hundreds
+# Who has another name here than in the copy, because it was erased in one of them: the mark of a name stays.
+_RENAMED = (
+    "WITH renamed AS MATERIALIZED (SELECT there.username AS there, here.username AS here"
+    " FROM main.names AS here JOIN copy.names AS there USING (mark) WHERE here.username <> there.username)"
+)
+_NAME_IN_COPY = "coalesce((SELECT here FROM renamed WHERE there = {readings}.username), {readings}.username)"
 # What makes a reading one of its own, whatever ids it and its job have.
 _SAID = (
-    "SELECT recorded_at, cycle, meter, username, value, reason, read_at, key"
+    "SELECT recorded_at, cycle, meter, {name}, value, reason, read_at, key"
     " FROM {at}.readings JOIN {at}.jobs ON jobs.id = readings.job"
 )
+_SAID_HERE = _SAID.format(at="main", name="readings.username")
+_SAID_THERE = _SAID.format(at="copy", name=_NAME_IN_COPY.format(readings="readings"))
 # Most of a database and of a copy of it is the same under the same ids, and need not be compared with all there is.
 _NOT_THE_SAME = (
     " WHERE NOT EXISTS (SELECT 1 FROM copy.readings AS one WHERE one.id = readings.id"
-    " AND one.username = readings.username AND one.recorded_at = readings.recorded_at AND one.value IS readings.value)"
+    f" AND {_NAME_IN_COPY.format(readings='one')} = readings.username"
+    " AND one.recorded_at = readings.recorded_at AND one.value IS readings.value)"
 )
 _LACKING = (
-    "SELECT count(*), min(recorded_at), max(recorded_at)"
-    f" FROM ({_SAID.format(at='main')}{_NOT_THE_SAME} EXCEPT {_SAID.format(at='copy')})"
+    f"{_RENAMED} SELECT count(*), min(recorded_at), max(recorded_at)"
+    f" FROM ({_SAID_HERE}{_NOT_THE_SAME} EXCEPT {_SAID_THERE})"
 )
 
 
