@@ -65,7 +65,7 @@ class Repeats:
 
 
 class SparingLog:
-    """Logs the first of a kind, and a count a minute of what comes after it. For any thread.
+    """Logs the first of a kind, and a count a minute of what comes after it, a warning at most. For any thread.
 
     `kind` is a word of the program, in the plural; `who` is whom it comes from, such as an address.
     """
@@ -73,8 +73,9 @@ class SparingLog:
     def __init__(self, log: logging.Logger, clock: Callable[[], float] = monotonic) -> None:
         self._log = log
         self._clock = clock
-        self._lock = Lock()  # guards _repeats, and what is written to the one below
+        self._lock = Lock()  # guards _repeats and _levels, and what is written to held_back
         self._repeats = Repeats()
+        self._levels: dict[str, int] = {}  # of each kind
         self.held_back: dict[str, int] = {}
         """How much was counted instead of being logged, by kind, since the program has started."""
 
@@ -95,7 +96,7 @@ class SparingLog:
         with self._lock:
             counts = list(self._repeats.due(self._clock(), 0.0 if at_once else EVERY))
         for kind, who, times, seconds in counts:
-            self._log.warning("%s, %s: %d more in %.0f s", kind, who, times, seconds)
+            self._log.log(self._levels[kind], "%s, %s: %d more in %.0f s", kind, who, times, seconds)
 
     def _tell(
         self, level: int, kind: str, who: str, text: str, *args: object, error: BaseException | None = None
@@ -104,6 +105,7 @@ class SparingLog:
             return False
         self.tell_counts()
         with self._lock:
+            self._levels[kind] = min(level, logging.WARNING)  # the first of some faults has told of them
             is_first = self._repeats.is_first(kind, who, self._clock())
             if not is_first:
                 self.held_back[kind] = self.held_back.get(kind, 0) + 1

@@ -99,6 +99,18 @@ def test_counts_are_told_each_minute_and_at_the_end(caplog):
     ]
 
 
+def test_a_count_of_what_is_usual_is_no_warning(caplog):
+    journal = SparingLog(logging.getLogger("metermt.server"))
+
+    with caplog.at_level(logging.INFO, "metermt"):
+        for _ in range(2):
+            journal.info("refused readings", "carol", "refused")
+            journal.warning("wrong passwords", "10.0.0.1", "wrong")
+        journal.tell_counts(at_once=True)
+
+    assert [record.levelname for record in caplog.records] == ["INFO", "WARNING", "INFO", "WARNING"]
+
+
 def test_what_is_not_logged_is_not_counted(caplog):
     journal = SparingLog(logging.getLogger("metermt.server"))
     with caplog.at_level(logging.WARNING, "metermt"):
