@@ -23,6 +23,10 @@ DatabaseLocation = Path | str
 """Where a database is: a file of SQLite's, or the URL of one of PostgreSQL's (`postgresql://…`, or `service=NAME`)."""
 
 
+BEFORE_RESTORE = "-before-restore-"
+"""What stands behind the name of a database that a restore has put aside, before the moment."""
+
+
 def is_url(location: DatabaseLocation) -> TypeGuard[str]:
     """Tell whether this is a PostgreSQL database, and no file."""
     return isinstance(location, str) and location.startswith(("postgresql://", "postgres://", "service="))

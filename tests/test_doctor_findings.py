@@ -105,6 +105,8 @@ def test_a_backup_that_is_old_is_a_problem(problems, invoke, folder, tmp_path):
     assert problems("--backups", str(folder))[0].startswith(f"There is no backup in {folder}: ")  # but the database
     assert invoke("backup", str(backups / "metermt-1.db")).returncode == 0
     assert problems("--backups", str(backups)) == []
+    assert invoke("restore", str(backups / "metermt-1.db")).returncode == 0
+    assert problems("--backups", str(folder))[0].startswith(f"There is no backup in {folder}: ")  # but what was there
     os.utime(backups / "metermt-1.db", (time.time() - 30 * 3600,) * 2)
     assert problems("--backups", str(backups)) == [
         f"the newest backup, {backups}/metermt-1.db, was written 30 hours ago: {mend}"

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from metermt.certificates import AUTHORITY, AUTHORITY_KEY, SERVER, SERVER_KEY, Dated, dated
 from metermt.cli.findings import Finding
-from metermt.config import SERVICE
+from metermt.config import BEFORE_RESTORE, SERVICE
 from metermt.diskspace import space_at
 from metermt.errors import SettingError, StoreError
 from metermt.printable import counted
@@ -89,8 +89,8 @@ def check_backups(folder: Path, database: str) -> Finding:
     mend = f"metermt backup {folder}/metermt-$(date +%F).db --verify --database {database}"
     if not folder.is_dir():
         return Finding("backup", f"There is no folder {folder}", f"mkdir {folder}, or mount the disk of the backups")
-    served = Path(database).resolve()  # which may lie in the same folder, and is no backup of itself
-    backups = [path for path in folder.glob("*") if path.is_file() and path.resolve() != served and _is_database(path)]
+    served = Path(database).resolve()
+    backups = [path for path in folder.glob("*") if path.is_file() and not _is_of(served, path) and _is_database(path)]
     if not backups:
         return Finding("backup", f"There is no backup in {folder}", mend)
     newest = max(backups, key=lambda path: path.stat().st_mtime)
@@ -115,6 +115,12 @@ def _ago(age: timedelta) -> str:
     if minutes < _IN_MINUTES:
         return f"{counted(minutes, 'minute')} ago"
     return f"{minutes // 60} hours ago"
+
+
+def _is_of(served: Path, path: Path) -> bool:
+    """Tell whether a file is the database itself, or one that a restore has put aside: neither is a backup of it."""
+    found = path.resolve()
+    return found == served or (found.parent == served.parent and found.name.startswith(served.stem + BEFORE_RESTORE))
 
 
 def _is_database(path: Path) -> bool:

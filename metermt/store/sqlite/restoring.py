@@ -9,6 +9,7 @@ from pathlib import Path
 
 import apsw
 
+from metermt.config import BEFORE_RESTORE
 from metermt.errors import StoreError, StoreLocked
 from metermt.files.part import flush, part_of
 from metermt.store.sqlite.database import make_private, words_of
@@ -84,7 +85,7 @@ def _put_aside(target: Path) -> Path | None:
     if not any(target.with_name(target.name + ending).exists() for ending in _COMPANIONS):
         return None
     moment = datetime.now(UTC).strftime("%Y%m%dT%H%M%S%fZ")
-    kept = target.with_name(f"{target.stem}-before-restore-{moment}{target.suffix}")
+    kept = target.with_name(f"{target.stem}{BEFORE_RESTORE}{moment}{target.suffix}")
     _rename(target, kept)
     return kept
 
