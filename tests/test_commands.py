@@ -38,6 +38,24 @@ def test_every_command_has_a_help_with_an_example(path):
     assert max(map(len, shown.output.splitlines())) <= 80
 
 
+MOMENTS = [
+    (path, option.opts[0])
+    for path, command in LEAVES.items()
+    for option in command.params
+    if option.make_metavar(click.Context(command)) in ("YYYY-MM-DD", "HH:MM")
+]
+
+
+@pytest.mark.parametrize(
+    ("path", "option"), MOMENTS, ids=lambda part: part if isinstance(part, str) else " ".join(part)
+)
+def test_a_day_or_a_time_that_is_none_is_refused_with_how_to_write_it(path, option):
+    shown = CliRunner().invoke(main, [*path, option, "yesterday"])
+
+    assert shown.exit_code == 2
+    assert re.search(rf"'{option}': Invalid (day|time) 'yesterday': write it like ", shown.output)
+
+
 @pytest.mark.parametrize("path", sorted({path[:-1] for path in LEAVES}), ids=lambda path: " ".join(("metermt", *path)))
 def test_the_help_of_a_group_names_its_commands_in_whole_sentences(path):
     shown = CliRunner().invoke(main, [*path, "--help"], prog_name="metermt")

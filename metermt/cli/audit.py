@@ -3,7 +3,7 @@
 import json
 from collections.abc import Iterable
 from dataclasses import asdict, astuple, fields
-from datetime import datetime
+from datetime import date, datetime, time
 from itertools import islice
 from pathlib import Path
 from typing import IO
@@ -13,6 +13,7 @@ import click
 from metermt.audit import Shown
 from metermt.cli.columns import print_columns
 from metermt.cli.common import MeterGroup
+from metermt.cli.moments import Day
 from metermt.cli.opened import OpenOffice, office_options
 from metermt.cli.outfile import check_free, in_words, written
 from metermt.cli.spreadsheet import Spreadsheet
@@ -59,10 +60,10 @@ def verify(noted: str | None, open_office: OpenOffice) -> None:
 
 @audit.command(short_help="Show what was done.")
 @click.argument("subject", metavar="[METER|USER]", required=False)
-@click.option("--since", type=click.DateTime(["%Y-%m-%d"]), metavar="YYYY-MM-DD", help="Only from this day on.")
+@click.option("--since", type=Day(), help="Only from this day on.")
 @click.option("--wide", is_flag=True, help="All columns in full, also on a terminal that is too narrow for them.")
 @office_options
-def show(subject: str | None, since: datetime | None, wide: bool, open_office: OpenOffice) -> None:
+def show(subject: str | None, since: date | None, wide: bool, open_office: OpenOffice) -> None:
     """Show what was done, oldest first: all of it, or about a meter, or by or about a user.
 
     A cycle, a route or a batch ("batch 3") may be named likewise. Times are local, with their zone. `who` is empty for
@@ -75,10 +76,10 @@ def show(subject: str | None, since: datetime | None, wide: bool, open_office: O
         metermt audit show carol --since 2026-11-01
     """
     with open_office() as office:
-        found = iter(office.audit_entries(subject, since and since.astimezone()))
+        found = iter(office.audit_entries(subject, _beginning(since)))
         first = next(found, None)
         if first is None and subject and is_username(subject):  # a meter, in small letters
-            found = iter(office.audit_entries(subject.upper(), since and since.astimezone()))
+            found = iter(office.audit_entries(subject.upper(), _beginning(since)))
             first = next(found, None)
         if first is None:
             click.echo("Nothing of that is on record.", err=True)
@@ -91,10 +92,10 @@ def show(subject: str | None, since: datetime | None, wide: bool, open_office: O
 
 @audit.command(short_help="Write the record to a file.")
 @click.argument("file", type=_FILE)
-@click.option("--since", type=click.DateTime(["%Y-%m-%d"]), metavar="YYYY-MM-DD", help="Only from this day on.")
+@click.option("--since", type=Day(), help="Only from this day on.")
 @click.option("--force", is_flag=True, help="Replace FILE if it is there.")
 @office_options
-def export(file: Path, since: datetime | None, force: bool, open_office: OpenOffice) -> None:
+def export(file: Path, since: date | None, force: bool, open_office: OpenOffice) -> None:
     """Write the record to FILE: a CSV, or, if its name ends with .jsonl, a JSON object in each line.
 
     Only you can read it. With the marks of people and the hashes anybody can compute the chain (docs/OPERATIONS.md); of
@@ -106,7 +107,7 @@ def export(file: Path, since: datetime | None, force: bool, open_office: OpenOff
     """
     check_free(file, open_office.database, force=force)
     with open_office() as office, written(file) as out:
-        count = _write(out, office.audit_entries(since=since and since.astimezone()), file.suffix == ".jsonl")
+        count = _write(out, office.audit_entries(since=_beginning(since)), file.suffix == ".jsonl")
     click.echo(f"{counted(count, 'entry', 'entries')} written to {in_words(file)}", err=True)
 
 
@@ -122,6 +123,11 @@ def _write(out: IO[str], entries: Iterable[Shown], as_json: bool) -> int:
         else:
             sheet.write(astuple(entry))
     return count
+
+
+def _beginning(day: date | None) -> datetime | None:
+    """Return when a day begins here."""
+    return datetime.combine(day, time()).astimezone() if day else None
 
 
 def _row(entry: Shown) -> tuple[str, ...]:

@@ -8,18 +8,10 @@ import click
 from metermt.calls.cycles import CycleProgress
 from metermt.cli.columns import print_columns
 from metermt.cli.common import MeterGroup
+from metermt.cli.moments import Day
 from metermt.cli.opened import OpenOffice, office_options
-from metermt.errors import RouteError
-from metermt.files.csvfields import day
 from metermt.printable import counted
 from metermt.rules.cycles import is_unlike
-
-
-def _due(_context: click.Context, _option: click.Parameter, text: str | None) -> date | None:
-    try:
-        return day("day", text) if text else None
-    except RouteError as error:
-        raise click.BadParameter(str(error)) from error
 
 
 @click.group(cls=MeterGroup)
@@ -30,7 +22,7 @@ def cycles() -> None:
 @cycles.command(name="open", short_help="Have all active meters read.")
 @click.argument("cycle")
 @click.option("--route", "routes", multiple=True, metavar="ROUTE", help="Only this route; may be given several times.")
-@click.option("--due", callback=_due, metavar="YYYY-MM-DD", help="The day by which it is to be read.")
+@click.option("--due", type=Day(), help="The day by which it is to be read.")
 @office_options
 def open_(cycle: str, routes: tuple[str, ...], due: date | None, open_office: OpenOffice) -> None:
     """Open CYCLE: one job of every active meter, to be judged by what the meter has shown before.

@@ -13,19 +13,11 @@ from metermt.calls.meters import Unread
 from metermt.cli.columns import print_columns
 from metermt.cli.common import MeterGroup
 from metermt.cli.meterpage import page_of
+from metermt.cli.moments import Day
 from metermt.cli.opened import OpenOffice, office_options
 from metermt.cli.slips import put, yes_option
-from metermt.errors import RouteError
-from metermt.files.csvfields import day
 from metermt.model import KINDS, Meter, Place
 from metermt.printable import local_time, printable
-
-
-def _day(_context: click.Context, _option: click.Parameter, text: str) -> date:
-    try:
-        return day("day", text)
-    except RouteError as error:
-        raise click.BadParameter(str(error)) from error
 
 
 def _multiplier(_context: click.Context, _option: click.Parameter, text: str | None) -> Decimal | None:
@@ -78,7 +70,7 @@ def meters() -> None:
 @click.argument("new", callback=_number)
 @click.option("--final", type=int, required=True, help="What OLD showed when it was taken down.")
 @click.option("--initial", type=int, required=True, help="What NEW showed when it was put up.")
-@click.option("--date", "on", callback=_day, required=True, metavar="YYYY-MM-DD", help="The day of the exchange.")
+@click.option("--date", "on", type=Day(), required=True, help="The day of the exchange.")
 @click.option("--dials", type=int, help="Digits on the register of NEW.  [default: as OLD]")
 @click.option("--multiplier", callback=_multiplier, help="That of NEW.  [default: as OLD]")
 @yes_option

@@ -1,12 +1,13 @@
 """`metermt readings`: what was read."""
 
-from datetime import datetime
+from datetime import date
 from functools import partial
 from pathlib import Path
 
 import click
 
 from metermt.cli.common import MeterGroup, Register, database_option
+from metermt.cli.moments import Day
 from metermt.cli.opened import OpenOffice, office, office_options
 from metermt.cli.outfile import check_free, in_words, written
 from metermt.cli.slips import put, yes_option
@@ -89,14 +90,13 @@ def export(
 @click.option("--cycle", help="Of this reading period.  [default: the latest in which the meter has a job]")
 @click.option(
     "--on",
-    type=click.DateTime(["%Y-%m-%d"]),
-    metavar="YYYY-MM-DD",
+    type=Day(),
     help="The day on which it was read.  [default: as before, or today]",
 )
 @yes_option
 @office_options
 def correct(
-    meter: str, value: int, why: str, cycle: str | None, on: datetime | None, yes: bool, open_office: OpenOffice
+    meter: str, value: int, why: str, cycle: str | None, on: date | None, yes: bool, open_office: OpenOffice
 ) -> None:
     """Have VALUE count for METER, whatever was read, and whether its cycle is open or closed.
 
@@ -109,7 +109,7 @@ def correct(
         metermt readings correct G72168 59830 --why "by the customer's photograph"
     """
     with open_office() as office:
-        correction = partial(office.correct_reading, meter.upper(), value, why, cycle, on.date() if on else None)
+        correction = partial(office.correct_reading, meter.upper(), value, why, cycle, on)
         done = put(lambda sure: correction(sure=sure), yes=yes)
     click.echo(f"{value} counts for {meter.upper()} in {done.cycle}.")
 

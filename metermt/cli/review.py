@@ -1,7 +1,7 @@
 """`metermt review`: the office decides of what is odd, or without a value."""
 
 from collections.abc import Callable, Iterable, Sequence
-from datetime import datetime
+from datetime import date
 from functools import partial, wraps
 from typing import Any
 
@@ -12,6 +12,7 @@ from metermt.calls.officecalls import OfficeCalls
 from metermt.calls.review import Said
 from metermt.cli.columns import print_columns
 from metermt.cli.common import MeterGroup, Register
+from metermt.cli.moments import Day
 from metermt.cli.opened import OpenOffice, office_options
 from metermt.cli.reviewing import described, review_each
 from metermt.cli.slips import put, yes_option
@@ -220,14 +221,13 @@ def estimate(results: _Results, open_office: OpenOffice) -> None:
 @click.option("--route", help="Only those of this route.")
 @click.option(
     "--on",
-    type=click.DateTime(["%Y-%m-%d"]),
-    metavar="YYYY-MM-DD",
+    type=Day(),
     help="The day to compute them for.  [default: the day by which the cycle is due]",
 )
 @click.option("--yes", is_flag=True, help="Do not ask before many are estimated.")
 @office_options
 def estimate_unread(
-    cycle: str, meters: tuple[str, ...], route: str | None, on: datetime | None, yes: bool, open_office: OpenOffice
+    cycle: str, meters: tuple[str, ...], route: str | None, on: date | None, yes: bool, open_office: OpenOffice
 ) -> None:
     """Have values computed for meters of CYCLE, open or closed, that nobody has read: those named, or all of them.
 
@@ -240,7 +240,7 @@ def estimate_unread(
         wanted = [meter.upper() for meter in meters] or [one.meter for one in office.list_missing(cycle, route)]
         if wanted and not (meters or yes):
             click.confirm(f"Estimate {counted(len(wanted), 'meter')}?", abort=True, err=True)
-        outcomes = office.estimate_unread(cycle, wanted, on.date() if on else None)
+        outcomes = office.estimate_unread(cycle, wanted, on)
     _print_estimates(outcomes)
 
 

@@ -2,11 +2,12 @@
 
 import functools
 from collections.abc import Callable
-from datetime import datetime, timedelta
+from datetime import time, timedelta
 from typing import Any
 
 import click
 
+from metermt.cli.moments import TimeOfDay
 from metermt.config import Limits
 from metermt.errors import SettingError
 from metermt.policy import Policy
@@ -56,10 +57,9 @@ def policy_options(command: Callable[..., Any]) -> Callable[..., Any]:
     )
     @click.option(
         "--day-ends",
-        type=click.DateTime(["%H:%M"]),
+        type=TimeOfDay(),
         default="00:00",
         show_default=True,
-        metavar="HH:MM",
         help="When a reader's day ends: until then they keep the meters of routes that were given to them.",
     )
     @click.option(
@@ -76,12 +76,12 @@ def policy_options(command: Callable[..., Any]) -> Callable[..., Any]:
     )
     @functools.wraps(command)
     def with_policy(
-        *, lease_minutes: float, day_ends: datetime, show_expected: bool, session_hours: float, **options: Any
+        *, lease_minutes: float, day_ends: time, show_expected: bool, session_hours: float, **options: Any
     ) -> Any:
         policy = Policy(
             session_idle=_span("--session-hours", hours=session_hours),
             lease=_span("--lease-minutes", minutes=lease_minutes),
-            day_ends=day_ends.time(),
+            day_ends=day_ends,
             shows_expected=show_expected,
         )
         return command(policy=policy, **options)
