@@ -45,13 +45,19 @@ class MeterGroup(HintingGroup):
     command_class = MeterCommand
 
 
-def address_options(use: str) -> Callable[[F], F]:
-    """Add -h/--host and -p/--port."""
+def address_options(use: str, of_port: str = "") -> Callable[[F], F]:
+    """Add -h/--host and -p/--port; `of_port` is what else their help says of the port."""
 
     def add(command: F) -> F:
         host = click.option("-h", "--host", default="localhost", show_default=True, help=f"The host to {use}.")
         port = click.option(
-            "-p", "--port", type=int, default=PORT, show_default=True, metavar="PORT", help=f"The port to {use}."
+            "-p",
+            "--port",
+            type=int,
+            default=PORT,
+            show_default=True,
+            metavar="PORT",
+            help=f"The port to {use}{of_port}.",
         )
         return host(port(command))
 
@@ -83,9 +89,8 @@ def database_option(command: F) -> F:
         type=Database(),
         default=default_database,
         envvar=DATABASE_VARIABLE,
-        show_default="the one that `metermt serve` uses",
         callback=_check_option,
-        help="The database: a file, or postgresql://USER@HOST/NAME.",
+        help="The database: a file, or postgresql://USER@HOST/NAME.  [default: the one that `metermt serve` uses]",
     )(command)
 
 

@@ -53,7 +53,7 @@ def log_options(command: Callable[..., Any]) -> Callable[..., Any]:
         type=click.Choice(_LEVELS, case_sensitive=False),
         default="info",
         show_default=True,
-        help="How much the log tells; debug also tells which meters were handed out.",
+        help="How much the log tells; a server's debug also tells which meters were handed out.",
     )
     @click.option("--log-json", is_flag=True, help="A JSON object a line, for programs that collect logs.")
     @click.option(

@@ -32,7 +32,7 @@ def readings() -> None:
 @readings.command()
 @click.argument("file", type=click.Path(path_type=Path, allow_dash=True))
 @click.option("--cycle", help="Only this reading period, for example 2026-11.  [default: all]")
-@click.option("--all", "superseded_too", is_flag=True, help="Also readings that their reader has corrected since.")
+@click.option("--all", "superseded_too", is_flag=True, help="Also readings that count no more.")
 @click.option("--local-time", is_flag=True, help="Times in the zone of this machine, with the offset.  [default: UTC]")
 @click.option("--excel", is_flag=True, help="For a double click: a byte order mark, and ; between the columns.")
 @click.option("--force", is_flag=True, help="Replace FILE if it is there.")
@@ -60,11 +60,12 @@ def export(
         reading                  the register; empty when there is only a reason
         reason                   why there is no reading, or a remark
         read_at                  when the reader stood at the meter
-        reader                   the user name
+        reader                   the user name; empty: on the database itself
         recorded_at              when the server accepted it
-        counts                   1, or 0 if it was corrected since (--all)
+        counts                   1; with --all, 0 for those that count no more
         key                      the client's id of the submission
-        quality                  A as it was read; V odd, and typed twice
+        quality                  A as it was read; V odd, and typed twice;
+                                 E estimated; F put by the office
         flags                    what is odd about it, blanks between
         cause                    what may lie behind that
         code                     of the reason, if it is on your list

@@ -46,7 +46,7 @@ class HttpAddress(click.ParamType[tuple[str, int]]):
 
 
 @click.command(cls=MeterCommand)
-@address_options("listen on (port 0: any free one)")
+@address_options("listen on", "; 0: any free one")
 @click.option(
     "--database",
     type=Database(),

@@ -13,8 +13,8 @@ _folder_option = click.option(
     "--folder",
     type=click.Path(path_type=Path),
     default=default_tls_folder,
-    show_default="tls beside the database, where 'metermt serve --tls' looks",
-    help="Where authority, keys and certificates are.",
+    help="Where authority, keys and certificates are."
+    "  [default: tls beside the database, where 'metermt serve --tls' looks]",
 )
 
 

@@ -47,7 +47,7 @@ def users() -> None:
 def add(username: str, full_name: str, role: str, *, password_stdin: bool, database: DatabaseLocation) -> None:
     """Add a user; the password is asked for twice.
 
-    A reader reads meters, a supervisor sees how far the routes are, an admin may do everything.
+    A reader reads meters, a supervisor does the work of the office, an admin may do everything.
 
     \b
     Example:
