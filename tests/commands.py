@@ -23,6 +23,9 @@ from metermt.store.opening import open_store
 from metermt.store.sqlite.store import SqliteStore
 from metermt.version import VERSION
 
+LISTED = "cycle    route     done  jobs  given to\n"
+"""The headings of `metermt routes list` in these tests."""
+
 METERMT = Path(sys.executable).with_name("metermt")
 PASSWORD = "correct horse"
 ODD = (Flag.LOW, Flag.NO_HISTORY)

@@ -5,7 +5,7 @@ import time
 from dataclasses import replace
 
 import pytest
-from commands import assert_done, assert_refused
+from commands import LISTED, assert_done, assert_refused
 from conftest import CYCLE, dump, import_jobs, make_job, make_session
 from servers import fill, listening
 from steps import Steps
@@ -80,7 +80,7 @@ def test_an_admin_closes_reopens_and_removes_at_a_server(invoke, at_server):
     reopened = at_server("reopen", CYCLE, login="adam", group="cycles")
     assert_done(reopened, f"Cycle {CYCLE} is open again; 3 meters are to be read.\n")
     assert_done(at_server("remove", "g2", "--cycle", CYCLE, login="adam"), f"Meter G2 is not to be read in {CYCLE}.\n")
-    assert invoke("routes", "list").stdout == "2026-11  North     0/1\n2026-11  Old Town  0/1\n"
+    assert invoke("routes", "list").stdout == LISTED + "2026-11  North        0     1\n2026-11  Old Town     0     1\n"
 
 
 def test_who_may_not_is_refused_and_logged_out(at_server, server):
@@ -95,7 +95,7 @@ def test_who_may_not_is_refused_and_logged_out(at_server, server):
 def test_name_and_password_are_asked_for_when_the_name_is_not_given(invoke, server):
     finished = invoke("routes", "list", "--server", f"localhost:{server.port}", stdin="gwenda\ngwenda\n")
 
-    assert finished.stdout == "2026-11  North     0/2\n2026-11  Old Town  0/1\n"
+    assert finished.stdout == LISTED + "2026-11  North        0     2\n2026-11  Old Town     0     1\n"
     assert finished.stderr.startswith("Username [")
 
 

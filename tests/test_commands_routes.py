@@ -19,7 +19,10 @@ def test_routes_are_listed_with_what_is_done_and_what_is_to_do(metermt, crew_dat
 
     assert_done(
         metermt("routes", "list"),
-        "2026-11  North     1/2\n2026-11  Old Town  0/1  carol, eric from its end\n2026-12  North     0/1\n",
+        "cycle    route     done  jobs  given to\n"
+        "2026-11  North        1     2\n"
+        "2026-11  Old Town     0     1  carol, eric from its end\n"
+        "2026-12  North        0     1\n",
     )
 
 

@@ -3,7 +3,7 @@
 import time
 
 import pytest
-from commands import assert_done, assert_refused, dump_of
+from commands import LISTED, assert_done, assert_refused, dump_of
 from conftest import CYCLE, OTHER_CYCLE, import_jobs, make_job, make_reading
 from steps import Steps
 
@@ -90,12 +90,12 @@ def test_a_closed_cycle_is_reopened(invoke, busy_database):
     invoke("cycles", "close", CYCLE, "--force")
 
     assert_done(invoke("cycles", "reopen", CYCLE), f"Cycle {CYCLE} is open again; 2 meters are to be read.\n")
-    assert invoke("routes", "list").stdout == "2026-11  North     1/2\n2026-11  Old Town  0/1\n"
+    assert invoke("routes", "list").stdout == LISTED + "2026-11  North        1     2\n2026-11  Old Town     0     1\n"
 
 
 def test_a_meter_that_was_not_read_is_removed(invoke, busy_database):
     assert_done(invoke("routes", "remove", "g2", "--cycle", CYCLE), f"Meter G2 is not to be read in {CYCLE}.\n")
-    assert invoke("routes", "list").stdout == "2026-11  North     1/1\n2026-11  Old Town  0/1\n"
+    assert invoke("routes", "list").stdout == LISTED + "2026-11  North        1     1\n2026-11  Old Town     0     1\n"
 
 
 @pytest.mark.parametrize(

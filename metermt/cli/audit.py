@@ -24,7 +24,7 @@ from metermt.printable import counted, local_time
 _PAGE = 200  # entries that share their columns
 _FILE = click.Path(path_type=Path)
 _HEADINGS = ("at", "who", "what", "about", "before", "after", "whom", "place", "from")
-_CUT = {1: 8, 2: 10, 3: 8, 4: 10, 5: 14}  # characters that remain of what may be long
+_CUT = {1: 8, 2: 10, 3: 8, 4: 10, 5: 10}  # characters that remain of what may be long
 _SPARE = (8, 7, 6, 4)
 
 

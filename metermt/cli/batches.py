@@ -42,7 +42,7 @@ def list_(open_office: OpenOffice) -> None:
         )
         for one in found
     ]
-    print_columns([headings, *rows], numbers=[0, 5, 6], cut={2: 6, 4: 6, 7: 6})
+    print_columns([headings, *rows], numbers=[0, 5, 6], cut={2: 6, 4: 6, 7: 6}, spare=(7, 2, 4))
 
 
 @batches.command(short_help="Write a batch again.")

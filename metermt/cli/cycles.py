@@ -66,7 +66,9 @@ def list_(open_office: OpenOffice) -> None:
         click.echo("No cycles: open one with 'metermt cycles open', or import a route file for one.", err=True)
         return
     headings = ("cycle", "state", "due", "route", "read", "estimated", "no access", "skipped", "left")
-    print_columns([headings, *(row for cycle in found for row in _rows(cycle))], numbers=[4, 5, 6, 7, 8])
+    print_columns(
+        [headings, *(row for cycle in found for row in _rows(cycle))], numbers=[4, 5, 6, 7, 8], spare=(5, 7, 2)
+    )
 
 
 @cycles.command(short_help="Close a cycle at its end.")

@@ -28,7 +28,7 @@ def list_(open_office: OpenOffice) -> None:
         (str(number), one.code, one.text, "yes" if one.allows_reading else "no", "yes" if one.wants_reread else "no")
         for number, one in enumerate(found, 1)
     ]
-    print_columns([headings, *rows], numbers=[0])
+    print_columns([headings, *rows], numbers=[0], cut={2: 8})
 
 
 @reasons.command(short_help="Add a reason.")

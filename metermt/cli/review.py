@@ -317,7 +317,7 @@ def _print_estimates(outcomes: Sequence[Outcome]) -> None:
     made = [outcome.made for outcome in outcomes if outcome.made]
     if made:
         rows = [(one.meter, one.cycle, str(one.value), str(one.use), one.how) for one in made]
-        print_columns([("meter", "cycle", "value", "use", "how"), *rows], numbers=[2, 3])
+        print_columns([("meter", "cycle", "value", "use", "how"), *rows], numbers=[2, 3], cut={4: 12})
     click.echo(f"{counted(len(made), 'meter')} estimated.", err=True)
     _check(outcome.error for outcome in outcomes)
 

@@ -2,11 +2,11 @@
 
 import click
 
+from metermt.cli.columns import print_columns
 from metermt.cli.common import MeterGroup
 from metermt.cli.opened import OpenOffice, office_options
 from metermt.cli.routeimport import import_
 from metermt.cli.unread import missing, release
-from metermt.printable import printable
 from metermt.rules.cycles import none_is_open
 
 
@@ -39,15 +39,13 @@ def list_(open_office: OpenOffice) -> None:
         words = none_is_open(names) if are_closed else "No routes: import some with 'metermt routes import'"
         click.echo(f"{words}.", err=True)
         return
-    names = [printable(progress.route) for progress in found]
-    width = max(map(len, names))
-    for name, progress in zip(names, found, strict=True):
-        readers = ", ".join(
-            f"{one.username} from its end" if one.reverse else one.username
-            for one in given
-            if one.route == progress.route
-        )
-        click.echo(f"{progress.cycle}  {name:{width}}  {progress.done}/{progress.total}  {readers}".rstrip())
+    readers: dict[str, list[str]] = {}
+    for one in given:
+        readers.setdefault(one.route, []).append(f"{one.username} from its end" if one.reverse else one.username)
+    rows = [
+        (one.cycle, one.route, str(one.done), str(one.total), ", ".join(readers.get(one.route, ()))) for one in found
+    ]
+    print_columns([("cycle", "route", "done", "jobs", "given to"), *rows], numbers=[2, 3], cut={1: 8, 4: 12})
 
 
 @routes.command(short_help="Take a meter out of a cycle.")

@@ -34,4 +34,4 @@ def print_servers(found: list[SeenServer]) -> None:
         for seen in found
         for server, seconds in [seen]
     ]
-    print_columns([("server", "version", "readers", "last sign of life", "alive"), *rows], numbers=[2])
+    print_columns([("server", "version", "readers", "last sign of life", "alive"), *rows], numbers=[2], cut={0: 12})
