@@ -10,6 +10,7 @@ from pathlib import Path
 import apsw
 import pytest
 import warm
+from commands import assert_refused
 from servers import SERVER_PY, make_database, run_to_end
 
 from metermt.store.sqlite.database import APPLICATION_ID
@@ -148,3 +149,10 @@ def test_a_database_that_another_program_keeps_locked_is_told_in_one_line(lock, 
     assert_told_in_one_line(subprocess.CompletedProcess([], process.returncode, output, errors), "locked by another")
     assert str(database) in errors
     assert output == ""
+
+
+def test_a_server_without_a_certificate_says_how_to_make_one(invoke, tmp_path):
+    finished = invoke("serve", "--tls", "--tls-folder", str(tmp_path), "--database", str(tmp_path / "metermt.db"))
+
+    missing = tmp_path / "server.pem"
+    assert_refused(finished, f"There is no certificate {missing}: make one with 'metermt tls init'")

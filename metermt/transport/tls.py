@@ -99,6 +99,8 @@ class ServerTls:
         """Return what wraps sockets. Raises `SettingError`."""
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         context.minimum_version = ssl.TLSVersion.TLSv1_2
+        if not self.certificate.exists():
+            raise SettingError(f"There is no certificate {self.certificate}: make one with 'metermt tls init'")
         _load(self.certificate, "the certificate", lambda: context.load_cert_chain(self.certificate, self.key))
         if self.client_authority:
             authority = self.client_authority
