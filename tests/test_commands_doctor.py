@@ -102,7 +102,7 @@ def test_a_database_that_nobody_can_log_in_to_is_a_problem(invoke, database_path
 
     assert finished.returncode == 1
     assert finished.stderr == "Problem: Nobody can log in: metermt users add NAME --name 'FULL NAME'\n"
-    assert "\nNo cycle is open: 'metermt routes import' opens one.\n0 users.\n" in finished.stdout
+    assert "\nNo cycle is open: 'metermt cycles open' opens one.\n0 users.\n" in finished.stdout
 
 
 def test_users_that_are_disabled_are_counted(invoke, place):

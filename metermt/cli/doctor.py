@@ -177,7 +177,7 @@ def _check_cycles(opened: Office) -> Iterator[Finding]:
         progress = f"{done} of {counted(total, 'job')} done, on {counted(len(mine), 'route')}"
         yield Finding("cycles", f"Cycle {cycle} is open: {progress}")
     if not cycles:
-        yield Finding("cycles", "No cycle is open: 'metermt routes import' opens one")
+        yield Finding("cycles", "No cycle is open: 'metermt cycles open' opens one")
 
 
 def _check_billing(opened: Office) -> Iterator[Finding]:
