@@ -120,6 +120,12 @@ def test_a_password_that_is_no_text_is_refused_with_words(invoke, server):
     assert_refused(finished, "The password on standard input is no text: write it in utf-8")
 
 
+def test_where_nobody_can_be_asked_for_a_password_no_empty_one_is_tried(invoke, server):
+    finished = invoke("routes", "missing", "--server", f"localhost:{server.port}", "--as", "carol", stdin="")
+
+    assert_refused(finished, "There is no password on standard input: write it there, as a line of its own")
+
+
 def test_settings_of_clients_do_not_lead_the_office_to_a_server(invoke, server):
     assert "North" in invoke("routes", "list", METERMT_SERVER="nobody.invalid").stdout
 

@@ -19,7 +19,7 @@ from metermt.calls.desk import Desk
 from metermt.calls.officecalls import OfficeCalls
 from metermt.cli.common import database_option, login_name, password_from_stdin, servers_option, tls_options
 from metermt.config import DatabaseLocation
-from metermt.errors import StoreError
+from metermt.errors import StoreError, UserError
 from metermt.model import Role
 from metermt.store.base import Store
 from metermt.store.opening import open_store
@@ -135,4 +135,6 @@ def _password() -> str:
     """Ask a person for the password; else it is the next line of standard input."""
     if sys.stdin.isatty():
         return str(click.prompt("Password", hide_input=True, err=True))
-    return password_from_stdin()
+    if not (password := password_from_stdin()):
+        raise UserError("There is no password on standard input: write it there, as a line of its own")
+    return password
