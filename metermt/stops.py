@@ -18,7 +18,7 @@ class Stop:
     job: Job
     state: JobState
     read_by: str | None = None
-    """The user name of who has read it, None while nobody has."""
+    """The user name of who has read it, empty for the office, None while nobody has."""
     held_by: str | None = None
     """The user name of who was handed it and may still send it, None for nobody."""
 
@@ -32,8 +32,9 @@ class Stop:
 
     def note(self, username: str) -> str:
         """Return how it stands in words for this reader, empty when it is to be read and nobody has it."""
-        if self.read_by:
-            return f"read by {'you' if self.read_by == username else printable(self.read_by)}"
+        if self.read_by is not None:
+            who = "you" if self.read_by == username else printable(self.read_by) or "the office"
+            return f"read by {who}"
         if self.held_by:
             return "yours now" if self.held_by == username else f"with {printable(self.held_by)}"
         return "skipped" if self.state is JobState.SKIPPED else ""

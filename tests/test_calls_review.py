@@ -1,5 +1,6 @@
 """What is odd or without a value waits until the office has decided of it; what it has decided stays on record."""
 
+from dataclasses import replace
 from datetime import date, timedelta
 from itertools import accumulate
 
@@ -7,7 +8,7 @@ import pytest
 from conftest import CYCLE, NOW, make_place
 from readers import FIRST_READ, Reader, as_office, open_with_past, readings_in
 
-from metermt.calls import cycles, estimating, limits, opening, places, review, routes, towns
+from metermt.calls import cycles, estimating, finding, limits, opening, places, review, routes, towns
 from metermt.calls.desk import Desk
 from metermt.calls.estimating import Estimating
 from metermt.calls.review import Correction, Decisions, Reviewed, Said
@@ -361,6 +362,19 @@ def test_a_meter_that_is_read_after_an_estimate_counts_once_for_whoever_has_read
     assert (carol.status(), adam.status()) == (Status(1, 2), Status(1, 2))
     decide(town, *(Said(one.reading, Verdict.REREAD) for one in waiting(town)))
     assert (carol.status(), adam.status()) == (NOTHING, NOTHING)
+
+
+def test_what_somebody_has_put_who_also_reads_is_read_by_them_no_more_and_never_counted(town):
+    account = town.store.read(lambda tx: tx.accounts.find(["carol"])["carol"])
+    supervisor = replace(account, user=replace(account.user, role=Role.SUPERVISOR))
+    town.store.write(lambda tx: tx.accounts.put([supervisor]))
+    carol = Reader(town)
+    carol.ask(review.correct_reading, Correction("M0", GOOD, "told by telephone"))
+    with pytest.raises(AlreadyRead, match="Meter M0 was already read this cycle by the office"):
+        carol.submit("M0", None, "dog")
+    assert (carol.status(), carol.ask(finding.my_readings, finding.Most(1))) == (NOTHING, [])
+    (stop,) = carol.ask(finding.find_meters, finding.Sought("M0")).stops
+    assert stop.refusal("carol") == "M0 is read by the office: choose another one"
 
 
 def test_what_the_office_has_put_is_read_by_nobody_else(town):

@@ -28,7 +28,8 @@ _STATES = {state.value: state for state in JobState}
 _OPEN_CYCLES = "FROM cycles CROSS JOIN jobs"
 STANDINGS = (
     "SELECT jobs.id, jobs.meter, jobs.cycle, jobs.dials, jobs.state,"
-    " CASE WHEN readings.quality <> 'E' THEN coalesce(readings.username, '') END, leases.username, leases.until,"
+    " CASE readings.quality WHEN 'E' THEN NULL WHEN 'F' THEN '' ELSE readings.username END,"
+    " leases.username, leases.until,"
     " jobs.handed_to, limits.limits, looks.username, looks.value, looks.key,"
     " readings.value, readings.reason"
     f" {_OPEN_CYCLES} LEFT JOIN readings ON readings.id = jobs.reading LEFT JOIN leases ON leases.job = jobs.id"

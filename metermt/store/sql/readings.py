@@ -34,6 +34,7 @@ _LATEST = f"""
     SELECT {JOB}, {READING} FROM (
         SELECT * FROM readings WHERE username >= ? AND username <= ? ORDER BY username DESC, id DESC LIMIT {LATEST}
     ) AS readings CROSS JOIN jobs WHERE jobs.id = readings.job AND jobs.reading = readings.id AND {IS_OPEN}
+    AND readings.quality IN ('A', 'V')
     ORDER BY readings.id DESC LIMIT ?
 """
 _OPEN_TALLIES = "FROM cycles CROSS JOIN tallies WHERE cycles.closed = 0 AND tallies.cycle = cycles.cycle"
