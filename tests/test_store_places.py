@@ -53,6 +53,15 @@ def test_the_history_of_a_place_has_what_was_imported_and_what_was_read(crew):
     assert crew.places.history(["M00001"], but_not=OTHER_CYCLE)["M00001"] == shown[:2]
 
 
+def test_what_was_read_on_one_day_comes_in_the_order_of_the_cycles_whichever_was_opened_first(crew):
+    crew.places.put([make_place("M00001")])
+    noon = datetime(2026, 12, 3, 12, tzinfo=UTC)
+    for cycle, value in ((OTHER_CYCLE, 9), ("2026-10", 8)):
+        import_jobs(crew.store, cycle, make_jobs(2, cycle))
+        crew.record(make_reading("M00001", cycle=cycle, value=value, when=noon))
+    assert [read.value for read in crew.places.history(["M00001"])["M00001"]] == [8, 9]
+
+
 def test_the_highest_value_of_a_place_is_that_of_all_that_was_imported_and_read(crew):
     crew.places.put([make_place("M00000"), make_place("M00001"), make_place("M00002")])
     import_jobs(crew.store, OTHER_CYCLE, make_jobs(2, OTHER_CYCLE))

@@ -42,7 +42,7 @@ class MemoryPlaces(Places):
         for (meter, _, _), read in sorted(tables.shown.items(), key=lambda pair: pair[1].exchanged):
             if meter in asked:
                 found.setdefault(meter, []).append(read)
-        for name, cycle in tables.cycles.items():
+        for name, cycle in sorted(tables.cycles.items()):
             for meter, reading in found_in(cycle.readings, asked).items():
                 if name != but_not and reading and reading.answer.value is not None:
                     assert isinstance(reading.answer.when, datetime)

@@ -33,7 +33,7 @@ _SHOWN = (
 _READ = (
     "SELECT places.meter, jobs.meter, readings.read_at, readings.value, readings.quality"
     " FROM places CROSS JOIN jobs CROSS JOIN readings WHERE jobs.place = places.id AND readings.id = jobs.reading"
-    " AND places.meter {among} AND jobs.cycle <> ? AND readings.value IS NOT NULL"
+    " AND places.meter {among} AND jobs.cycle <> ? AND readings.value IS NOT NULL ORDER BY jobs.cycle"
 )
 # Found by the database: nobody else may write meanwhile, and it may be the past of a whole town.
 _MOST_SHOWN = tuple(
