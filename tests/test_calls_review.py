@@ -5,6 +5,7 @@ from datetime import date, timedelta
 from itertools import accumulate
 
 import pytest
+from billing_town import DECEMBER, NEXT_CYCLE, open_next
 from conftest import CYCLE, NOW, make_place
 from readers import FIRST_READ, Reader, as_office, open_with_past, readings_in
 
@@ -278,6 +279,30 @@ def test_what_could_not_be_read_is_estimated_and_says_so(town):
     (decision,) = town.store.read(lambda tx: tx.office.decisions([result.id]))
     assert decision.why.startswith("same-month: 0.4 a day for 54 days, by what was read up to 2026-09-27")
     assert carol.status() == Status(2, 2)
+
+
+def test_one_meter_in_two_cycles_is_estimated_from_one_to_the_next_whichever_is_named_first(town, clock):
+    Reader(town).submit("M1", None, "dog")
+    open_next(town, clock)
+    Reader(town).submit("M1", None, "dog", when=DECEMBER)
+    november, december = waiting(town)
+    asked = Estimating([december.reading, november.reading])
+    late, early = (one.made for one in as_office(town, estimating.estimate_readings, asked))
+    assert (early.cycle, early.value, early.use) == (CYCLE, 1_154, 22)
+    assert (late.cycle, late.use) == (NEXT_CYCLE, late.value - early.value)
+
+
+def test_nothing_is_estimated_from_a_value_that_waits_for_a_decision(town, clock):
+    verified(Reader(town), "M1", 5_000)
+    open_next(town, clock)
+    Reader(town).submit("M1", None, "dog", when=DECEMBER)
+    odd, dog = waiting(town)
+    asked = Estimating([dog.reading])
+    (refused,) = as_office(town, estimating.estimate_readings, asked)
+    assert "M1 is not estimated in 2026-12: 5000 in 2026-11 waits for a decision" in str(refused.error)
+    assert decide(town, Said(odd.reading, Verdict.EDIT, GOOD, "a slip")) == [None]
+    (outcome,) = as_office(town, estimating.estimate_readings, asked)
+    assert GOOD < outcome.made.value < GOOD + 20
 
 
 def import_winters(desk):

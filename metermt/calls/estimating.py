@@ -14,7 +14,7 @@ from metermt.decisions import Decision, Result, Verdict
 from metermt.errors import CannotEstimate, DecisionError, Error
 from metermt.model import Reading, Role
 from metermt.quality import Quality
-from metermt.rules.consumption import check_hangs, read_at
+from metermt.rules.consumption import check_accepted, check_hangs, read_at
 from metermt.rules.cycles import check_there_is
 from metermt.rules.estimates import estimate
 from metermt.rules.history import Read, history_of
@@ -64,9 +64,10 @@ class Outcome:
 def estimate_readings(desk: Desk, ask: Ask[Estimating]) -> list[Outcome]:
     """Compute up to 1,000 values, which count from then on with quality E; return each, or why it cannot be.
 
-    In the order of the readings, then of the meters. `DecisionError` says that a result was decided already, or has
-    changed meanwhile, or that a meter has a result; `CannotEstimate` that its past does not tell it. What a reader
-    sends later is taken, flagged as late. Raises `RouteError` if there is no such cycle.
+    In the order of the readings, then of the meters; computed cycle by cycle, each from what counts by then.
+    `DecisionError` says that a result was decided already, or has changed meanwhile, or that a meter has a result;
+    `CannotEstimate` that its past does not tell it, or waits for a decision itself. What a reader sends later is taken,
+    flagged as late. Raises `RouteError` if there is no such cycle.
     """
     asked = ask.request
     if len(asked.readings) + len(asked.meters) > MAX_ITEMS:
@@ -76,15 +77,18 @@ def estimate_readings(desk: Desk, ask: Ask[Estimating]) -> list[Outcome]:
             raise DecisionError("Say of which cycle the meters are that nobody has read")
         check_there_is(asked.cycle, desk.store.read(lambda tx: tx.jobs.cycles()))
     wanted: list[int | str] = [*asked.readings, *asked.meters]
-    seasons = _seasons(desk, desk.store.read(lambda tx: [*_results(tx, asked, wanted).values()]))
-    outcomes: list[Outcome] = []
-    for start in range(0, len(wanted), _A_PART):
+    results = desk.store.read(lambda tx: _results(tx, asked, wanted))
+    seasons = _seasons(desk, results.values())
+    cycles = [results[one].job.cycle if one in results else "" for one in wanted]
+    parts = _in_order(cycles)
+    outcomes: dict[int, Outcome] = {}  # by the place among those that are wanted
+    for part in parts:
 
-        def estimate_part(turn: Turn, part: list[int | str] = wanted[start : start + _A_PART]) -> list[Outcome]:
-            return _Estimates(turn, ask, seasons).of(part)
+        def estimate_part(turn: Turn, part: list[int] = part) -> list[Outcome]:
+            return _Estimates(turn, ask, seasons).of([wanted[place] for place in part])
 
-        outcomes += desk.write(estimate_part)
-    return outcomes
+        outcomes.update(zip(part, desk.write(estimate_part), strict=True))
+    return [outcomes[place] for place in range(len(wanted))]
 
 
 class _Estimates:
@@ -122,9 +126,11 @@ class _Estimates:
         if any(decision.job == result.id for decision, _ in self._made):
             raise DecisionError(f"Meter {result.job.meter.number} is named twice: estimate it once")
         meter, cycle, now = result.job.meter, result.job.cycle, self._turn.moment
-        check_hangs(meter, self._chains[result.id].exchanges)
+        chain = self._chains[result.id]
+        check_hangs(meter, chain.exchanges)
         when = read_at(result) if result.reading else noon_of(self._day_of(cycle), now)
         reads = self._shown[cycle].get(meter.number, ())
+        check_accepted(meter, day_of(when), cycle, chain)
         season = self._seasons.get(cycle, {}).get(meter.kind, Season())
         history = history_of(reads, meter.dials)
         try:
@@ -146,6 +152,18 @@ class _Estimates:
             return self._asked.on
         first_day, due = self._days[cycle]
         return min(due or (first_day + _A_MONTH if first_day else today), today)
+
+
+def _in_order(cycles: Sequence[str]) -> list[list[int]]:
+    """Return the places of these cycles in parts, each of one cycle, oldest first: an estimate goes on from that of the
+    cycle before.
+    """
+    places: dict[str, list[int]] = {}
+    for place, cycle in enumerate(cycles):
+        places.setdefault(cycle, []).append(place)
+    return [
+        there[start : start + _A_PART] for _, there in sorted(places.items()) for start in range(0, len(there), _A_PART)
+    ]
 
 
 def _results(tx: Tx, asked: Estimating, wanted: Sequence[int | str]) -> dict[int | str, Result]:
