@@ -25,6 +25,7 @@ from metermt.errors import (
 from metermt.model import Role
 from metermt.quality import Flag
 from metermt.rules.history import history_of
+from metermt.rules.looks import is_reported
 
 SHOWN = 1_132  # in September, as 12 a month are used
 BEFORE, TODAY = date(2026, 11, 10), date(2026, 11, 20)
@@ -149,6 +150,29 @@ def test_a_reader_at_the_meter_tells_of_an_exchange_and_the_office_looks_at_the_
     assert (listed.old_meter, listed.new_meter, listed.username) == ("M0", "N0", "carol")
     approve_all(town)
     assert uses(town) == [("N0", CYCLE, SHOWN, 1, 9, Decimal(9))]
+
+
+@pytest.mark.parametrize("reopened", [False, True])
+def test_the_office_looks_at_the_first_reading_of_what_a_reader_has_exchanged_also_in_another_cycle(
+    town, clock, reopened
+):
+    if reopened:
+        open_next(town, clock)
+    told = MeterExchange("M0", "N0", 1_140, 0, clock.now.date())
+    Reader(town).ask(exchanges.exchange_meter, told)
+    if reopened:
+        as_office(town, cycles.reopen_cycle, cycles.Cycle(CYCLE))
+    else:
+        open_next(town, clock)
+    value, cycle = (1, CYCLE) if reopened else (10, NEXT_CYCLE)
+    Reader(town).submit("N0", value, when=clock.now, cycle=cycle)
+    (waiting,) = as_office(town, review.list_waiting, Reviewed()).waiting
+    assert Flag.EXCHANGED in waiting.flags
+    assert nothing_new(town)
+    approve_all(town)
+    as_office(town, limits.renew_limits, limits.Renewal(NEXT_CYCLE))
+    (standing,) = town.store.read(lambda tx: [one for one in tx.jobs.standings(["N0"]) if one.cycle == NEXT_CYCLE])
+    assert is_reported(standing.limits) is not reopened, "what is read already stays; what is not is looked at no more"
 
 
 def test_a_reader_tells_of_an_exchange_at_a_meter_that_was_handed_out_to_nobody_while_it_is_to_be_read(town):

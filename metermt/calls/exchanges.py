@@ -1,6 +1,6 @@
 """Devices are exchanged: another one hangs at a place, and both count."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import date
 from decimal import Decimal
@@ -11,13 +11,15 @@ from metermt.audit import What
 from metermt.calls.asking import MAX_ITEMS, Ask, Weight
 from metermt.calls.table import always, call
 from metermt.calls.turn import Turn
+from metermt.decisions import Result
 from metermt.errors import InvalidReport
 from metermt.model import Job, JobState, Meter, Place, Role, Standing
+from metermt.quality import Quality
 from metermt.rules.answers import unknown_meter
-from metermt.rules.consumption import Exchange
+from metermt.rules.consumption import Exchange, read_at
 from metermt.rules.exchanges import check_exchange, exchanged_for
 from metermt.rules.history import History, Read, history_of
-from metermt.rules.looks import check_sure, exchanged
+from metermt.rules.looks import check_sure, exchanged, is_reported
 from metermt.rules.times import day_of
 from metermt.store.base import Tx
 
@@ -108,7 +110,36 @@ def bring_up_to_date(tx: Tx, cycle: str) -> None:
         if not tx.jobs.find(cycle, [now]):
             last = tx.places.exchanges([now])[now][-1]
             new = tx.places.find([now])[now].meter
-            _rehang(tx, {id_: tx.jobs.find(cycle, [was])[was]}, new, last, reported=False)
+            reported = bool(still_reported(tx, [now]))
+            _rehang(tx, {id_: tx.jobs.find(cycle, [was])[was]}, new, last, reported=reported)
+
+
+def still_reported(tx: Tx, meters: Collection[str]) -> set[str]:
+    """Return at which of these devices a reader has told of an exchange, and nobody has decided of a value since."""
+    exchanges = tx.places.exchanges(meters)
+    since: dict[str, list[Result]] = {number: [] for number in exchanges}
+    for result in tx.office.of_meters(since) if since else ():
+        since[result.job.meter.number].append(result)
+    unseen: dict[str, set[str]] = {}  # by the cycle
+    for number, results in since.items():
+        on = exchanges[number][-1].on
+        if not any(_is_read_since(result, on) for result in results):
+            for result in results:
+                unseen.setdefault(result.job.cycle, set()).add(number)
+    return {
+        number
+        for cycle, numbers in unseen.items()
+        for number, limits in tx.jobs.limits(cycle, numbers).items()
+        if is_reported(limits)
+    }
+
+
+def _is_read_since(result: Result, on: date) -> bool:
+    """Tell whether somebody has read a meter since a day; who sends a value then has it looked at."""
+    one = result.reading
+    if one is None or one.answer.value is None or one.quality is Quality.ESTIMATED:
+        return False
+    return day_of(read_at(result)) >= on
 
 
 @call(Role.SUPERVISOR, Weight.READ)

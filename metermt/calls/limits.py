@@ -11,6 +11,7 @@ from msgspec.structs import replace
 from metermt.audit import What
 from metermt.calls.asking import Ask, Weight
 from metermt.calls.desk import Desk
+from metermt.calls.exchanges import still_reported
 from metermt.calls.settings import sensitivity_of
 from metermt.calls.table import call, in_parts
 from metermt.calls.towns import histories_of, keep_seasons, towns_of
@@ -19,7 +20,6 @@ from metermt.model import Job, Role
 from metermt.rules.cycles import check_is_open
 from metermt.rules.history import History, Read
 from metermt.rules.limits import JobLimits, Limits, limits_of, with_neighbours
-from metermt.rules.looks import is_reported
 from metermt.rules.times import day_of
 from metermt.rules.town import Town
 from metermt.store.base import Tx
@@ -142,17 +142,24 @@ def judged_by(
     return found, towns
 
 
+def with_reports(tx: Tx, part: Sequence[Judged]) -> list[Judged]:
+    """Return jobs with what says that the office has to look at the next value, where a reader has told of an exchange.
+
+    That is for as long as nobody has read the new device, also over cycles in which it was missed.
+    """
+    reported = still_reported(tx, [one.job.meter.number for one in part])
+    return [
+        Judged(one.job, replace(one.limits, reported=True)) if one.job.meter.number in reported else one for one in part
+    ]
+
+
 def _keep(tx: Tx, cycle: str, part: list[Judged]) -> list[tuple[Job, Judged]]:
     """Keep by what jobs are judged that are unread still; return these as they were, and what they are now."""
     numbers = [one.job.meter.number for one in part]
     ids = {one.meter: one.job for one in tx.jobs.standings(numbers) if one.cycle == cycle and not one.is_done}
     there = tx.jobs.find(cycle, ids)
-    reported = {number for number, text in tx.jobs.limits(cycle, there).items() if is_reported(text)}
-    kept = [
-        (there[number], Judged(one.job, replace(one.limits, reported=True)) if number in reported else one)
-        for one in part
-        if (number := one.job.meter.number) in there
-    ]
+    mine = [one for one in part if one.job.meter.number in there]
+    kept = [(there[one.job.meter.number], one) for one in with_reports(tx, mine)]
     changed = ((job, replace(job, previous=now.job.previous, previous_date=now.job.previous_date)) for job, now in kept)
     tx.jobs.change(after for before, after in changed if before != after)
     tx.jobs.set_limits({ids[job.meter.number]: now.limits.as_text() for job, now in kept})

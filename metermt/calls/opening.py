@@ -8,7 +8,7 @@ from msgspec.structs import replace
 from metermt.audit import What
 from metermt.calls.asking import Ask, Weight
 from metermt.calls.desk import Desk
-from metermt.calls.limits import Judged, judged_by
+from metermt.calls.limits import Judged, judged_by, with_reports
 from metermt.calls.table import call, in_parts
 from metermt.calls.towns import keep_seasons
 from metermt.calls.turn import Turn
@@ -102,7 +102,8 @@ def _jobs(desk: Desk, cycle: str, routes: list[str]) -> list[Job]:
 def _keep(tx: Tx, cycle: str, part: list[Judged]) -> None:
     """Keep some jobs with their limits, but for those that somebody else has added meanwhile."""
     there, elsewhere = _in_cycle(tx, cycle, [one.job.meter.number for one in part])
-    new = {one.job.meter.number: one for one in part if one.job.meter.number not in there | elsewhere}
+    missing = [one for one in part if one.job.meter.number not in there | elsewhere]
+    new = {one.job.meter.number: one for one in with_reports(tx, missing)}
     notes = tx.notes.latest(new)
     tx.jobs.add(replace(one.job, note=notes.get(number, "")) for number, one in new.items())
     ids = tx.jobs.ids(cycle, new)
