@@ -19,6 +19,7 @@ from postgres_faults import (
 from readers import Reader, as_office, fail_to_log_in, readings_in
 
 from metermt.calls import accounts, erasing, rounds, unread
+from metermt.calls.audit import seal
 from metermt.calls.known import key_of
 from metermt.errors import AccountDisabled, AlreadyRead, Error
 from metermt.model import Answer, Assignment
@@ -175,3 +176,18 @@ def test_a_wrong_password_for_a_user_who_is_being_erased_brings_their_name_not_b
     failing[0]()
     on_record = desks[0].store.read(lambda tx: tx.audit.unsealed(100))
     assert "carol" not in {told for entry in on_record for told in entry}
+
+
+def test_an_entry_that_is_sealed_while_its_user_is_erased_brings_their_name_not_back(desks, postgres_url, monkeypatch):
+    as_office(desks[0], accounts.disable_user, accounts.Username("carol"))
+    name, erasing_her = SqlAudit.name, []
+
+    def beside(*args):
+        erasing_her.append(start(lambda: as_office(desks[1], erasing.erase_user, accounts.Username("carol"))))
+        wait_until(lambda: erasing_her[0].is_there() or waiting_for_locks(postgres_url), "she is erased, or it waits")
+        return name(*args)
+
+    monkeypatch.setattr(SqlAudit, "name", beside)
+    seal(desks[0].store)
+    erasing_her[0]()
+    assert "carol" not in {person.username for person in desks[0].store.read(lambda tx: tx.audit.people())}

@@ -313,6 +313,11 @@ class PostgresAudit(SqlAudit):
         places = [(id_, link.place, link.who, link.whom, link.hash) for id_, link in zip(waited, links, strict=True)]
         self._postgres.keep(_SEAL, as_json(("id", "place", "who", "whom", "hash"), places))
 
+    def erase(self, username: str, pseudonym: Account) -> None:
+        # Whoever seals has seen the name in what waits, and would put it among the names after it was erased there.
+        self._sql.rows(_ALONE, SEALING)
+        super().erase(username, pseudonym)
+
 
 _SEAL = """
     WITH moved AS (
