@@ -93,6 +93,13 @@ def test_a_report_says_what_each_reader_has_sent(town):
     assert (adam.readings, adam.corrections, adam.replaced) == (1, 0, 1)
 
 
+def test_what_somebody_puts_in_the_office_who_also_reads_is_nothing_that_they_have_sent(town):
+    dog = read(CYCLE, "M4", None, "adam", 6, reason="Dog", code="dog")
+    keep(town, [dog, read(CYCLE, "M4", 304, "adam", 7, quality=Quality.EDITED)])
+    adam, _ = report_on(town).readers
+    assert (adam.readings, adam.reasons) == (1, {"dog": 1})
+
+
 def test_a_report_compares_what_was_used_with_the_year_before(town):
     north, south = report_on(town).routes
     assert north == RouteUse("North", "G", 113 + 104, 2, 0, 10.0, 1)

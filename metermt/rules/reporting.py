@@ -61,8 +61,7 @@ class CycleSums:
         for place, one in enumerate(readings):
             if one.quality not in _OFFICE:
                 self._add_sent(one, readings[place + 1 :])
-        for username in {one.username for one in readings if one.quality not in _OFFICE}:
-            last = [one for one in readings if one.username == username][-1]
+        for last in {one.username: one for one in readings if one.quality not in _OFFICE}.values():
             self._add_last(last)
         counting = next((one for one in readings if one.counts), None)
         if counting:
