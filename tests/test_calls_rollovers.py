@@ -57,7 +57,7 @@ def estimate(desk, cycle, on=None):
 def test_a_rollover_that_nobody_was_asked_about_is_billed_shown_and_summed_as_one(town):
     Reader(town).submit("M0", 9)
     (one,) = waiting(town)
-    assert (one.flags, one.use) == ((Flag.ROLLOVER,), 21)
+    assert (one.flags, one.use, one.expected) == ((Flag.ROLLOVER,), 21, 10)
     assert "  previous 88 on 2026-09-27, use 21" in described(one)
     approve_all(town)
     assert uses(town) == {"M0": 21}

@@ -265,7 +265,7 @@ def _waiting(result: Result, use: Use | None, earlier: Iterable[Read], limits: s
         username=reading.username,
         when=when,
         recorded_at=reading.recorded_at,
-        expected=expected_on(day_of(when), limits_in(limits).limits),
+        expected=expected_on(day_of(when), limits_in(limits).limits, result.job.meter.dials),
         past=[Past(read.on, read.value) for read in past],
         use=use and use.registered,
     )

@@ -8,7 +8,7 @@ from msgspec.structs import replace
 
 from metermt.decisions import Decision, Result, Verdict
 from metermt.errors import DecisionError
-from metermt.model import Answer, JobState, Reading
+from metermt.model import Answer, JobState, Reading, highest
 from metermt.names import FIRST_DAY
 from metermt.printable import has_control_characters
 from metermt.quality import Billing, Flag, Quality
@@ -49,15 +49,16 @@ def severity(flags: Iterable[Flag], value: int | None) -> int:
     return 2 if value is None or odd - _LIGHT else 1
 
 
-def expected_on(day: date, limits: Limits) -> int | None:
+def expected_on(day: date, limits: Limits, dials: int | None) -> int | None:
     """Return what the register is expected to show on a day, in units; None where nothing is known of the meter.
 
-    The previous reading and the meter's usual use a day (`metermt.rules.habits`) times the days since then.
+    The previous reading and the meter's usual use a day (`metermt.rules.habits`) times the days since then, over the
+    top of its `dials` digits.
     """
     if limits.previous is None or limits.previous_on is None or limits.habit is None:
         return None
     days = max((day - limits.previous_on).days, 1)
-    return limits.previous + round(days * exp(limits.habit.rate))
+    return (limits.previous + round(days * exp(limits.habit.rate))) % (highest(dials) + 1)
 
 
 def check_undecided(result: Result | None, reading: int, decided: Sequence[Decision]) -> Result:
