@@ -5,11 +5,12 @@ from datetime import date, timedelta
 from itertools import accumulate
 
 import pytest
-from billing_town import DECEMBER, NEXT_CYCLE, open_next
+from billing_town import DECEMBER, NEXT_CYCLE, export, open_next
 from conftest import CYCLE, NOW, make_place
 from readers import FIRST_READ, Reader, as_office, open_with_past, readings_in
 
 from metermt.calls import cycles, estimating, finding, limits, opening, places, review, routes, towns
+from metermt.calls.cycles import Cycle
 from metermt.calls.desk import Desk
 from metermt.calls.estimating import Estimating
 from metermt.calls.review import Correction, Decisions, Reviewed, Said
@@ -117,6 +118,46 @@ def test_what_is_to_be_read_again_is_handed_out_with_the_note_and_counts_for_who
     assert (result.billing, result.job.note) == (Billing.READY, "the meter is behind the left door")
     with pytest.raises(AlreadyRead):
         carol.submit("M1", ODD)
+
+
+@pytest.mark.parametrize("was_billed", [False, True])
+def test_a_reread_that_nobody_makes_is_given_up_and_later_readings_are_billed(town, clock, was_billed):
+    carol = Reader(town)
+    carol.submit("M1", GOOD)
+    if was_billed:
+        assert export(town) == [("M1", CYCLE, "reading", 1_132, GOOD, 12, 12)]
+    verified(carol, "M1", ODD)
+    decide_one(town, Verdict.REREAD)
+    open_next(town, clock)
+    Reader(town).submit("M1", 1_152, when=DECEMBER, cycle=NEXT_CYCLE)
+    with pytest.raises(DecisionError, match="nothing new"):
+        export(town)
+    giving_up = review.GivingUp("M1", "pulled down", CYCLE)
+    assert as_office(town, review.give_up_reread, giving_up, Role.SUPERVISOR) == Cycle(CYCLE)
+    with pytest.raises(DecisionError, match=rf"^Meter M1 is not to be read again in '{CYCLE}'$"):
+        as_office(town, review.give_up_reread, giving_up)
+    result = next(one for one in town.store.read(lambda tx: tx.office.of_meters(["M1"])) if one.job.cycle == CYCLE)
+    assert (result.state, result.reading.quality, result.reading.answer.value) == (JobState.DONE, Quality.EDITED, None)
+    assert (result.reading.answer.reason, result.reading.answer.when) == ("pulled down", NOW - timedelta(minutes=5))
+    assert export(town) == [
+        ("M1", CYCLE, "correction" if was_billed else "reading", 1_132, None, None, None),
+        ("M1", NEXT_CYCLE, "reading", 1_132, 1_152, 20, 20),
+    ]
+
+
+def test_the_reason_that_was_sent_stays_where_a_reread_is_given_up_and_nobody_is_handed_it(town):
+    carol = Reader(town)
+    carol.submit("M1", None, "dog")
+    decide_one(town, Verdict.REREAD)
+    assert "M1" in carol.meters(4)
+    as_office(town, review.give_up_reread, review.GivingUp("M1", "pulled down"))
+    result = result_of(town, "M1")
+    assert (result.reading.answer.reason, result.reading.code, result.billing) == ("dog", "dog", Billing.READY)
+    assert ("M1" in carol.meters(4), carol.status(), waiting(town)) == (False, NOTHING, [])
+    with pytest.raises(AlreadyRead, match="by the office"):
+        carol.submit("M1", GOOD)
+    with pytest.raises(DecisionError, match=r"^Meter M2 is not to be read again$"):
+        as_office(town, review.give_up_reread, review.GivingUp("M2", "pulled down"))
 
 
 def test_a_job_with_a_reading_on_record_stays_in_its_cycle(town):

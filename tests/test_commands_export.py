@@ -149,9 +149,14 @@ def test_what_nobody_reads_again_is_told_by_each_export_and_by_doctor(invoke, to
     assert again in invoke("export", "--to", "-").stderr
     assert (
         f"Problem: 1 meter of {CYCLE}, which is closed, had to be read again, and no later use there is billed (metermt"
-        f" routes missing --cycle {CYCLE}): metermt readings correct METER VALUE --cycle {CYCLE} --on DAY --why WHY, or"
-        f" metermt cycles reopen {CYCLE}\n"
+        f" routes missing --cycle {CYCLE}): metermt review give-up METER --cycle {CYCLE} --why WHY, or metermt cycles"
+        f" reopen {CYCLE}\n"
     ) in invoke("doctor").stderr
+    given_up = invoke("review", "give-up", "m1", "--cycle", CYCLE, "--why", "the house was pulled down")
+    assert given_up.stdout == f"M1 has no value in {CYCLE}.\n"
+    assert "had to be read again" not in invoke("doctor").stderr
+    again = invoke("review", "give-up", "M1", "--why", "the house was pulled down")
+    assert (again.returncode, again.stderr) == (1, "Error: Meter M1 is not to be read again\n")
 
 
 def test_a_use_below_zero_is_named(invoke, town):

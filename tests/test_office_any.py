@@ -40,7 +40,7 @@ from metermt.calls.desk import Desk
 from metermt.calls.estimating import Estimating
 from metermt.calls.exchanges import MeterExchange
 from metermt.calls.known import key_of
-from metermt.calls.review import Correction, Decisions, Reviewed, Said
+from metermt.calls.review import Correction, Decisions, GivingUp, Reviewed, Said
 from metermt.decisions import Verdict
 from metermt.errors import ConfirmReading, Error
 from metermt.model import Answer, Session
@@ -82,6 +82,7 @@ STEPS = st.one_of(
     st.tuples(st.just("next_month")),
     st.tuples(st.just("wait"), st.sampled_from([1, 9])),
     st.tuples(st.just("reopen"), MONTH),
+    st.tuples(st.just("give_up")),
     st.tuples(st.just("erase")),
 )
 
@@ -107,6 +108,13 @@ LEAK = [
     *[("decide", Verdict.APPROVE, 0), ("export", None)],
 ]
 """R goes over its top by an estimate, and then far more is read."""
+
+
+GIVEN_UP = [
+    *[("read", "P", 12, None, 0), ("export", None), ("read", "P", 400, None, 0), ("decide", Verdict.REREAD, 0)],
+    *[("next_month",), ("read", "P", 14, None, 0), ("give_up",), ("export", None)],
+]
+"""What was billed is sent back, and nobody reads it again."""
 
 
 @dataclass
@@ -223,6 +231,7 @@ class Office:
         self.cycle = CYCLE
         self.told = {}  # the last line of billing, by place and cycle
         self.sent = Counter()  # what was accepted of readers
+        self.sent_back = {}  # when what is to be read again was read, likewise
         self.noted = None
         self.hire()
         start = {place: shown - 11 * 12 for place, shown in FIRST.items()}
@@ -283,7 +292,8 @@ class Office:
             if error is None and verdict is Verdict.EDIT:
                 self.count(one.job.meter.number, one.job.cycle, asked.value, one.when)
             if error is None and verdict is Verdict.REREAD:
-                del self.places[one.job.meter.number[0]].counts[one.job.cycle]
+                place = one.job.meter.number[0]
+                self.sent_back[place, one.job.cycle] = self.places[place].counts.pop(one.job.cycle)[2]
 
     def value_for(self, job, more):
         place = self.places[job.meter.number[0]]
@@ -382,6 +392,15 @@ class Office:
     def reopen(self, cycle):
         self.ask(cycles.reopen_cycle, Cycle(cycle))
 
+    def give_up(self):
+        """Let no job be read again that was sent back."""
+        for place, there in self.places.items():
+            for result in self.results(place):
+                if result.billing is Billing.AGAIN:
+                    number, cycle = result.job.meter.number, result.job.cycle
+                    self.ask(review.give_up_reread, GivingUp(number, "why", cycle))
+                    there.counts[cycle] = number, None, self.sent_back[place, cycle], False
+
     def erase(self):
         """Let the reader leave, who is forgotten, and another one come."""
         self.ask(accounts.disable_user, accounts.Username(self.reader))
@@ -442,6 +461,7 @@ def test_no_order_loses_a_reading_or_bills_it_twice_or_breaks_the_chain(
     @example(CUT)
     @example(OVER)
     @example(LEAK)
+    @example(GIVEN_UP)
     @settings(max_examples=more if every_point else examples, suppress_health_check=list(HealthCheck))
     def run(steps):
         with new_store() as store:

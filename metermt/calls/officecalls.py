@@ -232,6 +232,10 @@ class OfficeCalls(MakesCalls):
         """
         return self.call(review.correct_reading, review.Correction(meter, value, why, cycle, on, sure))
 
+    def give_up_reread(self, meter: str, why: str, cycle: str | None = None) -> cycles.Cycle:
+        """End the job of a meter that is to be read again without a value; return its cycle. Raises `DecisionError`."""
+        return self.call(review.give_up_reread, review.GivingUp(meter, why, cycle))
+
     def make_batch(self, layout: str, text: str, cycle: str | None = None, route: str | None = None) -> BatchHead:
         """Give billing what is settled and was in no batch, of one cycle or route, or of all.
 

@@ -22,7 +22,16 @@ from metermt.rules.consumption import Use, before, check_device, use_since
 from metermt.rules.history import Read
 from metermt.rules.limits import limits_in
 from metermt.rules.looks import check_sure
-from metermt.rules.review import check_undecided, check_when, check_why, expected_on, noon_of, put_by_office
+from metermt.rules.review import (
+    check_again,
+    check_undecided,
+    check_when,
+    check_why,
+    expected_on,
+    noon_of,
+    put_by_office,
+    without_value,
+)
 from metermt.rules.times import day_of
 from metermt.store.base import Tx
 
@@ -80,6 +89,15 @@ class Correction:
     """The day on which it was read, by the calendar of the server; None for the time of what counted so far, or now."""
     sure: bool = True
     """As in `Said`."""
+
+
+@dataclass(frozen=True, slots=True)
+class GivingUp:
+    """A meter that nobody reads again, and why; in the one cycle in which it is to be, or in this one."""
+
+    meter: str
+    why: str
+    cycle: str | None = None
 
 
 @call(Role.SUPERVISOR, Weight.READ, is_large=always)
@@ -154,6 +172,26 @@ def correct_reading(turn: Turn, ask: Ask[Correction]) -> Cycle:
     turn.tx.office.add([_decision(result, Verdict.EDIT, why, ask.username, turn.moment)])
     turn.tx.readings.add([(result.id, reading)])
     record_decision(turn, ask, result, f"{Verdict.EDIT}: {why}", asked.value)
+    return Cycle(result.job.cycle)
+
+
+@call(Role.SUPERVISOR, Weight.WRITE)
+def give_up_reread(turn: Turn, ask: Ask[GivingUp]) -> Cycle:
+    """End the job of a meter that is to be read again without a value; what was known before goes on counting.
+
+    Of the cycle that is named, or of the one in which it is; it may be closed. Returns the cycle. Raises
+    `UnknownMeter`, or `DecisionError` if it is not to be read again.
+    """
+    asked, office = ask.request, turn.tx.office
+    why = check_why(asked.why, wanted=True)
+    there = office.of_meters([asked.meter])
+    if not there:
+        raise unknown_meter(asked.meter)
+    result = check_again(there, asked.meter, asked.cycle)
+    sent_back = office.sent_back([result.id])[result.id]
+    office.add([_decision(result, Verdict.EDIT, why, ask.username, turn.moment)])
+    turn.tx.readings.add([(result.id, without_value(result, sent_back, why, ask.username, turn.moment))])
+    record_decision(turn, ask, result, f"{result.job.cycle}: no value ({why})", None)
     return Cycle(result.job.cycle)
 
 

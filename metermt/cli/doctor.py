@@ -189,8 +189,7 @@ def _check_billing(opened: Office) -> Iterator[Finding]:
                 "billing",
                 f"{counted(held.again, 'meter')} of {held.cycle}, which is closed, had to be read again, and no later"
                 f" use there is billed (metermt routes missing --cycle {held.cycle})",
-                f"metermt readings correct METER VALUE --cycle {held.cycle} --on DAY --why WHY, or metermt cycles"
-                f" reopen {held.cycle}",
+                f"metermt review give-up METER --cycle {held.cycle} --why WHY, or metermt cycles reopen {held.cycle}",
             )
 
 

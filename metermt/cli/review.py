@@ -12,6 +12,7 @@ from metermt.calls.officecalls import OfficeCalls
 from metermt.calls.review import Said
 from metermt.cli.columns import print_columns
 from metermt.cli.common import MeterGroup, Register
+from metermt.cli.givingup import give_up
 from metermt.cli.moments import Day
 from metermt.cli.opened import OpenOffice, office_options
 from metermt.cli.reviewing import described, review_each
@@ -43,6 +44,9 @@ def review() -> None:
 
     Nothing of that goes to billing before somebody has decided: it is approved, edited, estimated, or read again.
     """
+
+
+review.add_command(give_up)
 
 
 def _selection(command: Callable[..., Any]) -> Callable[..., Any]:

@@ -89,6 +89,17 @@ def check_unread(result: Result | None, meter: str, cycle: str) -> Result:
     return result
 
 
+def check_again(there: Iterable[Result], meter: str, cycle: str | None) -> Result:
+    """Return the one job of a meter that is to be read again, in a cycle if one is named. Raises `DecisionError`."""
+    again = [one for one in there if one.billing is Billing.AGAIN and cycle in (None, one.job.cycle)]
+    if not again:
+        raise DecisionError(f"Meter {meter} is not to be read again" + (f" in {shown(cycle)}" if cycle else ""))
+    if len(again) > 1:
+        cycles = " and ".join(one.job.cycle for one in again)
+        raise DecisionError(f"Meter {meter} is to be read again in {cycles}: say which with --cycle")
+    return again[0]
+
+
 def check_why(why: str, *, wanted: bool) -> str:
     """Return what is said of a decision without blanks around it. Raises `DecisionError` if it cannot be shown."""
     why = why.strip()
@@ -138,6 +149,16 @@ def check_when(result: Result, on: date | None, now: datetime, chain: Chain) -> 
     since = result.job.previous_date
     if since and on < since:
         raise DecisionError(f"{on} is before {since}, when the meter was read last")
+
+
+def without_value(result: Result, sent_back: Reading, why: str, username: str, now: datetime) -> Reading:
+    """Return what ends a job that nobody reads again: no value, for the reason that was sent, or else the office's.
+
+    It is of the time of what was sent back. `now` is in UTC.
+    """
+    said = sent_back.answer
+    answer = replace(said, meter=result.job.meter.number, value=None, reason=said.reason or why, key=None)
+    return Reading(answer, username, result.job.cycle, now, quality=Quality.EDITED)
 
 
 def put_by_office(

@@ -6,7 +6,7 @@ from typing import Any
 
 from metermt.decisions import Decision, Result, Verdict
 from metermt.fieldnotes import ACCEPTED, Found, Note
-from metermt.model import Job, JobState, Meter
+from metermt.model import Job, JobState, Meter, Reading
 from metermt.quality import Billing
 from metermt.rules.consumption import Exchange
 from metermt.store.sql.dialect import Sql, Steps
@@ -48,6 +48,11 @@ _COUNTED_FOR = (
     " AND readings.quality IN ('A', 'V') AND readings.id > (SELECT coalesce(max(decisions.reading), 0) FROM decisions"
     " WHERE decisions.job = readings.job AND decisions.verdict = 'reread') ORDER BY readings.id"
 )
+_SENT_BACK = (
+    f"SELECT readings.job, {READING} FROM readings CROSS JOIN jobs WHERE readings.job {{among}}"
+    " AND readings.id = (SELECT max(decisions.reading) FROM decisions WHERE decisions.job = readings.job"
+    " AND decisions.verdict = 'reread') AND jobs.id = readings.job"
+)
 
 
 class SqlOffice(Steps, Office):
@@ -86,6 +91,9 @@ class SqlOffice(Steps, Office):
 
     def counted_for(self, jobs: Iterable[int]) -> dict[int, str]:
         return dict(self._sql.rows_among(_COUNTED_FOR, jobs))  # the last one of each job
+
+    def sent_back(self, jobs: Iterable[int]) -> dict[int, Reading]:
+        return {job: reading_of(*row) for job, *row in self._sql.rows_among(_SENT_BACK, jobs)}
 
     def alone(self) -> None:
         """Nobody else writes to a SQLite file anyway."""

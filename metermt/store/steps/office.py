@@ -6,7 +6,7 @@ from datetime import datetime
 
 from metermt.decisions import Decision, Result
 from metermt.fieldnotes import Found, Note
-from metermt.model import Job, Meter
+from metermt.model import Job, Meter, Reading
 from metermt.quality import Billing
 from metermt.rules.consumption import Exchange
 
@@ -45,6 +45,10 @@ class Office(ABC):
     @abstractmethod
     def counted_for(self, jobs: Iterable[int]) -> dict[int, str]:
         """Return by whom jobs were read since they were last sent again, by id; what the office put is nobody's."""
+
+    @abstractmethod
+    def sent_back(self, jobs: Iterable[int]) -> dict[int, Reading]:
+        """Return what jobs had been read as when they were last sent again, by id."""
 
     @abstractmethod
     def alone(self) -> None:
