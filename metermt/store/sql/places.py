@@ -31,9 +31,9 @@ _SHOWN = (
     " CROSS JOIN history WHERE history.place = places.id AND places.meter {among}"
 )
 _READ = (
-    "SELECT places.meter, jobs.meter, readings.read_at, readings.value, readings.quality"
+    "SELECT jobs.cycle, places.meter, jobs.meter, readings.read_at, readings.value, readings.quality"
     " FROM places CROSS JOIN jobs CROSS JOIN readings WHERE jobs.place = places.id AND readings.id = jobs.reading"
-    " AND places.meter {among} AND jobs.cycle <> ? AND readings.value IS NOT NULL ORDER BY jobs.cycle"
+    " AND places.meter {among} AND jobs.cycle <> ? AND readings.value IS NOT NULL"
 )
 # Found by the database: nobody else may write meanwhile, and it may be the past of a whole town.
 _MOST_SHOWN = tuple(
@@ -98,7 +98,8 @@ class SqlPlaces(Steps, Places):
         for meter, read_on, value, exchanged, estimated in self._sql.rows_among(_SHOWN, asked):
             seen = Read(date.fromisoformat(read_on), value, bool(exchanged), bool(estimated))
             shown.setdefault(meter, []).append(seen)
-        for meter, device, read_at, value, quality in self._sql.rows_among(_READ, asked, but_not):
+        rows = sorted(self._sql.rows_among(_READ, asked, but_not))  # by the cycle
+        for _, meter, device, read_at, value, quality in rows:
             day = day_of(datetime.fromisoformat(read_at))
             read.setdefault(meter, []).append((device, Read(day, value, estimated=quality == Quality.ESTIMATED)))
         exchanged = self._exchanges(asked)
