@@ -175,6 +175,18 @@ def test_the_office_looks_at_the_first_reading_of_what_a_reader_has_exchanged_al
     assert is_reported(standing.limits) is not reopened, "what is read already stays; what is not is looked at no more"
 
 
+def test_no_device_is_taken_down_below_what_was_accepted_because_a_lower_value_waits(town):
+    carol = Reader(town)
+    with pytest.raises(ConfirmReading):
+        carol.submit("M0", 1_102)
+    carol.submit("M0", 1_102)
+    with pytest.raises(
+        InvalidReport, match=f"1102: 1102 of M0 in {CYCLE} waits for a decision, and what it had before"
+    ):
+        exchange(town, "M0", "N0", 1_102, 0, on=TODAY)
+    exchange(town, "M0", "N0", 1_140, 0, on=TODAY)
+
+
 def test_a_reader_tells_of_an_exchange_at_a_meter_that_was_handed_out_to_nobody_while_it_is_to_be_read(town):
     adam = Reader(town, "adam")
     assert adam.ask(exchanges.exchange_meter, MeterExchange("M1", "N1", 1_140, 0, TODAY)) == Exchanged([CYCLE], [])

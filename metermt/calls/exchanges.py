@@ -1,6 +1,6 @@
 """Devices are exchanged: another one hangs at a place, and both count."""
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
 from decimal import Decimal
@@ -14,7 +14,7 @@ from metermt.calls.turn import Turn
 from metermt.decisions import Result
 from metermt.errors import InvalidReport
 from metermt.model import Job, JobState, Meter, Place, Role, Standing
-from metermt.quality import Quality
+from metermt.quality import Billing, Quality
 from metermt.rules.answers import unknown_meter
 from metermt.rules.consumption import Exchange, read_at
 from metermt.rules.exchanges import check_exchange, exchanged_for
@@ -93,6 +93,7 @@ def exchange_meter(turn: Turn, ask: Ask[MeterExchange]) -> Exchanged:
     limits = _limits_of(tx, asked.old)
     today = day_of(turn.moment)
     check_exchange(exchange, new, today, History(unknown) if unknown else history, before, limits)
+    _check_decided(tx, exchange, new, today, before, limits)
     _check_is_free(tx, new.number, {one.cycle for one in standings if one.meter == asked.new} & {*unread.values()})
     if limits and not asked.sure:
         check_sure(asked.final, old, asked.on, limits)
@@ -196,6 +197,28 @@ def _check_is_free(tx: Tx, new: str, cycles: set[str]) -> None:
             f"Meter {new} has a job of another place in {min(cycles)}: it cannot be put up here before that is closed",
             field="new",
         )
+
+
+def _check_decided(
+    tx: Tx, exchange: Exchange, new: Meter, today: date, before: Sequence[Exchange], limits: str | None
+) -> None:
+    """Raise `InvalidReport` if the old device goes on from a value that waits only, and not from what was before it.
+
+    That value may be discarded.
+    """
+    old = exchange.old_meter
+    for result in tx.office.of_meters([old]):
+        if result.billing is not Billing.WAITING or result.reading is None or result.reading.answer.value is None:
+            continue
+        reads = tx.places.history([old], but_not=result.job.cycle).get(old, [])
+        try:
+            check_exchange(exchange, new, today, history_of(reads, exchange.dials), before, limits)
+        except InvalidReport:
+            raise InvalidReport(
+                f"Invalid final reading {exchange.final}: {result.reading.answer.value} of {old} in {result.job.cycle}"
+                " waits for a decision, and what it had before is more; decide of it first (metermt review)",
+                field="final",
+            ) from None
 
 
 def _given(tx: Tx, meter: str, on: date) -> Read | None:
