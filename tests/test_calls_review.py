@@ -6,7 +6,7 @@ from itertools import accumulate
 
 import pytest
 from billing_town import DECEMBER, NEXT_CYCLE, export, open_next
-from conftest import CYCLE, NOW, make_place
+from conftest import CYCLE, NOW, make_job, make_place
 from readers import FIRST_READ, Reader, as_office, open_with_past, readings_in
 
 from metermt.calls import cycles, estimating, finding, limits, opening, places, review, routes, towns
@@ -16,7 +16,7 @@ from metermt.calls.estimating import Estimating
 from metermt.calls.review import Correction, Decisions, Reviewed, Said
 from metermt.decisions import Verdict
 from metermt.errors import AlreadyRead, ConfirmReading, DecisionError, RoleError, RouteError, StoreError, UnknownMeter
-from metermt.model import JobState, Role, Status
+from metermt.model import Answer, JobState, Role, Status
 from metermt.quality import Billing, Cause, Flag, Quality
 from metermt.rules.seasons import Season
 from metermt.store.memory.store import MemoryStore
@@ -142,6 +142,22 @@ def test_a_reread_that_nobody_makes_is_given_up_and_later_readings_are_billed(to
     assert export(town) == [
         ("M1", CYCLE, "correction" if was_billed else "reading", 1_132, None, None, None),
         ("M1", NEXT_CYCLE, "reading", 1_132, 1_152, 20, 20),
+    ]
+
+
+def test_what_is_given_up_is_no_previous_reading_of_a_place_without_a_history_either(town, clock):
+    new = make_job("X1", previous=100, previous_date=date(2026, 10, 20))
+    as_office(town, routes.import_jobs, routes.Import(CYCLE, [new]))
+    Reader(town).submit("X1", 5_000)  # of which nobody can say that it is odd
+    open_next(town, clock)
+    as_office(town, cycles.reopen_cycle, Cycle(CYCLE))
+    decide_one(town, Verdict.REREAD)
+    as_office(town, review.give_up_reread, review.GivingUp("X1", "pulled down"))
+    Reader(town).submit_many([Answer("X1", 150, when=DECEMBER, cycle=NEXT_CYCLE, verified=True)])
+    decide_one(town, Verdict.APPROVE)
+    assert export(town) == [
+        ("X1", CYCLE, "reading", 100, None, None, None),
+        ("X1", NEXT_CYCLE, "reading", 100, 150, 50, 50),
     ]
 
 

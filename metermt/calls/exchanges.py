@@ -223,10 +223,10 @@ def _check_decided(
 
 def _given(tx: Tx, meter: str, on: date) -> Read | None:
     """Return what came last with a job of a place that nothing else is known of; of this day if it came without one."""
-    for result in reversed(tx.office.at_place(meter)):
-        if result.job.previous is not None:
-            return Read(result.job.previous_date or on, result.job.previous)
-    return None
+    results = tx.office.at_place(meter)
+    given = tx.batches.chains([results[-1].id])[results[-1].id].given if results else None
+    undated = [one.job.previous for one in results if one.job.previous is not None and one.job.previous_date is None]
+    return Read(on, undated[-1]) if undated and not given else given
 
 
 def _rehang(tx: Tx, jobs: Mapping[int, Job], new: Meter, exchange: Exchange, *, reported: bool) -> None:

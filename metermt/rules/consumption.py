@@ -75,6 +75,8 @@ class Chain(NamedTuple):
     limits: str | None = None
     """What the result that it is about is judged by, as it is stored (`metermt.rules.limits`). Of a span only where
     something showed more than that result."""
+    given: Read | None = None
+    """What came with the jobs of a place of which nothing else is known, if it is no reading of ours."""
 
 
 Told = tuple[str, datetime]
@@ -129,9 +131,9 @@ def before(result: Result, chain: Chain) -> Before | None:
     """Return what was shown before a result that has a time; None where nothing is known.
 
     It is the latest value of an earlier job of the place, else the latest that was shown before there were jobs, else
-    the one that came with the job.
+    the one that came with its jobs.
     """
-    job, exchanges = result.job, chain.exchanges
+    exchanges = chain.exchanges
     now = _moment_at(result, exchanges)
     end, on = now[0], now[1]
     earlier = [
@@ -148,11 +150,10 @@ def before(result: Result, chain: Chain) -> Before | None:
     shown = sorted((read for read in chain.shown if read.on <= until), key=lambda read: read.on)
     seen = [(sum(one.on < read.on for one in exchanges[:end]), read) for read in shown]
     seen += [(at[0], Read(at[1], value, estimated=estimated)) for at, value, estimated in earlier]
+    if not seen and chain.given:
+        seen = [(sum(one.on <= chain.given.on for one in exchanges[:end]), chain.given)]
     if not seen:
-        if job.previous is None or job.previous_date is None:
-            return None
-        start, read = sum(one.on <= job.previous_date for one in exchanges[:end]), Read(job.previous_date, job.previous)
-        seen = [(start, read)]
+        return None
     start, last = seen[-1]
     trail = _estimates(seen, exchanges)
     values = [read.value for read in trail]

@@ -10,6 +10,7 @@ from metermt.decisions import Result
 from metermt.quality import Billing, Quality
 from metermt.rules.consumption import Chain, Exchange, Link, Span
 from metermt.rules.history import Read
+from metermt.rules.times import day_of
 from metermt.store.sql.dialect import Row, Sql, Steps
 from metermt.store.sql.office import RESULT, result_of
 from metermt.store.sql.places import EXCHANGE, exchange_of
@@ -49,6 +50,15 @@ _EXCHANGES = (
     f"SELECT asked.id, {', '.join(f'exchanges.{column}' for column in EXCHANGE)}"
     " FROM jobs AS asked CROSS JOIN exchanges WHERE exchanges.place = asked.place AND asked.id {among}"
     " ORDER BY exchanges.read_on, exchanges.id"
+)
+# The latest that was given up to its cycle. What equals something that was read there before came from there, and
+# counts no more if that does not.
+_GIVEN = (
+    "SELECT asked.id, jobs.previous_date, jobs.previous FROM jobs AS asked CROSS JOIN jobs"
+    " WHERE jobs.place = asked.place AND jobs.cycle <= asked.cycle AND jobs.previous_date IS NOT NULL"
+    " AND jobs.previous IS NOT NULL AND asked.id {among} AND NOT EXISTS ("
+    "SELECT 1 FROM jobs AS earlier CROSS JOIN readings WHERE earlier.place = asked.place AND earlier.cycle < jobs.cycle"
+    " AND readings.job = earlier.id AND readings.value = jobs.previous) ORDER BY jobs.cycle, jobs.id"
 )
 _LIMITS = "SELECT job, limits FROM limits WHERE job {among}"
 _HEAD = ("number", "made_at", "made_by", "cycle", "route", "lines")
@@ -105,7 +115,13 @@ class SqlBatches(Steps, Batches):
             chains[job][2].append(exchange_of(*made))
         judged = [job for job, (links, _, _) in chains.items() if span is None or _may_have_fallen(job, links)]
         limits: dict[int, str] = dict(self._sql.rows_among(_LIMITS, judged)) if judged else {}
-        return {job: Chain(*chain, span, limits.get(job)) for job, chain in chains.items()}
+        bare = [] if span else [job for job, (links, shown, _) in chains.items() if _is_bare(links, shown)]
+        given = self._given(bare) if bare else {}
+        return {job: Chain(*chain, span, limits.get(job), given.get(job)) for job, chain in chains.items()}
+
+    def _given(self, jobs: Sequence[int]) -> dict[int, Read]:
+        rows = self._sql.rows_among(_GIVEN, jobs)
+        return {job: Read(date.fromisoformat(on), value) for job, on, value in rows}  # the last one of each
 
     def _links(self, jobs: Sequence[int], span: Span | None) -> list[Row]:
         if span is None:
@@ -175,6 +191,12 @@ class SqlBatches(Steps, Batches):
 
     def beside_unsettled(self, cycle: str | None = None, route: str | None = None) -> list[int]:
         return [job for (job,) in self._sql.rows(_BESIDE, cycle, cycle, route, route)]
+
+
+def _is_bare(links: Sequence[Link], shown: Sequence[Read]) -> bool:
+    """Tell whether what came with the jobs of a place may be all that was known before one of them was read."""
+    days = [day_of(link.read_at) for link in links if link.read_at]
+    return not shown or min(days, default=shown[0].on) < shown[0].on
 
 
 def _may_have_fallen(job: int, links: Sequence[Link]) -> bool:
