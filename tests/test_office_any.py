@@ -43,7 +43,7 @@ from metermt.calls.known import key_of
 from metermt.calls.review import Correction, Decisions, GivingUp, Reviewed, Said
 from metermt.decisions import Verdict
 from metermt.errors import ConfirmReading, Error
-from metermt.model import Answer, Session
+from metermt.model import Answer, Session, Status
 from metermt.quality import Billing, Quality
 from metermt.store.postgres.store import PostgresStore
 from metermt.store.sqlite.store import SqliteStore
@@ -435,9 +435,18 @@ class Office:
                 cycle: one[:2] for cycle, one in there.counts.items()
             }
             self.check_billed(place)
+        self.check_tallies()
         kept = self.desk.store.read(lambda tx: [one for _, one in tx.readings.all(None)])
         by_readers = [one for one in kept if one.quality in (Quality.ACTUAL, Quality.VERIFIED)]
         assert Counter((one.answer.meter[0], one.cycle, one.answer.value) for one in by_readers) == self.sent
+
+    def check_tallies(self):
+        """Check that the status of the open cycles counts each job once, for whoever has read it last."""
+        is_open = self.desk.store.read(lambda tx: tx.jobs.cycles())
+        jobs = [one.id for place in TOWN for one in self.results(place) if is_open[one.job.cycle]]
+        by = Counter(self.desk.store.read(lambda tx: tx.office.counted_for(jobs)).values())
+        tallies = self.desk.store.read(lambda tx: tx.readings.tallies([*by, self.reader]))
+        assert tallies == {name: Status(by[name], by.total()) for name in tallies}
 
 
 @pytest.mark.parametrize(("kind", "examples", "more"), [("sqlite", 19, 3_000), ("postgres", 3, 300)])
