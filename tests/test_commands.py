@@ -163,6 +163,7 @@ ARGUMENTS = {
     ("review", "edit"): ("G1", "5", "--why", "photograph"),
     ("review", "estimate"): ("G1",),
     ("review", "estimate-unread"): (CYCLE, "G1"),
+    ("review", "give-up"): ("G1", "--why", "gone"),
     ("review", "reread"): ("G1",),
     ("review", "show"): ("G1",),
     ("readings", "correct"): ("G1", "5", "--why", "photograph"),
