@@ -12,7 +12,7 @@ from typing import Self
 import apsw
 from crowd import CYCLE, OTHER_ROUTE, ROOT, Crowd, Sent, exit_with, faults_in, integrity_of
 
-sys.path.insert(0, str(ROOT / "tests"))
+sys.path.extend(str(ROOT / "tests" / part) for part in ("", "support"))
 import warm
 
 METERMT = Path(sys.executable).with_name("metermt")

@@ -1,12 +1,10 @@
 """Clients that submit without pause to a server that is ended under them, and the check of what it kept."""
 
 import random
-import socket
 import subprocess
 import sys
 import threading
 import time
-from contextlib import suppress
 from pathlib import Path
 from typing import Self
 
@@ -19,7 +17,7 @@ from metermt.store.base import Tx
 from metermt.store.sqlite.store import SqliteStore
 
 ROOT = Path(__file__).parents[1]
-sys.path.insert(0, str(ROOT / "tests"))
+sys.path.extend(str(ROOT / "tests" / part) for part in ("", "support"))
 import warm  # noqa: E402
 from whole import integrity_of  # noqa: E402
 
@@ -122,15 +120,6 @@ class Crowd:
             reader.join(30)
             if reader.error or reader.is_alive():
                 sys.exit(f"FAILED: {reader.username} ended with {reader.error!r}")
-
-
-def lasting_port() -> int:
-    """Return a free port that no outgoing connection is given, so that it is still free after each restart."""
-    while True:
-        port = random.randint(15_000, 30_000)  # below those that systems take for outgoing connections
-        with socket.socket() as sock, suppress(OSError):
-            sock.bind(("127.0.0.1", port))
-            return port
 
 
 def start_server(database: Path, port: int, *options: str) -> tuple[subprocess.Popen[bytes], int]:

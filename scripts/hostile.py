@@ -286,7 +286,7 @@ def leave_records_open(port: int, authority: Path) -> None:
 
 def change_keys_without_end(port: int, session: str, authority: Path) -> None:
     """Change the keys of TLS over and over and read nothing, every other one after a session was shown."""
-    sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
+    sys.path.extend(str(Path(__file__).parents[1] / "tests" / part) for part in ("", "support"))
     from tlspeers import TlsStranger  # noqa: PLC0415 - it takes a second, and this kind only needs it
 
     def visit(place: int) -> None:

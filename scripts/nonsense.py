@@ -11,7 +11,7 @@ from typing import Any
 
 from rpyc.core import brine, consts
 
-sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
+sys.path.extend(str(Path(__file__).parents[1] / "tests" / part) for part in ("", "support"))
 from proxy import frame
 
 WHEN = "2024-11-20T09:30:00+00:00"

@@ -9,7 +9,7 @@ from tempfile import TemporaryDirectory
 from argon2 import PasswordHasher
 
 ROOT = Path(__file__).parents[1]
-sys.path.insert(0, str(ROOT / "tests"))
+sys.path.extend(str(ROOT / "tests" / part) for part in ("", "support"))
 from conftest import make_account, make_jobs  # noqa: E402
 from servers import METERMT_SERVE, ServerProcess, make_database  # noqa: E402
 

@@ -12,7 +12,7 @@ import sys
 import time
 from pathlib import Path
 
-sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
+sys.path.extend(str(Path(__file__).parents[1] / "tests" / part) for part in ("", "support"))
 import warm
 
 from metermt import Answer, Error, MeterClient, new_key

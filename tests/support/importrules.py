@@ -8,7 +8,7 @@ from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 
 PACKAGE = "metermt"
-PACKAGE_DIR = Path(__file__).parents[1] / PACKAGE
+PACKAGE_DIR = Path(__file__).parents[2] / PACKAGE
 
 # From the ground up. A name stands for the module and, when it is a package, for all in it that no other line
 # names. A module may import from lower lines and from its own line.

@@ -6,7 +6,6 @@ import os
 import re
 import shutil
 import subprocess
-import sys
 import tempfile
 import threading
 import time
@@ -18,11 +17,9 @@ from uuid import uuid4
 import psycopg
 import pytest
 from conftest import threads_that_stay
+from servers import lasting_port
 
 from metermt.store.postgres.store import PostgresStore
-
-sys.path.append(str(Path(__file__).parents[1] / "scripts"))
-from crowd import lasting_port
 
 _PLACE = "METERMT_TEST_POSTGRES"  # where the folder of this run is, for those who run the tests side by side
 _TABLES = (

@@ -1,6 +1,7 @@
 """Real servers for tests: in a process of their own, or listening in a thread of this one."""
 
 import os
+import random
 import re
 import signal
 import socket
@@ -20,7 +21,7 @@ from metermt.store.memory.store import MemoryStore
 from metermt.store.sqlite.store import SqliteStore
 from metermt.transport.server import MeterServer
 
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[2]
 SERVER_PY = (sys.executable, "-W", "error", str(ROOT / "server.py"))
 METERMT = (sys.executable, "-W", "error", str(Path(sys.executable).with_name("metermt")))
 METERMT_SERVE = (*METERMT, "serve")
@@ -252,6 +253,15 @@ class FullStore(MemoryStore):
         if self.full:
             raise StoreError("The disk of the database is full: make room and try again")
         return super().write(work)
+
+
+def lasting_port():
+    """Return a free port that no outgoing connection is given, so that it is still free after each restart."""
+    while True:
+        port = random.randint(15_000, 30_000)  # below those that systems take for outgoing connections
+        with socket.socket() as sock, suppress(OSError):
+            sock.bind(("127.0.0.1", port))
+            return port
 
 
 def deaf_socket(port=0):

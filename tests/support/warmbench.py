@@ -7,7 +7,7 @@ from pathlib import Path
 
 import warm
 
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[2]
 
 
 class Popen(warm.Popen):

@@ -41,7 +41,7 @@ _INTERPRETERS = {(sys.executable,): False, (sys.executable, "-W", "error"): True
 _SETTINGS = {"stdin", "stdout", "stderr", "cwd", "env", "bufsize", "text", "encoding", "errors"}
 """Of `Popen`, as far as they are known here: with others a program is started as ever."""
 _CONSOLE_SCRIPT = str(Path(sys.executable).with_name("metermt"))
-_SCRIPTS = Path(__file__).parents[1] / "scripts"
+_SCRIPTS = Path(__file__).parents[2] / "scripts"
 BENCH = Path(__file__).with_name("warmbench.py")
 """This program and those of `scripts` start others, by this module: each gets a warm process, forked as it is."""
 _PR_SET_CHILD_SUBREAPER = 36

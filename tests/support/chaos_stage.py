@@ -11,9 +11,9 @@ from argon2 import PasswordHasher
 from chaos_crew import Crew, StuckError
 from chaos_history import Row
 from conftest import CYCLE, make_account
-from postgres import Cluster, lasting_port
+from postgres import Cluster
 from proxy import Proxy
-from servers import METERMT_SERVE, ServerProcess
+from servers import METERMT_SERVE, ServerProcess, lasting_port
 
 from metermt.config import DATABASE_VARIABLE
 from metermt.store.postgres.store import PostgresStore
