@@ -8,8 +8,7 @@ from client_fixtures import *  # noqa: F403 - the fixtures
 from clients import YESTERDAY, ends_after, ends_by, read_in
 from conftest import WHEN, make_answer, run_together, start, wait_until
 from proxy import Proxy
-from servers import listening, sockets_of
-from terminals import deaf_socket
+from servers import deaf_socket, listening, sockets_of
 
 from metermt import Answer, MeterClient
 from metermt.calls.desk import Desk
