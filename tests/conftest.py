@@ -371,7 +371,7 @@ def _no_unexpected_error_is_logged(request):
 
 
 @pytest.fixture(autouse=True)
-def _no_thread_is_left_behind(_no_unexpected_error_is_logged):
+def _nothing_is_left_behind(_no_unexpected_error_is_logged):
     before = set(threading.enumerate())
     yield
     until = time.monotonic() + DEADLINE  # that a thread has to come to its end by itself
@@ -380,3 +380,5 @@ def _no_thread_is_left_behind(_no_unexpected_error_is_logged):
         thread.join(max(0.0, until - time.monotonic()))
     left = [thread.name for thread in left if thread.is_alive()]
     assert not left, f"threads that are still running: {left}"
+    blocked = signal.pthread_sigmask(signal.SIG_SETMASK, [])  # programs inherit them
+    assert not blocked, f"signals that are still blocked: {blocked}"

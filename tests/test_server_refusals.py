@@ -151,8 +151,8 @@ def test_a_database_that_another_program_keeps_locked_is_told_in_one_line(lock, 
     assert output == ""
 
 
-def test_a_server_without_a_certificate_says_how_to_make_one(invoke, tmp_path):
-    finished = invoke("serve", "--tls", "--tls-folder", str(tmp_path), "--database", str(tmp_path / "metermt.db"))
+def test_a_server_without_a_certificate_says_how_to_make_one(metermt, tmp_path):
+    finished = metermt("serve", "--tls", "--tls-folder", str(tmp_path), "--database", str(tmp_path / "metermt.db"))
 
     missing = tmp_path / "server.pem"
     assert_refused(finished, f"There is no certificate {missing}: make one with 'metermt tls init'")

@@ -140,10 +140,13 @@ def test_the_program_ends_its_server_on_sigterm(display, tmp_path):
                     found += (task / "children").read_text().split()
             return found
 
-        wait_until(servers, "the window has started a server")
-        (server,) = servers()
-        program.terminate()
-        _, errors = program.communicate(timeout=DEADLINE)
+        try:
+            wait_until(servers, "the window has started a server")
+            (server,) = servers()
+            program.terminate()
+            _, errors = program.communicate(timeout=DEADLINE)
+        finally:
+            program.kill()  # if it has not ended
     assert (program.returncode, errors) == (0, "")
     assert not Path("/proc", server).exists()
 
