@@ -10,7 +10,7 @@ READING = {
     *("find", "disabled", "users", "of", "last_used", "failures", "failed_since", "unread", "of_routes", "on_routes"),
     *("cycles", "standings", "closed_hands", "free", "progress", "held", "holders", "left", "by_key", "tallies", "all"),
     *("active", "history", "days", "seasons", "routes", "routes_left", "limits", "ids", "assignments", "now"),
-    *("reasons", "latest", "found", "search", "on_record", "closed"),
+    *("reasons", "latest", "found", "search", "on_record", "closed", "but_latest"),
 }
 
 
