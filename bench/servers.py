@@ -57,7 +57,7 @@ def fill(url: str, *, unread: int, stored: int = 0) -> None:
         connection.execute(f"DROP TABLE {_TABLES}")
         connection.execute("DROP FUNCTION check_none_is_missing")
     with PostgresStore(url) as store:
-        store.write(lambda tx: (tx.accounts.put(accounts()), tx.jobs.open_cycle(CYCLE)))
+        store.write(lambda tx: (tx.accounts.put(accounts()), tx.cycles.open(CYCLE)))
     with psycopg.connect(url, autocommit=True) as connection:
         if not unread + stored:
             return

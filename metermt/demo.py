@@ -33,7 +33,7 @@ def add_town(desk: Desk) -> None:
             " choose another --database, or leave --demo away"
         )
     today = desk.store.read(desk.turn).moment.date()
-    is_open = desk.store.read(lambda tx: tx.jobs.cycles()).get(f"{today:%Y-%m}", True)
+    is_open = desk.store.read(lambda tx: tx.cycles.all()).get(f"{today:%Y-%m}", True)
     # The meters first: who is cut off after them finds a database of the town next time.
     if is_open and not desk.ask(list_routes, None, caller=_OFFICE):
         _open(desk, today)
@@ -68,7 +68,7 @@ def check_no_town(desk: Desk) -> None:
 
 
 def _is_empty(tx: Tx) -> bool:
-    return not tx.accounts.users() and not tx.jobs.cycles() and not tx.places.active()
+    return not tx.accounts.users() and not tx.cycles.all() and not tx.places.active()
 
 
 def _has_town(tx: Tx) -> bool:

@@ -170,7 +170,7 @@ def prepare(database: Path, meters: int) -> None:
     def fill(tx: Tx) -> None:
         tx.accounts.put(accounts)
         tx.walks.assign([Assignment(OTHER_ROUTE, _IDLE)])
-        tx.jobs.open_cycle(CYCLE)
+        tx.cycles.open(CYCLE)
         tx.jobs.add(jobs)
 
     with SqliteStore(database) as store:

@@ -137,7 +137,7 @@ def import_jobs(store, cycle, jobs):
     """Open the cycle unless it is there, and add jobs; return their ids by meter."""
 
     def add(tx):
-        tx.jobs.open_cycle(cycle)
+        tx.cycles.open(cycle)
         tx.jobs.add(jobs)
         standings = tx.jobs.standings([job.meter.number for job in jobs])
         return {standing.meter: standing.job for standing in standings if standing.cycle == cycle}
@@ -163,10 +163,10 @@ def _everything(tx):
     return {
         "accounts": tx.accounts.find(names),
         "sessions": tx.sessions.find(sessions),
-        "cycles": tx.jobs.cycles(),
-        "days": tx.jobs.days(),
-        "seasons": tx.jobs.seasons(),
-        "routes": {cycle: tx.jobs.routes(cycle) for cycle in tx.jobs.cycles()},
+        "cycles": tx.cycles.all(),
+        "days": tx.cycles.days(),
+        "seasons": tx.cycles.seasons(),
+        "routes": {cycle: tx.jobs.routes(cycle) for cycle in tx.cycles.all()},
         "places": tx.places.active(),
         "history": {meter: sorted(reads, key=repr) for meter, reads in tx.places.history(places).items()},
         "walks": sorted(tx.walks.now(0)),

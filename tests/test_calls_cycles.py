@@ -226,7 +226,7 @@ def test_a_key_sent_again_stays_good_when_the_cycle_is_closed(desk, carol, first
     carol.submit(carol.meter(), key="key-1", cycle=first)
     for _ in range(2):
         assert carol.submit("M00000", key="key-1", cycle=again) is None
-        if desk.store.read(lambda tx: tx.jobs.cycles())[CYCLE]:
+        if desk.store.read(lambda tx: tx.cycles.all())[CYCLE]:
             turn_over(desk)
     assert kept(desk) == [(CYCLE, 5, "carol", True)]
 

@@ -88,13 +88,13 @@ def test_a_bulk_is_answered_in_parts_and_others_have_the_processor_after_each(wr
 
 def test_a_request_that_spoils_the_transaction_spoils_its_own_answer_only(answered, desk, carol, adam):
     def spoil(turn, _asks):
-        turn.tx.jobs.open_cycle("2026-12")
+        turn.tx.cycles.open("2026-12")
         raise ZeroDivisionError
 
     fault = Ask(make_call(spoil, answers_many=True), Caller(), "", 1)
     outcomes = answered([ask_for(carol, rounds.get_job), fault, ask_for(adam, rounds.get_job)])
     assert [str(outcomes[0]), type(outcomes[1]), str(outcomes[2])] == ["M00000", ZeroDivisionError, "M00004"]
-    assert desk.store.read(lambda tx: tx.jobs.cycles()) == {CYCLE: True}
+    assert desk.store.read(lambda tx: tx.cycles.all()) == {CYCLE: True}
 
 
 def test_a_request_whose_data_the_database_refuses_spoils_its_own_answer_only(answered, desk, carol, adam):
@@ -107,7 +107,7 @@ def test_a_request_whose_data_the_database_refuses_spoils_its_own_answer_only(an
 
 def test_a_call_that_raises_after_it_kept_something_keeps_nothing(answered, desk, carol, adam):
     def open_and_refuse(turn, _ask):
-        turn.tx.jobs.open_cycle("2026-12")
+        turn.tx.cycles.open("2026-12")
         raise UnknownMeter("on second thoughts, no")
 
     refused = Ask(make_call(open_and_refuse), Caller(), "", 1)
@@ -115,7 +115,7 @@ def test_a_call_that_raises_after_it_kept_something_keeps_nothing(answered, desk
     assert [str(outcome) for outcome in outcomes] == ["M00000", "on second thoughts, no", "M00004"]
     with pytest.raises(UnknownMeter, match="on second thoughts"):
         desk.ask(refused.call, 1)
-    assert desk.store.read(lambda tx: tx.jobs.cycles()) == {CYCLE: True}
+    assert desk.store.read(lambda tx: tx.cycles.all()) == {CYCLE: True}
 
 
 def test_a_call_that_is_refused_does_not_have_others_answered_anew(desk, carol, adam):
@@ -133,7 +133,7 @@ def test_a_fault_of_the_store_is_told_to_all_and_nothing_is_kept(answered, desk,
 
     def lose_the_store(turn, _asks):
         runs.append(turn)
-        turn.tx.jobs.open_cycle("2026-12")
+        turn.tx.cycles.open("2026-12")
         raise StoreError("The database is away")
 
     fault = Ask(make_call(lose_the_store, answers_many=answers_many), Caller(), "", 1)
@@ -141,7 +141,7 @@ def test_a_fault_of_the_store_is_told_to_all_and_nothing_is_kept(answered, desk,
     assert [str(outcome) for outcome in outcomes] == ["The database is away"] * 2
     assert len(runs) == 1, "it was not tried again for each"
     assert adam.meter() == "M00000"
-    assert desk.store.read(lambda tx: tx.jobs.cycles()) == {CYCLE: True}
+    assert desk.store.read(lambda tx: tx.cycles.all()) == {CYCLE: True}
 
 
 def test_a_long_call_is_answered_for_those_only_who_may(desk, carol):

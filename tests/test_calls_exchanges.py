@@ -301,7 +301,7 @@ def test_a_cycle_that_cannot_be_reopened_stays_closed(town):
     town.store.write(lambda tx: tx.places.put([make_place("N0", dials=4)]))  # which it cannot have
     with pytest.raises(RouteError, match="Invalid previous 12345: the register of N0 goes from 0 to 9999"):
         as_office(town, cycles.reopen_cycle, cycles.Cycle(CYCLE))
-    assert town.store.read(lambda tx: tx.jobs.cycles())[CYCLE] is False
+    assert town.store.read(lambda tx: tx.cycles.all())[CYCLE] is False
     assert Reader(town).meter() is None
 
 

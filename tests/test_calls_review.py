@@ -371,7 +371,7 @@ def import_winters(desk):
 
 
 def kept_seasons(desk):
-    return from_text(dict[str, Season], desk.store.read(lambda tx: tx.jobs.seasons())[CYCLE])
+    return from_text(dict[str, Season], desk.store.read(lambda tx: tx.cycles.seasons())[CYCLE])
 
 
 def test_the_season_by_which_is_estimated_is_learned_with_the_limits_of_the_cycle(town):
@@ -381,7 +381,7 @@ def test_the_season_by_which_is_estimated_is_learned_with_the_limits_of_the_cycl
     assert list(kept) == ["G"]
     (before,) = estimate(town, "M1")
     winter = Season(tuple(1.0 if month in (9, 10) else -0.2 for month in range(12)))
-    town.store.write(lambda tx: tx.jobs.set_seasons(CYCLE, to_text({"G": winter})))
+    town.store.write(lambda tx: tx.cycles.set_seasons(CYCLE, to_text({"G": winter})))
     assert estimate(town, "M2") > [before]
     as_office(town, limits.renew_limits, limits.Renewal(CYCLE))
     assert kept_seasons(town) == kept

@@ -29,7 +29,7 @@ def place(request, database_path):
             routes = ["North", "South"] if cycle == CYCLE else ["North"]
             import_jobs(store, cycle, [make_job(f"G{n}", cycle, routes[n % len(routes)]) for n in range(4)])
         store.write(lambda tx: record(tx, [make_reading("G0"), make_reading("G3")]))
-        steps.jobs.close_cycle("2026-10")
+        steps.cycles.close("2026-10")
         steps.servers.note(server())
     return place
 

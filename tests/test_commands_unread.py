@@ -36,7 +36,7 @@ def test_meters_that_are_missing_are_listed_with_who_holds_them(metermt, busy_da
 
 
 def test_when_no_meter_is_missing_the_list_is_empty(invoke, sqlite_store):
-    sqlite_store.write(lambda tx: tx.jobs.open_cycle(CYCLE))
+    sqlite_store.write(lambda tx: tx.cycles.open(CYCLE))
 
     finished = invoke("routes", "missing")
 

@@ -165,7 +165,7 @@ def test_a_value_that_was_asked_about_goes_in_the_window_with_another_one_in_its
     cycle = reading.state.job.cycle
     submit(reading, str(ODD))
     if trouble == "closed":
-        manager.desk.store.write(lambda tx: tx.jobs.close_cycle(cycle))
+        manager.desk.store.write(lambda tx: tx.cycles.close(cycle))
     else:
         clock_of_today.move(hours=-48)
     submit(reading, str(GOOD))
@@ -198,7 +198,7 @@ def test_an_odd_reading_that_is_sent_again_and_then_thrown_away_is_kept_no_more_
         def ask(question):
             if question.startswith("Throw away"):
                 return "y"
-            manager.desk.store.write(lambda tx: tx.jobs.close_cycle(cycle))
+            manager.desk.store.write(lambda tx: tx.cycles.close(cycle))
             return str(ODD)
 
         monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO()))
@@ -215,7 +215,7 @@ def test_an_odd_reading_that_is_sent_again_and_then_thrown_away_is_kept_no_more_
     submit(reading, str(ODD))
     log_in(again := open_presenter())
     again.choose(0)
-    manager.desk.store.write(lambda tx: tx.jobs.close_cycle(cycle))
+    manager.desk.store.write(lambda tx: tx.cycles.close(cycle))
     again.choose(1)
     assert again.state.question.asking.heading == "Refused"
     again.choose(1)

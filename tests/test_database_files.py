@@ -205,7 +205,7 @@ def test_a_disk_that_is_full_is_named_and_nothing_is_lost(database_path):
             with pytest.raises(StoreError) as caught:
                 import_jobs(store, CYCLE, make_jobs(500))
             assert str(database_path) in str(caught.value)
-            assert store.read(lambda tx: tx.jobs.cycles()) == {}
+            assert store.read(lambda tx: tx.cycles.all()) == {}
         assert len(import_jobs(store, CYCLE, make_jobs(500))) == 500
 
 

@@ -30,7 +30,7 @@ def echo_job():
         @call(Role.SUPERVISOR, Weight.READ)
         def echo_job(turn: Turn, ask: Ask[Echo]) -> list[Job]:
             """Return the open job of a meter, as often as is asked for."""
-            (cycle,) = turn.tx.jobs.cycles()
+            (cycle,) = turn.tx.cycles.all()
             return list(turn.tx.jobs.find(cycle, [ask.request.meter]).values()) * ask.request.times
 
         yield echo_job

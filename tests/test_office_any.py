@@ -442,7 +442,7 @@ class Office:
 
     def check_tallies(self):
         """Check that the status of the open cycles counts each job once, for whoever has read it last."""
-        is_open = self.desk.store.read(lambda tx: tx.jobs.cycles())
+        is_open = self.desk.store.read(lambda tx: tx.cycles.all())
         jobs = [one.id for place in TOWN for one in self.results(place) if is_open[one.job.cycle]]
         by = Counter(self.desk.store.read(lambda tx: tx.office.counted_for(jobs)).values())
         tallies = self.desk.store.read(lambda tx: tx.readings.tallies([*by, self.reader]))

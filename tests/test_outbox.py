@@ -97,7 +97,7 @@ def test_what_is_not_confirmed_is_there_at_the_next_login_of_the_same_reader_and
 
 
 def test_what_is_refused_stays_until_it_is_thrown_away(desk, carol):
-    desk.store.write(lambda tx: tx.jobs.close_cycle(CYCLE))
+    desk.store.write(lambda tx: tx.cycles.close(CYCLE))
     refused = Answer("G001", 100, key="k1", cycle=CYCLE)
     with pytest.raises(CycleClosed):
         carol.submit_and_next(refused)

@@ -134,7 +134,7 @@ def test_servers_that_start_together_on_an_empty_database_set_it_up_once(new_dat
 
         stores = run_together(*[opened] * 8)
 
-        assert {store.read(lambda tx: len(tx.jobs.cycles())) for store in stores} == {0}
+        assert {store.read(lambda tx: len(tx.cycles.all())) for store in stores} == {0}
     with psycopg.connect(url, autocommit=True) as connection:
         assert connection.execute("SELECT count(*) FROM metermt_schema").fetchone() == (1,)
 

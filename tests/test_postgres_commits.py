@@ -26,7 +26,7 @@ from metermt.store.postgres.store import PostgresStore
 
 def test_a_transaction_that_has_failed_is_never_taken_for_kept(postgres_store):
     def work(tx):
-        tx.jobs.open_cycle(CYCLE)
+        tx.cycles.open(CYCLE)
         try:
             tx.jobs._sql.rows("SELECT 1 / ?::int", 0)
         except psycopg.Error:
@@ -35,7 +35,7 @@ def test_a_transaction_that_has_failed_is_never_taken_for_kept(postgres_store):
     with pytest.raises(StoreError):
         postgres_store.write(work)
 
-    assert postgres_store.read(lambda tx: tx.jobs.cycles()) == {}
+    assert postgres_store.read(lambda tx: tx.cycles.all()) == {}
 
 
 @contextmanager

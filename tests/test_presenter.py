@@ -89,7 +89,7 @@ def test_after_the_last_reading_all_is_done_until_there_is_more(reading, manager
 
 
 def test_who_has_no_job_is_told_why(presenter, manager):
-    manager.desk.store.write(lambda tx: tx.jobs.close_cycle("2026-11"))
+    manager.desk.store.write(lambda tx: tx.cycles.close("2026-11"))
     log_in(presenter)
     assert (presenter.state.screen, presenter.state.end) == (Screen.DONE, "No cycle is open.")
 

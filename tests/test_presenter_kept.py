@@ -94,7 +94,7 @@ def test_what_was_kept_goes_when_it_is_typed_anew_and_accepted(reading, clock_of
 def test_a_reading_for_a_cycle_that_was_closed_is_told_and_kept_until_it_is_thrown_away(
     reading, open_presenter, manager, tmp_path
 ):
-    manager.desk.store.write(lambda tx: tx.jobs.close_cycle("2026-11"))
+    manager.desk.store.write(lambda tx: tx.cycles.close("2026-11"))
     submit(reading, "5983")
     closed = "Cycle 2026-11 is closed: meter G5248 is not read for it any more; ask for another job"
     refused = f"{closed}.\nKeep your reading, 5983 for G5248, to be asked again at a login?"

@@ -96,7 +96,7 @@ def a_readers_day(store, done):
         tx.places.add_history([("M00001", Read(date(2026, 10, 1), 5))])
         tx.places.find(["M00001", "M00002"])
         tx.places.history(["M00001", "M00002"], CYCLE)
-        tx.jobs.days()
+        tx.cycles.days()
         tx.walks.assign([Assignment("North", "carol")])
         tx.walks.unassign([("North", "carol")])
         tx.sessions.leave(["carol-1"], SERVER)

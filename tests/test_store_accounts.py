@@ -77,7 +77,7 @@ def test_what_is_foreseen_is_found_as_it_would_be_otherwise(store):
     def work(tx):
         tx.foresee(lambda: tx.accounts.disabled(["carol", "adam"]))
         tx.foresee(tx.accounts.users)
-        tx.jobs.cycles()
+        tx.cycles.all()
         return tx.accounts.disabled(["adam", "carol"]), tx.accounts.find(["carol"])
 
     for run in (store.read, store.write):
@@ -89,7 +89,7 @@ def test_what_is_changed_after_it_was_foreseen_is_found_as_it_is(store):
 
     def work(tx):
         tx.foresee(lambda: tx.accounts.disabled(["adam", "carol"]))
-        tx.jobs.cycles()
+        tx.cycles.all()
         carol = tx.accounts.find(["carol"])["carol"]
         tx.accounts.put([replace(carol, user=replace(carol.user, disabled=True))])
         return tx.accounts.disabled(["adam", "carol"])

@@ -51,7 +51,7 @@ def test_as_many_are_found_as_are_wanted_on_one_route_or_on_all_of_open_cycles_o
     assert found(streets, "0", most=3) == ["M00000", "M00001", "M00002"]
     assert found(streets, "0", route="South") == ["G40017", "G40017"]
     assert found(streets, "ER", route="South") == []
-    streets.jobs.close_cycle(CYCLE)
+    streets.cycles.close(CYCLE)
     assert [known.job.cycle for known in streets.jobs.search("17", 9)] == [OTHER_CYCLE]
 
 
@@ -75,5 +75,5 @@ def test_what_a_reader_has_sent_last_comes_newest_first_and_only_what_counts(str
     job, reading = latest["carol"][0]
     assert (job, reading.answer.reason, reading.answer.when) == (STREETS[2], "dog", NOW)
     assert len(streets.readings.latest({"carol": 2})["carol"]) == 2
-    streets.jobs.close_cycle(CYCLE)
+    streets.cycles.close(CYCLE)
     assert streets.readings.latest({"carol": 9}) == {}

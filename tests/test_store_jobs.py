@@ -186,7 +186,7 @@ def test_unread_jobs_come_in_the_order_of_the_walk_with_who_holds_them(crew):
     for number in range(len(walk)):
         assert crew.jobs.unread(CYCLE, number) == walk[:number]
         assert crew.jobs.unread(CYCLE, MANY, walk[number].place[1:]) == walk[number + 1 :]
-    crew.jobs.close_cycle(CYCLE)
+    crew.cycles.close(CYCLE)
     assert [one.meter for one in crew.jobs.unread(CYCLE, MANY)] == [one.meter for one in walk]
     assert all(one.leased_to is None for one in crew.jobs.unread(CYCLE, MANY))
     assert crew.jobs.unread("2020-01", MANY) == []
@@ -240,7 +240,7 @@ def test_the_meters_of_routes_come_in_the_order_of_the_walk_read_or_not(crew):
     assert crew.jobs.on_routes(CYCLE, ["North"]) == north
     assert crew.jobs.on_routes(CYCLE, ["North", "West", "East", "North"]) == ["A2", *north]
     assert crew.jobs.on_routes(CYCLE, []) == crew.jobs.on_routes("2020-01", ["North"]) == []
-    crew.jobs.close_cycle(CYCLE)
+    crew.cycles.close(CYCLE)
     assert crew.jobs.on_routes(CYCLE, ["North"]) == north
 
 

@@ -135,14 +135,14 @@ class Transaction:
     # --- jobs and leases
 
     def open_cycle(self, cycle):
-        self.tx.jobs.open_cycle(cycle)
-        return list(self.tx.jobs.cycles().items())
+        self.tx.cycles.open(cycle)
+        return list(self.tx.cycles.all().items())
 
     def close_cycle(self, cycle):
-        return self.tx.jobs.close_cycle(cycle)
+        return self.tx.cycles.close(cycle)
 
     def reopen_cycle(self, cycle):
-        return self.tx.jobs.reopen_cycle(cycle)
+        return self.tx.cycles.reopen(cycle)
 
     def remove_unread(self, meters):
         """Remove the open jobs of meters that have never been read."""
@@ -157,10 +157,10 @@ class Transaction:
         self.tx.leases.end(self.tx.leases.of_routes([route]))
 
     def import_jobs(self, cycle, rows):
-        if not self.tx.jobs.cycles().get(cycle, True):
+        if not self.tx.cycles.all().get(cycle, True):
             return None
         jobs = [make_job(meter, cycle, route, place, dials=dials) for meter, route, place, dials in rows]
-        self.tx.jobs.open_cycle(cycle)
+        self.tx.cycles.open(cycle)
         there = self.tx.jobs.find(cycle, [job.meter.number for job in jobs])
         self.tx.jobs.add(job for job in jobs if job.meter.number not in there)
         self.tx.jobs.change(job for job in jobs if job.meter.number in there)

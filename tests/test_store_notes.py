@@ -49,7 +49,7 @@ def test_the_last_note_of_a_place_is_known_and_all_of_them_are_on_record(town):
 
 def test_a_note_is_at_once_with_the_jobs_of_its_place_that_are_not_read(town):
     town.record(make_reading("M00001"))
-    town.jobs.close_cycle(OTHER_CYCLE)
+    town.cycles.close(OTHER_CYCLE)
     town.notes.add([note("M00001", "key at no. 4"), note("M00000", "bees"), note("M00000", "no bees")])
     assert notes_of_jobs(town, "M00001") == ["", "key at no. 4"]
     assert notes_of_jobs(town, "M00000") == ["no bees"] * 2

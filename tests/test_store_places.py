@@ -131,13 +131,13 @@ def test_the_jobs_of_a_cycle_are_counted_by_route(crew):
 
 
 def test_a_cycle_keeps_its_days(steps):
-    steps.jobs.open_cycle("2026-11", date(2026, 11, 1), date(2026, 11, 15))
-    steps.jobs.open_cycle("2026-12")
-    steps.jobs.open_cycle("2026-11", date(2020, 1, 1))
-    assert steps.jobs.days() == {"2026-11": (date(2026, 11, 1), date(2026, 11, 15)), "2026-12": (None, None)}
+    steps.cycles.open("2026-11", date(2026, 11, 1), date(2026, 11, 15))
+    steps.cycles.open("2026-12")
+    steps.cycles.open("2026-11", date(2020, 1, 1))
+    assert steps.cycles.days() == {"2026-11": (date(2026, 11, 1), date(2026, 11, 15)), "2026-12": (None, None)}
 
 
 def test_the_day_by_which_a_cycle_is_to_be_read_can_be_moved(steps):
-    steps.jobs.open_cycle("2026-11", date(2026, 11, 1), date(2026, 11, 15))
-    steps.jobs.open_cycle("2026-11", date(2020, 1, 1), date(2026, 11, 20))
-    assert steps.jobs.days() == {"2026-11": (date(2026, 11, 1), date(2026, 11, 20))}
+    steps.cycles.open("2026-11", date(2026, 11, 1), date(2026, 11, 15))
+    steps.cycles.open("2026-11", date(2020, 1, 1), date(2026, 11, 20))
+    assert steps.cycles.days() == {"2026-11": (date(2026, 11, 1), date(2026, 11, 20))}

@@ -204,7 +204,7 @@ def test_a_key_stands_for_its_reading_also_after_a_correction(crew):
 def test_a_key_from_a_closed_cycle_is_still_known(crew):
     reading = make_reading("M00000", key="k")
     crew.record(reading)
-    crew.jobs.close_cycle(CYCLE)
+    crew.cycles.close(CYCLE)
     assert by_key(crew, ("carol", "k")) == {("carol", "k"): reading}
 
 
@@ -233,13 +233,13 @@ def test_the_tally_is_over_all_open_cycles(two_cycles):
         make_reading("M00000", "carol", cycle=OTHER_CYCLE), make_reading("M00001", "adam", cycle=OTHER_CYCLE)
     )
     assert two_cycles.readings.tallies(["adam", "carol"]) == {"adam": Status(3, 4), "carol": Status(1, 4)}
-    two_cycles.jobs.close_cycle(CYCLE)
+    two_cycles.cycles.close(CYCLE)
     assert two_cycles.readings.tallies(["adam", "carol"]) == {"adam": Status(1, 2), "carol": Status(1, 2)}
 
 
 def test_readings_of_a_closed_cycle_stay_on_record_and_are_tallied_no_longer(crew):
     crew.record(make_reading("M00000"))
-    crew.jobs.close_cycle(CYCLE)
+    crew.cycles.close(CYCLE)
     assert crew.readings.tallies(["carol"]) == {"carol": Status(0, 0)}
     assert values(crew.readings.all(CYCLE)) == [(100, True)]
 

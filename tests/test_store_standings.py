@@ -44,7 +44,7 @@ def test_who_was_handed_a_job_last_is_known_when_its_cycle_is_closed(crew):
     crew.lease("adam-1", "M00000", until=LEASED_UNTIL)
     crew.lease("carol-1", "M00001", "M00002", until=LEASED_UNTIL)
     crew.record(make_reading("M00002", "carol"), make_reading("M00003", "carol"))
-    crew.jobs.close_cycle(CYCLE)
+    crew.cycles.close(CYCLE)
     import_jobs(crew.store, OTHER_CYCLE, make_jobs(2, OTHER_CYCLE))
     for meter in ("M00000", "M00001"):
         crew.lease("carol-1", meter, until=LEASED_UNTIL)
@@ -54,7 +54,7 @@ def test_who_was_handed_a_job_last_is_known_when_its_cycle_is_closed(crew):
         ("M00002", "carol"): CYCLE,
         **{(f"M0000{number}", ""): CYCLE for number in range(4)},
     }
-    crew.jobs.close_cycle(OTHER_CYCLE)
+    crew.cycles.close(OTHER_CYCLE)
     assert crew.jobs.closed_hands(["M00000", "M00001"]) == {
         ("M00000", "adam"): CYCLE,
         ("M00000", "carol"): OTHER_CYCLE,
@@ -69,7 +69,7 @@ def test_only_the_latest_closed_cycles_are_looked_into_for_who_was_handed_a_job(
     for year in range(2000, 2001 + LOOKS_BACK):
         import_jobs(steps.store, f"{year}", [make_job(f"M{year}", f"{year}")])
         steps.lease("carol-1", f"M{year}", until=LEASED_UNTIL)
-        steps.jobs.close_cycle(f"{year}")
+        steps.cycles.close(f"{year}")
     assert steps.jobs.closed_hands(["M2000", "M2001"]) == {("M2001", "carol"): "2001", ("M2001", ""): "2001"}
 
 

@@ -75,10 +75,10 @@ STEPS = {
     "sessions.set_back": lambda tx: tx.sessions.set_back(T0 - 1, T0 - 5),
     "sessions.forget_failures": lambda tx: tx.sessions.forget_failures(["carol", "adam"]),
     "sessions.forget_failures_after": lambda tx: tx.sessions.forget_failures_after(4.0),
-    "jobs.open_cycle": lambda tx: tx.jobs.open_cycle("2026-12"),
-    "jobs.close_cycle": lambda tx: tx.jobs.close_cycle(CYCLE),
-    "jobs.reopen_cycle": lambda tx: (tx.jobs.close_cycle(CYCLE), tx.jobs.reopen_cycle(CYCLE)),
-    "jobs.set_seasons": lambda tx: tx.jobs.set_seasons(CYCLE, "{}"),
+    "cycles.open": lambda tx: tx.cycles.open("2026-12"),
+    "cycles.close": lambda tx: tx.cycles.close(CYCLE),
+    "cycles.reopen": lambda tx: (tx.cycles.close(CYCLE), tx.cycles.reopen(CYCLE)),
+    "cycles.set_seasons": lambda tx: tx.cycles.set_seasons(CYCLE, "{}"),
     "jobs.remove": lambda tx: tx.jobs.remove([id_of(tx, "M00004")]),
     "jobs.add": lambda tx: tx.jobs.add([make_job("B"), make_job("A", route="A")]),
     "jobs.change": lambda tx: tx.jobs.change([make_job(f"M0000{n}", route="A", dials=6) for n in (0, 1, 2)]),
@@ -141,9 +141,9 @@ def test_many_steps_are_taken_back_as_one(busy):
     before = everything(busy)
 
     def work(tx):
-        for step in (name for name in STEPS if name not in ("jobs.close_cycle", "readings.count")):
+        for step in (name for name in STEPS if name not in ("cycles.close", "readings.count")):
             STEPS[step](tx)
-        tx.jobs.close_cycle(CYCLE)
+        tx.cycles.close(CYCLE)
         raise Failure
 
     with pytest.raises(Failure):
@@ -199,7 +199,7 @@ def test_a_step_sees_what_the_steps_before_it_have_done(store):
     def work(tx):
         tx.accounts.put([make_account()])
         tx.sessions.add([make_session()])
-        tx.jobs.open_cycle(CYCLE)
+        tx.cycles.open(CYCLE)
         tx.jobs.add(make_jobs(3))
         first, *_ = free_jobs(tx)[:1]
         tx.leases.put([make_lease(first.id)])

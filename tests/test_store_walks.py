@@ -60,9 +60,9 @@ def test_a_skipped_job_is_leased_read_missed_and_opened_like_any_other(town):
     assert town.jobs.routes_left(9) == {"North": 4, "South": 2}
     town.record(make_reading("S1"))
     assert town.standing("S1").state is JobState.DONE
-    town.jobs.close_cycle(CYCLE)
+    town.cycles.close(CYCLE)
     assert town.jobs.routes_left(9) == {"North": 1}
-    town.jobs.reopen_cycle(CYCLE)
+    town.cycles.reopen(CYCLE)
     assert town.standing("S2").state is JobState.OPEN
 
 

@@ -81,7 +81,7 @@ def test_what_was_sent_and_not_confirmed_is_offered_by_the_next_window(open_wind
         reader.wait_for("Your reading of G5248, 5983, was kept here and is not confirmed.")
         reader.see_everything()
         with SqliteStore(database, create=False) as store:
-            store.write(lambda tx: tx.jobs.close_cycle(CYCLE))
+            store.write(lambda tx: tx.cycles.close(CYCLE))
         reader.press("Return")
         reader.wait_until(lambda: reader.focused == "Keep", "it is asked what is to become of it")
         reader.wait_for("Keep your reading, 5983 for G5248, to be asked again")

@@ -169,7 +169,7 @@ def held_back(turn: Turn, ask: Ask[Scope]) -> list[HeldBack]:
 def _cycles_to_look_at(tx: Tx, asked: Scope) -> list[str]:
     if asked.cycle:
         return [asked.cycle]
-    cycles = tx.jobs.cycles()
+    cycles = tx.cycles.all()
     closed = [cycle for cycle, is_open in cycles.items() if not is_open]
     return sorted({*closed[-1:], *(cycles.keys() - set(closed)), *tx.batches.unsettled()})
 
@@ -187,7 +187,7 @@ def _behind(tx: Tx, asked: Scope) -> dict[str, list[str]]:
 
 def _check_scope(tx: Tx, cycle: str | None, route: str | None) -> None:
     """Raise `RouteError` if there is no such cycle, or no such route in it."""
-    cycles = tx.jobs.cycles()
+    cycles = tx.cycles.all()
     if cycle is not None:
         check_there_is(cycle, cycles)
     if route is not None:

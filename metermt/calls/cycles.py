@@ -48,7 +48,7 @@ class CycleProgress:
 @call(Role.SUPERVISOR, Weight.READ, is_large=always)
 def list_cycles(turn: Turn, ask: Ask[None]) -> list[CycleProgress]:  # noqa: ARG001 - it is told nothing
     """Return all cycles in order: the open ones with their routes, the closed ones with what became of them."""
-    days, cycles = turn.tx.jobs.days(), turn.tx.jobs.cycles()
+    days, cycles = turn.tx.cycles.days(), turn.tx.cycles.all()
     closed = turn.tx.jobs.closed(cycle for cycle, is_open in cycles.items() if not is_open)
     return [
         CycleProgress(cycle, is_open, *days[cycle], turn.tx.jobs.routes(cycle) if is_open else [], closed.get(cycle))
@@ -64,12 +64,12 @@ def close_cycle(turn: Turn, ask: Ask[Closing]) -> int:
     or if meters are not read, unless it is forced.
     """
     cycle = ask.request.cycle
-    check_is_open(cycle, turn.tx.jobs.cycles(), " already")
+    check_is_open(cycle, turn.tx.cycles.all(), " already")
     left = sum(route.left + route.skipped for route in turn.tx.jobs.routes(cycle))
     if left and not ask.request.force:
         meters = counted(left, "meter is", "meters are")
         raise RouteError(f"{meters} not read in {cycle}: read them first, or have them missed with --force")
-    missed = turn.tx.jobs.close_cycle(cycle)
+    missed = turn.tx.cycles.close(cycle)
     turn.record(ask, What.CYCLE_CLOSED, cycle, after=f"{missed} missed")
     return missed
 
@@ -81,11 +81,11 @@ def reopen_cycle(turn: Turn, ask: Ask[Cycle]) -> int:
     Where another device hangs by now, it is that one that is read. Returns the number of jobs that are open again.
     Raises `RouteError` if there is no such cycle, or it is open.
     """
-    cycle, cycles = ask.request.cycle, turn.tx.jobs.cycles()
+    cycle, cycles = ask.request.cycle, turn.tx.cycles.all()
     check_there_is(cycle, cycles)
     if cycles[cycle]:
         raise RouteError(f"Cycle {cycle} is open already")
-    again = turn.tx.jobs.reopen_cycle(cycle)
+    again = turn.tx.cycles.reopen(cycle)
     bring_up_to_date(turn.tx, cycle)
     turn.record(ask, What.CYCLE_REOPENED, cycle, after=f"{again} open again")
     return again

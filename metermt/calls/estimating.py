@@ -75,7 +75,7 @@ def estimate_readings(desk: Desk, ask: Ask[Estimating]) -> list[Outcome]:
     if asked.meters:
         if asked.cycle is None:
             raise DecisionError("Say of which cycle the meters are that nobody has read")
-        check_there_is(asked.cycle, desk.store.read(lambda tx: tx.jobs.cycles()))
+        check_there_is(asked.cycle, desk.store.read(lambda tx: tx.cycles.all()))
     wanted: list[int | str] = [*asked.readings, *asked.meters]
     results = desk.store.read(lambda tx: _results(tx, asked, wanted))
     seasons = _seasons(desk, results.values())
@@ -97,7 +97,7 @@ class _Estimates:
     def __init__(self, turn: Turn, ask: Ask[Estimating], seasons: Mapping[str, Mapping[str, Season]]):
         self._turn, self._ask, self._seasons = turn, ask, seasons
         self._asked, self._username = ask.request, ask.username
-        self._days = turn.tx.jobs.days()
+        self._days = turn.tx.cycles.days()
         self._shown: dict[str, dict[str, list[Read]]] = {}
         self._made: list[tuple[Decision, Reading]] = []
 
@@ -178,7 +178,7 @@ def _results(tx: Tx, asked: Estimating, wanted: Sequence[int | str]) -> dict[int
 
 def _seasons(desk: Desk, results: Iterable[Result]) -> dict[str, dict[str, Season]]:
     """Return how the meters of each kind move through the year, by the cycles of some results."""
-    days = desk.store.read(lambda tx: tx.jobs.days())
+    days = desk.store.read(lambda tx: tx.cycles.days())
     today = day_of(desk.store.read(desk.turn).moment)
     kinds: dict[str, set[str]] = {}
     for result in results:

@@ -72,7 +72,7 @@ class Left:
 def why_no_job(turn: Turn, ask: Ask[None]) -> Left:
     """Return what is left of the open cycles: to be asked by a reader who was given no job."""
     username = ask.reader.username
-    cycles = list(turn.tx.jobs.cycles().values())
+    cycles = list(turn.tx.cycles.all().values())
     held = turn.tx.leases.holders(turn.now)
     is_any_over = held.pop("", 0) > 0
     free = turn.tx.jobs.routes_left(1)

@@ -81,8 +81,8 @@ def renew_limits(desk: Desk, ask: Ask[Renewal]) -> Renewed:
     there is no such open cycle.
     """
     cycle = ask.request.cycle
-    check_is_open(cycle, desk.store.read(lambda tx: tx.jobs.cycles()))
-    first_day = desk.store.read(lambda tx: tx.jobs.days())[cycle][0]
+    check_is_open(cycle, desk.store.read(lambda tx: tx.cycles.all()))
+    first_day = desk.store.read(lambda tx: tx.cycles.days())[cycle][0]
     kept: list[tuple[Job, Judged]] = []
     judged, towns = judged_by(desk, cycle, first_day, _walks(desk, cycle, ask.request.routes))
     for part in in_parts(judged):

@@ -33,7 +33,7 @@ class JobsMeant:
         tx = turn.tx
         self._taken_down = tx.places.taken_down(doubtful) if doubtful else {}
         self._closed_hands = tx.jobs.closed_hands(unnamed) if unnamed else {}
-        self._cycles = tx.jobs.cycles() if named else {}
+        self._cycles = tx.cycles.all() if named else {}
 
     def job_for(self, username: str, answer: Answer) -> Standing:
         """Return the job that an answer is for, as it stands by now.

@@ -59,7 +59,7 @@ def open_cycle(desk: Desk, ask: Ask[Opening]) -> Opened:
     first_day = first_day_of(cycle) or day_of(desk.store.read(desk.turn).moment)
     if due is not None and due < first_day:
         raise RouteError(f"Cycle {cycle} cannot be due on {due}: it begins on {first_day}")
-    if not desk.store.read(lambda tx: tx.jobs.cycles()).get(cycle, True):
+    if not desk.store.read(lambda tx: tx.cycles.all()).get(cycle, True):
         raise RouteError(f"Cycle {cycle} is closed: open a new one, or reopen it (metermt cycles reopen {cycle})")
     wanted = _jobs(desk, cycle, ask.request.routes)
     there, elsewhere = desk.store.read(lambda tx: _in_cycle(tx, cycle, [job.meter.number for job in wanted]))
@@ -70,7 +70,7 @@ def open_cycle(desk: Desk, ask: Ask[Opening]) -> Opened:
     judged = [one for one in whole if one.job.meter.number not in taken]
 
     def begin(turn: Turn) -> None:
-        turn.tx.jobs.open_cycle(cycle, first_day, due)
+        turn.tx.cycles.open(cycle, first_day, due)
         keep_seasons(turn.tx, cycle, towns)
         turn.record(ask, What.CYCLE_OPENED, cycle, after=f"{len(new)} jobs to add, due {due or 'any time'}")
 

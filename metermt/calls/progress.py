@@ -32,7 +32,7 @@ def show_progress(turn: Turn, ask: Ask[ProgressOf]) -> Work:
     most. Raises `RouteError` if there is no such cycle, it is closed, or none is open.
     """
     tx, asked = turn.tx, ask.request.cycle
-    cycles = tx.jobs.cycles()
+    cycles = tx.cycles.all()
     if asked is not None:
         check_is_open(asked, cycles, f": 'metermt report {asked}' tells what became of it")
     wanted = [cycle for cycle, is_open in cycles.items() if is_open and asked in (None, cycle)]
@@ -47,7 +47,7 @@ def show_progress(turn: Turn, ask: Ask[ProgressOf]) -> Work:
 
 def _cycle(turn: Turn, cycle: str, given: dict[str, list[str]], held: list[Holding]) -> CycleWork:
     today = day_of(turn.moment)
-    first_day, due = turn.tx.jobs.days()[cycle]
+    first_day, due = turn.tx.cycles.days()[cycle]
     routes = turn.tx.jobs.routes(cycle)
     done, total = sum(one.done for one in routes), sum(one.total for one in routes)
     behind = is_behind(done, total, first_day, due, today)

@@ -48,7 +48,7 @@ def replay_limits(desk: Desk, ask: Ask[Replay]) -> list[Replayed]:
     Raises `SettingError` or `RouteError`.
     """
     tried = check_sensitivity(ask.request.sensitivity)
-    cycles = desk.store.read(lambda tx: tx.jobs.cycles())
+    cycles = desk.store.read(lambda tx: tx.cycles.all())
     for cycle in ask.request.cycles:
         check_there_is(cycle, cycles)
     if not cycles:

@@ -38,9 +38,9 @@ def make_report(desk: Desk, ask: Ask[Cycle]) -> Report:
     as it stands then: nobody who writes waits for it. Raises `RouteError` if there is no such cycle.
     """
     cycle = ask.request.cycle
-    cycles = desk.store.read(lambda tx: tx.jobs.cycles())
+    cycles = desk.store.read(lambda tx: tx.cycles.all())
     check_there_is(cycle, cycles)
-    first_day, due = desk.store.read(lambda tx: tx.jobs.days())[cycle]
+    first_day, due = desk.store.read(lambda tx: tx.cycles.days())[cycle]
     earlier = [name for name in cycles if name < cycle][-CYCLES_BEFORE:]
     last_year = year_before(cycle, cycles)
     deviations, sums = Deviations(), {}

@@ -200,7 +200,7 @@ class _Waiting:
 
     def __init__(self, turn: Turn, ask: Ask[Decisions], results: Mapping[int, Result]) -> None:
         self._turn, self._ask, self._results, self._username = turn, ask, results, ask.username
-        self._cycles = turn.tx.jobs.cycles()
+        self._cycles = turn.tx.cycles.all()
         self._before = turn.tx.office.decisions({result.id for result in results.values()})
         changed = {one.reading for one in ask.request.decisions if one.verdict in (Verdict.EDIT, Verdict.REREAD)}
         self._chains = turn.tx.batches.chains([one.id for reading, one in results.items() if reading in changed])

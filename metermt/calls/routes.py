@@ -75,7 +75,7 @@ def import_jobs(turn: Turn, ask: Ask[Import]) -> ImportCount:
     a dry run, too.
     """
     cycle, jobs = check_cycle(ask.request.cycle), ask.request.jobs
-    cycles = turn.tx.jobs.cycles()
+    cycles = turn.tx.cycles.all()
     if not cycles.get(cycle, True):
         raise RouteError(f"Cycle {cycle} is closed: import into a new one, or open it again")
     if strange := next((job for job in jobs if job.cycle != cycle), None):
@@ -105,7 +105,7 @@ def import_jobs(turn: Turn, ask: Ask[Import]) -> ImportCount:
         (changed if number in there else new)[number] = job
     put_places(turn.tx, [Place(job.meter, job.route, job.sequence) for job in jobs], dry_run=ask.request.dry_run)
     if not ask.request.dry_run:
-        turn.tx.jobs.open_cycle(cycle, first_day_of(cycle))
+        turn.tx.cycles.open(cycle, first_day_of(cycle))
         turn.tx.jobs.add(new.values())
         turn.tx.jobs.change([job for number, job in changed.items() if job != there[number]])
         turn.record(ask, What.IMPORT, cycle, after=", ".join(f"{number} {what}" for what, number in count.items()))
@@ -119,7 +119,7 @@ def list_meters(turn: Turn, ask: Ask[Routes]) -> list[str]:
 
     Raises `RouteError` if there is no such cycle.
     """
-    check_there_is(ask.request.cycle, turn.tx.jobs.cycles())
+    check_there_is(ask.request.cycle, turn.tx.cycles.all())
     return turn.tx.jobs.on_routes(ask.request.cycle, ask.request.routes)
 
 
@@ -130,7 +130,7 @@ def remove_jobs(turn: Turn, ask: Ask[Removal]) -> None:
     Raises `RouteError`, and removes nothing, if the cycle is closed, or one of the meters was read or is not in it.
     """
     cycle = ask.request.cycle
-    check_is_open(cycle, turn.tx.jobs.cycles())
+    check_is_open(cycle, turn.tx.cycles.all())
     there = {one.meter: one for one in turn.tx.jobs.standings(set(ask.request.meters)) if one.cycle == cycle}
     for meter in ask.request.meters:
         if meter not in there:

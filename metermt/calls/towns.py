@@ -41,7 +41,7 @@ def keep_seasons(tx: Tx, cycle: str, towns: Mapping[str, Town]) -> None:
     What could not be learned yet, as no year was read or imported, is not kept: it is learned when it is wanted.
     """
     kept = _kept(tx, cycle) | {kind: town.season for kind, town in towns.items() if town.season != Season()}
-    tx.jobs.set_seasons(cycle, to_text(kept))
+    tx.cycles.set_seasons(cycle, to_text(kept))
 
 
 def seasons_of(desk: Desk, cycle: str, opened: date, kinds: Collection[str]) -> dict[str, Season]:
@@ -58,7 +58,7 @@ def seasons_of(desk: Desk, cycle: str, opened: date, kinds: Collection[str]) -> 
 
 
 def _kept(tx: Tx, cycle: str) -> dict[str, Season]:
-    text = tx.jobs.seasons().get(cycle)
+    text = tx.cycles.seasons().get(cycle)
     return cast(dict[str, Season], from_text(dict[str, Season], text)) if text else {}
 
 

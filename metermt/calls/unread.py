@@ -49,7 +49,7 @@ def list_missing(turn: Turn, ask: Ask[Missing]) -> list[Unread]:
     Ask again with the last of them for those that come after it. Who holds one is told until that time is over.
     Raises `RouteError` if there is no such cycle or route, or none is named and none is open.
     """
-    cycles, asked, after = turn.tx.jobs.cycles(), ask.request.cycle, ask.request.after
+    cycles, asked, after = turn.tx.cycles.all(), ask.request.cycle, ask.request.after
     if asked is not None:
         check_there_is(asked, cycles)
     elif after is None and not any(cycles.values()):
@@ -96,7 +96,7 @@ def _held(turn: Turn, release: Release) -> list[int]:
     cycle, where = release.cycle, "the open cycles"
     if cycle is not None:
         where = f"cycle {cycle}"
-        check_is_open(cycle, turn.tx.jobs.cycles(), ": nobody holds a meter in it")
+        check_is_open(cycle, turn.tx.cycles.all(), ": nobody holds a meter in it")
     match release:
         case Release(route=str(route), meter=None, username=None):
             jobs = _held_on(turn, route, cycle)

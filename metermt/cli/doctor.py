@@ -169,7 +169,7 @@ def _check_database(database: DatabaseLocation, servers: list[SeenServer]) -> It
 
 
 def _check_cycles(opened: Office) -> Iterator[Finding]:
-    cycles = opened.store.read(lambda tx: [cycle for cycle, is_open in tx.jobs.cycles().items() if is_open])
+    cycles = opened.store.read(lambda tx: [cycle for cycle, is_open in tx.cycles.all().items() if is_open])
     routes = opened.call(list_routes, None)
     for cycle in cycles:
         mine = [route for route in routes if route.cycle == cycle]
@@ -182,7 +182,7 @@ def _check_cycles(opened: Office) -> Iterator[Finding]:
 
 def _check_billing(opened: Office) -> Iterator[Finding]:
     """Look for what was to be read again in cycles that are closed by now: nobody is handed that any more."""
-    cycles = opened.store.read(lambda tx: tx.jobs.cycles())
+    cycles = opened.store.read(lambda tx: tx.cycles.all())
     for held in opened.held_back():
         if held.again and not cycles[held.cycle]:
             yield Finding(

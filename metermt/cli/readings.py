@@ -77,7 +77,7 @@ def export(
     check_free(file, database, force=force)
     with office(database, create=False) as opened:
         if cycle is not None:
-            check_there_is(cycle, opened.store.read(lambda tx: tx.jobs.cycles()))
+            check_there_is(cycle, opened.store.read(lambda tx: tx.cycles.all()))
         with written(file) as out:
             sheet = Spreadsheet(out, for_excel=excel, local_time=local_time)
             count = opened.store.read(lambda tx: _write(sheet, tx, cycle, superseded_too))

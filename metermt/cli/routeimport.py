@@ -102,7 +102,7 @@ def _import_places(opened: Office, route_file: RouteFile, rejects: Rejects, dry_
 
 def _import_jobs(opened: Office, route_file: RouteFile, rejects: Rejects, cycle: str, dry_run: bool) -> bool:
     """Import what is to be read in a cycle; tell whether there was nothing to import."""
-    warn_of_its_name(cycle, opened.store.read(lambda tx: tx.jobs.cycles()))
+    warn_of_its_name(cycle, opened.store.read(lambda tx: tx.cycles.all()))
     total = ImportCount()
     for jobs in _batches(route_file, rejects):
         total += opened.call(import_jobs, Import(cycle, jobs, dry_run))
@@ -132,7 +132,7 @@ def _office(database: DatabaseLocation, dry_run: bool) -> Iterator[Office]:
 
 
 def _meters_on(opened: Office, cycle: str, routes: list[str]) -> Iterator[str]:
-    if cycle not in opened.store.read(lambda tx: tx.jobs.cycles()):  # a dry run begins none
+    if cycle not in opened.store.read(lambda tx: tx.cycles.all()):  # a dry run begins none
         return
     for first in range(0, len(routes), _ROUTES):
         yield from opened.call(list_meters, Routes(cycle, routes[first : first + _ROUTES]))

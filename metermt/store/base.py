@@ -16,6 +16,7 @@ from metermt.store.begun import Begun
 from metermt.store.gathered import Facts, Key, Offer
 from metermt.store.steps.audit import Audit
 from metermt.store.steps.billing import Batches
+from metermt.store.steps.cycles import Cycles
 from metermt.store.steps.office import Office
 from metermt.store.steps.overview import Overview
 from metermt.store.steps.people import Accounts, Servers, Sessions
@@ -32,6 +33,7 @@ class Tx:
 
     accounts: Accounts
     sessions: Sessions
+    cycles: Cycles
     jobs: Jobs
     leases: Leases
     readings: Readings

@@ -50,7 +50,7 @@ class Readiness:
 
     def _silence(self) -> str:
         if self._begun is None:
-            self._begun = self._store.begin(lambda tx: tx.jobs.cycles(), lambda: None, keeps=False)
+            self._begun = self._store.begin(lambda tx: tx.cycles.all(), lambda: None, keeps=False)
         if not self._begun.wait(_PATIENCE):
             return "The database does not answer"
         begun, self._begun = self._begun, None

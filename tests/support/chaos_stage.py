@@ -143,7 +143,7 @@ class Stage:
         accounts = [make_account(reader, password_hash=cheap.hash(reader)) for reader in READERS]
         with PostgresStore(self.cluster.url(self.database)) as store:
             store.write(lambda tx: tx.accounts.put(accounts))
-            store.write(lambda tx: tx.jobs.open_cycle(CYCLE))
+            store.write(lambda tx: tx.cycles.open(CYCLE))
         self._add_jobs()
 
     def _add_jobs(self):

@@ -73,7 +73,7 @@ def fill_all_tables(place):
         import_jobs(store, OTHER_CYCLE, [make_job("G1", OTHER_CYCLE, address='Größe 3, "left" \\N')])
 
         def more(tx):
-            tx.jobs.close_cycle(OTHER_CYCLE)
+            tx.cycles.close(OTHER_CYCLE)
             job = tx.jobs.standings(["M00000"])[0].job
             tx.readings.add([(job, make_reading("M00000", value=None, reason='"Hund" \N{DOG}\\', key="again"))])
             tx.sessions.leave(["adam-1", "adam-2"], "here")

@@ -2,7 +2,6 @@
 
 from collections import Counter
 from collections.abc import Iterable, Mapping
-from datetime import date
 from itertools import count
 
 from msgspec.structs import replace
@@ -10,63 +9,19 @@ from msgspec.structs import replace
 from metermt.model import Job, JobState, Standing, Walk
 from metermt.progress import ClosedCounts, RouteCounts, RouteProgress, Unread
 from metermt.rules.finding import is_meant
-from metermt.safedict import ThreadSafeDict, _MeterDict
 from metermt.store.gathered import KnownJob
-from metermt.store.memory.tables import Cycle, Tables, found_in
-from metermt.store.memory.undo import Ordered
+from metermt.store.memory.tables import Tables, found_in
 from metermt.store.steps.rounds import LOOKS_BACK, Jobs
 
 _FIRST = (-1, "")  # before all sequences and meters of a route
 
 
 class MemoryJobs(Jobs):
-    """Cycles and their jobs."""
+    """Jobs."""
 
     def __init__(self, tables: Tables) -> None:
         self._tables = tables
         self._ids = count(1)
-
-    def cycles(self) -> dict[str, bool]:
-        return {name: cycle.is_open for name, cycle in sorted(self._tables.cycles.items())}
-
-    def open_cycle(self, cycle: str, first_day: date | None = None, due: date | None = None) -> None:
-        there = self._tables.cycles.get(cycle)
-        if there is None:
-            there = Cycle(True, (first_day, due), ThreadSafeDict(), _MeterDict(), [], Ordered(self._tables.undo))
-        elif due is not None:
-            there = there._replace(days=(there.days[0], due))
-        self._tables.undo.put(self._tables.cycles, cycle, there)
-
-    def days(self) -> dict[str, tuple[date | None, date | None]]:
-        return {name: cycle.days for name, cycle in sorted(self._tables.cycles.items())}
-
-    def seasons(self) -> dict[str, str]:
-        return {name: cycle.seasons for name, cycle in sorted(self._tables.cycles.items()) if cycle.seasons}
-
-    def set_seasons(self, cycle: str, seasons: str) -> None:
-        there = self._tables.cycles[cycle]
-        self._tables.undo.put(self._tables.cycles, cycle, there._replace(seasons=seasons))
-
-    def close_cycle(self, cycle: str) -> int:
-        tables = self._tables
-        there = tables.cycles.get(cycle)
-        if there is None or not there.is_open:
-            return 0
-        for job_id in tables.leases:
-            if tables.jobs[job_id].cycle == cycle:
-                tables.end_lease(job_id)
-        for job_id in tables.skipped:
-            if tables.jobs[job_id].cycle == cycle:
-                tables.undo.drop(tables.skipped, job_id)
-        tables.undo.put(tables.cycles, cycle, there._replace(is_open=False))
-        return self._number_unread(there)
-
-    def reopen_cycle(self, cycle: str) -> int:
-        there = self._tables.cycles.get(cycle)
-        if there is None or there.is_open:
-            return 0
-        self._tables.undo.put(self._tables.cycles, cycle, there._replace(is_open=True))
-        return self._number_unread(there)
 
     def find(self, cycle: str, meters: Iterable[str]) -> dict[str, Job]:
         return {meter: self._tables.jobs[job_id] for meter, job_id in self.ids(cycle, meters).items()}
@@ -217,9 +172,6 @@ class MemoryJobs(Jobs):
                     tally[0] += reading is not None
                     tally[1] += 1
         return [RouteProgress(*place, *tally) for place, tally in sorted(tallies.items())]
-
-    def _number_unread(self, cycle: Cycle) -> int:
-        return len(cycle.readings) - cycle.readings.status("")[1]
 
     def _unread(self, job_id: int) -> Unread:
         job, lease = self._tables.jobs[job_id], self._tables.leases.get(job_id)

@@ -16,6 +16,7 @@ from metermt.safedict import ThreadSafeDict
 from metermt.store.base import Store, Tx
 from metermt.store.begun import Begun, Over
 from metermt.store.gathered import Key, KnownJob
+from metermt.store.memory.cycles import MemoryCycles
 from metermt.store.memory.jobs import MemoryJobs
 from metermt.store.memory.logins import MemorySessions
 from metermt.store.memory.notes import MemoryNotes
@@ -214,6 +215,7 @@ class MemoryStore(Store):
         self._tx = Tx(
             accounts=_Accounts(tables),
             sessions=MemorySessions(tables),
+            cycles=MemoryCycles(tables),
             jobs=MemoryJobs(tables),
             leases=_Leases(tables),
             readings=_Readings(tables),

@@ -94,6 +94,13 @@ class PostgresSql(Sql):
         self._waiting.append(Statement(sql, values))
         self._changes += 1
 
+    def take(self, lock: int) -> None:
+        """Wait for an advisory lock, and have it alone until the transaction ends.
+
+        What others have kept is seen from here on.
+        """
+        self.rows("SELECT pg_advisory_xact_lock(?)", lock)
+
     def changes(self) -> int:
         return self._changes
 

@@ -15,6 +15,7 @@ from metermt.quality import Look
 from metermt.rules.handout import Wish
 from metermt.store.base import Tx
 from metermt.store.gathered import Facts, Key, KnownJob
+from metermt.store.postgres.cycles import PostgresCycles
 from metermt.store.postgres.keeping import Keeping
 from metermt.store.postgres.sql import CLOSING, SEALING, PostgresSql, as_json
 from metermt.store.sql import accounts as in_accounts
@@ -50,6 +51,7 @@ class PostgresTx(Tx):
         super().__init__(
             accounts=PostgresAccounts(sql),
             sessions=SqlSessions(sql, " ORDER BY users.username FOR SHARE OF users" if sql.writes else ""),
+            cycles=PostgresCycles(sql),
             jobs=PostgresJobs(sql, self._keeping),
             leases=PostgresLeases(sql, self._keeping),
             readings=PostgresReadings(sql, self._keeping),
@@ -143,20 +145,12 @@ class PostgresJobs(SqlJobs):
         self._postgres = sql
         self._keeping = keeping
 
-    def close_cycle(self, cycle: str) -> int:
-        self._wait_for_all_who_write()
-        return super().close_cycle(cycle)
-
     def find(self, cycle: str, meters: Iterable[str]) -> dict[str, Job]:
         return {row[0]: job_of(*row) for row in self._sql.rows(_FIND, list(meters), cycle)}
 
-    def reopen_cycle(self, cycle: str) -> int:
-        self._wait_for_all_who_write()
-        return super().reopen_cycle(cycle)
-
     def remove(self, jobs: Iterable[int]) -> None:
         ids = list(jobs)
-        self._wait_for_all_who_write()
+        self._postgres.take(CLOSING)
         if len(self._sql.rows_among(_STILL_UNREAD, ids)) < len(ids):
             raise errors.SerializationFailure("a job has been read or removed meanwhile")
         super().remove(ids)
@@ -195,10 +189,6 @@ class PostgresJobs(SqlJobs):
             for number, *job in self._sql.rows(_FREE[state, reverse], as_json(("n", "route", "most"), wanted)):
                 found[walks[number]].append(known_of(*job))
 
-    def _wait_for_all_who_write(self) -> None:
-        """Be the only one who writes, until the transaction ends; what others have kept is seen from here on."""
-        self._sql.rows(_ALONE, CLOSING)
-
 
 # One after the other, as an import asks for thousands, of a cycle that was empty when this was planned. OFFSET 0, or it
 # would be made a join, which may begin with the jobs.
@@ -206,7 +196,6 @@ _FIND = f"""
     SELECT found.* FROM unnest(?::text[]) AS wanted(meter)
     CROSS JOIN LATERAL (SELECT {JOB} FROM jobs WHERE cycle = ? AND meter = wanted.meter OFFSET 0) AS found
 """
-_ALONE = "SELECT pg_advisory_xact_lock(?)"
 _STILL_UNREAD = "SELECT id FROM jobs WHERE id {among} AND reading IS NULL"
 _FREE = {
     (state, reverse): f"""
@@ -224,8 +213,12 @@ _STANDINGS = in_sql.STANDINGS.replace("SELECT ", "SELECT jobs.reading, jobs.leas
 class PostgresOffice(SqlOffice):
     """Places and jobs that others look at."""
 
+    def __init__(self, sql: PostgresSql, lock: str) -> None:
+        super().__init__(sql, lock)
+        self._postgres = sql
+
     def alone(self) -> None:
-        self._sql.rows(_ALONE, CLOSING)
+        self._postgres.take(CLOSING)
 
 
 class PostgresLeases(SqlLeases):
@@ -315,7 +308,7 @@ class PostgresAudit(SqlAudit):
 
     def erase(self, username: str, pseudonym: Account) -> None:
         # Whoever seals has seen the name in what waits, and would put it among the names after it was erased there.
-        self._sql.rows(_ALONE, SEALING)
+        self._postgres.take(SEALING)
         super().erase(username, pseudonym)
 
 

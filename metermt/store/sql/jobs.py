@@ -121,42 +121,7 @@ _PROGRESS = (
 
 
 class SqlJobs(Steps, Jobs):
-    """The tables `cycles` and `jobs`."""
-
-    def cycles(self) -> dict[str, bool]:
-        return {
-            cycle: not closed for cycle, closed in self._sql.rows("SELECT cycle, closed FROM cycles ORDER BY cycle")
-        }
-
-    def open_cycle(self, cycle: str, first_day: date | None = None, due: date | None = None) -> None:
-        row = (cycle, first_day and first_day.isoformat(), due and due.isoformat())
-        there = "NOTHING" if due is None else "UPDATE SET due = excluded.due"
-        self._sql.insert("cycles", ("cycle", "first_day", "due"), [row], f"ON CONFLICT (cycle) DO {there}")
-
-    def days(self) -> dict[str, tuple[date | None, date | None]]:
-        rows = self._sql.rows("SELECT cycle, first_day, due FROM cycles ORDER BY cycle")
-        return {cycle: (_day(first_day), _day(due)) for cycle, first_day, due in rows}
-
-    def seasons(self) -> dict[str, str]:
-        return dict(self._sql.rows("SELECT cycle, seasons FROM cycles WHERE seasons <> '' ORDER BY cycle"))
-
-    def set_seasons(self, cycle: str, seasons: str) -> None:
-        self._sql.update("cycles", ("seasons",), ("cycle",), [(seasons, cycle)])
-
-    def close_cycle(self, cycle: str) -> int:
-        sql = self._sql
-        [(missed,)] = sql.rows("SELECT count(*) FROM jobs WHERE cycle = ? AND state IN ('open', 'skipped')", cycle)
-        sql.rows("DELETE FROM leases WHERE (SELECT cycle FROM jobs WHERE id = leases.job) = ?", cycle)
-        sql.rows("UPDATE jobs SET state = 'missed', leased = 0 WHERE cycle = ? AND state IN ('open', 'skipped')", cycle)
-        sql.rows("UPDATE cycles SET closed = 1 WHERE cycle = ?", cycle)
-        return int(missed)
-
-    def reopen_cycle(self, cycle: str) -> int:
-        sql = self._sql
-        [(missed,)] = sql.rows("SELECT count(*) FROM jobs WHERE cycle = ? AND state = 'missed'", cycle)
-        sql.rows("UPDATE jobs SET state = 'open' WHERE cycle = ? AND state = 'missed'", cycle)
-        sql.rows("UPDATE cycles SET closed = 0 WHERE cycle = ?", cycle)
-        return int(missed)
+    """The table `jobs`."""
 
     def find(self, cycle: str, meters: Iterable[str]) -> dict[str, Job]:
         return {row[0]: job_of(*row) for row in self._sql.rows_among(_FIND, meters, cycle)}
@@ -276,7 +241,7 @@ def standing_of(*columns: Any) -> Standing:
 def job_of(*columns: Any) -> Job:
     """Make a job of the columns `JOB`."""
     cycle, route, sequence, previous, since, note = columns[7:]
-    return Job(meter_of(*columns[:7]), cycle, route, sequence, previous, _day(since), note)
+    return Job(meter_of(*columns[:7]), cycle, route, sequence, previous, date_of(since), note)
 
 
 def known_of(job_id: int, *columns: Any) -> KnownJob:
@@ -297,5 +262,6 @@ def _pattern_of(text: str) -> str:
     return "%" + "".join(f"!{one}" if one in "!%_" else one if one.isascii() else "_" for one in text.lower()) + "%"
 
 
-def _day(text: str | None) -> date | None:
+def date_of(text: str | None) -> date | None:
+    """Make a date of a column that may have none."""
     return date.fromisoformat(text) if text else None

@@ -4,6 +4,7 @@ from metermt.store.base import Tx
 from metermt.store.sql.accounts import SqlAccounts
 from metermt.store.sql.audit import SqlAudit
 from metermt.store.sql.batches import SqlBatches
+from metermt.store.sql.cycles import SqlCycles
 from metermt.store.sql.dialect import Sql
 from metermt.store.sql.jobs import SqlJobs
 from metermt.store.sql.leases import SqlLeases
@@ -23,6 +24,7 @@ def transaction_on(sql: Sql) -> Tx:
     return Tx(
         accounts=SqlAccounts(sql),
         sessions=SqlSessions(sql),
+        cycles=SqlCycles(sql),
         jobs=SqlJobs(sql),
         leases=SqlLeases(sql),
         readings=SqlReadings(sql),

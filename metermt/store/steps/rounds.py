@@ -2,7 +2,6 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from datetime import date
 
 from metermt.model import Assignment, Job, Lease, Reading, Standing, Status, Walk
 from metermt.progress import ClosedCounts, RouteCounts, RouteProgress, Unread
@@ -17,34 +16,6 @@ LATEST = 200
 
 class Jobs(ABC):
     """What is to be read."""
-
-    @abstractmethod
-    def cycles(self) -> dict[str, bool]:
-        """Return all cycles by name, in order, and whether each is open."""
-
-    @abstractmethod
-    def open_cycle(self, cycle: str, first_day: date | None = None, due: date | None = None) -> None:
-        """Add a cycle: its first day, and the day by which it is to be read. One that is there keeps its first day."""
-
-    @abstractmethod
-    def days(self) -> dict[str, tuple[date | None, date | None]]:
-        """Return the first day of each cycle, and the day by which it is to be read, as far as they are known."""
-
-    @abstractmethod
-    def seasons(self) -> dict[str, str]:
-        """Return how the town moves through the year, as it was known for each cycle, as far as that was kept."""
-
-    @abstractmethod
-    def set_seasons(self, cycle: str, seasons: str) -> None:
-        """Say how the town moves through the year for a cycle that there is, as `metermt.calls.towns` writes it."""
-
-    @abstractmethod
-    def close_cycle(self, cycle: str) -> int:
-        """Close a cycle: its open jobs are missed, and leased to nobody. Return how many these are."""
-
-    @abstractmethod
-    def reopen_cycle(self, cycle: str) -> int:
-        """Open a closed cycle again: its missed jobs are open. Return how many these are."""
 
     @abstractmethod
     def find(self, cycle: str, meters: Iterable[str]) -> dict[str, Job]:
