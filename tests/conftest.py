@@ -139,7 +139,7 @@ def import_jobs(store, cycle, jobs):
     def add(tx):
         tx.cycles.open(cycle)
         tx.jobs.add(jobs)
-        standings = tx.jobs.standings([job.meter.number for job in jobs])
+        standings = tx.rounds.standings([job.meter.number for job in jobs])
         return {standing.meter: standing.job for standing in standings if standing.cycle == cycle}
 
     return store.write(add)
@@ -158,7 +158,7 @@ def _everything(tx):
     held = tx.leases.held(dict.fromkeys(sessions, MANY))
     left = tx.leases.left(dict.fromkeys(names, MANY))
     jobs = [job for job, _ in read] + [known.job for known in itertools.chain(free, *held.values())]
-    standings = tx.jobs.standings({job.meter.number for job in jobs})
+    standings = tx.rounds.standings({job.meter.number for job in jobs})
     places = [place.meter.number for place in tx.places.active()]
     return {
         "accounts": tx.accounts.find(names),

@@ -130,7 +130,7 @@ def test_a_reading_that_is_gone_or_there_twice_is_seen(town, tmp_path):
             tx.accounts.put([make_account("reader01")])
             tx.cycles.open(cycle_of(1))
             tx.jobs.add([job_of(town.places[number]) for number in range(3)])
-            ids = {one.meter: one.job for one in tx.jobs.standings([one.meter for one in said])}
+            ids = {one.meter: one.job for one in tx.rounds.standings([one.meter for one in said])}
             tx.readings.add([(ids[one.meter], reading_of(one)) for one in said[:2]])
 
         store.write(fill)

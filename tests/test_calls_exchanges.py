@@ -171,7 +171,7 @@ def test_the_office_looks_at_the_first_reading_of_what_a_reader_has_exchanged_al
     assert nothing_new(town)
     approve_all(town)
     as_office(town, limits.renew_limits, limits.Renewal(NEXT_CYCLE))
-    (standing,) = town.store.read(lambda tx: [one for one in tx.jobs.standings(["N0"]) if one.cycle == NEXT_CYCLE])
+    (standing,) = town.store.read(lambda tx: [one for one in tx.rounds.standings(["N0"]) if one.cycle == NEXT_CYCLE])
     assert is_reported(standing.limits) is not reopened, "what is read already stays; what is not is looked at no more"
 
 

@@ -22,7 +22,7 @@ def job_of(desk, meter, cycle=CYCLE):
 
 
 def states(desk, *meters):
-    found = desk.store.read(lambda tx: tx.jobs.standings(meters))
+    found = desk.store.read(lambda tx: tx.rounds.standings(meters))
     return {standing.meter: standing.state for standing in found}
 
 

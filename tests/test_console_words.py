@@ -167,7 +167,7 @@ def test_who_would_skip_a_meter_that_is_not_theirs_to_read_any_more_is_told_so_a
     def remove_the_first_job(line):
         if line == "/skip\n":
             with SqliteStore(database_path) as store:
-                store.write(lambda tx: tx.jobs.remove(one.job for one in tx.jobs.standings(["H1"])))
+                store.write(lambda tx: tx.jobs.remove(one.job for one in tx.rounds.standings(["H1"])))
 
     seen = said("/skip", "2", "/undo", "/skip", meanwhile=remove_the_first_job)
     gone = "Unknown meter 'H1' in cycle '2026-11': check the number on the meter"
@@ -268,7 +268,7 @@ def usual(server, database_path):
     """What the first two meters of the hill usually use."""
     limits = JobLimits(Limits(60, date(2026, 10, 20), Habit(0.0, 0.2))).as_text()
     with SqliteStore(database_path) as store:
-        store.write(lambda tx: tx.jobs.set_limits({one.job: limits for one in tx.jobs.standings(["H1", "H2"])}))
+        store.write(lambda tx: tx.jobs.set_limits({one.job: limits for one in tx.rounds.standings(["H1", "H2"])}))
 
 
 def test_a_last_value_that_is_odd_is_asked_about_before_an_exchange_is_told(said, usual, database_path):

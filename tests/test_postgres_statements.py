@@ -35,7 +35,7 @@ def fill_all(store, demo_accounts):
     def more(tx):
         record(tx, [make_reading(meter, "adam", key=meter) for meter in meters[:1500]])
         tx.places.add_history((meter, Read(date(2026, 9, 3), 3)) for meter in meters)
-        tx.jobs.set_limits({standing.job: LIMITS for standing in tx.jobs.standings(meters)})
+        tx.jobs.set_limits({standing.job: LIMITS for standing in tx.rounds.standings(meters)})
 
     store.write(more)
     desk = Desk(store)

@@ -54,7 +54,7 @@ def test_the_meter_that_hangs_there_now_is_told_and_read(reading, desk):
 
 def test_a_last_value_that_is_odd_is_asked_about_and_counts_when_it_is_sent_once_more(reading, desk):
     limits = JobLimits(Limits(60, date(2026, 10, 20), Habit(0.0, 0.2))).as_text()
-    desk.store.write(lambda tx: tx.jobs.set_limits({one.job: limits for one in tx.jobs.standings(["G5248"])}))
+    desk.store.write(lambda tx: tx.jobs.set_limits({one.job: limits for one in tx.rounds.standings(["G5248"])}))
     tell(reading, final="9999")
     assert "9999 is high for G5248" in reading.state.faults["final"]
     assert exchanged(desk) == []

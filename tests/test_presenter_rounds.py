@@ -43,7 +43,7 @@ def test_a_meter_is_skipped_and_comes_again(reading):
 
 
 def test_a_meter_that_cannot_be_skipped_as_its_job_is_gone_gives_way_to_the_next(reading, desk):
-    desk.store.write(lambda tx: tx.jobs.remove(one.job for one in tx.jobs.standings(["G5248"])))
+    desk.store.write(lambda tx: tx.jobs.remove(one.job for one in tx.rounds.standings(["G5248"])))
     reading.skip()
     assert (meter(reading), reading.state.can_retry) == ("G5249", False)
     assert reading.state.faults == {METER: "Unknown meter 'G5248' in cycle '2026-11': check the number on the meter"}

@@ -205,7 +205,7 @@ def test_a_crew_with_four_kinds_of_clients_works_a_cycle(town, serve, open_windo
 
     with SqliteStore(town) as store:
         found = readings_in(store)
-        assert store.read(lambda tx: tx.jobs.routes_left(9)) == {}
+        assert store.read(lambda tx: tx.rounds.routes_left(9)) == {}
     counting = {one.answer.meter: one for one in found if one.counts}
     assert len(counting) == 55
     for meter, one in counting.items():

@@ -45,7 +45,7 @@ def fill_the_rest(store, done):
 
     def more(tx):
         tx.places.add_history((meter, Read(date(2026, 9, day), day)) for meter in meters for day in (1, 2, 3))
-        jobs = [standing.job for standing in tx.jobs.standings(meters)]
+        jobs = [standing.job for standing in tx.rounds.standings(meters)]
         tx.jobs.set_limits(dict.fromkeys(jobs, "{}"))
         tx.keep(looks=dict.fromkeys(jobs, Look("adam", 5, None)))
         for number in range(100):
@@ -68,17 +68,17 @@ def a_readers_day(store, done):
         tx.leases.end_expired(T0)
         tx.leases.held(dict.fromkeys(sessions, 1))
         tx.leases.left(dict.fromkeys(usernames, 1))
-        tx.jobs.routes_left(2)
+        tx.rounds.routes_left(2)
         tx.walks.assignments()
         tx.walks.now(T0 - 1)
         tx.walks.go(dict.fromkeys(sessions, NORTH))
-        tx.jobs.free({Walk("North", reverse=True): 1})
-        free = tx.jobs.free({NORTH: len(usernames)})[NORTH]
+        tx.rounds.free({Walk("North", reverse=True): 1})
+        free = tx.rounds.free({NORTH: len(usernames)})[NORTH]
         leases = [make_lease(known.id, username) for known, username in zip(free, usernames, strict=True)]
         tx.leases.put(leases)
         numbers = meters_of(free)
-        standings = tx.jobs.standings(numbers)
-        tx.jobs.closed_hands(numbers)
+        standings = tx.rounds.standings(numbers)
+        tx.rounds.closed_hands(numbers)
         readings = [make_reading(meter, name, key=f"{meter}") for meter, name in zip(numbers, usernames, strict=True)]
         tx.readings.add([(standing.job, reading) for standing, reading in zip(standings, readings, strict=True)])
         tx.readings.count({(CYCLE, username): 1 for username in usernames})
@@ -86,11 +86,11 @@ def a_readers_day(store, done):
         return numbers
 
     def evening(tx):
-        skipped, last = tx.jobs.free({NORTH: 2})[NORTH]
+        skipped, last = tx.rounds.free({NORTH: 2})[NORTH]
         tx.jobs.set_limits({skipped.id: "{}"})
         tx.keep(looks={skipped.id: Look("carol", 5, "k1"), last.id: None})
-        tx.jobs.skip([skipped.id])
-        tx.jobs.free({NORTH: 100, Walk("North", reverse=True): 100})
+        tx.rounds.skip([skipped.id])
+        tx.rounds.free({NORTH: 100, Walk("North", reverse=True): 100})
         tx.leases.put([make_lease(last.id)])
         tx.places.put([make_place("M00001", "North", 1)])
         tx.places.add_history([("M00001", Read(date(2026, 10, 1), 5))])
@@ -226,7 +226,7 @@ def test_what_a_reader_looks_for_is_found_by_indexes(sqlite_store, database_path
     with hooked(watch(seen)), SqliteStore(database_path) as store:
         seen.clear()
         store.read(
-            lambda tx: (tx.jobs.routes(CYCLE, "North"), tx.jobs.search("17", 9), tx.jobs.search("17", 9, "North"))
+            lambda tx: (tx.jobs.routes(CYCLE, "North"), tx.rounds.search("17", 9), tx.rounds.search("17", 9, "North"))
         )
         store.read(lambda tx: tx.readings.latest({"carol": 9}))
     with raw(database_path) as database:
@@ -296,7 +296,7 @@ def test_a_statement_is_planned_once_whatever_it_is_asked_for(sqlite_store, data
     with hooked(watch(seen)), SqliteStore(database_path) as store:
         for many in (2, 3, 10):
             meters = [f"M{number:05}" for number in range(many)]
-            assert len(store.read(lambda tx, meters=meters: tx.jobs.standings(meters))) == many
+            assert len(store.read(lambda tx, meters=meters: tx.rounds.standings(meters))) == many
     assert len({sql for sql, _ in seen if "meter" in sql}) == 1
 
 
@@ -304,7 +304,7 @@ def test_what_many_readers_send_at_once_lets_no_statement_be_planned_anew(tmp_pa
     connections = []
 
     def turn(tx):
-        free = tx.jobs.free({NORTH: 64})[NORTH]
+        free = tx.rounds.free({NORTH: 64})[NORTH]
         tx.keep(leases=[make_lease(known.id) for known in free])
         readings = [(known.id, make_reading(known.job.meter.number, key=f"{known.id}")) for known in free]
         tx.keep(readings, {(CYCLE, "carol"): len(free)})

@@ -16,7 +16,7 @@ from metermt.progress import RouteProgress
 
 
 def states(steps, *meters):
-    return {standing.meter: standing.state for standing in steps.jobs.standings(meters)}
+    return {standing.meter: standing.state for standing in steps.rounds.standings(meters)}
 
 
 def test_cycles_are_told_in_order_with_whether_they_are_open(steps):

@@ -24,7 +24,7 @@ def streets(crew):
 
 
 def found(streets, text, most=9, route=None):
-    return meters_of(streets.jobs.search(text, most, route))
+    return meters_of(streets.rounds.search(text, most, route))
 
 
 @pytest.mark.parametrize(
@@ -52,7 +52,7 @@ def test_as_many_are_found_as_are_wanted_on_one_route_or_on_all_of_open_cycles_o
     assert found(streets, "0", route="South") == ["G40017", "G40017"]
     assert found(streets, "ER", route="South") == []
     streets.cycles.close(CYCLE)
-    assert [known.job.cycle for known in streets.jobs.search("17", 9)] == [OTHER_CYCLE]
+    assert [known.job.cycle for known in streets.rounds.search("17", 9)] == [OTHER_CYCLE]
 
 
 def test_one_route_of_a_cycle_can_be_counted_alone(streets):

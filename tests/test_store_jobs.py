@@ -34,7 +34,7 @@ EMPTY = {"kind": "", "dials": None, "address": "", "instructions": "", "route": 
 
 
 def states(steps, *meters):
-    return {standing.meter: standing.state for standing in steps.jobs.standings(meters)}
+    return {standing.meter: standing.state for standing in steps.rounds.standings(meters)}
 
 
 # --- adding
@@ -56,13 +56,13 @@ def test_jobs_are_found_by_cycle_and_meter(crew):
         "M00001": make_job("M00001", OTHER_CYCLE, address="New Road")
     }
     assert crew.jobs.find("2020-01", ["M00001"]) == {}
-    ids = {one.meter: one.job for one in crew.jobs.standings(["M00001", "M00002"]) if one.cycle == CYCLE}
+    ids = {one.meter: one.job for one in crew.rounds.standings(["M00001", "M00002"]) if one.cycle == CYCLE}
     assert crew.jobs.ids(CYCLE, ["M00002", "M00001", "M9"]) == ids
 
 
 def test_a_new_job_is_open_and_in_nobodys_hands(crew):
     (known,) = crew.free_jobs()[:1]
-    assert crew.jobs.standings(["M00000"]) == [
+    assert crew.rounds.standings(["M00000"]) == [
         Standing(known.id, "M00000", CYCLE, 5, JobState.OPEN, read_by=None, leased_to=None, leased_until=0)
     ]
 
@@ -70,7 +70,7 @@ def test_a_new_job_is_open_and_in_nobodys_hands(crew):
 def test_ids_are_given_in_the_order_of_import(crew):
     later = import_jobs(crew.store, OTHER_CYCLE, [make_job("B", OTHER_CYCLE), make_job("A", OTHER_CYCLE)])
     again = import_jobs(crew.store, CYCLE, [make_job("C"), make_job("A")])
-    ids = [standing.job for meter in ("M00000", "M00004") for standing in crew.jobs.standings([meter])]
+    ids = [standing.job for meter in ("M00000", "M00004") for standing in crew.rounds.standings([meter])]
     ids += [later["B"], later["A"], again["C"], again["A"]]
     assert ids == sorted(set(ids))
 
@@ -140,7 +140,7 @@ def test_a_removed_job_is_gone_with_its_lease_and_can_be_added_again(crew):
     crew.jobs.remove(ids)
     assert crew.free() == ["M00000", "M00002", "M00004"]
     assert crew.held("carol-1") == {}
-    assert crew.jobs.standings(["M00001", "M00003"]) == []
+    assert crew.rounds.standings(["M00001", "M00003"]) == []
     assert crew.jobs.find(CYCLE, ["M00001", "M00000"]) == {"M00000": make_jobs(1)[0]}
     assert crew.jobs.progress() == [RouteProgress(CYCLE, "North", 0, 3)]
     crew.jobs.add([make_jobs(4)[1], make_jobs(4)[3]])
@@ -149,8 +149,8 @@ def test_a_removed_job_is_gone_with_its_lease_and_can_be_added_again(crew):
 
 def test_the_job_of_a_meter_in_another_cycle_stays_when_one_is_removed(crew):
     import_jobs(crew.store, OTHER_CYCLE, make_jobs(1, OTHER_CYCLE))
-    crew.jobs.remove([crew.jobs.standings(["M00000"])[0].job])
-    assert [standing.cycle for standing in crew.jobs.standings(["M00000"])] == [OTHER_CYCLE]
+    crew.jobs.remove([crew.rounds.standings(["M00000"])[0].job])
+    assert [standing.cycle for standing in crew.rounds.standings(["M00000"])] == [OTHER_CYCLE]
 
 
 def test_a_removal_in_a_transaction_that_fails_has_not_happened(crew):
@@ -269,7 +269,7 @@ def test_steps_about_no_jobs_are_harmless(crew):
     crew.jobs.change([])
     crew.jobs.remove([])
     assert crew.jobs.find(CYCLE, []) == {}
-    assert crew.jobs.standings([]) == []
+    assert crew.rounds.standings([]) == []
     assert crew.free_jobs()[:0] == []
     assert dump(crew.store) == before
 

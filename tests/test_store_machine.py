@@ -147,12 +147,12 @@ class Transaction:
     def remove_unread(self, meters):
         """Remove the open jobs of meters that have never been read."""
         self.tx.jobs.remove(
-            standing.job for standing in self.tx.jobs.standings(meters) if standing.state is JobState.OPEN
+            standing.job for standing in self.tx.rounds.standings(meters) if standing.state is JobState.OPEN
         )
 
     def release(self, meters, route):
         """End the leases of meters, and those of a route."""
-        standings = self.tx.jobs.standings(meters)
+        standings = self.tx.rounds.standings(meters)
         self.tx.leases.end([standing.job for standing in standings if standing.leased_to])
         self.tx.leases.end(self.tx.leases.of_routes([route]))
 
@@ -176,7 +176,7 @@ class Transaction:
     def lease(self, rows):
         """Lease jobs to sessions, unless another reader holds them."""
         wanted = {meter: (session, minutes) for meter, which, minutes in rows for session in self.living([which])}
-        standings = self.tx.jobs.standings(wanted)
+        standings = self.tx.rounds.standings(wanted)
         open_ones = [(one, *wanted[one.meter]) for one in standings if one.state is not JobState.DONE]
         self.put(
             (one.job, session, minutes)
@@ -192,11 +192,11 @@ class Transaction:
 
     def skip(self, meters):
         """Leave jobs for later, whoever holds them."""
-        standings = [one for one in self.tx.jobs.standings(meters) if one.state is not JobState.DONE]
-        self.tx.jobs.skip({standing.job for standing in standings})
+        standings = [one for one in self.tx.rounds.standings(meters) if one.state is not JobState.DONE]
+        self.tx.rounds.skip({standing.job for standing in standings})
         walks = [Walk(route, reverse) for route in ("North", "") for reverse in (False, True)]
-        found = self.tx.jobs.free(dict.fromkeys(walks, 3))
-        return self.tx.jobs.routes_left(9), {walk: [known.job for known in jobs] for walk, jobs in found.items()}
+        found = self.tx.rounds.free(dict.fromkeys(walks, 3))
+        return self.tx.rounds.routes_left(9), {walk: [known.job for known in jobs] for walk, jobs in found.items()}
 
     def go(self, which, route, reverse):
         """Let readers walk a route."""
@@ -205,10 +205,10 @@ class Transaction:
 
     def doubt(self, rows):
         """Ask readers to look again, or no more, at the latest jobs of meters."""
-        latest = {one.meter: one.job for one in self.tx.jobs.standings([meter for _, meter, _ in rows])}
+        latest = {one.meter: one.job for one in self.tx.rounds.standings([meter for _, meter, _ in rows])}
         looks = {latest[meter]: key and Look(username, 7, key) for username, meter, key in rows if meter in latest}
         self.tx.readings.ask_again(looks)
-        return {(one.cycle, one.meter): one.look for one in self.tx.jobs.standings(METER_NUMBERS)}
+        return {(one.cycle, one.meter): one.look for one in self.tx.rounds.standings(METER_NUMBERS)}
 
     def remember(self, rows, cycle):
         """Say what meters have shown in the past."""
@@ -231,7 +231,7 @@ class Transaction:
         """Add readings of several readers, perhaps for the same meters, each to the latest open cycle."""
         known = self.tx.readings.by_key([(username, key) for username, *_, key in rows if key])
         latest = {
-            standing.meter: standing.cycle for standing in self.tx.jobs.standings([meter for _, meter, *_ in rows])
+            standing.meter: standing.cycle for standing in self.tx.rounds.standings([meter for _, meter, *_ in rows])
         }
         readings = []
         for username, meter, value, key in rows:
@@ -245,14 +245,14 @@ class Transaction:
 
     def look(self, meters, usernames, which, most):
         """Ask for whatever can be asked for."""
-        standings = self.tx.jobs.standings(meters)
+        standings = self.tx.rounds.standings(meters)
         held = self.tx.leases.held(dict.fromkeys(self.sessions(which), most))
         left = self.tx.leases.left(dict.fromkeys(usernames, most))
         for jobs in (*held.values(), *left.values()):
             assert jobs == sorted(jobs, key=lambda known: known.id)
         return (
             self.tx.accounts.find(usernames),
-            self.tx.jobs.closed_hands(meters),
+            self.tx.rounds.closed_hands(meters),
             self.tx.leases.holders(self.now.timestamp()),
             {(standing.cycle, standing.meter): (standing.state, standing.leased_to) for standing in standings},
             [standing.cycle for standing in standings],

@@ -141,7 +141,7 @@ def test_a_job_can_be_read_without_being_handed_out(crew):
 
 def test_a_job_of_one_cycle_that_was_read_is_not_read_in_the_other(two_cycles):
     two_cycles.record(make_reading("M00000", cycle=OTHER_CYCLE))
-    states = [(standing.cycle, standing.state) for standing in two_cycles.jobs.standings(["M00000"])]
+    states = [(standing.cycle, standing.state) for standing in two_cycles.rounds.standings(["M00000"])]
     assert states == [(CYCLE, JobState.OPEN), (OTHER_CYCLE, JobState.DONE)]
 
 

@@ -39,7 +39,7 @@ def everything(store):
 
 
 def id_of(tx, meter):
-    return tx.jobs.standings([meter])[0].job
+    return tx.rounds.standings([meter])[0].job
 
 
 # --- whole
@@ -83,7 +83,7 @@ STEPS = {
     "jobs.add": lambda tx: tx.jobs.add([make_job("B"), make_job("A", route="A")]),
     "jobs.change": lambda tx: tx.jobs.change([make_job(f"M0000{n}", route="A", dials=6) for n in (0, 1, 2)]),
     "jobs.set_limits": lambda tx: tx.jobs.set_limits({id_of(tx, "M00001"): "{}", id_of(tx, "M00002"): "{}"}),
-    "jobs.skip": lambda tx: tx.jobs.skip([id_of(tx, "M00001"), id_of(tx, "M00002")]),
+    "rounds.skip": lambda tx: tx.rounds.skip([id_of(tx, "M00001"), id_of(tx, "M00002")]),
     "walks.assign": lambda tx: tx.walks.assign([Assignment("South", "carol", True), Assignment("West", "adam")]),
     "walks.unassign": lambda tx: tx.walks.unassign([("South", "carol"), ("South", "adam")]),
     "walks.go": lambda tx: tx.walks.go({"adam-1": Walk("South", True), "carol-1": Walk("West")}),

@@ -21,11 +21,11 @@ def town(crew):
 
 
 def ids(town, *meters, cycle=CYCLE):
-    return [one.job for one in town.jobs.standings(meters) if one.cycle == cycle]
+    return [one.job for one in town.rounds.standings(meters) if one.cycle == cycle]
 
 
 def next_on(town, *walks, most=9):
-    return {walk: meters_of(jobs) for walk, jobs in town.jobs.free(dict.fromkeys(walks, most)).items()}
+    return {walk: meters_of(jobs) for walk, jobs in town.rounds.free(dict.fromkeys(walks, most)).items()}
 
 
 def test_jobs_come_along_the_walk_or_against_it(town):
@@ -40,28 +40,28 @@ def test_jobs_come_along_the_walk_or_against_it(town):
 
 
 def test_what_was_skipped_comes_last_and_what_is_leased_or_read_not_at_all(town):
-    town.jobs.skip(ids(town, "N1", "S1", "S2"))
+    town.rounds.skip(ids(town, "N1", "S1", "S2"))
     town.lease("carol-1", "N2", until=LEASED_UNTIL)
     town.record(make_reading("S1"))
     assert next_on(town, Walk("North"), Walk("South")) == {Walk("North"): ["N3", "N1", "N1"], Walk("South"): ["S2"]}
-    assert town.jobs.routes_left(9) == {"North": 3, "South": 1}
-    assert town.jobs.routes_left(1).keys() == {"North", "South"}, "no more than one of each is counted"
+    assert town.rounds.routes_left(9) == {"North": 3, "South": 1}
+    assert town.rounds.routes_left(1).keys() == {"North", "South"}, "no more than one of each is counted"
     assert town.jobs.routes(CYCLE) == [RouteCounts("North", 0, 0, 1, 2), RouteCounts("South", 1, 0, 1, 0)]
 
 
 def test_a_skipped_job_is_leased_read_missed_and_opened_like_any_other(town):
     town.lease("carol-1", "S1", until=LEASED_UNTIL)
-    town.jobs.skip(ids(town, "S1", "S2"))
+    town.rounds.skip(ids(town, "S1", "S2"))
     assert town.held("carol-1") == {}
     assert town.standing("S1").state is JobState.SKIPPED
     town.lease("carol-1", "S1", until=T0 + 5)
     assert town.held("carol-1") == {"carol-1": ["S1"]}
     town.leases.end_expired(T0 + 5)
-    assert town.jobs.routes_left(9) == {"North": 4, "South": 2}
+    assert town.rounds.routes_left(9) == {"North": 4, "South": 2}
     town.record(make_reading("S1"))
     assert town.standing("S1").state is JobState.DONE
     town.cycles.close(CYCLE)
-    assert town.jobs.routes_left(9) == {"North": 1}
+    assert town.rounds.routes_left(9) == {"North": 1}
     town.cycles.reopen(CYCLE)
     assert town.standing("S2").state is JobState.OPEN
 

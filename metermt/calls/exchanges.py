@@ -75,7 +75,7 @@ def exchange_meter(turn: Turn, ask: Ask[MeterExchange]) -> Exchanged:
         _check_is_again(tx, asked)
         return Exchanged()
     new = _new_device(place, asked)
-    standings = tx.jobs.standings([asked.old, asked.new])
+    standings = tx.rounds.standings([asked.old, asked.new])
     mine = [one for one in standings if one.meter == asked.old]
     waiting = [one for one in mine if one.state in (JobState.OPEN, JobState.SKIPPED)]
     by_reader = _is_reader(ask)

@@ -65,7 +65,7 @@ def list_ahead(turn: Turn, ask: Ask[Most]) -> list[Stop]:
     ahead.sort(key=lambda known: known.job.place, reverse=bool(reader.walk and reader.walk.reverse))
     walk = reader.walk or (Walk(ahead[0].job.route) if ahead else None)  # a new login may only hold what was left to it
     if walk and len(ahead) < most:
-        ahead += turn.tx.jobs.free({walk: most - len(ahead)})[walk]
+        ahead += turn.tx.rounds.free({walk: most - len(ahead)})[walk]
     return _as_they_stand(turn, ahead)
 
 
@@ -79,7 +79,7 @@ def find_meters(turn: Turn, ask: Ask[Sought]) -> Found:
     text, walk = ask.request.text.strip(), ask.reader.walk
     if not text or len(text) > _MAX_SOUGHT:
         raise CallError(f"Say what to look for: a part of a number or an address, up to {_MAX_SOUGHT} characters")
-    search = turn.tx.jobs.search
+    search = turn.tx.rounds.search
     near = search(text, MAX_FOUND + 1, walk.route) if walk else []
     far = search(text, MAX_FOUND + 1) if len(near) <= MAX_FOUND else []
     found = list(dict.fromkeys([*near, *far]))
@@ -108,7 +108,7 @@ def _checked(most: int) -> int:
 
 
 def _as_they_stand(turn: Turn, found: Sequence[KnownJob]) -> list[Stop]:
-    standings = {one.job: one for one in turn.tx.jobs.standings({known.job.meter.number for known in found})}
+    standings = {one.job: one for one in turn.tx.rounds.standings({known.job.meter.number for known in found})}
     seen = [(known.job, stand) for known in found if (stand := standings.get(known.id))]
     if turn.policy.shows_expected:
         today = day_of(turn.moment)

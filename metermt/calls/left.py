@@ -75,7 +75,7 @@ def why_no_job(turn: Turn, ask: Ask[None]) -> Left:
     cycles = list(turn.tx.cycles.all().values())
     held = turn.tx.leases.holders(turn.now)
     is_any_over = held.pop("", 0) > 0
-    free = turn.tx.jobs.routes_left(1)
+    free = turn.tx.rounds.routes_left(1)
     any_free = is_any_over or next_walk(username, turn.tx.walks.assignments(), free, []) is not None
     status = turn.tx.readings.tallies([username])[username]
     return Left(
@@ -86,5 +86,5 @@ def why_no_job(turn: Turn, ask: Ask[None]) -> Left:
         others=held,
         any_free=any_free,
         done_by_me=status.count,
-        elsewhere=0 if any_free or not free else sum(turn.tx.jobs.routes_left(_ALL).values()),
+        elsewhere=0 if any_free or not free else sum(turn.tx.rounds.routes_left(_ALL).values()),
     )

@@ -156,7 +156,7 @@ def with_reports(tx: Tx, part: Sequence[Judged]) -> list[Judged]:
 def _keep(tx: Tx, cycle: str, part: list[Judged]) -> list[tuple[Job, Judged]]:
     """Keep by what jobs are judged that are unread still; return these as they were, and what they are now."""
     numbers = [one.job.meter.number for one in part]
-    ids = {one.meter: one.job for one in tx.jobs.standings(numbers) if one.cycle == cycle and not one.is_done}
+    ids = {one.meter: one.job for one in tx.rounds.standings(numbers) if one.cycle == cycle and not one.is_done}
     there = tx.jobs.find(cycle, ids)
     mine = [one for one in part if one.job.meter.number in there]
     kept = [(there[one.job.meter.number], one) for one in with_reports(tx, mine)]

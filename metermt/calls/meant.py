@@ -32,7 +32,7 @@ class JobsMeant:
         named = any(answer.cycle is not None for answer in lost)
         tx = turn.tx
         self._taken_down = tx.places.taken_down(doubtful) if doubtful else {}
-        self._closed_hands = tx.jobs.closed_hands(unnamed) if unnamed else {}
+        self._closed_hands = tx.rounds.closed_hands(unnamed) if unnamed else {}
         self._cycles = tx.cycles.all() if named else {}
 
     def job_for(self, username: str, answer: Answer) -> Standing:

@@ -186,7 +186,7 @@ def _stop(place: Place) -> str:
 
 
 def _unread(tx: Tx, number: str) -> list[Standing]:
-    return [one for one in tx.jobs.standings([number]) if one.state in _UNREAD]
+    return [one for one in tx.rounds.standings([number]) if one.state in _UNREAD]
 
 
 def _uses(reads: Iterable[Read], periods: Sequence[Period], dials: int | None) -> Iterable[int | None]:

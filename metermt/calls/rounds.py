@@ -74,13 +74,13 @@ def skip_job(turn: Turn, ask: Ask[Skipped]) -> None:
     any more, `AlreadyRead` or `MeterLeased` if it is somebody else's or read.
     """
     answer, username = Answer(ask.request.meter, cycle=ask.request.cycle), ask.reader.username
-    standings = turn.tx.jobs.standings([answer.meter])
+    standings = turn.tx.rounds.standings([answer.meter])
     standing = JobsMeant(turn, standings, [(username, answer)]).job_for(username, answer)
     check_fits(standing, answer, username, turn.now)
     if standing.is_done:
         who = "You have" if standing.read_by else "The office has"
         raise AlreadyRead(f"{who} read meter {standing.meter} this cycle", username=standing.read_by)
-    turn.tx.jobs.skip([standing.job])
+    turn.tx.rounds.skip([standing.job])
 
 
 def handed_out(turn: Turn, wishes: Sequence[Wish], offer: Offer) -> tuple[list[list[Job]], list[Lease]]:
@@ -106,7 +106,7 @@ def handed_out(turn: Turn, wishes: Sequence[Wish], offer: Offer) -> tuple[list[l
 
 def _with_expected(turn: Turn, share: Sequence[KnownJob]) -> list[Job]:
     """Return jobs as readers see them who are shown what is usual."""
-    standings = {one.job: one for one in turn.tx.jobs.standings({known.job.meter.number for known in share})}
+    standings = {one.job: one for one in turn.tx.rounds.standings({known.job.meter.number for known in share})}
     today = day_of(turn.moment)
     return [with_expected(known.job, standings[known.id], today) for known in share]
 
@@ -121,7 +121,7 @@ def _moved_on(turn: Turn, wishes: Sequence[Wish], shares: list[list[KnownJob]], 
     given = Counter(known.job.route for share in shares for known in share if known.id in free)
     wanting = sum(wish.most - len(share) for wish, share in zip(wishes, shares, strict=True))
     enough = wanting + max(given.values(), default=0)  # only who joins others on a route needs to know all
-    counted = turn.tx.jobs.routes_left(enough)
+    counted = turn.tx.rounds.routes_left(enough)
     if not counted:
         return now_on
     routes = _Routes(turn, counted, given)
@@ -130,7 +130,7 @@ def _moved_on(turn: Turn, wishes: Sequence[Wish], shares: list[list[KnownJob]], 
         wanted: Counter[Walk] = Counter()
         for place, walk in moved.items():
             wanted[walk] += now_on[place].most - len(shares[place])
-        found = turn.tx.jobs.free({walk: most + given[walk.route] for walk, most in wanted.items()})
+        found = turn.tx.rounds.free({walk: most + given[walk.route] for walk, most in wanted.items()})
         for place, walk in moved.items():
             taken = {known.id for share in shares for known in share}
             more = [known for known in found.get(walk, ()) if known.id not in taken]
@@ -147,7 +147,7 @@ class _Routes:
 
     def __init__(self, turn: Turn, counted: Mapping[str, int], given: Counter[str]) -> None:
         """So many jobs of each route were `counted`, or more are there; so many were `given` away since."""
-        self._jobs = turn.tx.jobs
+        self._rounds = turn.tx.rounds
         self._counted, self._all_are_counted = counted, False
         self._left = {route: jobs - given[route] for route, jobs in counted.items()}
         self._assignments, self._walkers = turn.tx.walks.assignments(), turn.tx.walks.now(turn.idle_since)
@@ -169,7 +169,7 @@ class _Routes:
 
     def _count_all(self) -> None:
         self._all_are_counted = True
-        there = self._jobs.routes_left(_ALL)
+        there = self._rounds.routes_left(_ALL)
         self._left = {route: jobs + there.get(route, 0) - self._counted[route] for route, jobs in self._left.items()}
 
 

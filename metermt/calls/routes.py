@@ -87,7 +87,7 @@ def import_jobs(turn: Turn, ask: Ask[Import]) -> ImportCount:
     there = turn.tx.jobs.find(cycle, numbers)
     notes = turn.tx.notes.latest(numbers)
     others_are_open = any(is_open for other, is_open in cycles.items() if other != cycle)
-    standings = turn.tx.jobs.standings(numbers) if there or others_are_open else []
+    standings = turn.tx.rounds.standings(numbers) if there or others_are_open else []
     read = {standing.meter for standing in standings if standing.cycle == cycle and standing.is_done}
     new: dict[str, Job] = {}
     changed: dict[str, Job] = {}
@@ -131,7 +131,7 @@ def remove_jobs(turn: Turn, ask: Ask[Removal]) -> None:
     """
     cycle = ask.request.cycle
     check_is_open(cycle, turn.tx.cycles.all())
-    there = {one.meter: one for one in turn.tx.jobs.standings(set(ask.request.meters)) if one.cycle == cycle}
+    there = {one.meter: one for one in turn.tx.rounds.standings(set(ask.request.meters)) if one.cycle == cycle}
     for meter in ask.request.meters:
         if meter not in there:
             raise RouteError(f"There is no meter {shown(meter)} in cycle {cycle}")

@@ -105,7 +105,7 @@ def _held(turn: Turn, release: Release) -> list[int]:
                 raise RouteError(f"There is no route {shown(route)} in {where}")
             return jobs
         case Release(route=None, meter=str(meter), username=None):
-            standings = [one for one in turn.tx.jobs.standings([meter]) if cycle in (None, one.cycle)]
+            standings = [one for one in turn.tx.rounds.standings([meter]) if cycle in (None, one.cycle)]
             if not standings:
                 raise RouteError(f"There is no meter {shown(meter)} in {where}")
             return [standing.job for standing in standings if standing.leased_to]
@@ -120,5 +120,5 @@ def _held(turn: Turn, release: Release) -> list[int]:
 def _held_on(turn: Turn, route: str, cycle: str | None) -> list[int]:
     if cycle is None:
         return turn.tx.leases.of_routes([route])
-    standings = turn.tx.jobs.standings(turn.tx.jobs.on_routes(cycle, [route]))
+    standings = turn.tx.rounds.standings(turn.tx.jobs.on_routes(cycle, [route]))
     return [standing.job for standing in standings if standing.leased_to and standing.cycle == cycle]

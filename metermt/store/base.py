@@ -17,10 +17,11 @@ from metermt.store.gathered import Facts, Key, Offer
 from metermt.store.steps.audit import Audit
 from metermt.store.steps.billing import Batches
 from metermt.store.steps.cycles import Cycles
+from metermt.store.steps.jobs import Jobs
 from metermt.store.steps.office import Office
 from metermt.store.steps.overview import Overview
 from metermt.store.steps.people import Accounts, Servers, Sessions
-from metermt.store.steps.rounds import Jobs, Leases, Readings, Walks
+from metermt.store.steps.rounds import Leases, Readings, Rounds, Walks
 from metermt.store.steps.settings import Settings
 from metermt.store.steps.sites import Notes, Places
 
@@ -35,6 +36,7 @@ class Tx:
     sessions: Sessions
     cycles: Cycles
     jobs: Jobs
+    rounds: Rounds
     leases: Leases
     readings: Readings
     servers: Servers
@@ -71,7 +73,7 @@ class Tx:
         if wishes:
             self.leases.end_expired(now)
         by_key = self.readings.by_key(keys) if keys else {}
-        standings = self.jobs.standings(meters) if meters else []
+        standings = self.rounds.standings(meters) if meters else []
         said = self.notes.reasons() if reasons else []
         if not wishes:
             return Facts(by_key, standings, Offer({}, {}, {}), {}, said)
@@ -85,7 +87,7 @@ class Tx:
         held = self.leases.held({wish.session: times * users[wish.username] for wish in wishes})
         left = self.leases.left({username: times * most for username, most in users.items()})
         tallies = self.readings.tallies(users) if meters else {}
-        return Facts(by_key, standings, Offer(held, left, self.jobs.free(walks) if walks else {}), tallies, said)
+        return Facts(by_key, standings, Offer(held, left, self.rounds.free(walks) if walks else {}), tallies, said)
 
     def keep(
         self,

@@ -74,7 +74,7 @@ def fill_all_tables(place):
 
         def more(tx):
             tx.cycles.close(OTHER_CYCLE)
-            job = tx.jobs.standings(["M00000"])[0].job
+            job = tx.rounds.standings(["M00000"])[0].job
             tx.readings.add([(job, make_reading("M00000", value=None, reason='"Hund" \N{DOG}\\', key="again"))])
             tx.sessions.leave(["adam-1", "adam-2"], "here")
             tx.sessions.end(["adam-2"])

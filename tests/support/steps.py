@@ -44,7 +44,7 @@ class Steps:
 
     def standing(self, meter):
         """Return how the only job of a meter in the open cycles stands."""
-        (standing,) = self.jobs.standings([meter])
+        (standing,) = self.rounds.standings([meter])
         return standing
 
     def lease(self, session, *meters, until):
@@ -83,15 +83,17 @@ def meters_of(jobs):
 
 def free_jobs(tx):
     """Return all jobs that can be handed out, in the order of `Job.place`."""
-    walks = dict.fromkeys(map(Walk, tx.jobs.routes_left(1)), 10**6)
-    return sorted((known for jobs in tx.jobs.free(walks).values() for known in jobs), key=lambda known: known.job.place)
+    walks = dict.fromkeys(map(Walk, tx.rounds.routes_left(1)), 10**6)
+    return sorted(
+        (known for jobs in tx.rounds.free(walks).values() for known in jobs), key=lambda known: known.job.place
+    )
 
 
 def record(tx, readings):
     """Add readings, and count the jobs that are done by them, as the calls do."""
     standings = {
         (standing.cycle, standing.meter): standing
-        for standing in tx.jobs.standings({reading.answer.meter for reading in readings})
+        for standing in tx.rounds.standings({reading.answer.meter for reading in readings})
     }
     new = [(standings[reading.cycle, reading.answer.meter], reading) for reading in readings]
     more = Counter()

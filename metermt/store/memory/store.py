@@ -21,6 +21,7 @@ from metermt.store.memory.jobs import MemoryJobs
 from metermt.store.memory.logins import MemorySessions
 from metermt.store.memory.notes import MemoryNotes
 from metermt.store.memory.places import MemoryPlaces
+from metermt.store.memory.rounds import MemoryRounds
 from metermt.store.memory.settings import MemorySettings
 from metermt.store.memory.tables import Tables, found_in
 from metermt.store.memory.walks import MemoryWalks
@@ -217,6 +218,7 @@ class MemoryStore(Store):
             sessions=MemorySessions(tables),
             cycles=MemoryCycles(tables),
             jobs=MemoryJobs(tables),
+            rounds=MemoryRounds(tables),
             leases=_Leases(tables),
             readings=_Readings(tables),
             servers=_Servers(tables),

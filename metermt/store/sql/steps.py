@@ -13,6 +13,7 @@ from metermt.store.sql.office import SqlOffice
 from metermt.store.sql.overview import SqlOverview
 from metermt.store.sql.places import SqlPlaces
 from metermt.store.sql.readings import SqlReadings
+from metermt.store.sql.rounds import SqlRounds
 from metermt.store.sql.servers import SqlServers
 from metermt.store.sql.sessions import SqlSessions
 from metermt.store.sql.settings import SqlSettings
@@ -26,6 +27,7 @@ def transaction_on(sql: Sql) -> Tx:
         sessions=SqlSessions(sql),
         cycles=SqlCycles(sql),
         jobs=SqlJobs(sql),
+        rounds=SqlRounds(sql),
         leases=SqlLeases(sql),
         readings=SqlReadings(sql),
         servers=SqlServers(sql),

@@ -4,7 +4,6 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from metermt.model import Assignment, Job, Lease, Reading, Standing, Status, Walk
-from metermt.progress import ClosedCounts, RouteCounts, RouteProgress, Unread
 from metermt.quality import Look
 from metermt.store.gathered import Key, KnownJob
 
@@ -14,47 +13,8 @@ LATEST = 200
 """Readings of one user that may still be looked up to be corrected: some days of work."""
 
 
-class Jobs(ABC):
-    """What is to be read."""
-
-    @abstractmethod
-    def find(self, cycle: str, meters: Iterable[str]) -> dict[str, Job]:
-        """Return those jobs of a cycle that there are, by the number of the meter."""
-
-    @abstractmethod
-    def ids(self, cycle: str, meters: Iterable[str]) -> dict[str, int]:
-        """Return the ids of those jobs of a cycle that there are, by the number of the meter."""
-
-    @abstractmethod
-    def add(self, jobs: Iterable[Job]) -> None:
-        """Add open jobs for meters that have none in that cycle, which there is; at their places, if there are any."""
-
-    @abstractmethod
-    def change(self, jobs: Iterable[Job]) -> None:
-        """Replace what is known of jobs; the note about their place, and who holds or has read them, is kept."""
-
-    @abstractmethod
-    def limits(self, cycle: str, meters: Iterable[str]) -> dict[str, str]:
-        """Return by what the values of these meters are judged in a cycle, by number, as far as there is anything."""
-
-    @abstractmethod
-    def set_limits(self, limits: Mapping[int, str]) -> None:
-        """Say by what the values of jobs are judged, by id, as `metermt.rules.limits` writes it."""
-
-    @abstractmethod
-    def remove(self, jobs: Iterable[int]) -> None:
-        """Remove jobs that have no readings, by id, whoever holds them."""
-
-    @abstractmethod
-    def on_routes(self, cycle: str, routes: Iterable[str]) -> list[str]:
-        """Return the numbers of the meters on some routes of a cycle, by route, sequence and meter."""
-
-    @abstractmethod
-    def unread(self, cycle: str, most: int, after: tuple[str, int, str] = ("", -1, "")) -> list[Unread]:
-        """Return the first jobs of a cycle without a reading, by route, sequence and meter, from after such a place.
-
-        A lease whose time is over still is one, until `Leases.end_expired`.
-        """
+class Rounds(ABC):
+    """What readers may be handed, and how the jobs stand that they answer."""
 
     @abstractmethod
     def standings(self, meters: Iterable[str]) -> list[Standing]:
@@ -84,10 +44,6 @@ class Jobs(ABC):
         """
 
     @abstractmethod
-    def skip(self, jobs: Iterable[int]) -> None:
-        """Leave open jobs for later, by id, and end their leases."""
-
-    @abstractmethod
     def search(self, text: str, most: int, route: str | None = None) -> list[KnownJob]:
         """Return the first jobs of the open cycles that are meant by a text, in the order of `Job.place`.
 
@@ -95,16 +51,8 @@ class Jobs(ABC):
         """
 
     @abstractmethod
-    def routes(self, cycle: str, only: str | None = None) -> list[RouteCounts]:
-        """Return how far each route of a cycle is, and the jobs on no route, sorted; or only one of these."""
-
-    @abstractmethod
-    def closed(self, cycles: Iterable[str]) -> dict[str, ClosedCounts]:
-        """Return what became of the jobs of these cycles, which are closed."""
-
-    @abstractmethod
-    def progress(self) -> list[RouteProgress]:
-        """Return how far each route of the open cycles is, sorted."""
+    def skip(self, jobs: Iterable[int]) -> None:
+        """Leave open jobs for later, by id, and end their leases."""
 
 
 class Walks(ABC):
