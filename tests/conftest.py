@@ -166,7 +166,7 @@ def _everything(tx):
         "cycles": tx.cycles.all(),
         "days": tx.cycles.days(),
         "seasons": tx.cycles.seasons(),
-        "routes": {cycle: tx.jobs.routes(cycle) for cycle in tx.cycles.all()},
+        "routes": {cycle: tx.progress.routes(cycle) for cycle in tx.cycles.all()},
         "places": tx.places.active(),
         "history": {meter: sorted(reads, key=repr) for meter, reads in tx.places.history(places).items()},
         "walks": sorted(tx.walks.now(0)),
@@ -179,7 +179,7 @@ def _everything(tx):
         "held": {key: [known.job for known in jobs] for key, jobs in held.items()},
         "left": {username: [known.job for known in jobs] for username, jobs in left.items()},
         "standings": {(standing.cycle, standing.meter): replace(standing, job=0) for standing in standings},
-        "progress": tx.jobs.progress(),
+        "progress": tx.progress.open_routes(),
         "tallies": tx.readings.tallies(names),
         "readings": read,
     }

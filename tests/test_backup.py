@@ -58,7 +58,7 @@ def test_a_backup_beside_a_writer_is_whole(filled, tmp_path):
             with SqliteStore(copy, create=False) as store:
                 counting = store.read(lambda tx: sum(reading.counts for _, reading in tx.readings.all(None)))
                 assert tally_of(store) == Status(counting, counting)
-                assert store.read(lambda tx: tx.jobs.progress())[0].done == counting
+                assert store.read(lambda tx: tx.progress.open_routes())[0].done == counting
     finally:
         stop.set()
     assert writing() > 0

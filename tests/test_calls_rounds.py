@@ -207,7 +207,7 @@ def test_a_crew_at_work_never_reads_a_meter_twice(desk):
 
     walked = itertools.chain(*run_together(*(lambda reader=reader: walk(reader) for reader in crew)))
     assert sorted(walked) == [f"M{number:05}" for number in range(120)]
-    assert desk.store.read(lambda tx: tx.jobs.progress()) == [RouteProgress(CYCLE, "North", 120, 120)]
+    assert desk.store.read(lambda tx: tx.progress.open_routes()) == [RouteProgress(CYCLE, "North", 120, 120)]
     assert crew[0].status().total == 120
 
 

@@ -195,7 +195,7 @@ def test_a_damaged_database_is_named(database_path):
     content[said:] = b"\xff" * (len(content) - said)
     database_path.write_bytes(content)
     with SqliteStore(database_path) as store, pytest.raises(StoreError, match=r"metermt\.db is damaged: restore"):
-        store.read(lambda tx: tx.jobs.progress())
+        store.read(lambda tx: tx.progress.open_routes())
 
 
 def test_a_disk_that_is_full_is_named_and_nothing_is_lost(database_path):

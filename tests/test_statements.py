@@ -226,7 +226,11 @@ def test_what_a_reader_looks_for_is_found_by_indexes(sqlite_store, database_path
     with hooked(watch(seen)), SqliteStore(database_path) as store:
         seen.clear()
         store.read(
-            lambda tx: (tx.jobs.routes(CYCLE, "North"), tx.rounds.search("17", 9), tx.rounds.search("17", 9, "North"))
+            lambda tx: (
+                tx.progress.routes(CYCLE, "North"),
+                tx.rounds.search("17", 9),
+                tx.rounds.search("17", 9, "North"),
+            )
         )
         store.read(lambda tx: tx.readings.latest({"carol": 9}))
     with raw(database_path) as database:

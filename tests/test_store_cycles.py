@@ -74,7 +74,7 @@ def test_a_closed_cycle_is_over(crew):
     assert crew.free() == []
     assert crew.held("carol-1", "adam-1") == {"carol-1": ["X1"]}
     assert states(crew, "M00000", "M00001", "X1") == {"X1": JobState.OPEN}
-    assert crew.jobs.progress() == [RouteProgress(OTHER_CYCLE, "North", 0, 1)]
+    assert crew.progress.open_routes() == [RouteProgress(OTHER_CYCLE, "North", 0, 1)]
 
 
 def test_jobs_of_a_closed_cycle_are_left_to_nobody(crew):

@@ -57,9 +57,9 @@ def test_as_many_are_found_as_are_wanted_on_one_route_or_on_all_of_open_cycles_o
 
 def test_one_route_of_a_cycle_can_be_counted_alone(streets):
     streets.record(make_reading("G40017"))
-    assert streets.jobs.routes(CYCLE, "South") == [RouteCounts("South", 1, 0, 0, 1)]
-    assert streets.jobs.routes(CYCLE, "West") == streets.jobs.routes(OTHER_CYCLE, "South") == []
-    assert [counts.route for counts in streets.jobs.routes(CYCLE)] == ["North", "South"]
+    assert streets.progress.routes(CYCLE, "South") == [RouteCounts("South", 1, 0, 0, 1)]
+    assert streets.progress.routes(CYCLE, "West") == streets.progress.routes(OTHER_CYCLE, "South") == []
+    assert [counts.route for counts in streets.progress.routes(CYCLE)] == ["North", "South"]
 
 
 def test_what_a_reader_has_sent_last_comes_newest_first_and_only_what_counts(streets):

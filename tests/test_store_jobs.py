@@ -126,7 +126,7 @@ def test_a_done_job_that_changed_keeps_its_reading(crew):
     crew.jobs.change([changed])
     assert crew.readings.all(CYCLE) == [(changed, make_reading("M00000"))]
     assert crew.standing("M00000").state is JobState.DONE
-    assert crew.jobs.progress() == [RouteProgress(CYCLE, "North", 0, 4), RouteProgress(CYCLE, "South", 1, 1)]
+    assert crew.progress.open_routes() == [RouteProgress(CYCLE, "North", 0, 4), RouteProgress(CYCLE, "South", 1, 1)]
     assert "M00000" not in crew.free()
 
 
@@ -142,7 +142,7 @@ def test_a_removed_job_is_gone_with_its_lease_and_can_be_added_again(crew):
     assert crew.held("carol-1") == {}
     assert crew.rounds.standings(["M00001", "M00003"]) == []
     assert crew.jobs.find(CYCLE, ["M00001", "M00000"]) == {"M00000": make_jobs(1)[0]}
-    assert crew.jobs.progress() == [RouteProgress(CYCLE, "North", 0, 3)]
+    assert crew.progress.open_routes() == [RouteProgress(CYCLE, "North", 0, 3)]
     crew.jobs.add([make_jobs(4)[1], make_jobs(4)[3]])
     assert dump(crew.store) == before
 
@@ -252,7 +252,7 @@ def test_routes_are_told_in_order_with_what_is_done(crew):
     import_jobs(crew.store, "2026-10", [make_job("A1", "2026-10", "North")])
     crew.record(make_reading("M00001"))
     crew.record(make_reading("M00001", value=101), make_reading("M00003", "adam"))
-    assert crew.jobs.progress() == [
+    assert crew.progress.open_routes() == [
         RouteProgress("2026-10", "North", 0, 1),
         RouteProgress(CYCLE, "East", 0, 1),
         RouteProgress(CYCLE, "North", 2, 5),

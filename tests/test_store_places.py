@@ -123,7 +123,7 @@ def test_what_is_odd_about_a_reading_is_kept(crew):
 def test_the_jobs_of_a_cycle_are_counted_by_route(crew):
     import_jobs(crew.store, CYCLE, [make_job("X", route=""), make_job("Y", route="South")])
     crew.record(make_reading("M00001"), make_reading("M00002", value=None, reason="dog"))
-    assert crew.jobs.routes(CYCLE) == [
+    assert crew.progress.routes(CYCLE) == [
         RouteCounts("", 0, 0, 0, 1),
         RouteCounts("North", 1, 1, 0, 3),
         RouteCounts("South", 0, 0, 0, 1),

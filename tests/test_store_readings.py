@@ -149,7 +149,7 @@ def test_the_newer_reading_of_a_job_counts_and_both_are_on_record(crew):
     crew.record(make_reading("M00000", value=100, key="a"))
     crew.record(make_reading("M00000", value=200, key="b"))
     assert values(crew.readings.all(CYCLE)) == [(100, False), (200, True)]
-    assert crew.jobs.progress() == [RouteProgress(CYCLE, "North", 1, 5)]
+    assert crew.progress.open_routes() == [RouteProgress(CYCLE, "North", 1, 5)]
 
 
 def test_of_two_readings_for_one_job_in_one_step_the_last_counts(crew):

@@ -46,7 +46,7 @@ def test_what_was_skipped_comes_last_and_what_is_leased_or_read_not_at_all(town)
     assert next_on(town, Walk("North"), Walk("South")) == {Walk("North"): ["N3", "N1", "N1"], Walk("South"): ["S2"]}
     assert town.rounds.routes_left(9) == {"North": 3, "South": 1}
     assert town.rounds.routes_left(1).keys() == {"North", "South"}, "no more than one of each is counted"
-    assert town.jobs.routes(CYCLE) == [RouteCounts("North", 0, 0, 1, 2), RouteCounts("South", 1, 0, 1, 0)]
+    assert town.progress.routes(CYCLE) == [RouteCounts("North", 0, 0, 1, 2), RouteCounts("South", 1, 0, 1, 0)]
 
 
 def test_a_skipped_job_is_leased_read_missed_and_opened_like_any_other(town):

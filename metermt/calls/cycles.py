@@ -49,9 +49,11 @@ class CycleProgress:
 def list_cycles(turn: Turn, ask: Ask[None]) -> list[CycleProgress]:  # noqa: ARG001 - it is told nothing
     """Return all cycles in order: the open ones with their routes, the closed ones with what became of them."""
     days, cycles = turn.tx.cycles.days(), turn.tx.cycles.all()
-    closed = turn.tx.jobs.closed(cycle for cycle, is_open in cycles.items() if not is_open)
+    closed = turn.tx.progress.closed(cycle for cycle, is_open in cycles.items() if not is_open)
     return [
-        CycleProgress(cycle, is_open, *days[cycle], turn.tx.jobs.routes(cycle) if is_open else [], closed.get(cycle))
+        CycleProgress(
+            cycle, is_open, *days[cycle], turn.tx.progress.routes(cycle) if is_open else [], closed.get(cycle)
+        )
         for cycle, is_open in cycles.items()
     ]
 
@@ -65,7 +67,7 @@ def close_cycle(turn: Turn, ask: Ask[Closing]) -> int:
     """
     cycle = ask.request.cycle
     check_is_open(cycle, turn.tx.cycles.all(), " already")
-    left = sum(route.left + route.skipped for route in turn.tx.jobs.routes(cycle))
+    left = sum(route.left + route.skipped for route in turn.tx.progress.routes(cycle))
     if left and not ask.request.force:
         meters = counted(left, "meter is", "meters are")
         raise RouteError(f"{meters} not read in {cycle}: read them first, or have them missed with --force")

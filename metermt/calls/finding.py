@@ -50,7 +50,7 @@ def count_route(turn: Turn, ask: Ask[RouteOf]) -> RouteCounts:
     """Return how far a route of a cycle is: `12 of 80` for those who walk it. Raises `RouteError` for no such cycle."""
     cycle, route = ask.request.cycle, ask.request.route
     check_there_is(cycle, turn.tx.cycles.all())
-    counts = turn.tx.jobs.routes(cycle, route)
+    counts = turn.tx.progress.routes(cycle, route)
     return counts[0] if counts else RouteCounts(route, 0, 0, 0, 0)
 
 

@@ -168,7 +168,7 @@ def _keep(tx: Tx, cycle: str, part: list[Judged]) -> list[tuple[Job, Judged]]:
 
 def _walks(desk: Desk, cycle: str, routes: Sequence[str]) -> list[Job]:
     """Return all jobs of a cycle on some routes, or on any if none is named, in the order of the walk."""
-    names = routes or [one.route for one in desk.store.read(lambda tx: tx.jobs.routes(cycle))]
+    names = routes or [one.route for one in desk.store.read(lambda tx: tx.progress.routes(cycle))]
     jobs: list[Job] = []
     for part in in_parts(desk.store.read(lambda tx: tx.jobs.on_routes(cycle, names))):
         there = desk.store.read(partial(_find, cycle, part))

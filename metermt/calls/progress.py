@@ -48,7 +48,7 @@ def show_progress(turn: Turn, ask: Ask[ProgressOf]) -> Work:
 def _cycle(turn: Turn, cycle: str, given: dict[str, list[str]], held: list[Holding]) -> CycleWork:
     today = day_of(turn.moment)
     first_day, due = turn.tx.cycles.days()[cycle]
-    routes = turn.tx.jobs.routes(cycle)
+    routes = turn.tx.progress.routes(cycle)
     done, total = sum(one.done for one in routes), sum(one.total for one in routes)
     behind = is_behind(done, total, first_day, due, today)
     work = [

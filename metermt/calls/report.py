@@ -51,7 +51,7 @@ def make_report(desk: Desk, ask: Ask[Cycle]) -> Report:
         reader = _Reader(desk, name, watched, is_summed=summed, with_uses=name in (cycle, last_year))
         sums[name], estimated = desk.store.read(reader)
     twice = desk.store.read(lambda tx: _estimated_twice(tx, cycle, estimated)) if estimated else []
-    jobs = desk.store.read(lambda tx: sum(one.total for one in tx.jobs.routes(cycle)))
+    jobs = desk.store.read(lambda tx: sum(one.total for one in tx.progress.routes(cycle)))
     return Report(
         cycle=cycle,
         is_open=cycles[cycle],

@@ -151,4 +151,4 @@ def remove_jobs(turn: Turn, ask: Ask[Removal]) -> None:
 @call(Role.SUPERVISOR, Weight.READ)
 def list_routes(turn: Turn, ask: Ask[None]) -> list[RouteProgress]:  # noqa: ARG001 - it is told nothing
     """Return how far each route of the open cycles is, sorted."""
-    return turn.tx.jobs.progress()
+    return turn.tx.progress.open_routes()

@@ -100,7 +100,7 @@ def _held(turn: Turn, release: Release) -> list[int]:
     match release:
         case Release(route=str(route), meter=None, username=None):
             jobs = _held_on(turn, route, cycle)
-            routes = [] if jobs else turn.tx.jobs.progress()
+            routes = [] if jobs else turn.tx.progress.open_routes()
             if not jobs and not any(one.route == route and cycle in (None, one.cycle) for one in routes):
                 raise RouteError(f"There is no route {shown(route)} in {where}")
             return jobs

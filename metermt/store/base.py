@@ -21,6 +21,7 @@ from metermt.store.steps.jobs import Jobs
 from metermt.store.steps.office import Office
 from metermt.store.steps.overview import Overview
 from metermt.store.steps.people import Accounts, Servers, Sessions
+from metermt.store.steps.progress import Progress
 from metermt.store.steps.rounds import Leases, Readings, Rounds, Walks
 from metermt.store.steps.settings import Settings
 from metermt.store.steps.sites import Notes, Places
@@ -37,6 +38,7 @@ class Tx:
     cycles: Cycles
     jobs: Jobs
     rounds: Rounds
+    progress: Progress
     leases: Leases
     readings: Readings
     servers: Servers

@@ -8,9 +8,9 @@ from metermt.store.base import Tx
 READING = {
     *("exchanges", "taken_down", "outdated", "in_cycle"),
     *("find", "disabled", "users", "of", "last_used", "failures", "failed_since", "unread", "of_routes", "on_routes"),
-    *("standings", "closed_hands", "free", "progress", "held", "holders", "left", "by_key", "tallies", "all"),
+    *("standings", "closed_hands", "free", "held", "holders", "left", "by_key", "tallies", "all"),
     *("active", "history", "days", "seasons", "routes", "routes_left", "limits", "ids", "assignments", "now"),
-    *("reasons", "latest", "found", "search", "on_record", "closed", "but_latest"),
+    *("reasons", "latest", "found", "search", "on_record", "closed", "but_latest", "open_routes"),
 }
 
 

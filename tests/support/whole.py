@@ -32,7 +32,7 @@ def assert_whole(path, attempted, acknowledged):
     with SqliteStore(path, create=False) as store:
         stored = [reading.answer for reading in readings_in(store)]
         tallies = tallies_in(store)
-        routes = store.read(lambda tx: tx.jobs.progress())
+        routes = store.read(lambda tx: tx.progress.open_routes())
     by_key = {said.key: (said.meter, said.value) for said in stored}
     lost = {key: sent for key, sent in acknowledged.items() if by_key.get(key) != sent}
     assert not lost, f"acknowledged, and lost or changed: {lost}"

@@ -21,6 +21,7 @@ from metermt.store.memory.jobs import MemoryJobs
 from metermt.store.memory.logins import MemorySessions
 from metermt.store.memory.notes import MemoryNotes
 from metermt.store.memory.places import MemoryPlaces
+from metermt.store.memory.progress import MemoryProgress
 from metermt.store.memory.rounds import MemoryRounds
 from metermt.store.memory.settings import MemorySettings
 from metermt.store.memory.tables import Tables, found_in
@@ -219,6 +220,7 @@ class MemoryStore(Store):
             cycles=MemoryCycles(tables),
             jobs=MemoryJobs(tables),
             rounds=MemoryRounds(tables),
+            progress=MemoryProgress(tables),
             leases=_Leases(tables),
             readings=_Readings(tables),
             servers=_Servers(tables),

@@ -28,6 +28,7 @@ from metermt.store.sql.notes import SqlNotes
 from metermt.store.sql.office import SqlOffice
 from metermt.store.sql.overview import SqlOverview
 from metermt.store.sql.places import SqlPlaces
+from metermt.store.sql.progress import SqlProgress
 from metermt.store.sql.servers import SqlServers
 from metermt.store.sql.sessions import SqlSessions
 from metermt.store.sql.settings import SqlSettings
@@ -52,6 +53,7 @@ class PostgresTx(Tx):
             cycles=PostgresCycles(sql),
             jobs=PostgresJobs(sql),
             rounds=PostgresRounds(sql, self._keeping),
+            progress=SqlProgress(sql),
             leases=PostgresLeases(sql, self._keeping),
             readings=PostgresReadings(sql, self._keeping),
             servers=SqlServers(sql),

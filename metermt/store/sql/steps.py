@@ -12,6 +12,7 @@ from metermt.store.sql.notes import SqlNotes
 from metermt.store.sql.office import SqlOffice
 from metermt.store.sql.overview import SqlOverview
 from metermt.store.sql.places import SqlPlaces
+from metermt.store.sql.progress import SqlProgress
 from metermt.store.sql.readings import SqlReadings
 from metermt.store.sql.rounds import SqlRounds
 from metermt.store.sql.servers import SqlServers
@@ -28,6 +29,7 @@ def transaction_on(sql: Sql) -> Tx:
         cycles=SqlCycles(sql),
         jobs=SqlJobs(sql),
         rounds=SqlRounds(sql),
+        progress=SqlProgress(sql),
         leases=SqlLeases(sql),
         readings=SqlReadings(sql),
         servers=SqlServers(sql),

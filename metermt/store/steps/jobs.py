@@ -4,7 +4,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterable, Mapping
 
 from metermt.model import Job
-from metermt.progress import ClosedCounts, RouteCounts, RouteProgress, Unread
+from metermt.progress import Unread
 
 
 class Jobs(ABC):
@@ -48,15 +48,3 @@ class Jobs(ABC):
 
         A lease whose time is over still is one, until `Leases.end_expired`.
         """
-
-    @abstractmethod
-    def routes(self, cycle: str, only: str | None = None) -> list[RouteCounts]:
-        """Return how far each route of a cycle is, and the jobs on no route, sorted; or only one of these."""
-
-    @abstractmethod
-    def closed(self, cycles: Iterable[str]) -> dict[str, ClosedCounts]:
-        """Return what became of the jobs of these cycles, which are closed."""
-
-    @abstractmethod
-    def progress(self) -> list[RouteProgress]:
-        """Return how far each route of the open cycles is, sorted."""
