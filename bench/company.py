@@ -92,7 +92,7 @@ def _writer(_server: Server, database: Path, _settings: Settings) -> Iterator[No
     def write() -> None:
         with SqliteStore(database) as store:
             while True:
-                store.write(lambda tx: tx.sessions.add_failure("nobody", "somewhere", time.time(), time.time() - 60))
+                store.write(lambda tx: tx.failures.add("nobody", "somewhere", time.time(), time.time() - 60))
                 time.sleep(_PAUSE)
 
     with _beside(write):

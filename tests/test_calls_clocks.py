@@ -95,9 +95,9 @@ def test_a_server_that_died_in_that_time_is_taken_for_dead(desk, clock):
 def test_what_two_clocks_differ_by_changes_nothing(desk, clock, set_right, carol):
     clock.move(seconds=30)
     carol.meter()
-    sessions = desk.store.read(lambda tx: tx.sessions.last_used(["carol"]))
+    sessions = desk.store.read(lambda tx: tx.accounts.last_used(["carol"]))
     clock.move(seconds=-30)
     fail_to_log_in(desk, 10)
     set_right()
-    assert desk.store.read(lambda tx: tx.sessions.last_used(["carol"])) == sessions
+    assert desk.store.read(lambda tx: tx.accounts.last_used(["carol"])) == sessions
     assert is_shut_out(desk)

@@ -106,8 +106,8 @@ def test_users_are_listed_by_name_with_what_is_known_of_their_logins(metermt, da
         add_readers(store, "gwenda", "al", "carol")
         store.write(lambda tx: tx.accounts.put([make_account("eric", role=Role.SUPERVISOR)]))
         for _ in range(10):
-            store.write(lambda tx: tx.sessions.add_failure("eric", "10.0.0.1", now - 60, 0))
-            store.write(lambda tx: tx.sessions.add_failure("carol", "10.0.0.1", now - 60, 0))
+            store.write(lambda tx: tx.failures.add("eric", "10.0.0.1", now - 60, 0))
+            store.write(lambda tx: tx.failures.add("carol", "10.0.0.1", now - 60, 0))
         store.write(lambda tx: tx.sessions.note({"al-1": now - 3600}, "here"))
         store.write(lambda tx: tx.sessions.end(["carol-1", "carol-2", "gwenda-1", "gwenda-2"]))
         store.write(lambda tx: tx.sessions.forget(0))
@@ -225,7 +225,7 @@ def test_who_had_to_wait_can_log_in_at_once(invoke, database_path, command):
     invoke("users", "add", "carol", "--name", "Carol", "--password-stdin", stdin=PASSWORD)
     with SqliteStore(database_path) as store:
         for _ in range(10):
-            store.write(lambda tx: tx.sessions.add_failure("carol", "", time.time(), 0))
+            store.write(lambda tx: tx.failures.add("carol", "", time.time(), 0))
         with pytest.raises(TooManyFailures):
             Manager(store).login("carol", PASSWORD)
 

@@ -202,7 +202,7 @@ def upgraded(request, tmp_path):
             add_readers(store, "adam", "carol")
             import_jobs(store, "2026-11", make_jobs(10))
             steps = Steps(store)
-            steps.sessions.add_failure("adam", "10.0.0.1", 5.0, 0)
+            steps.failures.add("adam", "10.0.0.1", 5.0, 0)
             steps.record(*(make_reading(f"M{number:05}", reason="seen") for number in range(5)))
 
     return Upgrade(tmp_path, prepare)

@@ -71,11 +71,11 @@ def test_everything_is_there_after_closing_and_opening(database_path):
         fill(store, 3)
         store.write(lambda tx: record(tx, [make_reading("M00000", reason="glass broken", value=None)]))
         store.write(lambda tx: tx.sessions.leave(["carol-1"], SERVER))
-        store.write(lambda tx: tx.sessions.add_failure("eric", "10.0.0.1", 5, 0))
+        store.write(lambda tx: tx.failures.add("eric", "10.0.0.1", 5, 0))
         before = dump(store)
     with SqliteStore(database_path, create=False) as store:
         assert dump(store) == before
-        assert store.read(lambda tx: tx.sessions.failures("eric", "10.0.0.1", 0)) == [5]
+        assert store.read(lambda tx: tx.failures.of("eric", "10.0.0.1", 0)) == [5]
 
 
 def test_a_missing_file_is_refused_and_not_made(database_path):

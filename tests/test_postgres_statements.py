@@ -137,7 +137,7 @@ def test_half_a_character_is_refused_and_the_connection_goes_on(shared_postgres_
     for ask in (
         lambda tx: tx.accounts.find(["\ud800"]),
         lambda tx: tx.jobs.on_routes("\ud800", ["North"]),
-        lambda tx: tx.sessions.add_failure("\ud800", "here", 1.0, 0.0),
+        lambda tx: tx.failures.add("\ud800", "here", 1.0, 0.0),
     ):
         with pytest.raises(StoreRefused, match="does not take this"):
             store.write(ask)

@@ -49,7 +49,7 @@ def fill_the_rest(store, done):
         tx.jobs.set_limits(dict.fromkeys(jobs, "{}"))
         tx.keep(looks=dict.fromkeys(jobs, Look("adam", 5, None)))
         for number in range(100):
-            tx.sessions.add_failure("nobody", f"10.0.0.{number}", T0, 0)
+            tx.failures.add("nobody", f"10.0.0.{number}", T0, 0)
         tx.walks.assign(Assignment(f"Route {number}", "adam") for number in range(20))
 
     store.write(more)
@@ -109,14 +109,14 @@ def a_readers_day(store, done):
         tx.sessions.of(["carol"])
         tx.sessions.end(["carol-1"])
         tx.sessions.forget(T0 - 1)
-        tx.sessions.last_used(["adam", "carol"])
-        tx.sessions.failures("carol", "10.0.0.1", 0)
-        tx.sessions.failed_since(0)
-        tx.sessions.forget_failures(["carol"])
+        tx.accounts.last_used(["adam", "carol"])
+        tx.failures.of("carol", "10.0.0.1", 0)
+        tx.failures.since(0)
+        tx.failures.forget(["carol"])
         tx.sessions.set_back(T0 + 1, T0)
-        tx.sessions.forget_failures_after(T0 + 1)
+        tx.failures.forget_after(T0 + 1)
         tx.leases.shorten(LEASED_UNTIL, T0)
-        tx.sessions.add_failure("carol", "10.0.0.1", T0, T0 - 1)
+        tx.failures.add("carol", "10.0.0.1", T0, T0 - 1)
 
     assert store.write(lambda tx: round_of(tx, ["carol"])) == meters[1:2], "the first is leased"
     assert store.write(lambda tx: round_of(tx, ["adam", "carol"])) == [f"M{done + n:05}" for n in (2, 3)]

@@ -129,8 +129,8 @@ class Transaction:
 
     def fail(self, username, since, forget):
         at = self.now.timestamp()
-        self.tx.sessions.add_failure(username, "address", at, at - 60 * forget)
-        return self.tx.sessions.failures(username, "address", at - 60 * since)
+        self.tx.failures.add(username, "address", at, at - 60 * forget)
+        return self.tx.failures.of(username, "address", at - 60 * since)
 
     # --- jobs and leases
 

@@ -153,15 +153,15 @@ def test_uses_after_a_time_are_set_back(crew):
 
 def test_the_last_use_of_a_user_is_that_of_the_session_used_last(crew):
     crew.sessions.note({"carol-1": T0 + 7.5, "carol-2": T0 + 3}, SERVER)
-    assert crew.sessions.last_used(["carol", "adam", "eric", "adam"]) == {"carol": T0 + 7.5, "adam": T0}
-    assert crew.sessions.last_used([]) == {}
+    assert crew.accounts.last_used(["carol", "adam", "eric", "adam"]) == {"carol": T0 + 7.5, "adam": T0}
+    assert crew.accounts.last_used([]) == {}
 
 
 def test_the_last_use_is_known_until_the_session_is_forgotten(crew):
     crew.sessions.end(["carol-1", "carol-2"])
-    assert crew.sessions.last_used(["carol"]) == {"carol": T0}
+    assert crew.accounts.last_used(["carol"]) == {"carol": T0}
     crew.sessions.forget(idle_since=T0 - 1)
-    assert crew.sessions.last_used(["carol"]) == {}
+    assert crew.accounts.last_used(["carol"]) == {}
 
 
 def test_the_sessions_of_a_user_that_were_used_longest_ago_are_told(crew):
@@ -213,33 +213,33 @@ def test_a_session_is_forgotten_once_it_holds_jobs_no_more(crew):
 
 def test_failed_logins_are_remembered_by_name_and_address_oldest_first(steps):
     for at in (5.0, 7.5, 9.0):
-        steps.sessions.add_failure("carol", "10.0.0.1", at, 0)
-    steps.sessions.add_failure("carol", "10.0.0.2", 6.0, 0)
-    steps.sessions.add_failure("nobody 🐋", "10.0.0.1", 6.0, 0)
-    assert steps.sessions.failures("carol", "10.0.0.1", 0) == [5.0, 7.5, 9.0]
-    assert steps.sessions.failures("carol", "10.0.0.1", 5.0) == [7.5, 9.0]
-    assert steps.sessions.failures("nobody 🐋", "10.0.0.1", 0) == [6.0]
-    assert steps.sessions.failures("adam", "10.0.0.1", 0) == []
+        steps.failures.add("carol", "10.0.0.1", at, 0)
+    steps.failures.add("carol", "10.0.0.2", 6.0, 0)
+    steps.failures.add("nobody 🐋", "10.0.0.1", 6.0, 0)
+    assert steps.failures.of("carol", "10.0.0.1", 0) == [5.0, 7.5, 9.0]
+    assert steps.failures.of("carol", "10.0.0.1", 5.0) == [7.5, 9.0]
+    assert steps.failures.of("nobody 🐋", "10.0.0.1", 0) == [6.0]
+    assert steps.failures.of("adam", "10.0.0.1", 0) == []
 
 
 def test_failed_logins_of_two_servers_are_told_oldest_first(steps):
     """Two servers share a store, and their clocks differ a little."""
     for at in (9.0, 5.0, 7.5):
-        steps.sessions.add_failure("carol", "", at, 0)
-    assert steps.sessions.failures("carol", "", 0) == [5.0, 7.5, 9.0]
+        steps.failures.add("carol", "", at, 0)
+    assert steps.failures.of("carol", "", 0) == [5.0, 7.5, 9.0]
 
 
 def test_two_failed_logins_at_the_same_time_are_two(steps):
     for _ in range(2):
-        steps.sessions.add_failure("carol", "", 5.0, 0)
-    assert steps.sessions.failures("carol", "", 0) == [5.0, 5.0]
+        steps.failures.add("carol", "", 5.0, 0)
+    assert steps.failures.of("carol", "", 0) == [5.0, 5.0]
 
 
 def test_old_failures_of_anybody_are_forgotten(steps):
     for username, at in (("carol", 5.0), ("adam", 6.0), ("gwenda", 7.0), ("carol", 8.0)):
-        steps.sessions.add_failure(username, "", at, 0)
-    steps.sessions.add_failure("eric", "", 9.0, 7.0)
-    told = {name: steps.sessions.failures(name, "", 0) for name in ("adam", "carol", "eric", "gwenda")}
+        steps.failures.add(username, "", at, 0)
+    steps.failures.add("eric", "", 9.0, 7.0)
+    told = {name: steps.failures.of(name, "", 0) for name in ("adam", "carol", "eric", "gwenda")}
     assert told == {"adam": [], "carol": [8.0], "eric": [9.0], "gwenda": [7.0]}
 
 
@@ -248,30 +248,30 @@ def test_failed_logins_of_everybody_are_told_by_name_and_address(steps):
         *(("carol", "10.0.0.1", 7.5), ("carol", "10.0.0.1", 5.0), ("carol", "10.0.0.2", 6.0)),
         *(("nobody 🐋", "", 8.0), ("adam", "", 4.0)),
     ):
-        steps.sessions.add_failure(username, address, at, 0)
-    assert steps.sessions.failed_since(4.0) == {
+        steps.failures.add(username, address, at, 0)
+    assert steps.failures.since(4.0) == {
         ("carol", "10.0.0.1"): [5.0, 7.5],
         ("carol", "10.0.0.2"): [6.0],
         ("nobody 🐋", ""): [8.0],
     }
-    assert steps.sessions.failed_since(8.0) == {}
+    assert steps.failures.since(8.0) == {}
 
 
 def test_failed_logins_after_a_time_are_forgotten(steps):
     for username, at in (("carol", 5.0), ("carol", 7.0), ("adam", 7.5), ("carol", 9.0)):
-        steps.sessions.add_failure(username, "", at, 0)
-    steps.sessions.forget_failures_after(7.0)
-    assert steps.sessions.failed_since(0) == {("carol", ""): [5.0, 7.0]}
-    assert steps.sessions.failures("carol", "", 0) == [5.0, 7.0]
+        steps.failures.add(username, "", at, 0)
+    steps.failures.forget_after(7.0)
+    assert steps.failures.since(0) == {("carol", ""): [5.0, 7.0]}
+    assert steps.failures.of("carol", "", 0) == [5.0, 7.0]
 
 
 def test_failed_logins_are_forgotten_by_name_from_wherever(steps):
     for username, address in (("carol", "10.0.0.1"), ("carol", "10.0.0.2"), ("adam", "10.0.0.1"), ("eric", "")):
-        steps.sessions.add_failure(username, address, 5.0, 0)
-    steps.sessions.forget_failures(["carol", "eric", "nobody"])
-    steps.sessions.forget_failures([])
-    assert steps.sessions.failed_since(0) == {("adam", "10.0.0.1"): [5.0]}
-    assert steps.sessions.failures("carol", "10.0.0.1", 0) == []
+        steps.failures.add(username, address, 5.0, 0)
+    steps.failures.forget(["carol", "eric", "nobody"])
+    steps.failures.forget([])
+    assert steps.failures.since(0) == {("adam", "10.0.0.1"): [5.0]}
+    assert steps.failures.of("carol", "10.0.0.1", 0) == []
 
 
 # --- sets of none and of many

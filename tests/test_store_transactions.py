@@ -34,7 +34,7 @@ from metermt.store import base
 
 
 def everything(store):
-    failures = store.read(lambda tx: tx.sessions.failures("carol", "10.0.0.1", 0))
+    failures = store.read(lambda tx: tx.failures.of("carol", "10.0.0.1", 0))
     return dump(store) | {"failures": failures, "servers": store.read(lambda tx: tx.servers.all())}
 
 
@@ -52,7 +52,7 @@ def busy(crew):
     crew.lease("carol-2", "M00003", until=LEASED_UNTIL)
     crew.sessions.leave(["carol-2"], SERVER)
     crew.sessions.add([make_session("adam-3", used_at=5)])
-    crew.sessions.add_failure("carol", "10.0.0.1", 5.0, 0)
+    crew.failures.add("carol", "10.0.0.1", 5.0, 0)
     crew.record(make_reading("M00000", key="k"))
     crew.servers.note(Server("here", "0.9", 2, T0))
     crew.places.put([make_place("M00001")])
@@ -71,10 +71,10 @@ STEPS = {
     "sessions.leave_all": lambda tx: tx.sessions.leave_all(SERVER),
     "sessions.end": lambda tx: tx.sessions.end(["carol-1", "carol-2", "adam-1"]),
     "sessions.forget": lambda tx: tx.sessions.forget(T0),
-    "sessions.add_failure": lambda tx: tx.sessions.add_failure("carol", "10.0.0.1", 9.0, 6.0),
+    "failures.add": lambda tx: tx.failures.add("carol", "10.0.0.1", 9.0, 6.0),
     "sessions.set_back": lambda tx: tx.sessions.set_back(T0 - 1, T0 - 5),
-    "sessions.forget_failures": lambda tx: tx.sessions.forget_failures(["carol", "adam"]),
-    "sessions.forget_failures_after": lambda tx: tx.sessions.forget_failures_after(4.0),
+    "failures.forget": lambda tx: tx.failures.forget(["carol", "adam"]),
+    "failures.forget_after": lambda tx: tx.failures.forget_after(4.0),
     "cycles.open": lambda tx: tx.cycles.open("2026-12"),
     "cycles.close": lambda tx: tx.cycles.close(CYCLE),
     "cycles.reopen": lambda tx: (tx.cycles.close(CYCLE), tx.cycles.reopen(CYCLE)),

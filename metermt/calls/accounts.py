@@ -89,11 +89,11 @@ def list_users(turn: Turn, ask: Ask[None]) -> list[User]:  # noqa: ARG001 - it i
 def list_user_states(turn: Turn, ask: Ask[None]) -> list[UserState]:  # noqa: ARG001 - it is told nothing
     """Return all users, sorted by name, and how their logins are."""
     users = turn.tx.accounts.users()
-    last_used = turn.tx.sessions.last_used(user.username for user in users)
+    last_used = turn.tx.accounts.last_used(user.username for user in users)
     used_at = {username: at for username, at in last_used.items() if can_have_been(at, turn.now)}
     window, most = turn.policy.login_window.total_seconds(), turn.policy.login_failures
     locked: dict[str, float] = {}
-    for (username, _), failures in turn.tx.sessions.failed_since(turn.now - window).items():
+    for (username, _), failures in turn.tx.failures.since(turn.now - window).items():
         if until := locked_until(failures, turn.now, most=most, window=window):
             locked[username] = max(until, locked.get(username, until))
     return [UserState(user, locked.get(user.username), used_at.get(user.username)) for user in users]
@@ -135,7 +135,7 @@ def set_password(desk: Desk, ask: Ask[NewPassword]) -> str | None:
 
     def work(turn: Turn) -> set[str]:
         turn.tx.accounts.put([replace(_account(turn, username), password_hash=password_hash)])
-        turn.tx.sessions.forget_failures([username])
+        turn.tx.failures.forget([username])
         end_sessions(turn, turn.tx.sessions.of([username]), free_jobs=False)
         turn.record(ask, What.PASSWORD, whom=username)
         return turn.ended
@@ -202,7 +202,7 @@ def rename_user(turn: Turn, ask: Ask[NewName]) -> None:
 @call(Role.ADMIN, Weight.WRITE)
 def unlock_user(turn: Turn, ask: Ask[Username]) -> None:
     """Forget the failed logins of a user, so that they need not wait any longer. Raises `UserError`."""
-    turn.tx.sessions.forget_failures([_account(turn, ask.request.username).user.username])
+    turn.tx.failures.forget([_account(turn, ask.request.username).user.username])
     turn.record(ask, What.UNLOCKED, whom=ask.request.username)
 
 

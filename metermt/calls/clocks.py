@@ -13,7 +13,7 @@ def set_right(turn: Turn) -> None:
     """
     latest = turn.now + AHEAD
     turn.tx.sessions.set_back(latest, turn.now)
-    turn.tx.sessions.forget_failures_after(latest)
+    turn.tx.failures.forget_after(latest)
     turn.tx.leases.shorten(
         lent_until(latest, turn.policy, own_route=True), lent_until(turn.now, turn.policy, own_route=False)
     )

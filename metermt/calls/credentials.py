@@ -85,7 +85,7 @@ def _turn_to_hash(desk: Desk, name: str, caller: Caller) -> Iterator[None]:
 
 def _check_failures(desk: Desk, name: str, address: str) -> None:
     now, window = desk.clock(), desk.policy.login_window.total_seconds()
-    failures = desk.store.read(lambda tx: tx.sessions.failures(name, network_of(address), now - window))
+    failures = desk.store.read(lambda tx: tx.failures.of(name, network_of(address), now - window))
     if until := locked_until(failures, now, most=desk.policy.login_failures, window=window):
         seconds = until - now
         who = name if desk.store.read(lambda tx: tx.accounts.find([name])) else "an unknown name"
@@ -108,7 +108,7 @@ def _remember_failure(desk: Desk, name: str, address: str) -> None:
     def work(turn: Turn) -> None:
         forget_before = turn.now - desk.policy.login_window.total_seconds()
         is_known = name in turn.tx.accounts.there([name])
-        turn.tx.sessions.add_failure(name, network_of(address), turn.now, forget_before)
+        turn.tx.failures.add(name, network_of(address), turn.now, forget_before)
         if is_known:
             turn.entries.append(Entry(turn.at, "", address, What.LOGIN_FAILED, whom=name))
 

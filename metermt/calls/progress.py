@@ -68,7 +68,7 @@ def _readers(turn: Turn, given: dict[str, list[str]], held: list[Holding]) -> li
     tx, users = turn.tx, turn.tx.accounts.users()
     names = [user.username for user in users]
     today = tx.overview.read_since(names, _midnight(day_of(turn.moment)))
-    seen, connected = tx.sessions.last_used(names), tx.overview.connected()
+    seen, connected = tx.accounts.last_used(names), tx.overview.connected()
     walks = {username: walk.route for username, walk in tx.walks.now(turn.idle_since)}
     at_work = {*today, *(one.username for one in held), *(name for readers in given.values() for name in readers)}
     return [

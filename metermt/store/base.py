@@ -20,7 +20,7 @@ from metermt.store.steps.cycles import Cycles
 from metermt.store.steps.jobs import Jobs
 from metermt.store.steps.office import Office
 from metermt.store.steps.overview import Overview
-from metermt.store.steps.people import Accounts, Servers, Sessions
+from metermt.store.steps.people import Accounts, Failures, Servers, Sessions
 from metermt.store.steps.progress import Progress
 from metermt.store.steps.rounds import Leases, Readings, Rounds, Walks
 from metermt.store.steps.settings import Settings
@@ -35,6 +35,7 @@ class Tx:
 
     accounts: Accounts
     sessions: Sessions
+    failures: Failures
     cycles: Cycles
     jobs: Jobs
     rounds: Rounds

@@ -78,7 +78,7 @@ def fill_all_tables(place):
             tx.readings.add([(job, make_reading("M00000", value=None, reason='"Hund" \N{DOG}\\', key="again"))])
             tx.sessions.leave(["adam-1", "adam-2"], "here")
             tx.sessions.end(["adam-2"])
-            tx.sessions.add_failure("adam", "10.1.2.3", T0 + 1 / 3, T0 - 100)
+            tx.failures.add("adam", "10.1.2.3", T0 + 1 / 3, T0 - 100)
             tx.servers.note(Server("here", "0.1.0", 2, T0))
             tx.places.put([make_place("M00000"), make_place("G1", multiplier=Decimal("0.1"))])
             tx.places.add_history([("G1", Read(date(2026, 10, 1), 5)), ("G1", Read(date(2026, 10, 1), 0, True))])

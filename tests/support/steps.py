@@ -7,7 +7,7 @@ from metermt.store.base import Tx
 
 READING = {
     *("exchanges", "taken_down", "outdated", "in_cycle"),
-    *("find", "disabled", "users", "of", "last_used", "failures", "failed_since", "unread", "of_routes", "on_routes"),
+    *("find", "disabled", "users", "of", "last_used", "since", "unread", "of_routes", "on_routes"),
     *("standings", "closed_hands", "free", "held", "holders", "left", "by_key", "tallies", "all"),
     *("active", "history", "days", "seasons", "routes", "routes_left", "limits", "ids", "assignments", "now"),
     *("reasons", "latest", "found", "search", "on_record", "closed", "but_latest", "open_routes"),

@@ -17,6 +17,7 @@ from metermt.store.base import Store, Tx
 from metermt.store.begun import Begun, Over
 from metermt.store.gathered import Key, KnownJob
 from metermt.store.memory.cycles import MemoryCycles
+from metermt.store.memory.failures import MemoryFailures
 from metermt.store.memory.jobs import MemoryJobs
 from metermt.store.memory.logins import MemorySessions
 from metermt.store.memory.notes import MemoryNotes
@@ -52,6 +53,11 @@ class _Accounts(Accounts):
     def put(self, accounts: Iterable[Account]) -> None:
         for account in accounts:
             self._tables.undo.put(self._tables.accounts, account.user.username, account)
+
+    def last_used(self, usernames: Iterable[str]) -> dict[str, float]:
+        tables = self._tables
+        keys = {username: tables.logins_of.of(username) for username in usernames}
+        return {name: max(tables.logins[key].used_at for key in of_name) for name, of_name in keys.items() if of_name}
 
 
 class _Leases(Leases):
@@ -217,6 +223,7 @@ class MemoryStore(Store):
         self._tx = Tx(
             accounts=_Accounts(tables),
             sessions=MemorySessions(tables),
+            failures=MemoryFailures(tables),
             cycles=MemoryCycles(tables),
             jobs=MemoryJobs(tables),
             rounds=MemoryRounds(tables),

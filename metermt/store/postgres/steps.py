@@ -23,6 +23,7 @@ from metermt.store.sql import accounts as in_accounts
 from metermt.store.sql.accounts import SqlAccounts
 from metermt.store.sql.audit import SqlAudit
 from metermt.store.sql.batches import SqlBatches
+from metermt.store.sql.failures import SqlFailures
 from metermt.store.sql.jobs import JOB, SqlJobs, job_of
 from metermt.store.sql.notes import SqlNotes
 from metermt.store.sql.office import SqlOffice
@@ -50,6 +51,7 @@ class PostgresTx(Tx):
         super().__init__(
             accounts=PostgresAccounts(sql),
             sessions=SqlSessions(sql, " ORDER BY users.username FOR SHARE OF users" if sql.writes else ""),
+            failures=SqlFailures(sql),
             cycles=PostgresCycles(sql),
             jobs=PostgresJobs(sql),
             rounds=PostgresRounds(sql, self._keeping),

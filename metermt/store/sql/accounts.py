@@ -15,10 +15,11 @@ _REPLACE = (
     "ON CONFLICT (username) DO UPDATE SET full_name = excluded.full_name, password_hash = excluded.password_hash,"
     " disabled = excluded.disabled, role = excluded.role"
 )
+_LAST_USED = "SELECT username, max(used_at) FROM sessions WHERE username {among} GROUP BY username"
 
 
 class SqlAccounts(Steps, Accounts):
-    """The table `users`."""
+    """The table `users`, and when their `sessions` were used."""
 
     def find(self, usernames: Iterable[str]) -> dict[str, Account]:
         return {row[0]: account_of(row) for row in self._sql.rows_among(FIND, usernames)}
@@ -31,6 +32,9 @@ class SqlAccounts(Steps, Accounts):
 
     def put(self, accounts: Iterable[Account]) -> None:
         self._sql.insert("users", COLUMNS, map(row_of, accounts), _REPLACE)
+
+    def last_used(self, usernames: Iterable[str]) -> dict[str, float]:
+        return dict(self._sql.rows_among(_LAST_USED, usernames))
 
 
 @lru_cache(maxsize=1024)  # the same few users are asked for with each call, and checking one takes microseconds

@@ -6,7 +6,7 @@ from metermt.model import Session
 from metermt.store.sql.accounts import user_of
 from metermt.store.sql.dialect import Sql, Steps
 from metermt.store.sql.walks import walk_of
-from metermt.store.steps.people import Origin, Sessions
+from metermt.store.steps.people import Sessions
 
 _COLUMNS = ("key", "username", "used_at", "server")
 _FIND = (
@@ -22,16 +22,13 @@ _OF = (
 _BUT_LATEST = (
     "SELECT key FROM sessions WHERE username = ? AND ended = 0 ORDER BY -used_at, key LIMIT 1000000000 OFFSET ?"
 )
-_LAST_USED = "SELECT username, max(used_at) FROM sessions WHERE username {among} GROUP BY username"
 _HOLDS_NOTHING = "NOT EXISTS (SELECT 1 FROM leases WHERE leases.session = sessions.key)"
 _FORGET_IDLE = f"DELETE FROM sessions WHERE used_at < ? AND {_HOLDS_NOTHING}"
 _FORGET_ENDED = f"DELETE FROM sessions WHERE ended = 1 AND {_HOLDS_NOTHING}"
-_FAILURES = "SELECT at FROM login_failures WHERE username = ? AND address = ? AND at > ? ORDER BY at"
-_FAILED_SINCE = "SELECT username, address, at FROM login_failures WHERE at > ? ORDER BY at"
 
 
 class SqlSessions(Steps, Sessions):
-    """The tables `sessions` and `login_failures`. `lock` ends a statement for sessions of users who may be changed."""
+    """The table `sessions`. `lock` ends a statement for sessions of users who may be changed."""
 
     def __init__(self, sql: Sql, lock: str = "") -> None:
         super().__init__(sql)
@@ -70,28 +67,6 @@ class SqlSessions(Steps, Sessions):
     def set_back(self, after: float, to: float) -> None:
         self._sql.rows("UPDATE sessions SET used_at = ? WHERE used_at > ?", to, after)
 
-    def last_used(self, usernames: Iterable[str]) -> dict[str, float]:
-        return dict(self._sql.rows_among(_LAST_USED, usernames))
-
     def forget(self, idle_since: float) -> None:
         self._sql.rows(_FORGET_IDLE, idle_since)
         self._sql.rows(_FORGET_ENDED)
-
-    def failures(self, username: str, address: str, since: float) -> list[float]:
-        return [at for (at,) in self._sql.rows(_FAILURES, username, address, since)]
-
-    def failed_since(self, since: float) -> dict[Origin, list[float]]:
-        found: dict[Origin, list[float]] = {}
-        for username, address, at in self._sql.rows(_FAILED_SINCE, since):
-            found.setdefault((username, address), []).append(at)
-        return found
-
-    def forget_failures(self, usernames: Iterable[str]) -> None:
-        self._sql.delete("login_failures", "username", usernames)
-
-    def forget_failures_after(self, at: float) -> None:
-        self._sql.rows("DELETE FROM login_failures WHERE at > ?", at)
-
-    def add_failure(self, username: str, address: str, at: float, forget_before: float) -> None:
-        self._sql.rows("DELETE FROM login_failures WHERE at < ?", forget_before)
-        self._sql.insert("login_failures", ("username", "address", "at"), [(username, address, at)])

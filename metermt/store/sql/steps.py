@@ -6,6 +6,7 @@ from metermt.store.sql.audit import SqlAudit
 from metermt.store.sql.batches import SqlBatches
 from metermt.store.sql.cycles import SqlCycles
 from metermt.store.sql.dialect import Sql
+from metermt.store.sql.failures import SqlFailures
 from metermt.store.sql.jobs import SqlJobs
 from metermt.store.sql.leases import SqlLeases
 from metermt.store.sql.notes import SqlNotes
@@ -26,6 +27,7 @@ def transaction_on(sql: Sql) -> Tx:
     return Tx(
         accounts=SqlAccounts(sql),
         sessions=SqlSessions(sql),
+        failures=SqlFailures(sql),
         cycles=SqlCycles(sql),
         jobs=SqlJobs(sql),
         rounds=SqlRounds(sql),

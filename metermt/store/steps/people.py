@@ -36,9 +36,13 @@ class Accounts(ABC):
     def put(self, accounts: Iterable[Account]) -> None:
         """Add accounts; one whose name is there already replaces it."""
 
+    @abstractmethod
+    def last_used(self, usernames: Iterable[str]) -> dict[str, float]:
+        """Return when a session of each of these users was used last, by user name, as far as any is remembered."""
+
 
 class Sessions(ABC):
-    """Who is logged in, and who has failed to."""
+    """Who is logged in."""
 
     @abstractmethod
     def find(self, keys: Iterable[str]) -> dict[str, Session]:
@@ -83,31 +87,31 @@ class Sessions(ABC):
         """Say of the sessions that were used after a time that they were last used at another one."""
 
     @abstractmethod
-    def last_used(self, usernames: Iterable[str]) -> dict[str, float]:
-        """Return when a session of each of these users was used last, by user name, as far as any is remembered."""
-
-    @abstractmethod
     def forget(self, idle_since: float) -> None:
         """Forget those not used since then, and those that have ended, unless they hold jobs."""
 
+
+class Failures(ABC):
+    """Who has failed to log in: wrong passwords."""
+
     @abstractmethod
-    def failures(self, username: str, address: str, since: float) -> list[float]:
+    def of(self, username: str, address: str, since: float) -> list[float]:
         """Return when this name failed to log in from this address after `since`, oldest first."""
 
     @abstractmethod
-    def failed_since(self, since: float) -> dict[Origin, list[float]]:
+    def since(self, since: float) -> dict[Origin, list[float]]:
         """Return when anybody failed to log in after `since`, oldest first, by name and address."""
 
     @abstractmethod
-    def forget_failures(self, usernames: Iterable[str]) -> None:
+    def forget(self, usernames: Iterable[str]) -> None:
         """Forget the failed logins of these names, from wherever."""
 
     @abstractmethod
-    def forget_failures_after(self, at: float) -> None:
+    def forget_after(self, at: float) -> None:
         """Forget the failed logins of anybody from after that time."""
 
     @abstractmethod
-    def add_failure(self, username: str, address: str, at: float, forget_before: float) -> None:
+    def add(self, username: str, address: str, at: float, forget_before: float) -> None:
         """Remember a wrong password, and forget those of anybody from before `forget_before`."""
 
 
