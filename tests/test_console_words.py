@@ -249,7 +249,7 @@ def test_a_meter_that_was_exchanged_is_told_and_read_and_nothing_typed_is_lost(s
     assert "Invalid day '2020-02-30': type it like 20" in seen
     assert "Noted for the office, as the last value is not known. Send a reason for H2 now\n" in seen
     with SqliteStore(database_path) as store:
-        (exchange,) = store.read(lambda tx: tx.office.exchanges(9, 0))
+        (exchange,) = store.read(lambda tx: tx.devices.all_exchanges(9, 0))
         assert (exchange.old_meter, exchange.final, exchange.new_meter, exchange.initial) == ("H1", 99, "N1", 7)
         (note,) = store.read(lambda tx: tx.notes.all(9))
     assert note.text.endswith(" for N2, which showed 0 first, 5 digits; what H2 showed last is not known")
@@ -279,7 +279,7 @@ def test_a_last_value_that_is_odd_is_asked_about_before_an_exchange_is_told(said
     assert f"9999 {question.format(9939)}n\n{kept}" in seen
     assert f"9998 {question.format(9938)}y\nN1 hangs here now: read it\n" in seen
     with SqliteStore(database_path) as store:
-        (exchange,) = store.read(lambda tx: tx.office.exchanges(9, 0))
+        (exchange,) = store.read(lambda tx: tx.devices.all_exchanges(9, 0))
     assert (exchange.old_meter, exchange.final, exchange.username) == ("H2", 9998, "carol")
 
 
@@ -291,7 +291,7 @@ def test_a_file_without_an_answer_to_that_question_ends_there_and_no_line_is_tak
     with pytest.raises(SettingError, match=words):
         said("/exchanged", "n1", "9999", "", "", "", line, "13")
     with SqliteStore(database_path) as store:
-        assert store.read(lambda tx: tx.office.exchanges(9, 0)) == []
+        assert store.read(lambda tx: tx.devices.all_exchanges(9, 0)) == []
     assert kept(database_path) == []
 
 
@@ -315,7 +315,7 @@ def test_a_last_value_that_was_typed_before_is_taken_back_with_a_dash(said, data
     assert "Last value of H1, - if nobody knows it [99]: -\nFirst value" in seen
     assert "Noted for the office, as the last value is not known. Send a reason for H1 now\n" in seen
     with SqliteStore(database_path) as store:
-        assert store.read(lambda tx: tx.office.exchanges(9, 0)) == []
+        assert store.read(lambda tx: tx.devices.all_exchanges(9, 0)) == []
 
 
 def test_who_tells_of_an_exchange_at_a_meter_read_out_of_turn_reads_what_hangs_there_and_then_goes_back(

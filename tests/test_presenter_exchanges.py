@@ -36,7 +36,7 @@ def tell(presenter, **typed):
 
 
 def exchanged(desk):
-    told = desk.store.read(lambda tx: tx.office.exchanges(9, 0))
+    told = desk.store.read(lambda tx: tx.devices.all_exchanges(9, 0))
     return [(one.old_meter, one.final, one.new_meter, one.initial, one.username) for one in told]
 
 

@@ -69,7 +69,7 @@ def exchange_meter(turn: Turn, ask: Ask[MeterExchange]) -> Exchanged:
     nowhere any more, or `InvalidReport` or `RouteError` if it cannot be so.
     """
     asked, tx = ask.request, turn.tx
-    tx.office.alone()
+    tx.alone()
     place = tx.places.find([asked.old]).get(asked.old)
     if place is None:
         _check_is_again(tx, asked)
@@ -89,7 +89,7 @@ def exchange_meter(turn: Turn, ask: Ask[MeterExchange]) -> Exchanged:
     reads = tx.places.history([asked.old]).get(asked.old, [])
     history = history_of(reads, old.dials)
     unknown = None if history.accepted else _given(tx, asked.old, asked.on)
-    before = tx.places.exchanges([asked.old]).get(asked.old, [])
+    before = tx.devices.exchanges([asked.old]).get(asked.old, [])
     limits = _limits_of(tx, asked.old)
     today = day_of(turn.moment)
     check_exchange(exchange, new, today, History(unknown) if unknown else history, before, limits)
@@ -97,7 +97,7 @@ def exchange_meter(turn: Turn, ask: Ask[MeterExchange]) -> Exchanged:
     _check_is_free(tx, new.number, {one.cycle for one in standings if one.meter == asked.new} & {*unread.values()})
     if limits and not asked.sure:
         check_sure(asked.final, old, asked.on, limits)
-    tx.office.exchange(exchange, new)
+    tx.devices.exchange(exchange, new)
     if unknown:
         tx.places.add_history([(new.number, unknown)])
     _rehang(tx, jobs, new, exchange, reported=by_reader)
@@ -107,9 +107,9 @@ def exchange_meter(turn: Turn, ask: Ask[MeterExchange]) -> Exchanged:
 
 def bring_up_to_date(tx: Tx, cycle: str) -> None:
     """Make unread jobs of a cycle those of the devices that hang there by now, as when they are open again."""
-    for id_, (was, now) in tx.places.outdated(cycle).items():
+    for id_, (was, now) in tx.devices.outdated(cycle).items():
         if not tx.jobs.find(cycle, [now]):
-            last = tx.places.exchanges([now])[now][-1]
+            last = tx.devices.exchanges([now])[now][-1]
             new = tx.places.find([now])[now].meter
             reported = bool(still_reported(tx, [now]))
             _rehang(tx, {id_: tx.jobs.find(cycle, [was])[was]}, new, last, reported=reported)
@@ -117,7 +117,7 @@ def bring_up_to_date(tx: Tx, cycle: str) -> None:
 
 def still_reported(tx: Tx, meters: Collection[str]) -> set[str]:
     """Return at which of these devices a reader has told of an exchange, and nobody has decided of a value since."""
-    exchanges = tx.places.exchanges(meters)
+    exchanges = tx.devices.exchanges(meters)
     since: dict[str, list[Result]] = {number: [] for number in exchanges}
     for result in tx.office.of_meters(since) if since else ():
         since[result.job.meter.number].append(result)
@@ -146,7 +146,7 @@ def _is_read_since(result: Result, on: date) -> bool:
 @call(Role.SUPERVISOR, Weight.READ)
 def list_exchanges(turn: Turn, ask: Ask[Exchanges]) -> list[Exchange]:
     """Return up to 1,000 exchanges in the order in which they were told, but for the first so many."""
-    return turn.tx.office.exchanges(MAX_ITEMS, max(ask.request.skip, 0))
+    return turn.tx.devices.all_exchanges(MAX_ITEMS, max(ask.request.skip, 0))
 
 
 def _new_device(place: Place, asked: MeterExchange) -> Meter:
@@ -162,7 +162,7 @@ def _is_reader(ask: Ask[MeterExchange]) -> bool:
 
 def _check_is_again(tx: Tx, asked: MeterExchange) -> None:
     """Raise unless the very exchange of a device that hangs nowhere was told before, as after a broken link."""
-    last = tx.places.taken_down([asked.old]).get(asked.old)
+    last = tx.devices.taken_down([asked.old]).get(asked.old)
     if last is None:
         raise unknown_meter(asked.old)
     if (last.new_meter, last.final, last.initial, last.on) != (asked.new, asked.final, asked.initial, asked.on):
@@ -232,7 +232,7 @@ def _given(tx: Tx, meter: str, on: date) -> Read | None:
 def _rehang(tx: Tx, jobs: Mapping[int, Job], new: Meter, exchange: Exchange, *, reported: bool) -> None:
     """Make unread jobs, by id, those of a new device, and have it judged from what it showed first."""
     limits = {id_: tx.jobs.limits(job.cycle, [job.meter.number]) for id_, job in jobs.items()}
-    tx.office.rehang(
+    tx.devices.rehang(
         {
             id_: replace(job, meter=new, previous=exchange.initial, previous_date=exchange.on)
             for id_, job in jobs.items()

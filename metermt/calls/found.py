@@ -95,7 +95,7 @@ def accept_found(turn: Turn, ask: Ask[Accepting]) -> Place:
     report, or it was decided already; `RouteError` if the meter is known already, or cannot be so.
     """
     tx, asked = turn.tx, ask.request
-    tx.office.alone()
+    tx.alone()
     found = _undecided(tx, asked.id)
     kind = found.kind if asked.kind is None else asked.kind
     dials = found.dials if asked.dials is None else asked.dials

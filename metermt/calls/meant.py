@@ -31,7 +31,7 @@ class JobsMeant:
         doubtful = corrected | {answer.meter for answer in lost}
         named = any(answer.cycle is not None for answer in lost)
         tx = turn.tx
-        self._taken_down = tx.places.taken_down(doubtful) if doubtful else {}
+        self._taken_down = tx.devices.taken_down(doubtful) if doubtful else {}
         self._closed_hands = tx.rounds.closed_hands(unnamed) if unnamed else {}
         self._cycles = tx.cycles.all() if named else {}
 

@@ -98,7 +98,7 @@ def add_meter(turn: Turn, ask: Ask[Place]) -> None:
     The same again counts once. Raises `RouteError` if it hangs somewhere else or otherwise already.
     """
     place = ask.request
-    turn.tx.office.alone()
+    turn.tx.alone()
     put_up(turn.tx, place)
     turn.record(ask, What.METER_ADDED, place.meter.number, after=_stop(place))
 
@@ -112,7 +112,7 @@ def switch_meter(turn: Turn, ask: Ask[Switching]) -> Unread:
     that is opened. What was read stays. Raises `UnknownMeter` or `MeterExchanged`.
     """
     tx, asked = turn.tx, ask.request
-    tx.office.alone()
+    tx.alone()
     place = _place(tx, asked.meter)
     tx.places.put([replace(place, meter=structs.replace(place.meter, active=asked.active))])
     turn.record(ask, What.METER_ACTIVE if asked.active else What.METER_INACTIVE, asked.meter)
@@ -133,7 +133,7 @@ def move_meter(turn: Turn, ask: Ask[Moving]) -> Unread:
     What was read stays where it was read. Raises `RouteError`, `UnknownMeter` or `MeterExchanged`.
     """
     tx, asked = turn.tx, ask.request
-    tx.office.alone()
+    tx.alone()
     was = _place(tx, asked.meter)
     place = replace(was, route=asked.route, sequence=asked.sequence)
     tx.places.put([place])
@@ -154,7 +154,7 @@ def show_meter(turn: Turn, ask: Ask[Named]) -> MeterShown:
     results = tx.office.at_place(number)
     return MeterShown(
         place,
-        tx.places.exchanges([number]).get(number, []),
+        tx.devices.exchanges([number]).get(number, []),
         tx.office.notes(number),
         {one.job.cycle: one.state for one in results},
         list(periods),
@@ -176,7 +176,7 @@ def put_up(tx: Tx, place: Place) -> None:
 def _place(tx: Tx, number: str) -> Place:
     if place := tx.places.find([number]).get(number):
         return place
-    if exchange := tx.places.taken_down([number]).get(number):
+    if exchange := tx.devices.taken_down([number]).get(number):
         raise exchanged_for(exchange)
     raise unknown_meter(number)
 

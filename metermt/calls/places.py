@@ -65,7 +65,7 @@ def import_history(turn: Turn, ask: Ask[Past]) -> list[Error | None]:
     shown = ask.request.shown
     places = turn.tx.places.find({one.meter for one in shown})
     today = day_of(turn.moment)
-    exchanges = turn.tx.places.exchanges(places)
+    exchanges = turn.tx.devices.exchanges(places)
     days = {(meter, one.on) for meter, made in exchanges.items() for one in made}
     outcomes: list[Error | None] = [_wrong(one, places.get(one.meter), today, days) for one in shown]
     good = [one for one, error in zip(shown, outcomes, strict=True) if error is None]
@@ -81,7 +81,7 @@ def put_places(tx: Tx, places: Collection[Place], *, dry_run: bool = False) -> i
     """
     there = tx.places.find({place.meter.number for place in places})
     new = {place.meter.number: place for place in places if there.get(place.meter.number) != place}
-    if gone := tx.places.taken_down(new.keys() - there.keys()):
+    if gone := tx.devices.taken_down(new.keys() - there.keys()):
         one = gone[min(gone)]
         raise RouteError(
             f"Meter {one.old_meter} was exchanged for {one.new_meter} on {one.on}: bring the file up to date, or, if it"
@@ -103,7 +103,7 @@ def _check_registers(tx: Tx, meters: Collection[Meter]) -> None:
     most = tx.places.most_shown([meter.number for meter in meters])
     in_doubt = [meter for meter in meters if most.get(meter.number, 0) > meter.highest]
     numbers = [meter.number for meter in in_doubt]
-    history, exchanges = tx.places.history(numbers), tx.places.exchanges(numbers)
+    history, exchanges = tx.places.history(numbers), tx.devices.exchanges(numbers)
     for meter in in_doubt:
         accepted = history_of(history.get(meter.number, ())).accepted
         showed = [(one.initial, one.on) for one in exchanges.get(meter.number, ())[-1:]]

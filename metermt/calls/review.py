@@ -131,7 +131,7 @@ def decide(turn: Turn, ask: Ask[Decisions]) -> list[Error | None]:
         raise DecisionError(f"Decide of at most {MAX_ITEMS} results at once")
     office = turn.tx.office
     if any(one.verdict is Verdict.REREAD for one in wanted):
-        office.alone()
+        turn.tx.alone()
     waiting = _Waiting(turn, ask, office.results({one.reading for one in wanted}))
     outcomes: list[Error | None] = []
     for one in wanted:

@@ -24,7 +24,7 @@ from metermt.store.steps.people import Accounts, Failures, Servers, Sessions
 from metermt.store.steps.progress import Progress
 from metermt.store.steps.rounds import Leases, Readings, Rounds, Walks
 from metermt.store.steps.settings import Settings
-from metermt.store.steps.sites import Notes, Places
+from metermt.store.steps.sites import Devices, Notes, Places
 
 T = TypeVar("T")
 
@@ -44,6 +44,7 @@ class Tx:
     readings: Readings
     servers: Servers
     places: Places
+    devices: Devices
     walks: Walks
     notes: Notes
     settings: Settings
@@ -53,6 +54,13 @@ class Tx:
     overview: Overview
     changes: Callable[[], int]
     """Tells how much it may have changed so far: a number that grows with all that it keeps."""
+
+    def alone(self) -> None:
+        """Wait until nobody else writes, and be the only one who does until the transaction ends.
+
+        It is the first step of what changes places and jobs whose facts others may have gathered.
+        Where only one transaction writes at a time anyway there is nothing to wait for.
+        """
 
     def foresee(self, steps: Callable[[], object]) -> None:
         """Say which steps will be asked again for what they find, so that a store that is far away may find it along.

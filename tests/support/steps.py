@@ -6,7 +6,7 @@ from metermt.model import Lease, Walk
 from metermt.store.base import Tx
 
 READING = {
-    *("exchanges", "taken_down", "outdated", "in_cycle"),
+    *("exchanges", "all_exchanges", "taken_down", "outdated", "in_cycle"),
     *("find", "disabled", "users", "of", "last_used", "since", "unread", "of_routes", "on_routes"),
     *("standings", "closed_hands", "free", "held", "holders", "left", "by_key", "tallies", "all"),
     *("active", "history", "days", "seasons", "routes", "routes_left", "limits", "ids", "assignments", "now"),

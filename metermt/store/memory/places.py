@@ -5,7 +5,6 @@ from datetime import datetime
 
 from metermt.model import Place
 from metermt.quality import Quality
-from metermt.rules.consumption import Exchange
 from metermt.rules.history import Read
 from metermt.rules.times import day_of
 from metermt.store.memory.tables import Tables, found_in
@@ -50,15 +49,6 @@ class MemoryPlaces(Places):
                     estimated = reading.quality is Quality.ESTIMATED
                     found.setdefault(meter, []).append(Read(day, reading.answer.value, estimated=estimated))
         return found
-
-    def exchanges(self, meters: Iterable[str]) -> dict[str, list[Exchange]]:  # noqa: ARG002 - the office has a database
-        return {}
-
-    def taken_down(self, meters: Iterable[str]) -> dict[str, Exchange]:  # noqa: ARG002 - likewise
-        return {}
-
-    def outdated(self, cycle: str) -> dict[int, tuple[str, str]]:  # noqa: ARG002 - likewise
-        return {}
 
     def in_cycle(self, cycle: str, meters: Iterable[str]) -> set[str]:
         there = self._tables.cycles.get(cycle)

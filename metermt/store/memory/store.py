@@ -21,18 +21,20 @@ from metermt.store.memory.failures import MemoryFailures
 from metermt.store.memory.jobs import MemoryJobs
 from metermt.store.memory.logins import MemorySessions
 from metermt.store.memory.notes import MemoryNotes
+from metermt.store.memory.office import NoAudit, NoExchanges, NoOffice, no_office
 from metermt.store.memory.places import MemoryPlaces
 from metermt.store.memory.progress import MemoryProgress
 from metermt.store.memory.rounds import MemoryRounds
 from metermt.store.memory.settings import MemorySettings
 from metermt.store.memory.tables import Tables, found_in
 from metermt.store.memory.walks import MemoryWalks
-from metermt.store.steps.audit import Audit, Unsealed
+from metermt.store.steps.audit import Audit
 from metermt.store.steps.billing import Batches
 from metermt.store.steps.office import Office
 from metermt.store.steps.overview import Overview
 from metermt.store.steps.people import Accounts, Servers
 from metermt.store.steps.rounds import LATEST, Leases, Readings
+from metermt.store.steps.sites import Devices
 
 T = TypeVar("T")
 
@@ -196,21 +198,9 @@ class _Servers(Servers):
             self._tables.undo.drop(self._tables.servers, name)
 
 
-class _NoOffice:
-    """What this store has instead of `Office`: it is for a reader's round."""
-
-    def __getattr__(self, _step: str) -> None:
-        raise StoreError("The office needs a database: a server without one has readers' rounds only")
-
-
-class _NoAudit(_NoOffice):
-    """What it has instead of `Audit`: readers' rounds leave no record."""
-
-    def add(self, entries: object) -> None:
-        pass
-
-    def unsealed(self, _most: int) -> list[Unsealed]:
-        return []
+class _MemoryTx(Tx):
+    def alone(self) -> None:
+        raise no_office()
 
 
 class MemoryStore(Store):
@@ -220,7 +210,7 @@ class MemoryStore(Store):
         self._lock = RLock()  # guards all below; taken before the locks of the dictionaries
         tables = Tables()
         self._undo = tables.undo
-        self._tx = Tx(
+        self._tx = _MemoryTx(
             accounts=_Accounts(tables),
             sessions=MemorySessions(tables),
             failures=MemoryFailures(tables),
@@ -232,13 +222,14 @@ class MemoryStore(Store):
             readings=_Readings(tables),
             servers=_Servers(tables),
             places=MemoryPlaces(tables),
+            devices=cast(Devices, NoExchanges()),
             walks=MemoryWalks(tables),
             notes=MemoryNotes(tables),
             settings=MemorySettings(tables),
-            office=cast(Office, _NoOffice()),
-            batches=cast(Batches, _NoOffice()),
-            audit=cast(Audit, _NoAudit()),
-            overview=cast(Overview, _NoOffice()),
+            office=cast(Office, NoOffice()),
+            batches=cast(Batches, NoOffice()),
+            audit=cast(Audit, NoAudit()),
+            overview=cast(Overview, NoOffice()),
             changes=tables.undo.changes,
         )
 

@@ -23,6 +23,7 @@ from metermt.store.sql import accounts as in_accounts
 from metermt.store.sql.accounts import SqlAccounts
 from metermt.store.sql.audit import SqlAudit
 from metermt.store.sql.batches import SqlBatches
+from metermt.store.sql.devices import SqlDevices
 from metermt.store.sql.failures import SqlFailures
 from metermt.store.sql.jobs import JOB, SqlJobs, job_of
 from metermt.store.sql.notes import SqlNotes
@@ -60,15 +61,19 @@ class PostgresTx(Tx):
             readings=PostgresReadings(sql, self._keeping),
             servers=SqlServers(sql),
             places=SqlPlaces(sql),
+            devices=SqlDevices(sql),
             walks=SqlWalks(sql),
             notes=SqlNotes(sql),
             settings=SqlSettings(sql),
-            office=PostgresOffice(sql, lock.format("jobs")),
+            office=SqlOffice(sql, lock.format("jobs")),
             batches=SqlBatches(sql, lock),
             audit=PostgresAudit(sql),
             overview=SqlOverview(sql),
             changes=sql.changes,
         )
+
+    def alone(self) -> None:
+        self._sql.take(CLOSING)
 
     def foresee(self, steps: Callable[[], object]) -> None:
         with self._sql.ahead():
@@ -165,17 +170,6 @@ _FIND = f"""
     CROSS JOIN LATERAL (SELECT {JOB} FROM jobs WHERE cycle = ? AND meter = wanted.meter OFFSET 0) AS found
 """
 _STILL_UNREAD = "SELECT id FROM jobs WHERE id {among} AND reading IS NULL"
-
-
-class PostgresOffice(SqlOffice):
-    """Places and jobs that others look at."""
-
-    def __init__(self, sql: PostgresSql, lock: str) -> None:
-        super().__init__(sql, lock)
-        self._postgres = sql
-
-    def alone(self) -> None:
-        self._postgres.take(CLOSING)
 
 
 class PostgresAudit(SqlAudit):

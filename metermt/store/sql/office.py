@@ -6,13 +6,11 @@ from typing import Any
 
 from metermt.decisions import Decision, Result, Verdict
 from metermt.fieldnotes import ACCEPTED, Found, Note
-from metermt.model import Job, JobState, Meter, Reading
+from metermt.model import JobState, Reading
 from metermt.quality import Billing
-from metermt.rules.consumption import Exchange
 from metermt.store.sql.dialect import Sql, Steps
 from metermt.store.sql.jobs import JOB, WIDE, job_of
 from metermt.store.sql.notes import FOUND, found_of, note_of
-from metermt.store.sql.places import EXCHANGE, METER, exchange_of, row_of
 from metermt.store.sql.readings import READING, reading_of
 from metermt.store.steps.office import Office
 
@@ -94,28 +92,6 @@ class SqlOffice(Steps, Office):
 
     def sent_back(self, jobs: Iterable[int]) -> dict[int, Reading]:
         return {job: reading_of(*row) for job, *row in self._sql.rows_among(_SENT_BACK, jobs)}
-
-    def alone(self) -> None:
-        """Nobody else writes to a SQLite file anyway."""
-
-    def exchange(self, exchange: Exchange, new: Meter) -> None:
-        [(place,)] = self._sql.rows("SELECT id FROM places WHERE meter = ?", exchange.old_meter)
-        one = exchange
-        showed = (one.on.isoformat(), one.old_meter, one.final, one.initial, one.dials, str(one.multiplier))
-        row = (place, *showed, one.new_meter, one.username, one.made_at.isoformat())
-        self._sql.insert("exchanges", ("place", *EXCHANGE), [row])
-        self._sql.update("places", METER, ("id",), [(*row_of(new), place)])
-
-    def rehang(self, jobs: Mapping[int, Job]) -> None:
-        rows = [
-            (*row_of(job.meter), job.previous, job.previous_date and job.previous_date.isoformat(), id_)
-            for id_, job in jobs.items()
-        ]
-        self._sql.update("jobs", (*METER, "previous", "previous_date"), ("id",), rows)
-
-    def exchanges(self, most: int, skip: int = 0) -> list[Exchange]:
-        rows = self._sql.rows(f"SELECT {', '.join(EXCHANGE)} FROM exchanges ORDER BY id LIMIT ? OFFSET ?", most, skip)
-        return [exchange_of(*row) for row in rows]
 
     def at_place(self, meter: str) -> list[Result]:
         return [result_of(*row) for row in self._sql.rows(_AT_PLACE, meter)]

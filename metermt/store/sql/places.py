@@ -10,7 +10,7 @@ from metermt.quality import Quality
 from metermt.rules.consumption import Exchange, over_exchanges
 from metermt.rules.history import Read
 from metermt.rules.times import day_of
-from metermt.store.sql.dialect import Row, Steps
+from metermt.store.sql.dialect import Row, Sql, Steps
 from metermt.store.steps.sites import Places
 
 METER = ("meter", "kind", "dials", "address", "instructions", "multiplier", "active")
@@ -51,17 +51,10 @@ EXCHANGE = (
     *("new_meter", "username", "made_at"),
 )
 """The columns that `exchange_of` makes an exchange of."""
-_MADE = ", ".join(f"exchanges.{column}" for column in EXCHANGE)
+MADE = ", ".join(f"exchanges.{column}" for column in EXCHANGE)
+"""These, where other tables are joined."""
 _HUNG = "SELECT id, meter, multiplier FROM places WHERE meter {among}"
-_EXCHANGES = f"SELECT exchanges.place, {_MADE} FROM exchanges WHERE exchanges.place {{among}}"
-_TAKEN_DOWN = (
-    f"SELECT {_MADE} FROM exchanges WHERE exchanges.old_meter {{among}}"
-    " AND NOT EXISTS (SELECT 1 FROM places WHERE places.meter = exchanges.old_meter)"
-)
-_OUTDATED = (
-    "SELECT jobs.id, jobs.meter, places.meter FROM jobs CROSS JOIN places WHERE jobs.cycle = ?"
-    " AND jobs.state IN ('open', 'skipped') AND places.id = jobs.place AND places.meter <> jobs.meter"
-)
+_EXCHANGES = f"SELECT exchanges.place, {MADE} FROM exchanges WHERE exchanges.place {{among}}"
 _IN_CYCLE = (
     "SELECT DISTINCT places.meter FROM places CROSS JOIN jobs"
     " WHERE jobs.place = places.id AND places.meter {among} AND jobs.cycle = ?"
@@ -102,7 +95,7 @@ class SqlPlaces(Steps, Places):
         for _, meter, device, read_at, value, quality in rows:
             day = day_of(datetime.fromisoformat(read_at))
             read.setdefault(meter, []).append((device, Read(day, value, estimated=quality == Quality.ESTIMATED)))
-        exchanged = self._exchanges(asked)
+        exchanged = exchanges_at(self._sql, asked)
         nothing: tuple[Decimal, list[Exchange]] = (ONE, [])
         found: dict[str, list[Read]] = {}
         for meter in shown.keys() | read.keys() | exchanged.keys():
@@ -118,29 +111,20 @@ class SqlPlaces(Steps, Places):
                 found[meter] = max(value, found.get(meter, value))
         return found
 
-    def exchanges(self, meters: Iterable[str]) -> dict[str, list[Exchange]]:
-        return {meter: made for meter, (_, made) in self._exchanges(meters).items()}
-
-    def taken_down(self, meters: Iterable[str]) -> dict[str, Exchange]:
-        made = (exchange_of(*row) for row in self._sql.rows_among(_TAKEN_DOWN, meters))
-        return {one.old_meter: one for one in sorted(made, key=_on)}  # the last one of each
-
-    def outdated(self, cycle: str) -> dict[int, tuple[str, str]]:
-        return {job: (was, now) for job, was, now in self._sql.rows(_OUTDATED, cycle)}
-
     def in_cycle(self, cycle: str, meters: Iterable[str]) -> set[str]:
         return {meter for (meter,) in self._sql.rows_among(_IN_CYCLE, meters, cycle)}
 
-    def _exchanges(self, meters: Iterable[str]) -> dict[str, tuple[Decimal, list[Exchange]]]:
-        """Return the multiplier of each meter at whose place devices were exchanged, and these exchanges, in order."""
-        hung = {place: (meter, multiplier) for place, meter, multiplier in self._sql.rows_among(_HUNG, meters)}
-        found: dict[str, tuple[Decimal, list[Exchange]]] = {}
-        for place, *made in self._sql.rows_among(_EXCHANGES, hung):
-            meter, multiplier = hung[place]
-            found.setdefault(meter, (Decimal(multiplier), []))[1].append(exchange_of(*made))
-        for _, exchanges in found.values():
-            exchanges.sort(key=_on)
-        return found
+
+def exchanges_at(sql: Sql, meters: Iterable[str]) -> dict[str, tuple[Decimal, list[Exchange]]]:
+    """Return the multiplier of each meter at whose place devices were exchanged, and these exchanges, in order."""
+    hung = {place: (meter, multiplier) for place, meter, multiplier in sql.rows_among(_HUNG, meters)}
+    found: dict[str, tuple[Decimal, list[Exchange]]] = {}
+    for place, *made in sql.rows_among(_EXCHANGES, hung):
+        meter, multiplier = hung[place]
+        found.setdefault(meter, (Decimal(multiplier), []))[1].append(exchange_of(*made))
+    for _, exchanges in found.values():
+        exchanges.sort(key=_on)
+    return found
 
 
 def meter_of(*columns: Any) -> Meter:

@@ -5,6 +5,7 @@ from metermt.store.sql.accounts import SqlAccounts
 from metermt.store.sql.audit import SqlAudit
 from metermt.store.sql.batches import SqlBatches
 from metermt.store.sql.cycles import SqlCycles
+from metermt.store.sql.devices import SqlDevices
 from metermt.store.sql.dialect import Sql
 from metermt.store.sql.failures import SqlFailures
 from metermt.store.sql.jobs import SqlJobs
@@ -36,6 +37,7 @@ def transaction_on(sql: Sql) -> Tx:
         readings=SqlReadings(sql),
         servers=SqlServers(sql),
         places=SqlPlaces(sql),
+        devices=SqlDevices(sql),
         walks=SqlWalks(sql),
         notes=SqlNotes(sql),
         settings=SqlSettings(sql),

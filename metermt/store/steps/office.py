@@ -6,9 +6,8 @@ from datetime import datetime
 
 from metermt.decisions import Decision, Result
 from metermt.fieldnotes import Found, Note
-from metermt.model import Job, Meter, Reading
+from metermt.model import Reading
 from metermt.quality import Billing
-from metermt.rules.consumption import Exchange
 
 
 class Office(ABC):
@@ -49,28 +48,6 @@ class Office(ABC):
     @abstractmethod
     def sent_back(self, jobs: Iterable[int]) -> dict[int, Reading]:
         """Return what jobs had been read as when they were last sent again, by id."""
-
-    @abstractmethod
-    def alone(self) -> None:
-        """Wait until nobody else writes, and be the only one who does until the transaction ends.
-
-        It is the first step of what changes places and jobs whose facts others may have gathered.
-        """
-
-    @abstractmethod
-    def exchange(self, exchange: Exchange, new: Meter) -> None:
-        """Hang another device up where `exchange.old_meter` is, which names a place; the new number names none.
-
-        The place keeps its history.
-        """
-
-    @abstractmethod
-    def rehang(self, jobs: Mapping[int, Job]) -> None:
-        """Make jobs, by id, those of another device; who holds them, and their notes, stay."""
-
-    @abstractmethod
-    def exchanges(self, most: int, skip: int = 0) -> list[Exchange]:
-        """Return so many exchanges in the order in which they were told, but for the first ones."""
 
     @abstractmethod
     def at_place(self, meter: str) -> list[Result]:

@@ -1,10 +1,10 @@
 """The steps of a transaction that are about places, and what is said of them; see `metermt.store.steps`."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 from metermt.fieldnotes import Found, Note, Reason
-from metermt.model import Place
+from metermt.model import Job, Meter, Place
 from metermt.rules.consumption import Exchange
 from metermt.rules.history import Read
 
@@ -45,6 +45,29 @@ class Places(ABC):
         return {meter: max(read.value for read in reads) for meter, reads in self.history(meters).items()}
 
     @abstractmethod
+    def in_cycle(self, cycle: str, meters: Iterable[str]) -> set[str]:
+        """Return those of these meters whose places have a job in a cycle, perhaps of an earlier device."""
+
+
+class Devices(ABC):
+    """Which device hangs at which place, and which one did: what was exchanged."""
+
+    @abstractmethod
+    def exchange(self, exchange: Exchange, new: Meter) -> None:
+        """Hang another device up where `exchange.old_meter` is, which names a place; the new number names none.
+
+        The place keeps its history.
+        """
+
+    @abstractmethod
+    def rehang(self, jobs: Mapping[int, Job]) -> None:
+        """Make jobs, by id, those of another device; who holds them, and their notes, stay."""
+
+    @abstractmethod
+    def all_exchanges(self, most: int, skip: int = 0) -> list[Exchange]:
+        """Return so many exchanges in the order in which they were told, but for the first ones."""
+
+    @abstractmethod
     def exchanges(self, meters: Iterable[str]) -> dict[str, list[Exchange]]:
         """Return the exchanges at the places of these meters that had any, by their numbers, oldest first."""
 
@@ -55,10 +78,6 @@ class Places(ABC):
     @abstractmethod
     def outdated(self, cycle: str) -> dict[int, tuple[str, str]]:
         """Return the unread jobs of a cycle whose device hangs at their place no more, by id, and that which does."""
-
-    @abstractmethod
-    def in_cycle(self, cycle: str, meters: Iterable[str]) -> set[str]:
-        """Return those of these meters whose places have a job in a cycle, perhaps of an earlier device."""
 
 
 class Notes(ABC):
