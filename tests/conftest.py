@@ -174,7 +174,7 @@ def _everything(tx):
         "settings": tx.settings.all(),
         "reasons": tx.notes.reasons(),
         "notes": (tx.notes.all(MANY), tx.notes.latest(places)),
-        "found": tx.notes.found(MANY),
+        "found": tx.finds.undecided(MANY),
         "free": [known.job for known in free],
         "held": {key: [known.job for known in jobs] for key, jobs in held.items()},
         "left": {username: [known.job for known in jobs] for username, jobs in left.items()},

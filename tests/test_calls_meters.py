@@ -132,7 +132,7 @@ def test_a_found_meter_is_dismissed_and_stays_on_record(town):
     supervise(town, found.dismiss_found, Dismissing(one.id, "the neighbour's own"))
     carol.ask(found.report_found, FoundMeter("F1", "", None, 99_999, "at no. 7"))
     assert as_office(town, found.list_found, FoundMeters()) == [], "the same again counts once"
-    assert town.store.read(lambda tx: tx.office.found(one.id))[1] == "dismissed"
+    assert town.store.read(lambda tx: tx.finds.by_id(one.id))[1] == "dismissed"
 
 
 def test_a_found_meter_that_is_known_by_now_is_not_accepted(town):

@@ -65,7 +65,7 @@ def test_notes_and_meters_that_were_found_are_listed(invoke, database):
     at = datetime(2026, 11, 19, 8, 30, tzinfo=UTC)
     with SqliteStore(database) as store:
         store.write(lambda tx: tx.notes.add([Note("G1", "key at no. 4", "carol", at)]))
-        store.write(lambda tx: tx.notes.add_found([Found("E9/2", "E", 5, None, "in the barn", "carol", NOW)]))
+        store.write(lambda tx: tx.finds.add([Found("E9/2", "E", 5, None, "in the barn", "carol", NOW)]))
     when = local_time(at)
     assert_done(
         invoke("notes", "list"),

@@ -234,7 +234,7 @@ def test_a_note_is_left_for_the_next_reader_and_a_meter_that_is_found_is_reporte
     assert "/found\nSay which meter and where it is, such as /found W99 behind the shed\n" in seen
     with SqliteStore(database_path) as store:
         assert [note.text for note in store.read(lambda tx: tx.notes.all(9))] == ["two dogs"]
-        assert [one.number for one in store.read(lambda tx: tx.notes.found(9))] == ["W99"]
+        assert [one.number for one in store.read(lambda tx: tx.finds.undecided(9))] == ["W99"]
 
 
 def test_a_meter_that_was_exchanged_is_told_and_read_and_nothing_typed_is_lost(said, database_path):

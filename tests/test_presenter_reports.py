@@ -32,7 +32,7 @@ def notes(desk):
 
 
 def found(desk):
-    told = desk.store.read(lambda tx: tx.notes.found(9))
+    told = desk.store.read(lambda tx: tx.finds.undecided(9))
     return [(one.number, one.kind, one.dials, one.reading, one.where) for one in told]
 
 

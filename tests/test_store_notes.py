@@ -63,11 +63,11 @@ def test_a_job_is_added_with_a_note_and_keeps_it_whatever_else_is_changed(crew):
 
 def test_meters_that_were_found_come_in_order_and_the_same_only_once(crew):
     bare = Found("W7", "", None, None, "in the barn", "adam", NOW)
-    crew.notes.add_found([SHED, bare])
-    crew.notes.add_found([replace(SHED, found_at=NOW + timedelta(hours=1)), replace(SHED, reading=121), bare])
-    there = crew.notes.found(9)
+    crew.finds.add([SHED, bare])
+    crew.finds.add([replace(SHED, found_at=NOW + timedelta(hours=1)), replace(SHED, reading=121), bare])
+    there = crew.finds.undecided(9)
     assert [replace(one, id=0) for one in there] == [SHED, bare, replace(SHED, reading=121)]
-    assert (crew.notes.found(1), crew.notes.found(9, there[1].id)) == (there[:1], there[2:])
+    assert (crew.finds.undecided(1), crew.finds.undecided(9, there[1].id)) == (there[:1], there[2:])
 
 
 def test_the_code_of_a_reason_is_kept_with_the_reading(crew):

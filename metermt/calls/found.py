@@ -77,14 +77,14 @@ def report_found(turn: Turn, ask: Ask[FoundMeter]) -> None:
             f"Meter {one.number} is on the list{route}: leave a note if it hangs elsewhere", field="number"
         )
     found = Found(one.number, one.kind, one.dials, one.reading, where, ask.reader.username, turn.moment)
-    turn.tx.notes.add_found([found])
+    turn.tx.finds.add([found])
     turn.record(ask, What.FOUND, one.number, after=where)
 
 
 @call(Role.SUPERVISOR, Weight.READ)
 def list_found(turn: Turn, ask: Ask[FoundMeters]) -> list[Found]:
     """Return up to 1,000 meters that were found and not decided of, in the order of their arrival."""
-    return turn.tx.notes.found(MAX_ITEMS, ask.request.after)
+    return turn.tx.finds.undecided(MAX_ITEMS, ask.request.after)
 
 
 @call(Role.SUPERVISOR, Weight.WRITE, is_large=always)
@@ -106,7 +106,7 @@ def accept_found(turn: Turn, ask: Ask[Accepting]) -> Place:
     put_up(tx, place)
     if found.reading is not None:
         tx.places.add_history([(found.number, Read(day_of(found.found_at), found.reading))])
-    tx.office.settle_found(found, ACCEPTED, "", ask.username, turn.moment)
+    tx.finds.settle(found, ACCEPTED, "", ask.username, turn.moment)
     turn.record(ask, What.FOUND_ACCEPTED, found.number, after=f"{place.route} {place.sequence}".strip())
     return place
 
@@ -116,12 +116,12 @@ def dismiss_found(turn: Turn, ask: Ask[Dismissing]) -> None:
     """Leave a report of a meter at that; it stays on record. Raises `DecisionError`, also if nobody says why."""
     why = check_why(ask.request.why, wanted=True)
     found = _undecided(turn.tx, ask.request.id)
-    turn.tx.office.settle_found(found, DISMISSED, why, ask.username, turn.moment)
+    turn.tx.finds.settle(found, DISMISSED, why, ask.username, turn.moment)
     turn.record(ask, What.FOUND_DISMISSED, found.number, after=why)
 
 
 def _undecided(tx: Tx, number: int) -> Found:
-    there = tx.office.found(number)
+    there = tx.finds.by_id(number)
     if there is None:
         raise DecisionError(f"There is no report {number} of a meter (see metermt meters found)")
     found, verdict = there

@@ -155,7 +155,7 @@ def show_meter(turn: Turn, ask: Ask[Named]) -> MeterShown:
     return MeterShown(
         place,
         tx.devices.exchanges([number]).get(number, []),
-        tx.office.notes(number),
+        tx.notes.about(number),
         {one.job.cycle: one.state for one in results},
         list(periods),
         list(_seen(reads, results, periods, place.meter.dials)),

@@ -24,7 +24,7 @@ from metermt.store.steps.people import Accounts, Failures, Servers, Sessions
 from metermt.store.steps.progress import Progress
 from metermt.store.steps.rounds import Leases, Readings, Rounds, Walks
 from metermt.store.steps.settings import Settings
-from metermt.store.steps.sites import Devices, Notes, Places
+from metermt.store.steps.sites import Devices, Finds, Notes, Places
 
 T = TypeVar("T")
 
@@ -47,6 +47,7 @@ class Tx:
     devices: Devices
     walks: Walks
     notes: Notes
+    finds: Finds
     settings: Settings
     office: Office
     batches: Batches

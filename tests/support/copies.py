@@ -95,7 +95,7 @@ def fill_all_tables(place):
             tx.batches.add(1, [Line(1, job, read.reading_id, "reading", "{}")], T0 + 1 / 3)
             taken_down = Exchange(NOW.date(), "G1", 9, 0, 5, Decimal("0.1"), "G2", "adam", NOW)
             tx.devices.exchange(taken_down, make_place("G2").meter)
-            tx.notes.add_found([Found("E9", "", None, None, "in the barn", "adam", NOW)])
+            tx.finds.add([Found("E9", "", None, None, "in the barn", "adam", NOW)])
             tx.audit.add([Entry(at, "adam", "10.1.2.3", What.READING, "M00000", "", "", "5 \N{DOG}")])
 
         store.write(more)

@@ -10,7 +10,7 @@ READING = {
     *("find", "disabled", "users", "of", "last_used", "since", "unread", "of_routes", "on_routes"),
     *("standings", "closed_hands", "free", "held", "holders", "left", "by_key", "tallies", "all"),
     *("active", "history", "days", "seasons", "routes", "routes_left", "limits", "ids", "assignments", "now"),
-    *("reasons", "latest", "found", "search", "on_record", "closed", "but_latest", "open_routes"),
+    *("reasons", "latest", "undecided", "by_id", "about", "search", "on_record", "closed", "but_latest", "open_routes"),
 }
 
 

@@ -18,6 +18,7 @@ from metermt.store.begun import Begun, Over
 from metermt.store.gathered import Key, KnownJob
 from metermt.store.memory.cycles import MemoryCycles
 from metermt.store.memory.failures import MemoryFailures
+from metermt.store.memory.finds import MemoryFinds
 from metermt.store.memory.jobs import MemoryJobs
 from metermt.store.memory.logins import MemorySessions
 from metermt.store.memory.notes import MemoryNotes
@@ -34,7 +35,7 @@ from metermt.store.steps.office import Office
 from metermt.store.steps.overview import Overview
 from metermt.store.steps.people import Accounts, Servers
 from metermt.store.steps.rounds import LATEST, Leases, Readings
-from metermt.store.steps.sites import Devices
+from metermt.store.steps.sites import Devices, Finds
 
 T = TypeVar("T")
 
@@ -225,6 +226,7 @@ class MemoryStore(Store):
             devices=cast(Devices, NoExchanges()),
             walks=MemoryWalks(tables),
             notes=MemoryNotes(tables),
+            finds=cast(Finds, MemoryFinds(tables)),
             settings=MemorySettings(tables),
             office=cast(Office, NoOffice()),
             batches=cast(Batches, NoOffice()),

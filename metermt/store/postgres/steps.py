@@ -25,6 +25,7 @@ from metermt.store.sql.audit import SqlAudit
 from metermt.store.sql.batches import SqlBatches
 from metermt.store.sql.devices import SqlDevices
 from metermt.store.sql.failures import SqlFailures
+from metermt.store.sql.finds import SqlFinds
 from metermt.store.sql.jobs import JOB, SqlJobs, job_of
 from metermt.store.sql.notes import SqlNotes
 from metermt.store.sql.office import SqlOffice
@@ -64,6 +65,7 @@ class PostgresTx(Tx):
             devices=SqlDevices(sql),
             walks=SqlWalks(sql),
             notes=SqlNotes(sql),
+            finds=SqlFinds(sql),
             settings=SqlSettings(sql),
             office=SqlOffice(sql, lock.format("jobs")),
             batches=SqlBatches(sql, lock),

@@ -4,17 +4,13 @@ from collections.abc import Iterable
 from datetime import UTC, datetime
 from typing import Any
 
-from metermt.fieldnotes import Found, Note, Reason
+from metermt.fieldnotes import Note, Reason
 from metermt.store.sql.dialect import Steps
 from metermt.store.steps.sites import Notes
 
 _REASON = ("code", "text", "wants_reread", "allows_reading", "retired")
 _REPLACE = "ON CONFLICT (code) DO UPDATE SET " + ", ".join(f"{name} = excluded.{name}" for name in _REASON[1:])
 _NOTE = ("place", "text", "username", "left_at")
-_FOUND = ("number", "kind", "dials", "reading", "location", "username", "found_at")
-FOUND = f"{', '.join(_FOUND)}, id"
-"""The columns that `found_of` makes a report of."""
-_UNDECIDED = f"SELECT {FOUND} FROM found WHERE verdict = '' AND id > ? ORDER BY id LIMIT ?"
 _UNREAD = ("open", "skipped", "missed")
 _IDS = "SELECT meter, id FROM places WHERE meter {among}"
 _LATEST = (
@@ -25,10 +21,14 @@ _ALL = (
     "SELECT places.meter, notes.text, notes.username, notes.left_at"
     " FROM notes JOIN places ON places.id = notes.place ORDER BY notes.id LIMIT ? OFFSET ?"
 )
+_ABOUT = (
+    "SELECT places.meter, notes.text, notes.username, notes.left_at FROM places CROSS JOIN notes"
+    " WHERE places.meter = ? AND notes.place = places.id ORDER BY notes.id"
+)
 
 
 class SqlNotes(Steps, Notes):
-    """The tables `reasons`, `notes` and `found`, and the notes in `jobs`."""
+    """The tables `reasons` and `notes`, and the notes in `jobs`."""
 
     def reasons(self) -> list[Reason]:
         return [_reason_of(*row) for row in self._sql.rows(f"SELECT {', '.join(_REASON)} FROM reasons ORDER BY id")]
@@ -53,34 +53,21 @@ class SqlNotes(Steps, Notes):
 
     def all(self, most: int, skip: int = 0) -> list[Note]:
         rows = self._sql.rows(_ALL, most, skip)
-        return [note_of(*row) for row in rows]
+        return [_note_of(*row) for row in rows]
 
-    def add_found(self, found: Iterable[Found]) -> None:
-        rows = [
-            (one.number, one.kind, one.dials, one.reading, one.where, one.username, one.found_at.isoformat())
-            for one in found
-        ]
-        self._sql.insert("found", _FOUND, rows, "ON CONFLICT DO NOTHING")
-
-    def found(self, most: int, after: int = 0) -> list[Found]:
-        return [found_of(*row) for row in self._sql.rows(_UNDECIDED, after, most)]
+    def about(self, meter: str) -> list[Note]:
+        return [_note_of(*row) for row in self._sql.rows(_ABOUT, meter)]
 
 
 def _reason_of(code: str, text: str, *switches: Any) -> Reason:
     return Reason(code, text, *map(bool, switches))
 
 
-def found_of(*columns: Any) -> Found:
-    """Make a report of the columns `FOUND`."""
-    number, kind, dials, reading, where, username, found_at, id_ = columns
-    return Found(number, kind, dials, reading, where, username, _utc(found_at), id_)
-
-
-def note_of(*columns: Any) -> Note:
-    """Make a note of its meter, text, user and time."""
+def _note_of(*columns: Any) -> Note:
     meter, text, username, left_at = columns
-    return Note(meter, text, username, _utc(left_at))
+    return Note(meter, text, username, moment_of(left_at))
 
 
-def _utc(text: str) -> datetime:
+def moment_of(text: str) -> datetime:
+    """Return the moment of a column, in UTC."""
     return datetime.fromisoformat(text).astimezone(UTC)

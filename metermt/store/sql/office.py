@@ -5,12 +5,10 @@ from datetime import datetime
 from typing import Any
 
 from metermt.decisions import Decision, Result, Verdict
-from metermt.fieldnotes import ACCEPTED, Found, Note
 from metermt.model import JobState, Reading
 from metermt.quality import Billing
 from metermt.store.sql.dialect import Sql, Steps
 from metermt.store.sql.jobs import JOB, WIDE, job_of
-from metermt.store.sql.notes import FOUND, found_of, note_of
 from metermt.store.sql.readings import READING, reading_of
 from metermt.store.steps.office import Office
 
@@ -34,11 +32,6 @@ _AT_PLACE = (
     f"SELECT {RESULT} FROM places CROSS JOIN jobs LEFT JOIN readings ON readings.id = jobs.reading"
     " WHERE places.meter = ? AND jobs.place = places.id ORDER BY jobs.cycle, jobs.id"
 )
-_NOTES = (
-    "SELECT places.meter, notes.text, notes.username, notes.left_at FROM places CROSS JOIN notes"
-    " WHERE places.meter = ? AND notes.place = places.id ORDER BY notes.id"
-)
-_DECIDED = ("verdict", "why", "decided_by", "decided_at")
 _COLUMNS = ("job", "reading", "verdict", "why", "username", "decided_at")
 _DECISIONS = f"SELECT {', '.join(_COLUMNS)} FROM decisions WHERE job {{among}} ORDER BY id"
 _COUNTED_FOR = (
@@ -95,20 +88,6 @@ class SqlOffice(Steps, Office):
 
     def at_place(self, meter: str) -> list[Result]:
         return [result_of(*row) for row in self._sql.rows(_AT_PLACE, meter)]
-
-    def notes(self, meter: str) -> list[Note]:
-        return [note_of(*row) for row in self._sql.rows(_NOTES, meter)]
-
-    def found(self, number: int) -> tuple[Found, str] | None:
-        rows = self._sql.rows(f"SELECT {FOUND}, verdict FROM found WHERE id = ?", number)
-        return (found_of(*rows[0][:-1]), rows[0][-1]) if rows else None
-
-    def settle_found(self, found: Found, verdict: str, why: str, username: str, now: datetime) -> None:
-        ids = [(found.id,)]
-        if verdict == ACCEPTED:
-            ids = self._sql.rows("SELECT id FROM found WHERE number = ? AND verdict = ''", found.number)
-        rows = [(verdict, why, username, now.isoformat(), id_) for (id_,) in ids]
-        self._sql.update("found", _DECIDED, ("id",), rows)
 
 
 def result_of(*columns: Any) -> Result:

@@ -8,6 +8,7 @@ from metermt.store.sql.cycles import SqlCycles
 from metermt.store.sql.devices import SqlDevices
 from metermt.store.sql.dialect import Sql
 from metermt.store.sql.failures import SqlFailures
+from metermt.store.sql.finds import SqlFinds
 from metermt.store.sql.jobs import SqlJobs
 from metermt.store.sql.leases import SqlLeases
 from metermt.store.sql.notes import SqlNotes
@@ -40,6 +41,7 @@ def transaction_on(sql: Sql) -> Tx:
         devices=SqlDevices(sql),
         walks=SqlWalks(sql),
         notes=SqlNotes(sql),
+        finds=SqlFinds(sql),
         settings=SqlSettings(sql),
         office=SqlOffice(sql),
         batches=SqlBatches(sql),

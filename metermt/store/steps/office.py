@@ -2,10 +2,8 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Mapping
-from datetime import datetime
 
 from metermt.decisions import Decision, Result
-from metermt.fieldnotes import Found, Note
 from metermt.model import Reading
 from metermt.quality import Billing
 
@@ -52,15 +50,3 @@ class Office(ABC):
     @abstractmethod
     def at_place(self, meter: str) -> list[Result]:
         """Return how all jobs at the place of a meter stand, also those of earlier devices, in the order of cycles."""
-
-    @abstractmethod
-    def notes(self, meter: str) -> list[Note]:
-        """Return all notes about the place of a meter, oldest first."""
-
-    @abstractmethod
-    def found(self, number: int) -> tuple[Found, str] | None:
-        """Return a report of a meter that was found, by its id, and what was decided of it, empty for nothing yet."""
-
-    @abstractmethod
-    def settle_found(self, found: Found, verdict: str, why: str, username: str, now: datetime) -> None:
-        """Say what was decided of a report of a meter; of accepted ones it is decided of all of that number."""

@@ -2,6 +2,7 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Mapping
+from datetime import datetime
 
 from metermt.fieldnotes import Found, Note, Reason
 from metermt.model import Job, Meter, Place
@@ -104,9 +105,25 @@ class Notes(ABC):
         """Return so many notes in the order of their arrival, but for the first ones."""
 
     @abstractmethod
-    def add_found(self, found: Iterable[Found]) -> None:
+    def about(self, meter: str) -> list[Note]:
+        """Return all notes about the place of a meter, oldest first."""
+
+
+class Finds(ABC):
+    """Meters that readers have found, and that are on no list."""
+
+    @abstractmethod
+    def add(self, found: Iterable[Found]) -> None:
         """Add meters that were found, but for what the same reader has said in the same words before."""
 
     @abstractmethod
-    def found(self, most: int, after: int = 0) -> list[Found]:
+    def undecided(self, most: int, after: int = 0) -> list[Found]:
         """Return so many of these that nobody has decided of, in the order of their arrival, from after a number."""
+
+    @abstractmethod
+    def by_id(self, number: int) -> tuple[Found, str] | None:
+        """Return a report of a meter that was found, by its id, and what was decided of it, empty for nothing yet."""
+
+    @abstractmethod
+    def settle(self, found: Found, verdict: str, why: str, username: str, now: datetime) -> None:
+        """Say what was decided of a report of a meter; of accepted ones it is decided of all of that number."""
