@@ -253,7 +253,7 @@ def test_what_is_ready_for_billing_is_found_by_its_index_however_many_jobs_there
     seen = []
     with hooked(watch(seen)), SqliteStore(database_path) as store:
         seen.clear()
-        assert len(store.read(lambda tx: tx.batches.ready())) == 3
+        assert len(store.read(lambda tx: tx.billing.ready())) == 3
     (sql,) = {sql for sql, _ in seen if "jobs" in sql}
     with raw(database_path) as database:
         plan = plan_of(database, sql)
@@ -264,7 +264,7 @@ def test_what_is_not_settled_is_found_by_indexes_however_many_jobs_there_are(sql
     seen = []
     with hooked(watch(seen)), SqliteStore(database_path) as store:
         seen.clear()
-        store.read(lambda tx: (tx.batches.unsettled(), tx.batches.beside_unsettled()))
+        store.read(lambda tx: (tx.billing.unsettled(), tx.billing.beside_unsettled()))
     with raw(database_path) as database:
         plans = [plan_of(database, sql) for sql, _ in seen if "jobs" in sql]
     assert len(plans) == 2

@@ -99,7 +99,7 @@ def make_batch(desk: Desk, ask: Ask[Batching]) -> BatchHead:
     if head.lines:
         return head  # it was made before, and the answer was lost
     totals = Totals()
-    ready = desk.store.read(lambda tx: tx.batches.ready(head.cycle, head.route))
+    ready = desk.store.read(lambda tx: tx.billing.ready(head.cycle, head.route))
     for start in range(0, len(ready), _A_PART):
 
         def add(turn: Turn, start: int = start) -> list[BillingLine]:
@@ -159,7 +159,7 @@ def held_back(turn: Turn, ask: Ask[Scope]) -> list[HeldBack]:
     tx, asked = turn.tx, ask.request
     _check_scope(tx, asked.cycle, asked.route)
     behind = _behind(tx, asked)
-    held = {one.cycle: one for one in tx.batches.held(_cycles_to_look_at(tx, asked), asked.route)}
+    held = {one.cycle: one for one in tx.billing.held(_cycles_to_look_at(tx, asked), asked.route)}
     return [
         HeldBack(*held.get(cycle, Held(cycle, 0, 0, 0)), len(behind.get(cycle, ())), sorted({*behind.get(cycle, ())}))
         for cycle in sorted(held.keys() | behind.keys())
@@ -171,13 +171,13 @@ def _cycles_to_look_at(tx: Tx, asked: Scope) -> list[str]:
         return [asked.cycle]
     cycles = tx.cycles.all()
     closed = [cycle for cycle, is_open in cycles.items() if not is_open]
-    return sorted({*closed[-1:], *(cycles.keys() - set(closed)), *tx.batches.unsettled()})
+    return sorted({*closed[-1:], *(cycles.keys() - set(closed)), *tx.billing.unsettled()})
 
 
 def _behind(tx: Tx, asked: Scope) -> dict[str, list[str]]:
     """Return of each settled result that waits for another one the cycle of that, by its own cycle."""
     found: dict[str, list[str]] = {}
-    ready = tx.batches.results(tx.batches.beside_unsettled(asked.cycle, asked.route))
+    ready = tx.billing.results(tx.billing.beside_unsettled(asked.cycle, asked.route))
     chains = chains_of(tx, ready)
     for result in ready:
         if other := waits_for(result, chains[result.id]):
@@ -233,14 +233,14 @@ def _add_part(turn: Turn, head: BatchHead, count: int, jobs: Sequence[int]) -> l
     """
     tx = turn.tx
     _check_ours(tx, head, count)
-    ready = [result for result in tx.batches.results(jobs) if result.billing is Billing.READY]
+    ready = [result for result in tx.billing.results(jobs) if result.billing is Billing.READY]
     told = _told(tx, ready)
     since = {job: (line.meter, line.read_at) for job, line in told.items() if line.read_at}
     chains = chains_of(tx, ready, since)
     settled = [result for result in ready if not waits_for(result, chains[result.id])]
     later = {job for result in settled for job in came_after(result, chains[result.id], since.get(result.id))}
     later |= {job for result in settled for job in of_later_cycles(result, chains[result.id])}
-    touched = [result for result in tx.batches.results(later) if result.billing is Billing.BILLED]
+    touched = [result for result in tx.billing.results(later) if result.billing is Billing.BILLED]
     chains |= chains_of(tx, touched)
     moved = {result.id: Billing.READY for result in touched if waits_for(result, chains[result.id])}  # told later
     billed = [result for result in touched if result.id not in moved]

@@ -15,6 +15,6 @@ def chains_of(tx: Tx, results: Sequence[Result], told: Mapping[int, Told] | None
     for jobs, and the last one tells nearly always: so all of them are looked up for few.
     """
     span, was = span_of(results, to_the_end=told is not None), told or {}
-    chains = tx.batches.chains([result.id for result in results], span)
+    chains = tx.billing.chains([result.id for result in results], span)
     short = [result.id for result in results if not is_enough(result, chains[result.id], was.get(result.id))]
-    return chains | (tx.batches.chains(short) if short else {})
+    return chains | (tx.billing.chains(short) if short else {})

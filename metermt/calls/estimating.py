@@ -107,7 +107,7 @@ class _Estimates:
         results = _results(tx, self._asked, wanted)
         jobs = {result.id for result in results.values()}
         self._shown = shown_before(tx, results.values())
-        decided, self._chains = tx.office.decisions(jobs), tx.batches.chains(jobs)
+        decided, self._chains = tx.office.decisions(jobs), tx.billing.chains(jobs)
         outcomes: list[Outcome] = []
         for one in wanted:
             try:

@@ -224,7 +224,7 @@ def _check_decided(
 def _given(tx: Tx, meter: str, on: date) -> Read | None:
     """Return what came last with a job of a place that nothing else is known of; of this day if it came without one."""
     results = tx.office.at_place(meter)
-    given = tx.batches.chains([results[-1].id])[results[-1].id].given if results else None
+    given = tx.billing.chains([results[-1].id])[results[-1].id].given if results else None
     undated = [one.job.previous for one in results if one.job.previous is not None and one.job.previous_date is None]
     return Read(on, undated[-1]) if undated and not given else given
 

@@ -162,7 +162,7 @@ def correct_reading(turn: Turn, ask: Ask[Correction]) -> Cycle:
         cycles = ", ".join(one.job.cycle for one in there)
         raise DecisionError(f"Meter {asked.meter} has no job in cycle {shown(asked.cycle)}; it has one in {cycles}")
     result = meant[-1]
-    chain = turn.tx.batches.chains([result.id])[result.id]
+    chain = turn.tx.billing.chains([result.id])[result.id]
     check_when(result, asked.on, turn.moment, chain)
     when = noon_of(asked.on, turn.moment) if asked.on else None
     reading = put_by_office(result, asked.value, Quality.EDITED, ask.username, turn.moment, when)
@@ -203,7 +203,7 @@ class _Waiting:
         self._cycles = turn.tx.cycles.all()
         self._before = turn.tx.office.decisions({result.id for result in results.values()})
         changed = {one.reading for one in ask.request.decisions if one.verdict in (Verdict.EDIT, Verdict.REREAD)}
-        self._chains = turn.tx.batches.chains([one.id for reading, one in results.items() if reading in changed])
+        self._chains = turn.tx.billing.chains([one.id for reading, one in results.items() if reading in changed])
         self._made: dict[int, Decision] = {}  # by the reading's id, as the next ones by the job's
         self._approved: dict[int, Billing] = {}
         self._again: dict[int, str] = {}

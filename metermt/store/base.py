@@ -15,7 +15,7 @@ from metermt.rules.handout import Wish
 from metermt.store.begun import Begun
 from metermt.store.gathered import Facts, Key, Offer
 from metermt.store.steps.audit import Audit
-from metermt.store.steps.billing import Batches
+from metermt.store.steps.billing import Batches, Billing
 from metermt.store.steps.cycles import Cycles
 from metermt.store.steps.jobs import Jobs
 from metermt.store.steps.office import Office
@@ -50,6 +50,7 @@ class Tx:
     finds: Finds
     settings: Settings
     office: Office
+    billing: Billing
     batches: Batches
     audit: Audit
     overview: Overview

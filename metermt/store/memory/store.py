@@ -30,7 +30,7 @@ from metermt.store.memory.settings import MemorySettings
 from metermt.store.memory.tables import Tables, found_in
 from metermt.store.memory.walks import MemoryWalks
 from metermt.store.steps.audit import Audit
-from metermt.store.steps.billing import Batches
+from metermt.store.steps.billing import Batches, Billing
 from metermt.store.steps.office import Office
 from metermt.store.steps.overview import Overview
 from metermt.store.steps.people import Accounts, Servers
@@ -229,6 +229,7 @@ class MemoryStore(Store):
             finds=cast(Finds, MemoryFinds(tables)),
             settings=MemorySettings(tables),
             office=cast(Office, NoOffice()),
+            billing=cast(Billing, NoOffice()),
             batches=cast(Batches, NoOffice()),
             audit=cast(Audit, NoAudit()),
             overview=cast(Overview, NoOffice()),

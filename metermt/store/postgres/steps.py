@@ -23,6 +23,7 @@ from metermt.store.sql import accounts as in_accounts
 from metermt.store.sql.accounts import SqlAccounts
 from metermt.store.sql.audit import SqlAudit
 from metermt.store.sql.batches import SqlBatches
+from metermt.store.sql.billing import SqlBilling
 from metermt.store.sql.devices import SqlDevices
 from metermt.store.sql.failures import SqlFailures
 from metermt.store.sql.finds import SqlFinds
@@ -68,7 +69,8 @@ class PostgresTx(Tx):
             finds=SqlFinds(sql),
             settings=SqlSettings(sql),
             office=SqlOffice(sql, lock.format("jobs")),
-            batches=SqlBatches(sql, lock),
+            billing=SqlBilling(sql, lock.format("jobs")),
+            batches=SqlBatches(sql, lock.format("batches")),
             audit=PostgresAudit(sql),
             overview=SqlOverview(sql),
             changes=sql.changes,

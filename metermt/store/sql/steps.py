@@ -4,6 +4,7 @@ from metermt.store.base import Tx
 from metermt.store.sql.accounts import SqlAccounts
 from metermt.store.sql.audit import SqlAudit
 from metermt.store.sql.batches import SqlBatches
+from metermt.store.sql.billing import SqlBilling
 from metermt.store.sql.cycles import SqlCycles
 from metermt.store.sql.devices import SqlDevices
 from metermt.store.sql.dialect import Sql
@@ -44,6 +45,7 @@ def transaction_on(sql: Sql) -> Tx:
         finds=SqlFinds(sql),
         settings=SqlSettings(sql),
         office=SqlOffice(sql),
+        billing=SqlBilling(sql),
         batches=SqlBatches(sql),
         audit=SqlAudit(sql),
         overview=SqlOverview(sql),

@@ -42,8 +42,11 @@ class Held(NamedTuple):
     """They are not read, or were missed."""
 
 
-class Batches(ABC):
-    """What billing was given. In a transaction that keeps something, what was looked up stays so."""
+class Billing(ABC):
+    """What billing may be given, and what is held back.
+
+    In a transaction that keeps something, what was looked up stays so.
+    """
 
     @abstractmethod
     def ready(self, cycle: str | None = None, route: str | None = None) -> list[int]:
@@ -58,6 +61,22 @@ class Batches(ABC):
     @abstractmethod
     def results(self, jobs: Iterable[int]) -> list[Result]:
         """Return how jobs stand, by id, in the order of `Job.place`."""
+
+    @abstractmethod
+    def held(self, cycles: Iterable[str], route: str | None = None) -> list[Held]:
+        """Return what is held back of each of these cycles, or of a route there, as far as there is anything."""
+
+    @abstractmethod
+    def unsettled(self) -> list[str]:
+        """Return the cycles in which results wait for a decision, or are to be read again."""
+
+    @abstractmethod
+    def beside_unsettled(self, cycle: str | None = None, route: str | None = None) -> list[int]:
+        """Return the jobs, by id, that are `ready` and at whose places others wait, or are to be read again."""
+
+
+class Batches(ABC):
+    """What billing was given. In a transaction that keeps something, what was looked up stays so."""
 
     @abstractmethod
     def begin(self, head: BatchHead, layout: str, text: str, key: str | None = None) -> None:
@@ -101,15 +120,3 @@ class Batches(ABC):
     @abstractmethod
     def last_lines(self, jobs: Iterable[int]) -> dict[int, Line]:
         """Return the last line of each of these jobs, by id, as far as there is any."""
-
-    @abstractmethod
-    def held(self, cycles: Iterable[str], route: str | None = None) -> list[Held]:
-        """Return what is held back of each of these cycles, or of a route there, as far as there is anything."""
-
-    @abstractmethod
-    def unsettled(self) -> list[str]:
-        """Return the cycles in which results wait for a decision, or are to be read again."""
-
-    @abstractmethod
-    def beside_unsettled(self, cycle: str | None = None, route: str | None = None) -> list[int]:
-        """Return the jobs, by id, that are `ready` and at whose places others wait, or are to be read again."""
