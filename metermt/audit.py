@@ -25,6 +25,7 @@ class What(StrEnum):
     CYCLE_OPENED = "cycle opened"
     CYCLE_CLOSED = "cycle closed"
     CYCLE_REOPENED = "cycle reopened"
+    CYCLE_REMOVED = "cycle removed"
     LIMITS = "limits renewed"
     EXPORT = "export"
     EXCHANGE = "exchange"

@@ -182,6 +182,7 @@ CALLS_OF_THE_OFFICE = {
     routes.list_routes: (None, Role.SUPERVISOR),
     routes.list_meters: (routes.Routes(CYCLE, ["North"]), Role.SUPERVISOR),
     cycles.reopen_cycle: (cycles.Cycle("2026-10"), Role.ADMIN),
+    cycles.remove_cycle: (cycles.Cycle("2026-10"), Role.ADMIN),
     routes.remove_jobs: (routes.Removal(CYCLE, ["M00000"]), Role.ADMIN),
     unread.list_missing: (unread.Missing(), Role.SUPERVISOR),
     unread.release_jobs: (unread.Release(route="North"), Role.SUPERVISOR),

@@ -123,6 +123,7 @@ def everything(carol, adam):
         "renew_limits": (limits.Renewal("2026-12"),),
         "close_cycle": (cycles.Closing("2026-12", force=True),),
         "reopen_cycle": (cycles.Cycle("2026-12"),),
+        "remove_cycle": (cycles.Cycle("2026-12"),),
         "set_sensitivity": (settings.Sensitivity(2.0),),
         "add_reason": (Reason("bees", "Bees"),),
         "retire_reason": (reasons.Retiring("bees"),),

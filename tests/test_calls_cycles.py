@@ -6,7 +6,7 @@ from readers import WHEN, Reader, as_office, readings_in
 
 from metermt.calls import cycles, readings, rounds, routes
 from metermt.calls.readings import Next
-from metermt.errors import AlreadyRead, CycleClosed, InvalidKey, UnknownCycle, UnknownMeter
+from metermt.errors import AlreadyRead, CycleClosed, InvalidKey, RouteError, UnknownCycle, UnknownMeter
 from metermt.model import Answer, Status
 from metermt.store.steps.rounds import LOOKS_BACK
 
@@ -173,6 +173,37 @@ def test_a_cycle_that_there_is_not_is_refused_by_its_name(desk, carol):
     with pytest.raises(UnknownCycle, match=r"^Invalid cycle 5: give that of the job, like 2026-11$"):
         carol.submit("M00000", 5, cycle=5)
     assert kept(desk) == []
+
+
+@pytest.mark.parametrize("closed", [False, True], ids=["open", "closed"])
+def test_what_is_read_for_a_cycle_that_was_removed_is_refused_by_its_name(desk, carol, closed):
+    jobs = carol.ask(rounds.get_jobs, rounds.JobsWanted(2))
+    before = dump(desk.store)
+    open_next(desk)
+    carol.ask(rounds.get_jobs, rounds.JobsWanted(9))
+    if closed:
+        as_office(desk, cycles.close_cycle, cycles.Closing(OTHER_CYCLE, force=True))
+    assert as_office(desk, cycles.remove_cycle, cycles.Cycle(OTHER_CYCLE)) == 5
+    with pytest.raises(UnknownCycle, match=f"^There is no cycle '{OTHER_CYCLE}': only {CYCLE}$"):
+        carol.submit("M00000", 5, cycle=OTHER_CYCLE)
+    assert [one["cycles"] for one in (dump(desk.store), before)] == [{CYCLE: True}] * 2
+    assert kept(desk) == []
+    assert carol.meter() == jobs[0].meter.number
+    as_office(desk, cycles.remove_cycle, cycles.Cycle(CYCLE))
+    with pytest.raises(UnknownCycle, match=f"^There is no cycle '{CYCLE}' any more: ask for another job$"):
+        carol.submit("M00000", 5, cycle=CYCLE)
+    assert carol.meter() is None
+
+
+def test_a_cycle_that_was_read_in_is_not_removed(desk, carol):
+    carol.submit("M00000", 5)
+    carol.submit("M00001", None, "dog")
+    carol.meter()
+    before = dump(desk.store)
+    words = rf"^Cycle {CYCLE} stays, as 2 meters have readings in it \(1 read, 1 without access\): one that is over is"
+    with pytest.raises(RouteError, match=words):
+        as_office(desk, cycles.remove_cycle, cycles.Cycle(CYCLE))
+    assert dump(desk.store) == before
 
 
 def test_whoever_is_handed_the_meter_again_reads_it_for_the_next_cycle(desk, carol):

@@ -142,6 +142,7 @@ ARGUMENTS = {
     ("cycles", "open"): (CYCLE,),
     ("cycles", "close"): (CYCLE,),
     ("cycles", "reopen"): (CYCLE,),
+    ("cycles", "remove"): (CYCLE, "--yes"),
     ("report",): (CYCLE,),
     ("routes", "assign"): ("North", "carol"),
     ("routes", "unassign"): ("North", "carol"),

@@ -153,6 +153,9 @@ def test_a_supervisors_program_has_methods_for_what_the_commands_do(server):
             ("North", 1),
             ("Old Town", 1),
         ]
+        with pytest.raises(RoleError):
+            gwenda.remove_cycle(CYCLE)
+        assert adam.remove_cycle(CYCLE) == 2
 
 
 def test_what_makes_no_sense_is_refused_and_changes_nothing(server, database_path):

@@ -51,6 +51,20 @@ def test_a_cycle_beside_another_one_or_of_another_kind_of_name_is_warned_of(invo
     assert invoke("cycles", "open", "11-2026").stderr == ""
 
 
+def test_a_cycle_with_a_wrong_name_is_removed_and_held_back_from_billing_no_more(invoke, town):
+    invoke("cycles", "open", "11-2026")
+    invoke("cycles", "close", "11-2026", "--force")
+    assert "Held back of 11-2026: 2 missing" in invoke("export", "--to", "-").stderr
+    asked = invoke("cycles", "remove", "11-2026", stdin="n\n")
+    assert (asked.returncode, asked.stderr) == (1, "Remove cycle 11-2026 with all its jobs? [y/N]: n\nAborted!\n")
+    assert_done(invoke("cycles", "remove", "11-2026", "--yes"), "Removed cycle 11-2026 with 2 jobs.\n")
+    assert "Held back" not in invoke("export", "--to", "-").stderr
+    assert_refused(
+        invoke("cycles", "remove", "11-2026", "--yes"),
+        "There is no cycle '11-2026', and no other: import a route file first",
+    )
+
+
 def test_what_cannot_be_done_to_cycles_is_told(invoke, town):
     assert_refused(invoke("cycles", "open", "Nov 2026"), "Invalid cycle 'Nov 2026': write it like 2026-11")
     assert_refused(

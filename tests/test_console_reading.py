@@ -200,6 +200,18 @@ def test_a_meter_whose_cycle_was_closed_gives_way_to_the_next(serve, invoke, mak
     assert "confirmed" not in piped("carol\ncarol\n", *CLIENT_CONSOLE, "-p", server.port).stdout.decode()
 
 
+def test_what_is_typed_for_a_cycle_that_was_removed_is_kept(serve, invoke, make_walk, open_console):
+    terminal = open_console(serve(make_walk(make_job("G1"))))
+    terminal.log_in()
+    terminal.meter()
+    invoke("cycles", "remove", CYCLE, "--yes")
+    terminal.type("5983")
+    gone = "There is no cycle '2026-11' any more: ask for another job"
+    terminal.answer(f"\r\n{gone}\r\nThrow away your reading 5983 for meter G1? [y/N]: ", "")
+    terminal.wait_for("It is kept on this device: you are asked about it when you log in again\r\n")
+    assert terminal.end() == 0
+
+
 def test_a_reading_for_a_cycle_that_was_closed_is_not_filed_for_the_next(
     serve, invoke, make_walk, open_console, tmp_path
 ):

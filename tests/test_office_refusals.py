@@ -205,6 +205,12 @@ def refusals():
     yield (cycles.close_cycle, Closing(CLOSED)), RouteError, "Cycle 2026-10 is closed already"
     yield (cycles.close_cycle, Closing(CYCLE)), RouteError, "2 meters are not read in 2026-11: read them first, or"
     yield (cycles.reopen_cycle, Cycle(CYCLE)), RouteError, "Cycle 2026-11 is open already"
+    yield (cycles.remove_cycle, Cycle("2020-01")), *no_cycle
+    yield (
+        (cycles.remove_cycle, Cycle(CYCLE)),
+        RouteError,
+        "Cycle 2026-11 stays, as 3 meters have readings in it (3 read): one that is over is closed",
+    )
     yield (opening.open_cycle, Opening(CLOSED)), RouteError, "Cycle 2026-10 is closed: open a new one, or reopen it"
     yield (opening.open_cycle, Opening("2026-12", ["West"])), RouteError, "There is no route 'West' with an active"
     yield (opening.open_cycle, Opening("2026-12", due=TODAY)), RouteError, "cannot be due on 2026-11-20: it begins on"

@@ -102,6 +102,37 @@ def test_a_reading_that_comes_while_its_job_is_being_removed_is_refused(desks, p
     assert at_odds(postgres_url) == {}
 
 
+def test_a_cycle_that_is_being_read_is_not_removed(desks, postgres_url):
+    carol, when = Reader(desks[0]), desk_time(desks[0])
+
+    with row_held(postgres_url, THE_JOB, "M00000"):
+        submitting = start(lambda: carol.submit("M00000", when=when))
+        wait_until_waiting(postgres_url, 1)
+        removing = start(lambda: as_office(desks[1], cycles.remove_cycle, cycles.Cycle(CYCLE)))
+        wait_until_waiting(postgres_url, 2)
+
+    assert submitting() is None
+    assert str(outcome_of(removing)).startswith("Cycle 2026-11 stays, as 1 meter has readings in it (1 read)")
+    assert states_in(postgres_url) == {"done": 1, "open": JOBS - 1}
+
+
+def test_a_reading_that_comes_while_its_cycle_is_being_removed_is_refused(desks, postgres_url):
+    carol, when = Reader(desks[0]), desk_time(desks[0])
+    assert carol.meter() == "M00000"
+
+    with row_held(postgres_url, THE_JOB, "M00001"):
+        removing = start(lambda: as_office(desks[1], cycles.remove_cycle, cycles.Cycle(CYCLE)))
+        wait_until_waiting(postgres_url, 1)
+        submitting = start(lambda: carol.submit("M00000", when=when))
+        wait_until_waiting(postgres_url, 2)
+
+    assert removing() == JOBS
+    assert isinstance(outcome_of(submitting), UnknownMeter)
+    assert states_in(postgres_url) == {}
+    assert carol.meter() is None
+    assert at_odds(postgres_url) == {}
+
+
 def test_jobs_that_are_removed_beside_readers_are_handed_to_nobody(desks, postgres_url):
     crew = [Reader(desk, name) for desk in desks for name in ("adam", "carol")]
     removed = [f"M{number:05}" for number in range(0, JOBS, 2)]

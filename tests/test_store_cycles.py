@@ -110,3 +110,16 @@ def test_reopening_leaves_open_and_other_cycles_as_they_are(crew):
     assert crew.cycles.reopen(CYCLE) == 0
     assert crew.cycles.reopen("2020-01") == 0
     assert dump(crew.store) == before
+
+
+def test_a_cycle_without_jobs_can_be_removed_and_opened_anew(crew):
+    crew.record(make_reading("M00000"))
+    before = dump(crew.store)
+    crew.cycles.open(OTHER_CYCLE)
+    crew.cycles.set_seasons(OTHER_CYCLE, "{}")
+    crew.cycles.close(OTHER_CYCLE)
+    crew.cycles.remove(OTHER_CYCLE)
+    assert dump(crew.store) == before
+    crew.cycles.open(OTHER_CYCLE)
+    assert crew.cycles.all() == {CYCLE: True, OTHER_CYCLE: True}
+    assert crew.cycles.seasons() == {}

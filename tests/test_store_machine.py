@@ -65,6 +65,7 @@ STEPS = st.one_of(
     st.tuples(st.just("open_cycle"), CYCLES),
     st.tuples(st.just("close_cycle"), CLOSING),
     st.tuples(st.just("reopen_cycle"), CLOSING),
+    st.tuples(st.just("remove_cycle"), CLOSING),
     st.tuples(st.just("remove_unread"), few(METERS)),
     st.tuples(st.just("release"), few(METERS), st.sampled_from(["North", "South", ""])),
     st.tuples(st.just("import_jobs"), CYCLES, few(JOBS, unique_by=lambda row: row[0])),
@@ -143,6 +144,15 @@ class Transaction:
 
     def reopen_cycle(self, cycle):
         return self.tx.cycles.reopen(cycle)
+
+    def remove_cycle(self, cycle):
+        """Remove a cycle without readings, if it is there."""
+        routes = self.tx.jobs.routes(cycle)
+        jobs = self.tx.jobs.ids(cycle, self.tx.jobs.on_routes(cycle, [route.route for route in routes]))
+        if cycle in self.tx.cycles.all() and not self.tx.readings.on_record(jobs.values()):
+            self.tx.jobs.remove(jobs.values())
+            self.tx.cycles.remove(cycle)
+        return list(self.tx.cycles.all().items())
 
     def remove_unread(self, meters):
         """Remove the open jobs of meters that have never been read."""

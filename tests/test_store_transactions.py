@@ -58,6 +58,7 @@ def busy(crew):
     crew.places.put([make_place("M00001")])
     crew.notes.put_reasons([Reason("dog", "Hound")])
     crew.notes.add([Note("M00001", "old", "carol", NOW)])
+    crew.cycles.open("2026-10")
     crew.walks.assign([Assignment("South", "carol")])
     crew.walks.go({"carol-1": Walk("South", True, True)})
     return crew.store
@@ -78,6 +79,7 @@ STEPS = {
     "cycles.open": lambda tx: tx.cycles.open("2026-12"),
     "cycles.close": lambda tx: tx.cycles.close(CYCLE),
     "cycles.reopen": lambda tx: (tx.cycles.close(CYCLE), tx.cycles.reopen(CYCLE)),
+    "cycles.remove": lambda tx: tx.cycles.remove("2026-10"),
     "cycles.set_seasons": lambda tx: tx.cycles.set_seasons(CYCLE, "{}"),
     "jobs.remove": lambda tx: tx.jobs.remove([id_of(tx, "M00004")]),
     "jobs.add": lambda tx: tx.jobs.add([make_job("B"), make_job("A", route="A")]),

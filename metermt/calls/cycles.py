@@ -1,5 +1,6 @@
 """Reading periods: they are opened, read, and closed."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
 
@@ -91,3 +92,37 @@ def reopen_cycle(turn: Turn, ask: Ask[Cycle]) -> int:
     bring_up_to_date(turn.tx, cycle)
     turn.record(ask, What.CYCLE_REOPENED, cycle, after=f"{again} open again")
     return again
+
+
+@call(Role.ADMIN, Weight.WRITE, is_large=always)
+def remove_cycle(turn: Turn, ask: Ask[Cycle]) -> int:
+    """Remove a cycle in which nothing was ever read, open or closed, with its jobs, whoever holds them.
+
+    What is sent for it later is refused by its name. Returns the number of jobs. Raises `RouteError` if there is no
+    such cycle, or there are readings in it, which estimates are, too.
+    """
+    tx, cycle = turn.tx, ask.request.cycle
+    tx.alone()
+    check_there_is(cycle, tx.cycles.all())
+    routes = tx.progress.routes(cycle)
+    jobs = tx.jobs.ids(cycle, tx.jobs.on_routes(cycle, [route.route for route in routes])).values()
+    if results := len(tx.readings.on_record(jobs)):
+        raise RouteError(f"Cycle {cycle} stays, as {_results(results, routes)}: one that is over is closed")
+    tx.jobs.remove(jobs)
+    tx.cycles.remove(cycle)
+    turn.record(ask, What.CYCLE_REMOVED, cycle, before=counted(len(jobs), "job"))
+    return len(jobs)
+
+
+def _results(on_record: int, routes: Sequence[RouteCounts]) -> str:
+    """Say what became of the meters of a cycle that have readings on record."""
+    estimated, no_access = sum(one.estimated for one in routes), sum(one.no_access for one in routes)
+    read = sum(one.read for one in routes) - estimated
+    words = {
+        "read": read,
+        "estimated": estimated,
+        "without access": no_access,
+        "to be read again": on_record - read - estimated - no_access,
+    }
+    told = ", ".join(f"{number} {what}" for what, number in words.items() if number)
+    return f"{counted(on_record, 'meter has', 'meters have')} readings in it ({told})"

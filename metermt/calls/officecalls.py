@@ -310,6 +310,13 @@ class OfficeCalls(MakesCalls):
         """
         return self.call(cycles.reopen_cycle, cycles.Cycle(cycle))
 
+    def remove_cycle(self, cycle: str) -> int:
+        """Remove a cycle in which nothing was read, open or closed, with its jobs; returns how many these were.
+
+        Raises `RouteError` if there is no such cycle, or there are readings in it.
+        """
+        return self.call(cycles.remove_cycle, cycles.Cycle(cycle))
+
     def remove_jobs(self, cycle: str, meters: Iterable[str]) -> None:
         """Take meters that were not read out of an open cycle, whoever holds them; a reading sent later is refused.
 

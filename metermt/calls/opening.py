@@ -16,7 +16,7 @@ from metermt.errors import RouteError
 from metermt.model import Job, Role
 from metermt.names import check_cycle
 from metermt.rules.answers import shown
-from metermt.rules.cycles import first_day_of
+from metermt.rules.cycles import check_is_open, first_day_of
 from metermt.rules.times import day_of
 from metermt.store.base import Tx
 
@@ -100,7 +100,11 @@ def _jobs(desk: Desk, cycle: str, routes: list[str]) -> list[Job]:
 
 
 def _keep(tx: Tx, cycle: str, part: list[Judged]) -> None:
-    """Keep some jobs with their limits, but for those that somebody else has added meanwhile."""
+    """Keep some jobs with their limits, but for those that somebody else has added meanwhile.
+
+    Raises `RouteError` if the cycle was closed or removed meanwhile.
+    """
+    check_is_open(cycle, tx.cycles.all(), " by now")
     there, elsewhere = _in_cycle(tx, cycle, [one.job.meter.number for one in part])
     missing = [one for one in part if one.job.meter.number not in there | elsewhere]
     new = {one.job.meter.number: one for one in with_reports(tx, missing)}

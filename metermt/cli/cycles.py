@@ -102,6 +102,27 @@ def reopen(cycle: str, open_office: OpenOffice) -> None:
     click.echo(f"Cycle {cycle} is open again; {counted(count, 'meter is', 'meters are')} to be read.")
 
 
+@cycles.command(short_help="Remove a cycle that was opened by mistake.")
+@click.argument("cycle")
+@click.option("--yes", is_flag=True, help="Do not ask.")
+@office_options
+def remove(cycle: str, yes: bool, open_office: OpenOffice) -> None:
+    """Remove CYCLE, open or closed, in which nothing was read or estimated, such as one with a wrong name.
+
+    Its jobs go, also from whoever holds them, with what came with them in a file for it; meters and their past stay. A
+    cycle with readings is never removed.
+
+    \b
+    Example:
+        metermt cycles remove 12-2026
+    """
+    if not yes:
+        click.confirm(f"Remove cycle {cycle} with all its jobs?", abort=True, err=True)
+    with open_office() as office:
+        count = office.remove_cycle(cycle)
+    click.echo(f"Removed cycle {cycle} with {counted(count, 'job')}.")
+
+
 def warn_of_its_name(cycle: str, cycles: Collection[str]) -> None:
     """Warn of a new cycle that is named unlike those that there are."""
     if cycle not in cycles and is_unlike(cycle, cycles):

@@ -52,7 +52,8 @@ def job_meant(
             cycle=closed,
         )
     if answer.cycle is not None and answer.cycle not in cycles:
-        raise UnknownCycle(there_is_no(answer.cycle, cycles))
+        gone = f"There is no cycle {shown(answer.cycle)} any more: ask for another job"  # it was the only one
+        raise UnknownCycle(there_is_no(answer.cycle, cycles) if cycles else gone)
     if answer.cycle is not None:
         raise unknown_meter(answer.meter, answer.cycle)
     if not standings:

@@ -56,6 +56,9 @@ class MemoryCycles(Cycles):
         self._tables.undo.put(self._tables.cycles, cycle, there._replace(is_open=True))
         return _number_unread(there)
 
+    def remove(self, cycle: str) -> None:
+        self._tables.undo.drop(self._tables.cycles, cycle)
+
 
 def _number_unread(cycle: Cycle) -> int:
     return len(cycle.readings) - cycle.readings.status("")[1]

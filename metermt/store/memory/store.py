@@ -22,7 +22,7 @@ from metermt.store.memory.finds import MemoryFinds
 from metermt.store.memory.jobs import MemoryJobs
 from metermt.store.memory.logins import MemorySessions
 from metermt.store.memory.notes import MemoryNotes
-from metermt.store.memory.office import NoAudit, NoExchanges, NoOffice, no_office
+from metermt.store.memory.office import NoAudit, NoExchanges, NoOffice
 from metermt.store.memory.places import MemoryPlaces
 from metermt.store.memory.progress import MemoryProgress
 from metermt.store.memory.rounds import MemoryRounds
@@ -201,7 +201,7 @@ class _Servers(Servers):
 
 class _MemoryTx(Tx):
     def alone(self) -> None:
-        raise no_office()
+        """Nobody else writes to it anyway."""
 
 
 class MemoryStore(Store):

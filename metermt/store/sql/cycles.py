@@ -44,3 +44,7 @@ class SqlCycles(Steps, Cycles):
         sql.rows("UPDATE jobs SET state = 'open' WHERE cycle = ? AND state = 'missed'", cycle)
         sql.rows("UPDATE cycles SET closed = 0 WHERE cycle = ?", cycle)
         return int(missed)
+
+    def remove(self, cycle: str) -> None:
+        for table in ("tallies", "cycles"):
+            self._sql.delete(table, "cycle", [cycle])

@@ -34,3 +34,7 @@ class Cycles(ABC):
     @abstractmethod
     def reopen(self, cycle: str) -> int:
         """Open a closed cycle again: its missed jobs are open. Return how many these are."""
+
+    @abstractmethod
+    def remove(self, cycle: str) -> None:
+        """Remove a cycle that has no jobs."""
