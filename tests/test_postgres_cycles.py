@@ -7,7 +7,10 @@ import psycopg
 from chaos_stage import at_odds
 from conftest import (
     CYCLE,
+    OTHER_CYCLE,
+    make_job,
     make_jobs,
+    make_place,
     refusal_of,
     run_together,
     start,
@@ -15,7 +18,7 @@ from conftest import (
 from postgres_faults import JOBS, THE_JOB, desk_time, outcome_of, row_held, wait_until_waiting
 from readers import Reader, as_office, readings_in
 
-from metermt.calls import cycles, routes
+from metermt.calls import cycles, places, routes
 from metermt.errors import AlreadyRead, RouteError, UnknownMeter
 
 
@@ -47,6 +50,53 @@ def test_a_reading_that_comes_while_its_cycle_is_being_closed_is_refused(desks, 
     assert isinstance(outcome_of(submitting), UnknownMeter)
     assert states_in(postgres_url) == {"missed": JOBS}
     assert at_odds(postgres_url) == {}
+
+
+# --- importing into a cycle
+
+
+def test_a_job_that_is_read_while_it_is_imported_anew_stays_what_it_was(desks, postgres_url):
+    carol, when = Reader(desks[0]), desk_time(desks[0])
+
+    with row_held(postgres_url, THE_JOB, "M00000"):
+        submitting = start(lambda: carol.submit("M00000", when=when))
+        wait_until_waiting(postgres_url, 1)
+        importing = start(lambda: import_(desks[1], make_job("M00000", dials=8), make_job("M00001", dials=8)))
+        wait_until_waiting(postgres_url, 2)
+
+    assert submitting() is None
+    assert importing() == routes.ImportCount(changed=1, kept=1)
+    jobs = desks[0].store.read(lambda tx: tx.jobs.find(CYCLE, ["M00000", "M00001"]))
+    assert [jobs[number].meter.dials == 8 for number in sorted(jobs)] == [False, True]
+
+
+def test_a_place_gets_no_fewer_digits_than_are_being_read_there(desks, postgres_url):
+    carol, when = Reader(desks[0]), desk_time(desks[0])
+    import_(desks[0], make_job("P1", dials=5))
+
+    with row_held(postgres_url, THE_JOB, "P1"):
+        submitting = start(lambda: carol.submit("P1", 54321, when=when))
+        wait_until_waiting(postgres_url, 1)
+        place = make_place("P1", dials=3)
+        importing = start(lambda: as_office(desks[1], places.import_places, places.Places([place])))
+        wait_until_waiting(postgres_url, 2)
+
+    assert submitting() is None
+    assert str(outcome_of(importing)).startswith("Invalid dials 3: P1 showed 54321 on ")
+
+
+def test_a_job_that_is_being_imported_is_not_missed_unless_that_is_forced(desks, postgres_url):
+    import_(desks[0], make_job("P1", dials=5))
+    desks[0].store.write(lambda tx: tx.cycles.open(OTHER_CYCLE))
+
+    with row_held(postgres_url, "SELECT 1 FROM places WHERE meter = 'P1' FOR UPDATE"):
+        importing = start(lambda: import_(desks[0], make_job("P1", OTHER_CYCLE, dials=6)))
+        wait_until_waiting(postgres_url, 1)
+        closing_it = start(lambda: as_office(desks[1], cycles.close_cycle, cycles.Closing(OTHER_CYCLE)))
+        wait_until_waiting(postgres_url, 2)
+
+    assert importing().added == 1
+    assert str(outcome_of(closing_it)).startswith("1 meter is not read in 2026-12: read them first")
 
 
 # --- reopening a cycle, and removing jobs
@@ -152,6 +202,10 @@ def test_jobs_that_are_removed_beside_readers_are_handed_to_nobody(desks, postgr
     } - set(gone)
     assert states_in(postgres_url) == {"done": JOBS - len(gone)}
     assert at_odds(postgres_url) == {}
+
+
+def import_(desk, *jobs):
+    return as_office(desk, routes.import_jobs, routes.Import(jobs[0].cycle, jobs))
 
 
 def reopen_cycle(desk):

@@ -67,6 +67,7 @@ def close_cycle(turn: Turn, ask: Ask[Closing]) -> int:
     or if meters are not read, unless it is forced.
     """
     cycle = ask.request.cycle
+    turn.tx.alone()
     check_is_open(cycle, turn.tx.cycles.all(), " already")
     left = sum(route.left + route.skipped for route in turn.tx.progress.routes(cycle))
     if left and not ask.request.force:
@@ -84,6 +85,7 @@ def reopen_cycle(turn: Turn, ask: Ask[Cycle]) -> int:
     Where another device hangs by now, it is that one that is read. Returns the number of jobs that are open again.
     Raises `RouteError` if there is no such cycle, or it is open.
     """
+    turn.tx.alone()
     cycle, cycles = ask.request.cycle, turn.tx.cycles.all()
     check_there_is(cycle, cycles)
     if cycles[cycle]:

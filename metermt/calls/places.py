@@ -88,7 +88,9 @@ def put_places(tx: Tx, places: Collection[Place], *, dry_run: bool = False) -> i
             f" hangs at another place by now, say so first (metermt meters add {one.old_meter})"
         )
     known = [(one.meter, there[number].meter) for number, one in new.items() if number in there]
-    _check_registers(tx, [now for now, before in known if now.highest < before.highest])
+    if shorter := [now for now, before in known if now.highest < before.highest]:
+        tx.alone()  # or one of them might show more before it has fewer digits
+        _check_registers(tx, shorter)
     if not dry_run:
         tx.places.put(new.values())
     return len(new)

@@ -85,6 +85,9 @@ def import_jobs(turn: Turn, ask: Ask[Import]) -> ImportCount:
             check_day(f"previous_date of {job.meter.number},", job.previous_date)
     numbers = {job.meter.number for job in jobs}
     there = turn.tx.jobs.find(cycle, numbers)
+    if there and not ask.request.dry_run:
+        turn.tx.alone()  # or one of them might be read before it is changed
+        there = turn.tx.jobs.find(cycle, numbers)
     notes = turn.tx.notes.latest(numbers)
     others_are_open = any(is_open for other, is_open in cycles.items() if other != cycle)
     standings = turn.tx.rounds.standings(numbers) if there or others_are_open else []

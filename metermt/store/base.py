@@ -60,7 +60,7 @@ class Tx:
     def alone(self) -> None:
         """Wait until nobody else writes, and be the only one who does until the transaction ends.
 
-        It is the first step of what changes places and jobs whose facts others may have gathered.
+        It is the first step of what changes places, jobs or cycles whose facts others may have gathered.
         Where only one transaction writes at a time anyway there is nothing to wait for.
         """
 
