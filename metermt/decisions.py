@@ -89,3 +89,5 @@ class Waiting:
     """Up to twelve earlier values of the place, oldest first."""
     use: int | None = None
     """What billing would be told, in units of the register; None where nothing is known, or by an older server."""
+    since: int | None = None
+    """What the same device showed before, from where billing goes on; None where that is not known, as in `use`."""

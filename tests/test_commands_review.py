@@ -3,7 +3,6 @@
 import pytest
 from commands import assert_done, assert_refused
 from conftest import CYCLE, Clock
-from msgspec.structs import replace
 from readers import Reader, open_with_past
 
 from metermt.calls.desk import Desk
@@ -75,10 +74,25 @@ def test_results_are_decided_of_by_meter_and_by_flag(invoke, town):
 
 def test_an_edit_that_is_lower_says_so_and_one_that_has_gone_over_the_top_says_what_was_used(invoke, town):
     with SqliteStore(town) as store:
-        store.write(lambda tx: tx.jobs.change([replace(tx.jobs.find(CYCLE, ["M0"])["M0"], previous=99_995)]))
-    for meter, value, use in (("m3", 1_130, -2), ("m0", 7, 12)):
+        desk = Desk(store, clock=Clock())
+        open_with_past(desk, {"M9": 99_863})  # which showed 99,995 last
+        carol = Reader(desk)
+        with pytest.raises(ConfirmReading):
+            carol.submit("M9", 444)
+        carol.submit("M9", 444)
+    for meter, value, use in (("m3", 1_130, -2), ("m9", 7, 12)):
         edited = invoke("review", "edit", meter, str(value), "--why", "photograph", "--yes")
         assert_done(edited, f"{value} counts for {meter.upper()} in {CYCLE}: a use of {use}.\n")
+
+
+def test_an_edit_says_the_use_since_what_billing_goes_on_from_also_if_that_came_later(invoke, town):
+    (town.parent / "past.csv").write_text("meter,date,value\nM0,2026-10-30,1140\n")
+    assert invoke("history", "import", "past.csv").returncode == 0
+    edited = invoke("review", "edit", "M0", "1144", "--why", "photograph", "--yes")
+    assert_done(edited, f"1144 counts for M0 in {CYCLE}: a use of 4.\n")
+    lines = invoke("export", "--to", "-", "--route", "North").stdout.splitlines()
+    (line,) = [line.split(",") for line in lines if ",M0," in line]
+    assert "4" in line, lines
 
 
 def test_results_are_decided_of_one_by_one(invoke, town):

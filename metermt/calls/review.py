@@ -18,7 +18,7 @@ from metermt.errors import ConfirmReading, DecisionError, Error
 from metermt.model import Reading, Role
 from metermt.quality import Billing, Quality
 from metermt.rules.answers import shown, unknown_meter
-from metermt.rules.consumption import Use, before, check_device, use_since
+from metermt.rules.consumption import Before, before, check_device, use_since
 from metermt.rules.history import Read
 from metermt.rules.limits import limits_in
 from metermt.rules.looks import check_sure
@@ -110,7 +110,7 @@ def list_waiting(turn: Turn, ask: Ask[Reviewed]) -> Page:
     waiting = [
         _waiting(
             one,
-            use_since(before(one, chains[one.id]), one),
+            before(one, chains[one.id]),
             shown_earlier[one.job.cycle].get(one.job.meter.number, ()),
             limits[one.job.cycle].get(one.job.meter.number),
         )
@@ -286,10 +286,11 @@ def _decision(result: Result, verdict: Verdict, why: str, username: str, now: da
     return Decision(result.id, result.reading_id, verdict, why, username, now)
 
 
-def _waiting(result: Result, use: Use | None, earlier: Iterable[Read], limits: str | None) -> Waiting:
+def _waiting(result: Result, since: Before | None, earlier: Iterable[Read], limits: str | None) -> Waiting:
     reading = cast(Reading, result.reading)
     answer = reading.answer
     when = cast(datetime, answer.when)  # as in every answer that was accepted
+    use = use_since(since, result)
     past = sorted(earlier, key=lambda read: read.on)[-_PAST:]
     return Waiting(
         reading=cast(int, result.reading_id),
@@ -306,4 +307,5 @@ def _waiting(result: Result, use: Use | None, earlier: Iterable[Read], limits: s
         expected=expected_on(day_of(when), limits_in(limits).limits, result.job.meter.dials),
         past=[Past(read.on, read.value) for read in past],
         use=use and use.registered,
+        since=since.value if since and not since.exchanges else None,
     )

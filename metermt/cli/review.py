@@ -20,7 +20,6 @@ from metermt.cli.slips import put, yes_option
 from metermt.cli.sparkline import sparkline, use_a_day
 from metermt.decisions import Verdict, Waiting
 from metermt.errors import DecisionError
-from metermt.model import Job
 from metermt.printable import counted, local_time
 from metermt.quality import Flag
 from metermt.rules.answers import shown
@@ -268,15 +267,15 @@ def edit(meter: str, value: int, why: str, cycle: str | None, yes: bool, open_of
         waiting = [one for one in office.list_waiting() if cycle in (None, one.job.cycle)]
         (one,) = _named(waiting, [meter.upper()])
         put(partial(_edited, office, one, value, why), yes=yes)
-    click.echo(f"{value} counts for {one.job.meter.number} in {one.job.cycle}{_use_of(one.job, value)}.")
+    click.echo(f"{value} counts for {one.job.meter.number} in {one.job.cycle}{_use_of(one, value)}.")
 
 
-def _use_of(job: Job, value: int) -> str:
+def _use_of(one: Waiting, value: int) -> str:
     """Say what use a value means, but where it takes the server to tell whether the register has gone over its top."""
-    if job.previous is None:
+    if one.since is None:
         return ""
-    onward = step_onward(job.previous, value, job.meter.dials)
-    is_sure = onward < 0 or onward == step_to_reading(job.previous, value, job.meter.dials)
+    onward = step_onward(one.since, value, one.job.meter.dials)
+    is_sure = onward < 0 or onward == step_to_reading(one.since, value, one.job.meter.dials)
     return f": a use of {onward}" if is_sure else ""
 
 
