@@ -23,7 +23,7 @@ class Verdict(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Decision:
-    """What was decided of a job, by whom, at a time in UTC. Whoever works on the database itself has no name."""
+    """What was decided about a job, by whom, at a time in UTC. Whoever works on the database itself has no name."""
 
     job: int
     """The job's id in its store."""

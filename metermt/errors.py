@@ -21,7 +21,7 @@
     │   └── AlreadyRead         another reader has read this meter this cycle
     ├── UserError               a user name that is unknown, taken or malformed, or a bad password
     ├── RouteError              a route file or a cycle that cannot be used
-    ├── DecisionError           what the office decides of a reading does not fit how it stands
+    ├── DecisionError           what the office decides about a reading does not fit how it stands
     ├── ReasonError             a reason that cannot be on the office's list, or is not on it
     ├── LayoutError             a layout that cannot be used, or a line that does not fit into it
     ├── SettingError            a setting that makes no sense

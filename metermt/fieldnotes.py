@@ -13,7 +13,7 @@ MAX_NOTE = 200
 """Characters in a note, and in the words that say where a meter was found."""
 
 ACCEPTED, DISMISSED = "accepted", "dismissed"
-"""What the office decides of meters that were found."""
+"""What the office decides about meters that were found."""
 
 _CODE = re.compile(r"[a-z][a-z0-9-]{0,31}")
 _SHOWN = 60  # characters of a refused text

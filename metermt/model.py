@@ -301,7 +301,7 @@ class Lease(Struct, frozen=True):
 class Standing:
     """How a job of an open cycle stands: the facts that an answer for its meter is judged by.
 
-    It may be changed: what was decided of one answer is a fact for the next.
+    It may be changed: what was decided about one answer is a fact for the next.
     """
 
     job: int

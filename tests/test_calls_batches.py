@@ -36,7 +36,7 @@ def verified(reader, meter, value):
 
 
 def decide(desk, verdict, value=None, why=""):
-    """Decide of all that waits."""
+    """Decide on all that waits."""
     waiting = as_office(desk, review.list_waiting, Reviewed()).waiting
     outcomes = as_office(desk, review.decide, Decisions([Said(one.reading, verdict, value, why) for one in waiting]))
     assert not any(outcomes)

@@ -1,4 +1,4 @@
-"""What is odd or without a value waits until the office has decided of it; what it has decided stays on record."""
+"""What is odd or without a value waits until the office has decided on it; what it has decided stays on record."""
 
 from dataclasses import replace
 from datetime import date, timedelta
@@ -52,7 +52,7 @@ def decide(desk, *said):
 
 
 def decide_one(desk, verdict, value=None, why=""):
-    """Decide of the only result that waits."""
+    """Decide on the only result that waits."""
     (one,) = waiting(desk)
     (outcome,) = decide(desk, Said(one.reading, verdict, value, why))
     if outcome:
@@ -208,7 +208,7 @@ def test_each_is_decided_once_and_the_others_of_a_bulk_all_the_same(town):
     )
     assert str(again) == f"Meter M1 in {CYCLE} was approved already: look at what waits now"
     assert fine is None
-    assert str(twice) == f"Result {second.reading} is named twice: decide of it once"
+    assert str(twice) == f"Result {second.reading} is named twice: decide on it once"
     assert str(unknown) == "There is no result 999"
 
 

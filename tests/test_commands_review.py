@@ -39,10 +39,10 @@ def test_what_waits_is_listed_the_gravest_first(invoke, town):
     assert lines[0].startswith("M0     high   1444      11")
     assert "misread  North  ███████████  carol" in lines[0]
     assert lines[0].endswith(f"  {CYCLE}")
-    assert finished.stderr == "3 results to decide of.\n"
+    assert finished.stderr == "3 results to decide on.\n"
     by_route = invoke("review", "list", "--by", "route").stdout.splitlines()
     assert [line.split()[0] for line in by_route[1:]] == ["M0", "M1", "M3"]
-    assert invoke("review", "list", "--flag", "dog", "--route", "South").stderr == "0 results to decide of.\n"
+    assert invoke("review", "list", "--flag", "dog", "--route", "South").stderr == "0 results to decide on.\n"
 
 
 def test_what_is_known_of_one_result_is_shown(invoke, town):
@@ -67,7 +67,7 @@ def test_results_are_decided_of_by_meter_and_by_flag(invoke, town):
     assert (finished.returncode, finished.stderr) == (1, "Approve 1 result? [y/N]: n\nAborted!\n")
     assert_done(invoke("review", "approve", "--flag", "high", "--yes"), "Approve: 1 result.\n")
     assert_done(invoke("review", "reread", "M1", "--note", "chained now"), "Read again: 1 result.\n")
-    assert invoke("review", "list").stderr == "0 results to decide of.\n"
+    assert invoke("review", "list").stderr == "0 results to decide on.\n"
     assert_refused(invoke("review", "approve", "M1"), UNDECIDABLE)
     assert invoke("review", "approve").returncode == 2
 
@@ -104,7 +104,7 @@ def test_results_are_decided_of_one_by_one(invoke, town):
     assert "previous 1132 on 2026-09-27, use 312" in said
     assert "  past ███████████ 1096 1108 1120 1132\n" in said
     assert said.endswith("\n3 results decided, 0 left.\n")
-    assert invoke("review", "list").stderr == "0 results to decide of.\n"
+    assert invoke("review", "list").stderr == "0 results to decide on.\n"
 
 
 def test_what_could_not_be_read_is_estimated(invoke, town):
@@ -151,7 +151,7 @@ def test_a_value_of_the_office_that_may_be_a_slip_is_asked_about_first(invoke, t
     assert finished.stderr == f"{odd}. Does it count all the same? [y/N]: n\nAborted!\n"
     said = invoke("review", "each", stdin="e\n9144\nphotograph\nn\nq\n")
     assert (said.stderr, said.stdout.endswith("\n0 results decided, 3 left.\n")) == (f"Not decided: {odd}\n", True)
-    assert invoke("review", "list").stderr == "3 results to decide of.\n"
+    assert invoke("review", "list").stderr == "3 results to decide on.\n"
     assert invoke(*edit, stdin="y\n").returncode == 0
     assert invoke(*correct, "--yes").returncode == 0
 

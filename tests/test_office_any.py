@@ -411,7 +411,7 @@ class Office:
         return self.desk.store.read(lambda tx: tx.office.at_place(self.places[place].hanging.number))
 
     def settle(self):
-        """Decide of all that waits, have put what is to be read again, and export the rest."""
+        """Decide on all that waits, have put what is to be read again, and export the rest."""
         for place, there in self.places.items():
             for result in self.results(place):
                 if result.billing is Billing.AGAIN:

@@ -122,7 +122,7 @@ def refusals():
     yield decide(2, Verdict.REREAD, None, "a" * 201), DecisionError, "has 201 characters: 200 are allowed"
     yield decide(2, Verdict.ESTIMATE), DecisionError, "Estimates are made by estimate_readings"
     many = Decisions([Said(2, Verdict.APPROVE)] * 1_001)
-    yield (review.decide, many), DecisionError, "Decide of at most 1000 results at once"
+    yield (review.decide, many), DecisionError, "Decide on at most 1000 results at once"
     yield correct("M9"), *no_meter
     yield correct("M0", cycle="2020-01"), DecisionError, "M0 has no job in cycle '2020-01'; it has one in 2026-11"
     yield correct("M0", why=" "), DecisionError, "Say why"

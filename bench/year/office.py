@@ -84,7 +84,7 @@ class Office:
     # --- review
 
     def review(self, cycle: str, month: int, *, again: bool) -> int:
-        """Decide of what waits; return how many second visits there are to be.
+        """Decide on what waits; return how many second visits there are to be.
 
         With `again` there are days left for those. Then what has no value waits: estimates are made once a cycle.
         """

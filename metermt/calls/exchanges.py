@@ -116,7 +116,7 @@ def bring_up_to_date(tx: Tx, cycle: str) -> None:
 
 
 def still_reported(tx: Tx, meters: Collection[str]) -> set[str]:
-    """Return at which of these devices a reader has told of an exchange, and nobody has decided of a value since."""
+    """Return at which of these devices a reader has told of an exchange, and nobody has decided on a value since."""
     exchanges = tx.devices.exchanges(meters)
     since: dict[str, list[Result]] = {number: [] for number in exchanges}
     for result in tx.office.of_meters(since) if since else ():
@@ -216,7 +216,7 @@ def _check_decided(
         except InvalidReport:
             raise InvalidReport(
                 f"Invalid final reading {exchange.final}: {result.reading.answer.value} of {old} in {result.job.cycle}"
-                " waits for a decision, and what it had before is more; decide of it first (metermt review)",
+                " waits for a decision, and what it had before is more; decide on it first (metermt review)",
                 field="final",
             ) from None
 

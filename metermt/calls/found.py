@@ -1,4 +1,4 @@
-"""Meters that readers find and that are on no list: they are kept until the office has decided of them."""
+"""Meters that readers find and that are on no list: they are kept until the office has decided on them."""
 
 from dataclasses import dataclass
 from decimal import Decimal
@@ -33,7 +33,7 @@ class FoundMeter:
 
 @dataclass(frozen=True, slots=True)
 class FoundMeters:
-    """Which of those that were found are asked for: those that nobody has decided of, from after a number."""
+    """Which of those that were found are asked for: those that nobody has decided on, from after a number."""
 
     after: int = 0
 
@@ -83,7 +83,7 @@ def report_found(turn: Turn, ask: Ask[FoundMeter]) -> None:
 
 @call(Role.SUPERVISOR, Weight.READ)
 def list_found(turn: Turn, ask: Ask[FoundMeters]) -> list[Found]:
-    """Return up to 1,000 meters that were found and not decided of, in the order of their arrival."""
+    """Return up to 1,000 meters that were found and not decided on, in the order of their arrival."""
     return turn.tx.finds.undecided(MAX_ITEMS, ask.request.after)
 
 

@@ -125,7 +125,7 @@ class OfficeCalls(MakesCalls):
         return left
 
     def list_found(self) -> list[Found]:
-        """Return the reports of meters that are on no list, and not decided of yet, in the order of their arrival."""
+        """Return the reports of meters that are on no list, and not decided on yet, in the order of their arrival."""
         there: list[Found] = []
         while part := self.call(found.list_found, found.FoundMeters(there[-1].id if there else 0)):
             there += part
@@ -193,7 +193,7 @@ class OfficeCalls(MakesCalls):
         return waiting
 
     def decide(self, decisions: Iterable[review.Said]) -> list[Error | None]:
-        """Decide of results, 1,000 in one step; return of each its error, or None when it is decided."""
+        """Decide on results, 1,000 in one step; return of each its error, or None when it is decided."""
         parts = in_parts(decisions)
         return [outcome for part in parts for outcome in self.call(review.decide, review.Decisions(part))]
 

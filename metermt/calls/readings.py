@@ -136,7 +136,7 @@ def accepted(turn: Turn, answers: Sequence[tuple[str, Answer, str]]) -> list[Rea
 
 
 class Judging:
-    """What is decided of answers; what was decided of one is a fact for the next.
+    """What is decided about answers; what was decided about one is a fact for the next.
 
     `outcomes` are the reading of each answer, or its error. What is to be known for `wishes` is gathered along.
     """

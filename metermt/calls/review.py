@@ -1,4 +1,4 @@
-"""The office decides of results that are odd, or without a value, and corrects others."""
+"""The office decides on results that are odd, or without a value, and corrects others."""
 
 from collections import Counter
 from collections.abc import Iterable, Mapping
@@ -58,7 +58,7 @@ class Page:
 
 @dataclass(frozen=True, slots=True)
 class Said:
-    """What is decided of one result, which is named by the number of its reading."""
+    """What is decided about one result, which is named by the number of its reading."""
 
     reading: int
     verdict: Verdict
@@ -121,14 +121,14 @@ def list_waiting(turn: Turn, ask: Ask[Reviewed]) -> Page:
 
 @call(Role.SUPERVISOR, Weight.WRITE, is_large=always)
 def decide(turn: Turn, ask: Ask[Decisions]) -> list[Error | None]:
-    """Decide of up to 1,000 results; return of each its error, or None when it is decided.
+    """Decide on up to 1,000 results; return of each its error, or None when it is decided.
 
     `DecisionError` says that one was decided already, has changed meanwhile, or cannot be decided so; `ConfirmReading`
     that a value may be a slip.
     """
     wanted = ask.request.decisions
     if len(wanted) > MAX_ITEMS:
-        raise DecisionError(f"Decide of at most {MAX_ITEMS} results at once")
+        raise DecisionError(f"Decide on at most {MAX_ITEMS} results at once")
     office = turn.tx.office
     if any(one.verdict is Verdict.REREAD for one in wanted):
         turn.tx.alone()
@@ -196,7 +196,7 @@ def give_up_reread(turn: Turn, ask: Ask[GivingUp]) -> Cycle:
 
 
 class _Waiting:
-    """Some results, and what is decided of them."""
+    """Some results, and what is decided about them."""
 
     def __init__(self, turn: Turn, ask: Ask[Decisions], results: Mapping[int, Result]) -> None:
         self._turn, self._ask, self._results, self._username = turn, ask, results, ask.username
@@ -210,9 +210,9 @@ class _Waiting:
         self._put: list[tuple[int, Reading]] = []
 
     def decide(self, one: Said) -> None:
-        """Decide of one. Raises `DecisionError` or `ConfirmReading`, and then nothing is decided of it."""
+        """Decide on one. Raises `DecisionError` or `ConfirmReading`, and then nothing is decided about it."""
         if one.reading in self._made:
-            raise DecisionError(f"Result {one.reading} is named twice: decide of it once")
+            raise DecisionError(f"Result {one.reading} is named twice: decide on it once")
         result = check_undecided(self._results.get(one.reading), one.reading, self._before)
         why = check_why(one.why, wanted=one.verdict is Verdict.EDIT)
         match one.verdict:
@@ -267,7 +267,7 @@ def _by_cycle(results: Iterable[Result]) -> dict[str, list[str]]:
 
 
 def record_decision(turn: Turn, ask: Ask[Any], result: Result, what: str, value: int | None) -> None:
-    """Have on record what was decided of a result, and another value if it has one from now on."""
+    """Have on record what was decided about a result, and another value if it has one from now on."""
     cycle, reading = result.job.cycle, result.reading
     before = said(cycle, reading.answer.value, reading.answer.reason) if reading else ""
     after = what if value is None else f"{said(cycle, value)} ({what})"

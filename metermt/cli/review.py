@@ -1,4 +1,4 @@
-"""`metermt review`: the office decides of what is odd, or without a value."""
+"""`metermt review`: the office decides on what is odd, or without a value."""
 
 from collections.abc import Callable, Iterable, Sequence
 from datetime import date
@@ -39,7 +39,7 @@ _SPARE = (10, 9, 8, 7, 6)  # columns that `metermt review show` has, too
 
 @click.group(cls=MeterGroup)
 def review() -> None:
-    """Decide of readings that are odd, and of meters that were not read. Works beside a running server.
+    """Decide on readings that are odd, and on meters that were not read. Works beside a running server.
 
     Nothing of that goes to billing before somebody has decided: it is approved, edited, estimated, or read again.
     """
@@ -107,7 +107,7 @@ def list_(chosen: _Chooser, wide: bool, selects: bool, open_office: OpenOffice) 
         found = chosen(office)
     if found:
         print_columns([_HEADINGS, *map(_row, found)], numbers=[2, 3, 4], cut=_CUT, spare=_SPARE, wide=wide)
-    click.echo(f"{counted(len(found), 'result')} to decide of.", err=True)
+    click.echo(f"{counted(len(found), 'result')} to decide on.", err=True)
 
 
 @review.command(short_help="Show all that is known of one.")
@@ -131,7 +131,7 @@ def show(meters: tuple[str, ...], open_office: OpenOffice) -> None:
 @_selection
 @office_options
 def each(chosen: _Chooser, selects: bool, open_office: OpenOffice) -> None:  # noqa: ARG001 - any selection will do
-    """Go through the results one by one, and decide of each with a key. What is decided is kept at once.
+    """Go through the results one by one, and decide on each with a key. What is decided is kept at once.
 
     \b
     Example:
@@ -146,7 +146,7 @@ def _meters(command: Callable[..., Any]) -> Callable[..., Any]:
     """Add METER..., or a selection, and --yes; the command gets `results`, which looks up what is meant."""
 
     @click.argument("meters", nargs=-1, metavar="[METER]...")
-    @click.option("--yes", is_flag=True, help="Do not ask before many are decided of.")
+    @click.option("--yes", is_flag=True, help="Do not ask before many are decided on.")
     @_selection
     @wraps(command)
     def with_meters(*, meters: tuple[str, ...], yes: bool, chosen: _Chooser, selects: bool, **options: Any) -> Any:

@@ -1,4 +1,4 @@
-"""The dialogue in which results are decided of one by one."""
+"""The dialogue in which results are decided on one by one."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -18,7 +18,7 @@ _ASK = "[a]pprove, [e]dit, es[t]imate, [r]ead again, [s]kip, [q]uit"
 
 
 def review_each(office: OfficeCalls, waiting: Sequence[Waiting]) -> None:
-    """Show results one by one, and ask what is decided of each; what is decided is kept at once."""
+    """Show results one by one, and ask what is decided about each; what is decided is kept at once."""
     decided = 0
     for place, one in enumerate(waiting, 1):
         click.echo(f"\n{place} of {len(waiting)}")

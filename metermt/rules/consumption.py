@@ -295,7 +295,7 @@ def check_accepted(meter: Meter, on: date, cycle: str, chain: Chain) -> None:
         if waits and link.value is not None and link.read_at and day_of(link.read_at) <= on:
             raise CannotEstimate(
                 f"Meter {meter.number} is not estimated in {cycle}: {link.value} in {link.cycle} waits for a decision,"
-                " and an estimate would go on from that; decide of it first"
+                " and an estimate would go on from that; decide on it first"
             )
 
 

@@ -1,4 +1,4 @@
-"""What the office may decide of a result, and which results wait for that. Pure functions over facts."""
+"""What the office may decide about a result, and which results wait for that. Pure functions over facts."""
 
 from collections.abc import Iterable, Sequence
 from datetime import UTC, date, datetime, time
@@ -64,7 +64,7 @@ def expected_on(day: date, limits: Limits, dials: int | None) -> int | None:
 def check_undecided(result: Result | None, reading: int, decided: Sequence[Decision]) -> Result:
     """Return a result that still waits, and is the one that was looked at. Raises `DecisionError`.
 
-    `decided` is what was decided of its job, and of any others, oldest first.
+    `decided` is what was decided about its job, and about any others, oldest first.
     """
     if result is None:
         raise DecisionError(f"There is no result {reading}")

@@ -13,7 +13,7 @@ from metermt.store.postgres.connection import Connection, Statement
 from metermt.store.sql.dialect import Row, Sql
 
 CLOSING: Final = 0x4D544331
-"""The advisory lock that all who write share, and that `Office.alone` waits to have alone."""
+"""The advisory lock that all who write share, and that `Tx.alone` waits to have alone."""
 SEALING: Final = 0x4D545345
 """The advisory lock of whoever gives entries of the record their places."""
 
