@@ -85,10 +85,9 @@ def test_an_admin_closes_reopens_and_removes_at_a_server(invoke, at_server):
 
 def test_who_may_not_is_refused_and_logged_out(at_server, server):
     reopened = at_server("reopen", CYCLE, group="cycles")
-    assert_refused(reopened, "reopen_cycle is for an admin, and you are a supervisor")
-    assert_refused(
-        at_server("missing", login="carol"), "list_missing is for a supervisor or more, and you are a reader"
-    )
+    assert_refused(reopened, "metermt cycles reopen is for an admin, and you are a supervisor")
+    missing = at_server("missing", login="carol")
+    assert_refused(missing, "metermt routes missing is for a supervisor or more, and you are a reader")
     assert_refused(at_server("missing", login="nobody"), "Invalid username or password")
 
 

@@ -115,7 +115,7 @@ def test_a_reader_is_named_by_a_word_of_their_own(logs, write, name):
 
 
 def test_who_is_no_admin_and_what_makes_no_sense_is_refused(logs, server):
-    assert_refused(logs(login="gwenda"), "read_log is for an admin, and you are a supervisor")
+    assert_refused(logs(login="gwenda"), "metermt logs is for an admin, and you are a supervisor")
     assert_refused(logs("--reader", "nobody"), "There is no user 'nobody'")
     assert "'yesterday' is no time: write it like 15m" in logs("--since", "yesterday").stderr
     server.stop()

@@ -12,7 +12,7 @@ from click.core import ParameterSource
 
 from metermt.cli.hints import HintingGroup
 from metermt.config import DATABASE_VARIABLE, IN_MEMORY, PORT, DatabaseLocation, default_database, is_url
-from metermt.errors import Error, SettingError, UserError
+from metermt.errors import Error, RoleError, SettingError, UserError
 from metermt.printable import printable
 
 _FILE = click.Path(path_type=Path)
@@ -35,8 +35,16 @@ class MeterCommand(click.Command):
         """Run the command."""
         try:
             return super().invoke(ctx)
+        except RoleError as error:  # it names a call, which programs know
+            _, _, whom = str(error).partition(" is for ")
+            raise click.ClickException(printable(f"{_typed(ctx)} is for {whom}")) from error
         except Error as error:
             raise click.ClickException(printable(str(error))) from error
+
+
+def _typed(context: click.Context) -> str:
+    """Return which command that is, however the program was started: `metermt cycles open`."""
+    return f"{_typed(context.parent)} {context.info_name}" if context.parent else "metermt"
 
 
 class MeterGroup(HintingGroup):
