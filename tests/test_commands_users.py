@@ -78,6 +78,13 @@ def test_leaving_at_the_password_adds_nobody(in_terminal, database_path, key):
     assert dump_of(database_path)["accounts"] == {}
 
 
+def test_without_a_terminal_a_password_is_asked_for_by_an_option(invoke, database_path):
+    finished = invoke("users", "add", "carol", "--name", "Carol Dent", stdin=PASSWORD)
+    words = "There is no terminal to ask for the password at: say --password-stdin, and write it there"
+    assert_refused(finished, words)
+    assert dump_of(database_path)["accounts"] == {}
+
+
 @pytest.mark.parametrize("line", ["correct horse", "correct horse\n", "correct horse\r\n", "correct horse\nsecond\n"])
 def test_a_password_can_come_from_a_pipe(invoke, database_path, line):
     finished = invoke("users", "add", "carol", "--name", " Carol Dent ", "--password-stdin", stdin=line)

@@ -1,5 +1,6 @@
 """`metermt users`: who may log in."""
 
+import sys
 from datetime import UTC, datetime
 
 import click
@@ -196,6 +197,8 @@ def _local(at: float | None) -> str:
 def _new_password(*, from_stdin: bool) -> str:
     if from_stdin:
         return password_from_stdin()
+    if not sys.stdin.isatty():
+        raise UserError("There is no terminal to ask for the password at: say --password-stdin, and write it there")
     return str(click.prompt("Password", hide_input=True, confirmation_prompt="Again"))
 
 
