@@ -131,6 +131,8 @@ def _made(kind: type, said: Any) -> object:
 
 
 def _refusal(kind: Any, error: Exception) -> CallError:
+    if type(error) is msgspec.DecodeError:  # and not the one of a value that is JSON
+        return CallError(f"The other side sent no JSON: {str(error)[:_SHOWN]}")
     name = getattr(kind, "__name__", str(kind))
     return CallError(f"The other side sent a {name} that makes no sense: {str(error)[:_SHOWN]}")
 

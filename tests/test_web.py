@@ -20,6 +20,13 @@ def test_a_plain_xml_rpc_client_reads_a_meter_with_the_four_calls(web, store):
     assert (reading.answer.meter, reading.answer.value) == ("M00000", 5983)
 
 
+def test_what_is_no_json_is_called_so(web):
+    for body in (b'{"username": ', b"username=carol"):
+        status, told = post(web, "login", body)
+        assert (status, told["code"]) == (400, "call")
+        assert told["text"].startswith("The other side sent no JSON: ")
+
+
 def test_json_reads_a_meter(web, store):
     _, welcome = post(web, "login", {"username": "carol", "password": "carol"})
     session = welcome["session_id"]
