@@ -62,10 +62,10 @@ def test_a_changed_password_ends_the_other_sessions_and_leaves_what_they_hold_to
     assert carol.meter() == "M00000"
 
 
-def test_a_wrong_old_password_changes_nothing_and_counts_as_a_failed_login(desk, clock):
+def test_a_wrong_old_password_changes_nothing_and_counts_as_two_guesses(desk, clock):
     carol = Reader(desk, address="10.0.0.1")
     before = dump(desk.store)
-    for _ in range(10):
+    for _ in range(5):  # each tries two passwords
         with pytest.raises(LoginError, match=r"^The old password is wrong$"):
             change(carol, old="guess")
     with pytest.raises(TooManyFailures):
@@ -81,6 +81,15 @@ def test_a_new_password_that_cannot_be_used_changes_nothing(desk, carol):
     with pytest.raises(UserError, match="The password is empty"):
         change(carol, new="")
     assert dump(desk.store) == before
+
+
+def test_of_all_passwords_that_are_tried_by_a_change_no_more_are_told_than_by_logging_in(desk):
+    carol = Reader(desk, address="10.0.0.1")
+    for guess in range(0, 10, 2):
+        with pytest.raises(LoginError, match=r"^The old password is wrong$"):
+            change(carol, old=f"guess {guess}", new=f"guess {guess + 1}")
+    with pytest.raises(TooManyFailures):
+        change(carol, old="guess", new="carol")
 
 
 def test_a_change_whose_answer_was_lost_may_be_asked_for_again(desk, carol):

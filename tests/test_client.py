@@ -51,9 +51,9 @@ def test_a_reader_changes_the_password_and_goes_on(client):
     client.change_password("carol", "a new horse")
     assert client.get_job().meter.number == "M00000"
     with MeterClient(client.host, client.port) as other:
+        assert other.login("carol", "a new horse") == "Carol Dent"
         with pytest.raises(LoginError):
             other.login("carol", "carol")
-        assert other.login("carol", "a new horse") == "Carol Dent"
 
 
 def test_a_job_has_all_that_a_reader_needs(client):

@@ -5,8 +5,8 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from metermt.audit import What
-from metermt.calls.asking import Ask, Weight
-from metermt.calls.credentials import hashed, is_right, verified
+from metermt.calls.asking import Ask, Caller, Weight
+from metermt.calls.credentials import hashed, verified
 from metermt.calls.desk import Desk
 from metermt.calls.sessions import end_sessions
 from metermt.calls.table import call
@@ -148,9 +148,9 @@ def set_password(desk: Desk, ask: Ask[NewPassword]) -> str | None:
 def change_password(desk: Desk, ask: Ask[ChangedPassword]) -> str | None:
     """Change the password of who asks, and end their other sessions; what these hold is left to their reader.
 
-    Returns a warning if the new one is easily guessed. A wrong old password counts as a failed login. Asking again for
-    what was done is harmless, as when the first answer was lost. Raises `LoginError`, its subclass `TooManyFailures`,
-    or `UserError` if the new one cannot be used.
+    Returns a warning if the new one is easily guessed. Asking again for what was done is harmless, as when the first
+    answer was lost: so where the old password is wrong the new one is tried, and each counts as a failed login. Raises
+    `LoginError`, its subclass `TooManyFailures`, or `UserError` if the new one cannot be used.
     """
     own, new = ask.reader, ask.request.new
     try:
@@ -158,9 +158,8 @@ def change_password(desk: Desk, ask: Ask[ChangedPassword]) -> str | None:
     except (TooManyFailures, AccountDisabled):
         raise
     except LoginError:
-        if is_right(desk, own.username, ask.caller, new):
-            return warning_of(new)
-        raise LoginError("The old password is wrong") from None
+        _check_changed(desk, own.username, ask.caller, new)
+        return warning_of(new)
     new_hash = hashed(ask.caller, new)
 
     def work(turn: Turn) -> set[str] | None:
@@ -182,6 +181,16 @@ def change_password(desk: Desk, ask: Ask[ChangedPassword]) -> str | None:
         return change_password.function(desk, ask)  # type: ignore[no-any-return]
     desk.sessions.forget(ended)
     return warning_of(new)
+
+
+def _check_changed(desk: Desk, username: str, caller: Caller, new: str) -> None:
+    """Raise `LoginError` unless a password was changed into this one already; a wrong one counts as any guess."""
+    try:
+        verified(desk, username, caller, new)
+    except (TooManyFailures, AccountDisabled):
+        raise
+    except LoginError:
+        raise LoginError("The old password is wrong") from None
 
 
 @call(Role.ADMIN, Weight.WRITE)

@@ -58,13 +58,6 @@ def waiting_to_hash() -> int:
     return len(_hashing)
 
 
-def is_right(desk: Desk, name: str, caller: Caller, password: str) -> bool:
-    """Tell whether this is the password of a user. Nothing is counted: for those whose failure was."""
-    account = desk.store.read(lambda tx: tx.accounts.find([name])).get(name)
-    with _turn_to_hash(desk, name, caller):
-        return verify_password(account.password_hash if account else None, password)
-
-
 def hashed(caller: Caller, password: str) -> str:
     """Return the hash of a new password, for somebody who has logged in. Raises `UserError` if it cannot be used."""
     with _hashing.place(caller.is_gone, True, network_of(caller.address)):

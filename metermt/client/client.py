@@ -185,7 +185,8 @@ class MeterClient(ReaderCalls, OfficeCalls):
         """Change the password of who is logged in, and end their other sessions.
 
         Returns a warning, to be shown to them, if the new one is easily guessed: it is taken all the same. A wrong
-        `old` one counts as a failed login. Raises `LoginError`, or `UserError` if the new one cannot be used.
+        `old` one counts as two failed logins, as the new one is tried, too. Raises `LoginError`, or `UserError` if the
+        new one cannot be used.
         """
         warning = self.call(accounts.change_password, accounts.ChangedPassword(old, new))
         return warning and printable(warning)
