@@ -48,7 +48,8 @@ _log = logging.getLogger("metermt.server")
 
 _SWITCH_SECONDS = 0.0005  # for which a thread that is busy with bulk keeps those waiting who are answered in one
 GRACE = 10.0
-"""Seconds that calls in flight have to end when the server stops."""
+"""Seconds that calls in flight have to end when the server stops, and what it writes last within the same time."""
+_GOODBYE_SECONDS = 1.0  # that this has at least
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -156,12 +157,14 @@ class RunningServer:
         self._announcement.close()  # first, so that nobody is sent here any more
         if self._desk.log:
             self._desk.log.close()
+        deadline = Deadline(GRACE)
         with ExitStack() as stopped:
             if self._web:  # at the same time, so that neither door takes the grace of the other
-                stopping = Thread(target=self._web.stop, args=(Deadline(GRACE),), name="http's end")
+                stopping = Thread(target=self._web.stop, args=(deadline,), name="http's end")
                 stopping.start()
                 stopped.callback(stopping.join)
             self._server.stop(GRACE)
+        self.store.hurry(max(deadline.left, _GOODBYE_SECONDS))  # where another program keeps the database locked
         self._heartbeat.close()
 
     def _look_round(self) -> None:

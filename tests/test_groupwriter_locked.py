@@ -49,6 +49,16 @@ def wait_a_moment(book, task):
             return result
 
 
+def test_who_is_to_hurry_waits_no_longer_though_it_began_to(book):
+    with book.locked():
+        writing = start(lambda: book.write("a"))
+        wait_until(lambda: book.writer._locked_since < inf, "it has found the lock")
+        book.writer.hurry(0.0)
+        with pytest.raises(apsw.BusyError):
+            writing()
+    assert book.write("b") == "B"
+
+
 def test_who_gives_up_for_now_gives_the_lead_to_one_who_waits(book):
     task = book.begin("a")
     with book.locked():

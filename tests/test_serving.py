@@ -3,10 +3,12 @@
 import logging
 import subprocess
 import sys
+from math import inf
 
 import pytest
 from clients import meter_of
-from conftest import DEADLINE, dump
+from conftest import DEADLINE, dump, start
+from databases import raw
 from readers import left_to
 
 from metermt.errors import ListenError, StoreError
@@ -109,6 +111,17 @@ def test_a_database_that_is_away_at_the_end_is_logged(database, connect, monkeyp
         monkeypatch.setattr(server.store, "write", away)
         server.stop()
         assert "The database is away" in caplog.text
+
+
+def test_what_is_written_last_waits_for_no_other_program_beyond_the_grace(database, monkeypatch, caplog):
+    monkeypatch.setattr("metermt.serving.GRACE", 0.0)
+    with RunningServer(ServerSettings(port=0, database=database)) as server, raw(database) as other:
+        server.store._writer._busy_seconds = inf  # or it would go on by itself
+        other.execute("BEGIN IMMEDIATE")
+        stopping = start(server.stop)
+        stopping()
+        other.execute("ROLLBACK")
+    assert "what readers hold here is left to them later" in caplog.text
 
 
 def test_stopping_twice_is_harmless(database):

@@ -186,6 +186,9 @@ class Store(ABC):
     def backup(self, path: Path) -> None:
         """Write a copy of the store, as it stands now, to a new file. Raises `StoreError`."""
 
+    def hurry(self, seconds: float) -> None:  # noqa: B027 - what is no file waits for no other program
+        """Let what is written wait no longer than so many seconds for another program on this machine, from now on."""
+
     @abstractmethod
     def close(self) -> None:
         """Release everything the store holds. Closing it twice is harmless."""

@@ -80,6 +80,10 @@ class GroupWriter(Generic[A]):
         """Return how many units wait."""
         return len(self._waiting)
 
+    def hurry(self, busy_seconds: float) -> None:
+        """Have units wait no longer than so many seconds for another process, also those that wait already."""
+        self._busy_seconds = min(self._busy_seconds, busy_seconds)
+
     def run(self, unit: Callable[[A], T]) -> T:
         """Return what the unit returned, once it is durable. Raises what the unit or the commit raised."""
         task = Task(unit)

@@ -92,6 +92,9 @@ class SqliteStore(Store):
         with self._errors, closing(self._connect()) as connection:
             back_up(connection, path)
 
+    def hurry(self, seconds: float) -> None:
+        self._writer.hurry(seconds)
+
     def close(self) -> None:
         self._is_closed = True
         self._close_readers()
