@@ -9,7 +9,7 @@ from metermt.quality import Billing
 
 
 class Office(ABC):
-    """Results, and what was decided of them. In a transaction that keeps something, what was looked up stays so."""
+    """Results, and what was decided on them. In a transaction that keeps something, what was looked up stays so."""
 
     @abstractmethod
     def waiting(self, most: int, after: int = 0) -> list[Result]:
@@ -29,7 +29,7 @@ class Office(ABC):
 
     @abstractmethod
     def decisions(self, jobs: Iterable[int]) -> list[Decision]:
-        """Return what was decided of jobs, by id, oldest first."""
+        """Return what was decided on jobs, by id, oldest first."""
 
     @abstractmethod
     def move(self, jobs: Mapping[int, Billing]) -> None:

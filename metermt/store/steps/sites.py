@@ -118,12 +118,12 @@ class Finds(ABC):
 
     @abstractmethod
     def undecided(self, most: int, after: int = 0) -> list[Found]:
-        """Return so many of these that nobody has decided of, in the order of their arrival, from after a number."""
+        """Return so many of these that nobody has decided on, in the order of their arrival, from after a number."""
 
     @abstractmethod
     def by_id(self, number: int) -> tuple[Found, str] | None:
-        """Return a report of a meter that was found, by its id, and what was decided of it, empty for nothing yet."""
+        """Return a report of a meter that was found, by its id, and what was decided on it, empty for nothing yet."""
 
     @abstractmethod
     def settle(self, found: Found, verdict: str, why: str, username: str, now: datetime) -> None:
-        """Say what was decided of a report of a meter; of accepted ones it is decided of all of that number."""
+        """Say what was decided on a report of a meter; of accepted ones it is decided on all of that number."""
