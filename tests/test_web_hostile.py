@@ -29,7 +29,7 @@ from metermt.web import xmlrpc
 from metermt.web.faults import FAULTS, INVALID_PARAMS, NO_SUCH_METHOD, PARSE_ERROR
 from metermt.web.gate import Gate
 from metermt.web.openapi import openapi_text
-from metermt.web.visitor import Visitor
+from metermt.web.visitor import MAX_HEAD, Visitor, _Turn
 
 BOMB = b"""<?xml version="1.0"?><!DOCTYPE a [<!ENTITY a "aaaaaaaaaa"><!ENTITY b "&a;&a;&a;&a;&a;&a;&a;&a;">]>
 <methodCall><methodName>get_job</methodName><params><param><value><string>&b;</string></value></param></params></methodCall>"""
@@ -223,7 +223,7 @@ PING = b"POST /api/ping HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\
 
 def test_requests_in_a_row_of_who_has_logged_in_are_all_answered_by_turns(web, monkeypatch):
     turns, came = [], Gate.came
-    monkeypatch.setattr(Gate, "came", lambda gate, who: turns.append(gate) or came(gate, who))
+    monkeypatch.setattr(Gate, "came", lambda gate, who: turns.append((gate, type(who))) or came(gate, who))
     session = post(web, "login", {"username": "carol", "password": "carol"})[1]["session_id"]
     with closing(socket.create_connection(("localhost", web.port), timeout=10)) as sock:
         shown = PING.replace(b"ping", b"get_status").replace(b"Host", b"Authorization: Bearer %s\r\nHost")
@@ -233,7 +233,7 @@ def test_requests_in_a_row_of_who_has_logged_in_are_all_answered_by_turns(web, m
         received = b""
         while received.count(b"HTTP/1.1 200 OK") < 20:
             received += sock.recv(65536)
-    assert turns.count(web._hall.known) == 20
+    assert turns.count((web._hall.known, _Turn)) == 20
 
 
 def test_of_a_strangers_requests_in_a_row_only_the_first_is_answered(web):
@@ -253,7 +253,10 @@ def head_of(call, session):
 
 @pytest.mark.parametrize("who", ["a stranger", "a reader"])
 def test_a_body_in_very_small_chunks_is_read_a_little_at_a_time(web, who, monkeypatch):
-    """What h11 makes of 32 KB of them takes some fifty milliseconds, for which nobody else would be read."""
+    """What h11 makes of 32 KB of them takes some fifty milliseconds, for which nobody else would be read.
+
+    A part of them, as h11 is given it, takes one.
+    """
     session, parts, wait = "", [], Visitor._wait
     if who == "a reader":
         session = post(web, "login", {"username": "carol", "password": "carol"})[1]["session_id"]
@@ -266,9 +269,34 @@ def test_a_body_in_very_small_chunks_is_read_a_little_at_a_time(web, who, monkey
             sock.sendall(f"{head}Content-Length: 2\r\n\r\n{{}}".encode())
             assert sock.recv(9999).startswith(b"HTTP/1.1 200")
         sock.sendall(f"{head}Transfer-Encoding: chunked\r\n\r\n".encode() + b"1\r\n \r\n" * 2000)
-        wait_until(lambda: sum(part != "waits" and len(part) > 3000 for part in parts) >= 3, "it is read")
-    told = "".join("w" if part == "waits" else "p" if len(part) > 3000 else "" for part in parts)
+        wait_until(lambda: sum(part != "waits" and len(part) > 500 for part in parts) >= 6, "it is read")
+    told = "".join("w" if part == "waits" else "p" if len(part) > 500 else "" for part in parts)
     assert "pppp" not in told, "others are read meanwhile"
+    assert max(len(part) for part in parts if part != "waits") < 600
+
+
+def test_a_body_of_a_known_size_is_taken_as_it_comes(web, monkeypatch):
+    """In small parts a bulk of a megabyte took three times as long."""
+    session = post(web, "login", {"username": "carol", "password": "carol"})[1]["session_id"]
+    head = head_of("submit_readings", session)
+    parts, received = [], H11Protocol.data_received
+    monkeypatch.setattr(H11Protocol, "data_received", lambda *args: parts.append(args[1]) or received(*args))
+    body = b'{"answers": []' + b" " * 60_000 + b"}"
+    assert said_to(web, f"{head}Content-Length: {len(body)}\r\n\r\n".encode() + body) == 200
+    assert len(parts) < 12
+
+
+def test_what_follows_a_body_is_not_taken_with_it(web):
+    """A head that has no end is found out also there."""
+    session = post(web, "login", {"username": "carol", "password": "carol"})[1]["session_id"]
+    first = f"{head_of('get_job', session)}Content-Length: 2\r\n\r\n{{}}".encode()
+    with closing(socket.create_connection(("localhost", web.port), timeout=10)) as sock:
+        sock.sendall(first)
+        assert sock.recv(9999).startswith(b"HTTP/1.1 200")
+        sock.sendall(first + b"POST /api/get_job HTTP/1.1\r\nHost: " + b"x" * (MAX_HEAD + 2000) + b"\r\n\r\n")
+        received = b"".join(iter(lambda: sock.recv(9999), b""))
+    assert received.count(b"HTTP/1.1 200") == 1
+    assert b"HTTP/1.1 400" in received
 
 
 def test_a_body_in_small_chunks_is_taken_whole(web):
