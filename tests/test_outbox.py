@@ -3,9 +3,10 @@
 import errno
 import os
 import stat
+from threading import Event
 
 import pytest
-from conftest import CYCLE, make_answer, make_job, run_together
+from conftest import CYCLE, DEADLINE, make_answer, make_job, run_together, start, wait_until
 from mortal_typists import Case, Typists
 from readers import readings_in
 from servers import fill
@@ -32,6 +33,10 @@ def folder(tmp_path):
 @pytest.fixture
 def carol(server, connect, folder):
     return connect(server, outbox=folder)
+
+
+def fail_for_want_of_room(_file):
+    raise OSError(errno.ENOSPC, "No space left on device")
 
 
 def row(meter="G001", value=100, key="k1", username="carol", server="localhost:1", **answer):
@@ -130,18 +135,34 @@ def test_what_was_typed_later_is_later_also_when_the_clock_stood_still_or_was_se
 
 
 def test_what_the_disk_did_not_take_is_written_before_what_comes_next(folder, monkeypatch):
-    def fail(_file):
-        raise OSError(errno.ENOSPC, "No space left on device")
-
     outbox, first, then = Outbox(folder), row(value=1, key="z"), row(value=2, key="a")
     with monkeypatch.context() as patched:
-        patched.setattr(os, "fsync", fail)
+        patched.setattr(os, "fsync", fail_for_want_of_room)
         with pytest.raises(OutboxError):
             outbox.put([first])
     outbox.put([then])
     assert (Outbox(folder).all(), outbox.unwritten) == ([first, then], [])
     outbox.accepted([then])
     assert outbox.all() == []
+
+
+def test_what_is_accepted_while_the_disk_takes_it_at_last_does_not_stay_there(folder, monkeypatch):
+    """One thread sends it, and another one has the next reading written, and it along."""
+    outbox, first, then = Outbox(folder), row(key="a"), row("G002", key="b")
+    with monkeypatch.context() as patched:
+        patched.setattr(os, "fsync", fail_for_want_of_room)
+        with pytest.raises(OutboxError):
+            outbox.put([first])
+    is_at_it, may_go_on, latest = Event(), Event(), outbox_module._latest
+    monkeypatch.setattr(outbox_module, "_latest", lambda at: (is_at_it.set(), may_go_on.wait(DEADLINE), latest(at))[-1])
+    written = start(lambda: outbox.put([then]))
+    assert is_at_it.wait(DEADLINE)
+    let_go = start(lambda: outbox.accepted([first]))
+    wait_until(lambda: first not in outbox.unwritten, "it is accepted")
+    may_go_on.set()
+    written()
+    let_go()
+    assert outbox.all() == [then]
 
 
 def test_two_clients_of_one_reader_neither_lose_nor_block_nor_double_what_the_other_keeps(

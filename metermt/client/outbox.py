@@ -58,7 +58,7 @@ class Outbox:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self._unwritten: dict[str, Unconfirmed] = {}  # by the names of the files that could not be made
-        self._writing = Lock()  # held while files are written: what one thread is at, another one might write, too
+        self._writing = Lock()  # held while files are made or removed: one thread may write what another one lets go of
 
     @property
     def unwritten(self) -> list[Unconfirmed]:
@@ -73,8 +73,10 @@ class Outbox:
         Raises `OutboxError` if the disk does not take all of them, and then it has them in memory; `CallError` for what
         could not be sent, either.
         """
-        new = {row._name: row for row in rows if to_text(row)}
-        self._unwritten |= new  # behind what came before them, and was not taken either
+        rows = list(rows)
+        for row in rows:
+            to_text(row)  # what cannot be sent is not held, either
+        self._unwritten |= {row._name: row for row in rows}  # behind what came before them, and was not taken either
         with self._writing, self._opened(create=True) as folder:
             contents = {name: f"{to_text(row)}\n".encode() for name, row in list(self._unwritten.items())}
             latest = _latest(folder)
@@ -117,7 +119,7 @@ class Outbox:
         names = [row._name for row in rows]
         for name in names:
             self._unwritten.pop(name, None)
-        with suppress(FileNotFoundError), self._opened() as folder:
+        with self._writing, suppress(FileNotFoundError), self._opened() as folder:
             for name in names:
                 with suppress(FileNotFoundError):  # another program was first
                     os.unlink(name, dir_fd=folder)
