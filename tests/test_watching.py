@@ -5,10 +5,14 @@ import json
 import re
 import shutil
 import subprocess
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from threading import Event
 
 import pytest
+from conftest import DEADLINE, wait_until
 from memory_fixtures import *  # noqa: F403 - the fixtures
+from prometheus_client import generate_latest
 from prometheus_client.parser import text_string_to_metric_families
 from readers import Reader, fail_to_log_in
 from web_fixtures import *  # noqa: F403 - the fixtures
@@ -126,6 +130,25 @@ def test_a_page_that_has_its_own_name_point_at_this_machine_is_told_no_figures(w
         assert get(web, "/metrics", Host=own)[0] == 200
     for name in ("evil.example", f"evil.example:{web.port}", "[", "evil_x.example", "localhost.evil.example"):
         assert get(web, "/metrics", Host=name)[0] == 403, name
+
+
+def test_all_who_wait_for_figures_are_told_the_same(web, monkeypatch):
+    """One after the other, with a rest after each, who asks beside many would wait for longer than Prometheus does."""
+    made, may_end = [], Event()
+
+    def encoded(registry):
+        made.append(registry)
+        assert may_end.wait(DEADLINE)
+        return generate_latest(registry)
+
+    monkeypatch.setattr(watching, "choose_encoder", lambda _accepted: (encoded, "text/plain"))
+    with ThreadPoolExecutor(5) as pool:
+        asked = [pool.submit(get, web, "/metrics") for _ in range(5)]
+        wait_until(lambda: made and len(web._answering._looks) == 4, "all but the first wait")
+        may_end.set()
+        told = {one.result() for one in asked}
+    assert {status for status, _ in told} == {200}
+    assert (len(made), len(told)) == (2, 2), "what was begun before they asked is not told to those who wait"
 
 
 def test_who_looks_and_does_not_wait_is_no_fault(web, monkeypatch, caplog):

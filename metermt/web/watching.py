@@ -1,15 +1,18 @@
 """Pages for those who watch a server: is it alive, can it serve readers, and how is it."""
 
 import time
+from collections.abc import Callable
 from http import HTTPStatus
 from ipaddress import ip_address
 from urllib.parse import urlsplit
 
+from prometheus_client import CollectorRegistry
 from prometheus_client.exposition import choose_encoder
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
 
+from metermt.calls.desk import Desk
 from metermt.diskspace import space_at
 from metermt.errors import StoreError
 from metermt.signing import SharedKey
@@ -70,6 +73,21 @@ class Readiness:
         return f"The disk of the database is nearly full: {space.in_words()}" if space.is_short() else ""
 
 
+class Figures:
+    """What a server counts, in words for those who watch it."""
+
+    def __init__(self, desk: Desk) -> None:
+        self._registry = registry_of(desk)
+        self._made: dict[str, tuple[float, bytes]] = {}  # by kind: since when, and the last of them
+
+    def made(self, encode: Callable[[CollectorRegistry], bytes], kind: str, asked: float) -> bytes:
+        """Return them as they are, or as they were for somebody else since this moment. By one thread at a time."""
+        if kind not in self._made or self._made[kind][0] < asked:
+            self._made = {name: made for name, made in self._made.items() if made[0] >= asked}
+            self._made[kind] = time.monotonic(), encode(self._registry)
+        return self._made[kind][1]
+
+
 class Watching:
     """Answers those who watch the server of a desk.
 
@@ -81,7 +99,7 @@ class Watching:
         self._answering = answering
         self._key = key
         self._readiness = Readiness(answering.desk.store)
-        self._registry = registry_of(answering.desk)
+        self._figures = Figures(answering.desk)
         self.routes = [
             Route("/health/live", self._live),
             Route("/health/ready", self._ready),
@@ -104,7 +122,9 @@ class Watching:
         if not self._may_watch(request):
             return self._refusal()
         encode, kind = choose_encoder(request.headers.get("accept", ""))
-        text = await self._answering.look(visitor_of(request.scope).caller, lambda: encode(self._registry))
+        asked = time.monotonic()  # all who wait are told the same: one after the other would wait for seconds
+        caller = visitor_of(request.scope).caller
+        text = await self._answering.look(caller, lambda: self._figures.made(encode, kind, asked))
         return Response(text, headers=_HEADERS | {"Content-Type": kind})
 
     def _may_watch(self, request: Request) -> bool:
