@@ -145,6 +145,25 @@ def test_who_has_gone_on_while_a_note_was_sent_is_not_held_up_by_it(reading, des
     assert (notes(desk), reading.state.notice) == ([("G5248", "two dogs", "carol")], "Noted for G5248")
 
 
+def test_retry_of_a_note_leaves_keys_of_a_reading_refused(reading, desk, monkeypatch):
+    """Half of a number stands there, which must not count as the number."""
+    client = reading._connected
+    real = client.leave_note
+    reading.edit("reading", "59")
+
+    def fail(*_):
+        reading.come_back()
+        reading.refuse_key()
+        raise ServerLost("It is gone")
+
+    monkeypatch.setattr(client, "leave_note", fail)
+    leave_note(reading, "two dogs")
+    monkeypatch.setattr(client, "leave_note", real)
+    reading.retry()
+    assert notes(desk) == [("G5248", "two dogs", "carol")]
+    assert (reading.state.keys_refused, reading.state.can_submit) == (True, False)
+
+
 def test_what_was_typed_for_the_office_and_not_sent_is_asked_about_before_it_is_lost(reading):
     reading.write_note()
     reading.edit("note", "two dogs")

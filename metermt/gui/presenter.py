@@ -99,7 +99,11 @@ class Presenter(Stage):
         self._show(notice="")
         call = partial(send, self._connected, answer)
         done, failed = partial(self._accepted, answer), partial(self._not_accepted, answer)
-        self._run("Sending…", call, done, failed, self.submit)
+        self._run("Sending…", call, done, failed, self._submit_again)
+
+    def _submit_again(self) -> None:
+        self._show(keys_refused=False)  # what stands in the fields is what was sent: they were locked
+        self.submit()
 
     def leave(self) -> None:
         """End the program; ask first if something is not sent yet, and say whether it is kept."""

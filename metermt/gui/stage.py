@@ -47,7 +47,6 @@ class Stage:
     def retry(self) -> None:
         """Do again what failed."""
         if self.state.can_retry and not self.state.doing:
-            self._show(keys_refused=False)  # what stands in the fields is what was sent: they were locked
             self._again()
 
     def choose(self, number: int) -> None:
