@@ -7,7 +7,7 @@ from decimal import Decimal
 import pytest
 from billing_town import DECEMBER, NEXT_CYCLE, export, nothing_new, open_next
 from conftest import CYCLE, make_place
-from readers import Reader, as_office
+from readers import WHEN, Reader, as_office
 
 from metermt.calls import cycles, estimating, exchanges, limits, meters, notes, opening, places, review, rounds
 from metermt.calls.exchanges import Exchanged, MeterExchange
@@ -44,6 +44,14 @@ def exchange(desk, old, new, final, initial, on=BEFORE, dials=None, multiplier=N
 def uses(desk):
     """Make a batch; return meter, cycle, previous, value and use of its lines, and what the use is billed as."""
     return [(line[0], line[1], *line[3:]) for line in export(desk)]
+
+
+def submit_twice(desk, value, when=WHEN):
+    """Have an odd value accepted for the first meter."""
+    carol = Reader(desk)
+    with pytest.raises(ConfirmReading):
+        carol.submit("M0", value, when=when)
+    carol.submit("M0", value, when=when)
 
 
 def approve_all(desk):
@@ -176,15 +184,21 @@ def test_the_office_looks_at_the_first_reading_of_what_a_reader_has_exchanged_al
 
 
 def test_no_device_is_taken_down_below_what_was_accepted_because_a_lower_value_waits(town):
-    carol = Reader(town)
-    with pytest.raises(ConfirmReading):
-        carol.submit("M0", 1_102)
-    carol.submit("M0", 1_102)
+    submit_twice(town, 1_102)
     with pytest.raises(
         InvalidReport, match=f"1102: 1102 of M0 in {CYCLE} waits for a decision, and what it had before"
     ):
         exchange(town, "M0", "N0", 1_102, 0, on=TODAY)
     exchange(town, "M0", "N0", 1_140, 0, on=TODAY)
+
+
+def test_nor_because_several_lower_values_wait_all_of_which_may_be_discarded(town, clock):
+    submit_twice(town, 1_102)
+    open_next(town, clock)
+    submit_twice(town, 1_129, when=DECEMBER)
+    with pytest.raises(InvalidReport, match=f"1130: 1102 of M0 in {CYCLE} waits for a decision, and what it had"):
+        exchange(town, "M0", "N0", 1_130, 0, on=DECEMBER.date())
+    exchange(town, "M0", "N0", 1_140, 0, on=DECEMBER.date())
 
 
 def test_a_reader_tells_of_an_exchange_at_a_meter_that_was_handed_out_to_nobody_while_it_is_to_be_read(town):

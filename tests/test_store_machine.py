@@ -226,7 +226,7 @@ class Transaction:
         self.tx.places.put([Place(Meter(meter), "North", 3) for meter in {meter for meter, *_ in known}])
         shown = [(meter, Read(date(2026, day, day), day, new, day % 2 == 0)) for meter, day, new in known]
         self.tx.places.add_history(shown)
-        found = self.tx.places.history(METER_NUMBERS, but_not=cycle)
+        found = self.tx.places.history(METER_NUMBERS, but_not={cycle})
         return {meter: sorted(reads, key=repr) for meter, reads in found.items()}
 
     def end_expired(self):

@@ -204,21 +204,27 @@ def _check_decided(
 ) -> None:
     """Raise `InvalidReport` if the old device goes on from a value that waits only, and not from what was before it.
 
-    That value may be discarded.
+    That value may be discarded, and so may those that wait after it.
     """
     old = exchange.old_meter
-    for result in tx.office.of_meters([old]):
-        if result.billing is not Billing.WAITING or result.reading is None or result.reading.answer.value is None:
-            continue
-        reads = tx.places.history([old], but_not=result.job.cycle).get(old, [])
+    undecided = (one for one in tx.office.of_meters([old]) if one.billing is Billing.WAITING)
+    waiting = [one for one in undecided if _value_of(one) is not None]
+    discarded: set[str] = set()  # cycles
+    for result in sorted(waiting, key=lambda one: (day_of(read_at(one)), one.job.cycle), reverse=True):
+        discarded.add(result.job.cycle)
+        reads = tx.places.history([old], but_not=discarded).get(old, [])
         try:
             check_exchange(exchange, new, today, history_of(reads, exchange.dials), before, limits)
         except InvalidReport:
             raise InvalidReport(
-                f"Invalid final reading {exchange.final}: {result.reading.answer.value} of {old} in {result.job.cycle}"
+                f"Invalid final reading {exchange.final}: {_value_of(result)} of {old} in {result.job.cycle}"
                 " waits for a decision, and what it had before is more; decide on it first (metermt review)",
                 field="final",
             ) from None
+
+
+def _value_of(result: Result) -> int | None:
+    return result.reading.answer.value if result.reading else None
 
 
 def _given(tx: Tx, meter: str, on: date) -> Read | None:

@@ -143,7 +143,7 @@ def _estimated_twice(tx: Tx, cycle: str, estimated: Sequence[_OfDay]) -> list[Es
     """Return those of the meters that were estimated in a cycle whose last value before that was estimated, too."""
     found = []
     for part in in_parts(estimated):
-        past = tx.places.history([job.meter.number for job, _ in part], but_not=cycle)
+        past = tx.places.history([job.meter.number for job, _ in part], but_not={cycle})
         for job, on in part:
             earlier = [read for read in past.get(job.meter.number, ()) if read.on < on]
             if earlier and max(earlier, key=lambda read: (read.on, not read.estimated)).estimated:

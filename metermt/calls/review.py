@@ -255,7 +255,7 @@ class _Waiting:
 
 def shown_before(tx: Tx, results: Iterable[Result]) -> dict[str, dict[str, list[Read]]]:
     """Return by cycle what the meters of some results have shown, but for what was read in that cycle."""
-    return {cycle: tx.places.history(meters, but_not=cycle) for cycle, meters in _by_cycle(results).items()}
+    return {cycle: tx.places.history(meters, but_not={cycle}) for cycle, meters in _by_cycle(results).items()}
 
 
 def _by_cycle(results: Iterable[Result]) -> dict[str, list[str]]:

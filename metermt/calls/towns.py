@@ -31,7 +31,7 @@ def towns_of(desk: Desk, cycle: str, opened: date, kinds: Collection[str]) -> tu
 def histories_of(desk: Desk, cycle: str, meters: Iterable[Meter]) -> dict[str, History]:
     """Return the histories of meters, by number, without what was read in this cycle."""
     dials = {meter.number: meter.dials for meter in meters}
-    reads = desk.store.read(lambda tx: tx.places.history(dials, but_not=cycle))
+    reads = desk.store.read(lambda tx: tx.places.history(dials, but_not={cycle}))
     return {number: history_of(reads.get(number, ()), digits) for number, digits in dials.items()}
 
 

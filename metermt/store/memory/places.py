@@ -1,6 +1,6 @@
 """Where meters hang, and what these have shown, in the store in memory."""
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from datetime import datetime
 
 from metermt.model import Place
@@ -35,15 +35,15 @@ class MemoryPlaces(Places):
         for meter, read in reads:
             self._tables.undo.put(self._tables.shown, (meter, read.on, read.exchanged), read)
 
-    def history(self, meters: Iterable[str], but_not: str = "") -> dict[str, list[Read]]:
+    def history(self, meters: Iterable[str], but_not: Collection[str] = ()) -> dict[str, list[Read]]:
         tables, asked = self._tables, set(meters) & set(self._tables.places)
         found: dict[str, list[Read]] = {}
         for (meter, _, _), read in sorted(tables.shown.items(), key=lambda pair: pair[1].exchanged):
             if meter in asked:
                 found.setdefault(meter, []).append(read)
-        for name, cycle in sorted(tables.cycles.items()):
+        for _, cycle in sorted((name, cycle) for name, cycle in tables.cycles.items() if name not in but_not):
             for meter, reading in found_in(cycle.readings, asked).items():
-                if name != but_not and reading and reading.answer.value is not None:
+                if reading and reading.answer.value is not None:
                     assert isinstance(reading.answer.when, datetime)
                     day = day_of(reading.answer.when)
                     estimated = reading.quality is Quality.ESTIMATED

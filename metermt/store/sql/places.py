@@ -1,6 +1,6 @@
 """Where meters hang, and what these have shown, in SQL."""
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from datetime import date, datetime
 from decimal import Decimal
 from typing import Any
@@ -33,7 +33,7 @@ _SHOWN = (
 _READ = (
     "SELECT jobs.cycle, places.meter, jobs.meter, readings.read_at, readings.value, readings.quality"
     " FROM places CROSS JOIN jobs CROSS JOIN readings WHERE jobs.place = places.id AND readings.id = jobs.reading"
-    " AND places.meter {among} AND jobs.cycle <> ? AND readings.value IS NOT NULL"
+    " AND places.meter {among} AND readings.value IS NOT NULL"
 )
 # Found by the database: nobody else may write meanwhile, and it may be the past of a whole town.
 _MOST_SHOWN = tuple(
@@ -84,14 +84,14 @@ class SqlPlaces(Steps, Places):
         rows = [(*key, read.value, int(read.estimated)) for key, read in latest.items()]
         self._sql.insert("history", ("place", "read_on", "exchanged", "value", "estimated"), rows, _OF_THAT_DAY)
 
-    def history(self, meters: Iterable[str], but_not: str = "") -> dict[str, list[Read]]:
+    def history(self, meters: Iterable[str], but_not: Collection[str] = ()) -> dict[str, list[Read]]:
         asked = list(meters)
         shown: dict[str, list[Read]] = {}
         read: dict[str, list[tuple[str, Read]]] = {}
         for meter, read_on, value, exchanged, estimated in self._sql.rows_among(_SHOWN, asked):
             seen = Read(date.fromisoformat(read_on), value, bool(exchanged), bool(estimated))
             shown.setdefault(meter, []).append(seen)
-        rows = sorted(self._sql.rows_among(_READ, asked, but_not))  # by the cycle
+        rows = sorted(row for row in self._sql.rows_among(_READ, asked) if row[0] not in but_not)  # by the cycle
         for _, meter, device, read_at, value, quality in rows:
             day = day_of(datetime.fromisoformat(read_at))
             read.setdefault(meter, []).append((device, Read(day, value, estimated=quality == Quality.ESTIMATED)))

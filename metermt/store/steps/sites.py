@@ -1,7 +1,7 @@
 """The steps of a transaction that are about places, and what is said of them; see `metermt.store.steps`."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from datetime import datetime
 
 from metermt.fieldnotes import Found, Note, Reason
@@ -34,11 +34,11 @@ class Places(ABC):
         """Add what meters of these numbers have shown, each of which there is; of the same day it replaces the old."""
 
     @abstractmethod
-    def history(self, meters: Iterable[str], but_not: str = "") -> dict[str, list[Read]]:
+    def history(self, meters: Iterable[str], but_not: Collection[str] = ()) -> dict[str, list[Read]]:
         """Return what is known to have been shown at the places of these meters, by their numbers.
 
         The days are in any order, and are those of this machine's time zone; what was shown on one day is in the order
-        in which it was shown. What was read in the cycle `but_not` is left out.
+        in which it was shown. What was read in the cycles `but_not` is left out.
         """
 
     def most_shown(self, meters: Iterable[str]) -> dict[str, int]:
