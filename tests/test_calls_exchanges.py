@@ -1,7 +1,7 @@
 """Devices are exchanged, and each unit that either of them has counted is billed once."""
 
 from dataclasses import replace
-from datetime import date, timedelta
+from datetime import date, datetime, timedelta
 from decimal import Decimal
 
 import pytest
@@ -10,6 +10,7 @@ from conftest import CYCLE, make_place
 from readers import WHEN, Reader, as_office
 
 from metermt.calls import cycles, estimating, exchanges, limits, meters, notes, opening, places, review, rounds
+from metermt.calls.estimating import Estimating
 from metermt.calls.exchanges import Exchanged, MeterExchange
 from metermt.calls.review import Correction, Decisions, Reviewed, Said
 from metermt.decisions import Verdict
@@ -44,6 +45,10 @@ def exchange(desk, old, new, final, initial, on=BEFORE, dials=None, multiplier=N
 def uses(desk):
     """Make a batch; return meter, cycle, previous, value and use of its lines, and what the use is billed as."""
     return [(line[0], line[1], *line[3:]) for line in export(desk)]
+
+
+def last_read(desk, *meters):
+    return desk.store.read(lambda tx: tx.devices.last_read(meters))
 
 
 def submit_twice(desk, value, when=WHEN):
@@ -158,6 +163,19 @@ def test_a_reader_at_the_meter_tells_of_an_exchange_and_the_office_looks_at_the_
     assert (listed.old_meter, listed.new_meter, listed.username) == ("M0", "N0", "carol")
     approve_all(town)
     assert uses(town) == [("N0", CYCLE, SHOWN, 1, 9, Decimal(9))]
+
+
+def test_a_device_was_read_when_somebody_has_seen_what_it_shows_where_it_hangs(town):
+    carol = Reader(town)
+    carol.submit("M0", 1_150)
+    carol.submit("M2", -1, "dog")
+    exchange(town, "M1", "N1", 1_140, 0)
+    carol.submit("N1", 4)
+    as_office(town, estimating.estimate_readings, Estimating(cycle=CYCLE, meters=["M3"]))
+    there = last_read(town, "M0", "M1", "M2", "M3", "N1", "none")
+    assert there == dict.fromkeys(("M0", "N1"), datetime.fromisoformat(WHEN))
+    exchange(town, "M0", "N0", 1_151, 0, TODAY)
+    assert last_read(town, "M0", "N0") == {}
 
 
 @pytest.mark.parametrize("reopened", [False, True])

@@ -14,7 +14,7 @@ from metermt.calls.turn import Turn
 from metermt.decisions import Result
 from metermt.errors import InvalidReport
 from metermt.model import Job, JobState, Meter, Place, Role, Standing
-from metermt.quality import Billing, Quality
+from metermt.quality import Billing
 from metermt.rules.answers import unknown_meter
 from metermt.rules.consumption import Exchange, read_at
 from metermt.rules.exchanges import check_exchange, exchanged_for
@@ -116,31 +116,22 @@ def bring_up_to_date(tx: Tx, cycle: str) -> None:
 
 
 def still_reported(tx: Tx, meters: Collection[str]) -> set[str]:
-    """Return at which of these devices a reader has told of an exchange, and nobody has decided on a value since."""
-    exchanges = tx.devices.exchanges(meters)
-    since: dict[str, list[Result]] = {number: [] for number in exchanges}
-    for result in tx.office.of_meters(since) if since else ():
-        since[result.job.meter.number].append(result)
-    unseen: dict[str, set[str]] = {}  # by the cycle
-    for number, results in since.items():
-        on = exchanges[number][-1].on
-        if not any(_is_read_since(result, on) for result in results):
-            for result in results:
-                unseen.setdefault(result.job.cycle, set()).add(number)
+    """Return at which of these devices a reader has told of an exchange, and nobody has read them since.
+
+    Whoever sends a value then has it looked at.
+    """
+    put_up = {number: made[-1].on for number, made in tx.devices.exchanges(meters).items()}
+    read = tx.devices.last_read(put_up) if put_up else {}
+    unread = [number for number, on in put_up.items() if number not in read or day_of(read[number]) < on]
+    cycles: dict[str, list[str]] = {}
+    for result in tx.office.of_meters(unread) if unread else ():
+        cycles.setdefault(result.job.cycle, []).append(result.job.meter.number)
     return {
         number
-        for cycle, numbers in unseen.items()
+        for cycle, numbers in cycles.items()
         for number, limits in tx.jobs.limits(cycle, numbers).items()
         if is_reported(limits)
     }
-
-
-def _is_read_since(result: Result, on: date) -> bool:
-    """Tell whether somebody has read a meter since a day; who sends a value then has it looked at."""
-    one = result.reading
-    if one is None or one.answer.value is None or one.quality is Quality.ESTIMATED:
-        return False
-    return day_of(read_at(result)) >= on
 
 
 @call(Role.SUPERVISOR, Weight.READ)

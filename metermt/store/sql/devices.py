@@ -1,6 +1,7 @@
 """Which device hangs at which place, in SQL."""
 
 from collections.abc import Iterable, Mapping
+from datetime import datetime
 
 from metermt.model import Job, Meter
 from metermt.rules.consumption import Exchange
@@ -15,6 +16,11 @@ _TAKEN_DOWN = (
 _OUTDATED = (
     "SELECT jobs.id, jobs.meter, places.meter FROM jobs CROSS JOIN places WHERE jobs.cycle = ?"
     " AND jobs.state IN ('open', 'skipped') AND places.id = jobs.place AND places.meter <> jobs.meter"
+)
+_LAST_READ = (
+    "SELECT places.meter, max(readings.read_at) FROM places CROSS JOIN jobs CROSS JOIN readings"
+    " WHERE jobs.place = places.id AND jobs.meter = places.meter AND readings.id = jobs.reading"
+    " AND places.meter {among} AND readings.value IS NOT NULL AND readings.quality <> 'E' GROUP BY places.meter"
 )
 
 
@@ -49,3 +55,6 @@ class SqlDevices(Steps, Devices):
 
     def outdated(self, cycle: str) -> dict[int, tuple[str, str]]:
         return {job: (was, now) for job, was, now in self._sql.rows(_OUTDATED, cycle)}
+
+    def last_read(self, meters: Iterable[str]) -> dict[str, datetime]:
+        return {meter: datetime.fromisoformat(at) for meter, at in self._sql.rows_among(_LAST_READ, meters)}

@@ -80,6 +80,10 @@ class Devices(ABC):
     def outdated(self, cycle: str) -> dict[int, tuple[str, str]]:
         """Return the unread jobs of a cycle whose device hangs at their place no more, by id, and that which does."""
 
+    @abstractmethod
+    def last_read(self, meters: Iterable[str]) -> dict[str, datetime]:
+        """Return when these devices were read last where they hang, in UTC, by number; an estimate is no reading."""
+
 
 class Notes(ABC):
     """What the field tells the office besides readings, and the words that it has for that."""
