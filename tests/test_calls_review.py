@@ -18,6 +18,7 @@ from metermt.decisions import Verdict
 from metermt.errors import AlreadyRead, ConfirmReading, DecisionError, RoleError, RouteError, StoreError, UnknownMeter
 from metermt.model import Answer, JobState, Role, Status
 from metermt.quality import Billing, Cause, Flag, Quality
+from metermt.rules.history import Read
 from metermt.rules.seasons import Season
 from metermt.store.memory.store import MemoryStore
 from metermt.wire import from_text, to_text
@@ -159,6 +160,17 @@ def test_what_is_given_up_is_no_previous_reading_of_a_place_without_a_history_ei
         ("X1", CYCLE, "reading", 100, None, None, None),
         ("X1", NEXT_CYCLE, "reading", 100, 150, 50, 50),
     ]
+
+
+def test_what_came_with_jobs_is_looked_up_only_where_nothing_was_read_before(town, clock):
+    new = make_job("X1", previous=100, previous_date=date(2026, 10, 20))
+    as_office(town, routes.import_jobs, routes.Import(CYCLE, [new]))
+    Reader(town).submit("X1", 150)
+    open_next(town, clock)
+    Reader(town).submit_many([Answer("X1", 170, when=DECEMBER, cycle=NEXT_CYCLE, verified=True)])
+    first, second = town.store.read(lambda tx: [one.id for one in tx.office.of_meters(["X1"])])
+    chains = town.store.read(lambda tx: tx.batches.chains([first, second]))
+    assert (chains[first].given, chains[second].given) == (Read(date(2026, 10, 20), 100), None)
 
 
 def test_the_reason_that_was_sent_stays_where_a_reread_is_given_up_and_nobody_is_handed_it(town):

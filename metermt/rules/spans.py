@@ -1,15 +1,15 @@
 """Which part of what is known of places is enough to tell what came before results. Pure functions over values."""
 
 from collections.abc import Sequence
-from datetime import UTC, datetime, time, timedelta
+from datetime import UTC, datetime, time
 
 from metermt.decisions import Result
 from metermt.names import FIRST_DAY
 from metermt.rules.consumption import Chain, Span, Told, read_at
+from metermt.rules.times import MORE_THAN_A_DAY
 
 _FEW = 20  # of so many results one may have been read last before a span, and is looked up by itself
-_A_DAY = timedelta(hours=26)  # and more than any day has: so far from each other are two times of different days
-_DAYS = 2 * _A_DAY  # so that what is a day further inside is in the span whatever the time zone
+_DAYS = 2 * MORE_THAN_A_DAY  # so that what is a day further inside is in the span whatever the time zone
 _END = datetime.max.replace(tzinfo=UTC)
 
 
@@ -35,7 +35,7 @@ def is_enough(result: Result, chain: Chain, was: Told | None = None) -> bool:
     """
     if chain.span is None:
         return True
-    begin, end = chain.span.since + _A_DAY, read_at(result) - _A_DAY
+    begin, end = chain.span.since + MORE_THAN_A_DAY, read_at(result) - MORE_THAN_A_DAY
     if chain.exchanges or (was and was[1] < begin):
         return False
     return any(

@@ -10,6 +10,9 @@ EARLY = timedelta(days=10)
 OLD = timedelta(days=366)
 """What was read longer ago was read by a clock that is off."""
 
+MORE_THAN_A_DAY = timedelta(hours=26)
+"""More than any day has, also one on which clocks are set: times so far from each other are of different days."""
+
 _QUARTER = 900  # seconds
 
 

@@ -8,7 +8,7 @@ from metermt.quality import Billing as Stage
 from metermt.quality import Quality
 from metermt.rules.consumption import Chain, Exchange, Link, Span
 from metermt.rules.history import Read
-from metermt.rules.times import day_of
+from metermt.rules.times import MORE_THAN_A_DAY, day_of
 from metermt.store.sql.dialect import Row, Sql, Steps
 from metermt.store.sql.office import RESULT, result_of
 from metermt.store.sql.places import EXCHANGE, exchange_of
@@ -100,7 +100,7 @@ class SqlBilling(Steps, Billing):
             chains[job][2].append(exchange_of(*made))
         judged = [job for job, (links, _, _) in chains.items() if span is None or _may_have_fallen(job, links)]
         limits: dict[int, str] = dict(self._sql.rows_among(_LIMITS, judged)) if judged else {}
-        bare = [] if span else [job for job, (links, shown, _) in chains.items() if _is_bare(links, shown)]
+        bare = [] if span else [job for job, (links, shown, _) in chains.items() if _is_bare(job, links, shown)]
         given = self._given(bare) if bare else {}
         return {job: Chain(*chain, span, limits.get(job), given.get(job)) for job, chain in chains.items()}
 
@@ -127,8 +127,11 @@ class SqlBilling(Steps, Billing):
         return self._sql.rows_among(_LINKS_IN_SPAN, jobs, span.since.isoformat(), span.until.isoformat())
 
 
-def _is_bare(links: Sequence[Link], shown: Sequence[Read]) -> bool:
-    """Tell whether what came with the jobs of a place may be all that was known before one of them was read."""
+def _is_bare(job: int, links: Sequence[Link], shown: Sequence[Read]) -> bool:
+    """Tell whether what came with the jobs of a place may be all that was known before this one was read."""
+    end = next((link.read_at for link in links if link.job == job), None)
+    if end and any(link.value is not None and link.read_at and link.read_at < end - MORE_THAN_A_DAY for link in links):
+        return False
     days = [day_of(link.read_at) for link in links if link.read_at]
     return not shown or min(days, default=shown[0].on) < shown[0].on
 
