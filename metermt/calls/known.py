@@ -41,9 +41,7 @@ class KnownSessions:
         self._known: dict[str, _Known] = {}  # by key; what it lacks is in the store
         self._swept_at = 0.0
         self._connected: Counter[str] = Counter()  # by key: how many connections use it
-        self._left: dict[
-            str, int
-        ] = {}  # whom nobody is connected with, until the store knows: which of all ends it was
+        self._left: dict[str, int] = {}  # by key: the number of its end, until the store knows of that
         self._ends = count(1)
 
     def __len__(self) -> int:

@@ -291,8 +291,9 @@ def check_hangs(meter: Meter, exchanges: Sequence[Exchange]) -> None:
 def check_accepted(meter: Meter, on: date, cycle: str, chain: Chain) -> None:
     """Raise `CannotEstimate` if a value that an estimate for a day would go on from waits for a decision."""
     for link in chain.links:
-        waits = link.billing is Billing.WAITING and (link.meter, link.cycle != cycle) == (meter.number, True)
-        if waits and link.value is not None and link.read_at and day_of(link.read_at) <= on:
+        if link.billing is not Billing.WAITING or link.meter != meter.number or link.cycle == cycle:
+            continue
+        if link.value is not None and link.read_at and day_of(link.read_at) <= on:
             raise CannotEstimate(
                 f"Meter {meter.number} is not estimated in {cycle}: {link.value} in {link.cycle} waits for a decision,"
                 " and an estimate would go on from that; decide on it first"
