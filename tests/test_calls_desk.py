@@ -353,6 +353,19 @@ def test_what_is_answered_for_who_has_hung_up_connects_nobody(desk, carol):
     assert not desk.sessions.connected
 
 
+@pytest.mark.parametrize("call", [readings.get_status, rounds.get_job])
+def test_what_is_held_by_who_has_hung_up_before_an_answer_is_left_to_them_again(desk, carol, call):
+    late = carol.caller
+    assert carol.meter() == "M00000"
+    carol.hang_up()
+    assert left_to(desk.store) == ["M00000"]
+    desk.ask(call, None, carol.session_id, late)
+    wait_until(lambda: not left_to(desk.store), "the late answer is noted")
+    desk.leave_again()
+    wait_until(lambda: left_to(desk.store), "it is left to Carol again")
+    wait_until(lambda: not desk.sessions.not_noted(), "that is over")
+
+
 def test_leaving_all_sessions_of_a_server_leaves_those_of_others(desk, carol, clock):
     elsewhere = Reader(Desk(desk.store, server="elsewhere", clock=clock))
     assert [carol.meter(), elsewhere.meter()] == ["M00000", "M00001"]

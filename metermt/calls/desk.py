@@ -273,6 +273,7 @@ class Answering:
         if due := self._due:
             if not self._writes:  # or it has noted that itself
                 self._desk.note(lambda tx: tx.sessions.note(due, self._desk.server))
+            sessions.answered(self.asks)
             sessions.forget(due)  # to be read again, as they are now
 
 

@@ -138,6 +138,12 @@ class KnownSessions:
             self._left |= gone
         return gone
 
+    def answered(self, asks: Iterable[Ask[Any]]) -> None:
+        """Note whom the store has as connected though nobody is: they had hung up before they were answered."""
+        late = [ask.session.key for ask in asks if ask.session and ask.caller.has_left]
+        with self._lock:
+            self._left |= {key: next(self._ends) for key in late if key not in self._connected}
+
     def not_noted(self) -> dict[str, int]:
         """Return those of whom that is not known to be in the store, as `hung_up` does."""
         with self._lock:
