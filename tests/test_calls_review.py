@@ -169,7 +169,7 @@ def test_what_came_with_jobs_is_looked_up_only_where_nothing_was_read_before(tow
     open_next(town, clock)
     Reader(town).submit_many([Answer("X1", 170, when=DECEMBER, cycle=NEXT_CYCLE, verified=True)])
     first, second = town.store.read(lambda tx: [one.id for one in tx.office.of_meters(["X1"])])
-    chains = town.store.read(lambda tx: tx.batches.chains([first, second]))
+    chains = town.store.read(lambda tx: tx.billing.chains([first, second]))
     assert (chains[first].given, chains[second].given) == (Read(date(2026, 10, 20), 100), None)
 
 

@@ -147,7 +147,7 @@ class Transaction:
 
     def remove_cycle(self, cycle):
         """Remove a cycle without readings, if it is there."""
-        routes = self.tx.jobs.routes(cycle)
+        routes = self.tx.progress.routes(cycle)
         jobs = self.tx.jobs.ids(cycle, self.tx.jobs.on_routes(cycle, [route.route for route in routes]))
         if cycle in self.tx.cycles.all() and not self.tx.readings.on_record(jobs.values()):
             self.tx.jobs.remove(jobs.values())
