@@ -14,9 +14,9 @@ from metermt.decisions import Decision, Result, Verdict
 from metermt.errors import CannotEstimate, DecisionError, Error
 from metermt.model import Reading, Role
 from metermt.quality import Quality
-from metermt.rules.consumption import check_accepted, check_hangs, read_at
+from metermt.rules.consumption import read_at
 from metermt.rules.cycles import check_there_is
-from metermt.rules.estimates import estimate
+from metermt.rules.estimates import check_accepted, check_hangs, estimate
 from metermt.rules.history import Read, history_of
 from metermt.rules.review import check_undecided, check_unread, noon_of, put_by_office
 from metermt.rules.seasons import Season

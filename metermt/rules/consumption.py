@@ -9,7 +9,7 @@ from typing import NamedTuple, cast
 from msgspec.structs import replace
 
 from metermt.decisions import Result
-from metermt.errors import CannotEstimate, DecisionError
+from metermt.errors import DecisionError
 from metermt.model import Answer, Meter
 from metermt.quality import Billing, Quality
 from metermt.rules.history import Read
@@ -277,27 +277,6 @@ def goes_on(read: Read, exchange: Exchange, limits: str | None, estimated: int =
     is_likely = likely_by(limits, (exchange.on - read.on).days)
     counted = step_to_reading(read.value, exchange.final, exchange.dials, is_likely)
     return counted is not None and counted == step_onward(read.value, exchange.final, exchange.dials) >= estimated
-
-
-def check_hangs(meter: Meter, exchanges: Sequence[Exchange]) -> None:
-    """Raise `CannotEstimate` if a device hangs at its place no more: what is known of that goes on with another one."""
-    if exchanges and (last := exchanges[-1]).new_meter != meter.number:
-        raise CannotEstimate(
-            f"Meter {meter.number} is not estimated: {last.new_meter} hangs there since {last.on}; have that one read"
-            f" again, or put what {meter.number} showed"
-        )
-
-
-def check_accepted(meter: Meter, on: date, cycle: str, chain: Chain) -> None:
-    """Raise `CannotEstimate` if a value that an estimate for a day would go on from waits for a decision."""
-    for link in chain.links:
-        if link.billing is not Billing.WAITING or link.meter != meter.number or link.cycle == cycle:
-            continue
-        if link.value is not None and link.read_at and day_of(link.read_at) <= on:
-            raise CannotEstimate(
-                f"Meter {meter.number} is not estimated in {cycle}: {link.value} in {link.cycle} waits for a decision,"
-                " and an estimate would go on from that; decide on it first"
-            )
 
 
 def _estimates(seen: Sequence[tuple[int, Read]], exchanges: Sequence[Exchange]) -> list[Read]:

@@ -21,12 +21,15 @@ from itertools import takewhile
 from math import exp
 
 from metermt.errors import CannotEstimate
-from metermt.model import highest
+from metermt.model import Meter, highest
 from metermt.printable import counted
+from metermt.quality import Billing
+from metermt.rules.consumption import Chain, Exchange
 from metermt.rules.habits import Experience, alike, habit_of
 from metermt.rules.history import History, Period
 from metermt.rules.registers import step_onward
 from metermt.rules.seasons import Season
+from metermt.rules.times import day_of
 
 EXPERIENCE = Experience(fades=180.0, same_season=2.0)
 """That of the limits, but that what is read fades in half the time, and the same season counts twice as much: limits
@@ -97,6 +100,27 @@ def estimate(
             " have it read"
         )
     return Estimate(on, value, use, method, text)
+
+
+def check_hangs(meter: Meter, exchanges: Sequence[Exchange]) -> None:
+    """Raise `CannotEstimate` if a device hangs at its place no more: what is known of that goes on with another one."""
+    if exchanges and (last := exchanges[-1]).new_meter != meter.number:
+        raise CannotEstimate(
+            f"Meter {meter.number} is not estimated: {last.new_meter} hangs there since {last.on}; have that one read"
+            f" again, or put what {meter.number} showed"
+        )
+
+
+def check_accepted(meter: Meter, on: date, cycle: str, chain: Chain) -> None:
+    """Raise `CannotEstimate` if a value that an estimate for a day would go on from waits for a decision."""
+    for link in chain.links:
+        if link.billing is not Billing.WAITING or link.meter != meter.number or link.cycle == cycle:
+            continue
+        if link.value is not None and link.read_at and day_of(link.read_at) <= on:
+            raise CannotEstimate(
+                f"Meter {meter.number} is not estimated in {cycle}: {link.value} in {link.cycle} waits for a decision,"
+                " and an estimate would go on from that; decide on it first"
+            )
 
 
 def _use_of(
