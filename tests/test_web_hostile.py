@@ -14,7 +14,6 @@ from xmlrpc.client import ServerProxy, dumps
 import pytest
 from conftest import DEADLINE, start, wait_until
 from memory_fixtures import *  # noqa: F403 - the fixtures
-from uvicorn.protocols.http.h11_impl import H11Protocol
 from web_fixtures import *  # noqa: F403 - the fixtures
 from web_fixtures import fault_of, post, said_to, web_door
 
@@ -29,7 +28,7 @@ from metermt.web import xmlrpc
 from metermt.web.faults import FAULTS, INVALID_PARAMS, NO_SUCH_METHOD, PARSE_ERROR
 from metermt.web.gate import Gate
 from metermt.web.openapi import openapi_text
-from metermt.web.visitor import MAX_HEAD, Visitor, _Turn
+from metermt.web.visitor import Visitor, _Turn
 
 BOMB = b"""<?xml version="1.0"?><!DOCTYPE a [<!ENTITY a "aaaaaaaaaa"><!ENTITY b "&a;&a;&a;&a;&a;&a;&a;&a;">]>
 <methodCall><methodName>get_job</methodName><params><param><value><string>&b;</string></value></param></params></methodCall>"""
@@ -113,11 +112,6 @@ def test_what_is_asked_for_in_another_way_is_a_status(web):
         b"POST /meter HTTP/1.1\r\nUpgrade: websocket\r\nConnection: upgrade\r\nContent-Length: 0\r\n": 415,
     }.items():
         assert said_to(web, request + b"Host: x\r\n\r\n") == status, request[:60]
-
-
-def test_a_body_that_does_not_say_how_long_it_is_is_not_read_beyond_its_bound(web):
-    head = b"POST /meter HTTP/1.1\r\nHost: x\r\nContent-Type: text/xml\r\nTransfer-Encoding: chunked\r\n\r\n"
-    assert said_to(web, head + b"8000\r\n" + b"x" * 0x8000 + b"\r\n" + b"8001\r\n" + b"x" * 0x8001 + b"\r\n") == 413
 
 
 @pytest.fixture
@@ -245,68 +239,6 @@ def test_of_a_strangers_requests_in_a_row_only_the_first_is_answered(web):
     assert received.count(b"HTTP/1.1 200 OK") == 1
 
 
-def head_of(call, session):
-    """Return a request's first headers."""
-    shown = f"Authorization: Bearer {session}\r\nContent-Type: application/json\r\n"
-    return f"POST /api/{call} HTTP/1.1\r\nHost: x\r\n{shown}"
-
-
-@pytest.mark.parametrize("who", ["a stranger", "a reader"])
-def test_a_body_in_very_small_chunks_is_read_a_little_at_a_time(web, who, monkeypatch):
-    """What h11 makes of 32 KB of them takes some fifty milliseconds, for which nobody else would be read.
-
-    A part of them, as h11 is given it, takes one.
-    """
-    session, parts, wait = "", [], Visitor._wait
-    if who == "a reader":
-        session = post(web, "login", {"username": "carol", "password": "carol"})[1]["session_id"]
-    received = H11Protocol.data_received
-    monkeypatch.setattr(H11Protocol, "data_received", lambda *args: parts.append(args[1]) or received(*args))
-    monkeypatch.setattr(Visitor, "_wait", lambda visitor: parts.append("waits") or wait(visitor))
-    head = head_of("get_job", session)
-    with closing(socket.create_connection(("localhost", web.port), timeout=10)) as sock:
-        if session:  # which has to be known on this connection
-            sock.sendall(f"{head}Content-Length: 2\r\n\r\n{{}}".encode())
-            assert sock.recv(9999).startswith(b"HTTP/1.1 200")
-        sock.sendall(f"{head}Transfer-Encoding: chunked\r\n\r\n".encode() + b"1\r\n \r\n" * 2000)
-        wait_until(lambda: sum(part != "waits" and len(part) > 500 for part in parts) >= 6, "it is read")
-    told = "".join("w" if part == "waits" else "p" if len(part) > 500 else "" for part in parts)
-    assert "pppp" not in told, "others are read meanwhile"
-    assert max(len(part) for part in parts if part != "waits") < 600
-
-
-def test_a_body_of_a_known_size_is_taken_as_it_comes(web, monkeypatch):
-    """In small parts a bulk of a megabyte took three times as long."""
-    session = post(web, "login", {"username": "carol", "password": "carol"})[1]["session_id"]
-    head = head_of("submit_readings", session)
-    parts, received = [], H11Protocol.data_received
-    monkeypatch.setattr(H11Protocol, "data_received", lambda *args: parts.append(args[1]) or received(*args))
-    body = b'{"answers": []' + b" " * 60_000 + b"}"
-    assert said_to(web, f"{head}Content-Length: {len(body)}\r\n\r\n".encode() + body) == 200
-    assert len(parts) < 12
-
-
-def test_what_follows_a_body_is_not_taken_with_it(web):
-    """A head that has no end is found out also there."""
-    session = post(web, "login", {"username": "carol", "password": "carol"})[1]["session_id"]
-    first = f"{head_of('get_job', session)}Content-Length: 2\r\n\r\n{{}}".encode()
-    with closing(socket.create_connection(("localhost", web.port), timeout=10)) as sock:
-        sock.sendall(first)
-        assert sock.recv(9999).startswith(b"HTTP/1.1 200")
-        sock.sendall(first + b"POST /api/get_job HTTP/1.1\r\nHost: " + b"x" * (MAX_HEAD + 2000) + b"\r\n\r\n")
-        received = b"".join(iter(lambda: sock.recv(9999), b""))
-    assert received.count(b"HTTP/1.1 200") == 1
-    assert b"HTTP/1.1 400" in received
-
-
-def test_a_body_in_small_chunks_is_taken_whole(web):
-    session = post(web, "login", {"username": "carol", "password": "carol"})[1]["session_id"]
-    body = b'{"n": 1' + b" " * 4000 + b"}"
-    head = head_of("get_jobs", session)
-    chunks = b"".join(b"1\r\n%c\r\n" % byte for byte in body)
-    assert said_to(web, f"{head}Transfer-Encoding: chunked\r\n\r\n".encode() + chunks + b"0\r\n\r\n") == 200
-
-
 def test_nothing_is_kept_of_visitors_who_reset_their_connection(web):
     visitors = weakref.WeakSet()
     for _ in range(3):
@@ -334,26 +266,6 @@ def test_a_stop_does_not_wait_for_those_who_say_nothing_or_half_of_it(desk, serv
         sock.close()
 
 
-MANY = b'{"a": [' + b"[]," * 100_000 + b"[]]}"
-
-
-@pytest.mark.parametrize(
-    ("call", "status", "words"),
-    [
-        ("submit_readings", 400, "more than 10000 objects and lists"),
-        ("hello", 400, "more than 10000 objects and lists"),
-        ("why_no_job", 413, "The body may have 65536 bytes at most"),
-        ("get_status", 413, "The body may have 65536 bytes at most"),
-    ],
-)
-def test_a_text_with_very_many_lists_is_refused_unread_also_where_none_is_wanted(web, call, status, words):
-    session = post(web, "login", {"username": "carol", "password": "carol"})[1]["session_id"]
-    for body in (MANY, b'{"a": 1' + b',"a": 1' * 100_001 + b"}"):
-        answer, told = post(web, call, body, session)
-        assert (answer, told["code"]) == (status, "call")
-        assert words in told["text"]
-
-
 @pytest.mark.usefixtures("long_grace")
 def test_a_full_server_tells_who_asks_for_its_health_why(desk, limited_server, stranger):
     with web_door(desk, limited_server) as door:
@@ -361,11 +273,6 @@ def test_a_full_server_tells_who_asks_for_its_health_why(desk, limited_server, s
         wait_until(lambda: len(limited_server.guests) == 1, "somebody is there")
         with pytest.raises(StoreError, match="is not ready: The server has as many connections"):
             ask_health(f"http://localhost:{door.port}")
-
-
-def test_what_somebody_may_not_ask_for_is_not_read(web):
-    session = post(web, "login", {"username": "carol", "password": "carol"})[1]["session_id"]
-    assert post(web, "list_users", MANY, session)[0] == 403
 
 
 def test_a_turn_of_who_is_gone_is_taken_by_nobody(web, server, monkeypatch):
@@ -417,22 +324,6 @@ def test_calls_after_the_one_that_the_caller_did_not_wait_for_are_not_made(desk,
         wait_until(lambda: not server.guests, "the caller has hung up")
     assert post(web, "ping")[0] == 200
     assert [ask.call.name for ask in asked] == ["get_job", "ping"]
-
-
-def test_a_bulk_of_somebody_who_comes_back_after_a_while_is_taken(web, clock):
-    session = post(web, "login", {"username": "carol", "password": "carol"})[1]["session_id"]
-    clock.move(hours=1)
-    assert post(web, "submit_readings", b'{"answers": []}' + b" " * 100_000, session) == (200, [])
-
-
-def test_a_connection_goes_on_after_an_error_about_a_body_that_was_read(web):
-    connection = http.client.HTTPConnection("localhost", web.port, timeout=15)
-    with closing(connection):
-        for _ in range(2):
-            connection.request("POST", "/api/login", b"[1]", {"Content-Type": "application/json"})
-            response = connection.getresponse()
-            assert (response.status, response.getheader("Connection")) == (400, None)
-            assert response.read()
 
 
 def test_who_hangs_up_while_it_is_found_out_who_they_are_is_not_counted_for_ever(desk, web, server, monkeypatch):
@@ -491,21 +382,3 @@ def test_who_writes_while_the_database_is_locked_keeps_nobody_waiting_who_reads(
     finally:
         go_on.set()
     assert [writer()[0] for writer in writers] == [200] * 4
-
-
-def test_others_have_the_processor_after_what_is_large_was_read_or_answered(desk, web, monkeypatch):
-    session = post(web, "login", {"username": "carol", "password": "carol"})[1]["session_id"]
-    rested = []
-
-    @contextmanager
-    def resting():
-        yield
-        rested.append(current_thread().name)
-
-    monkeypatch.setattr(desk, "resting", resting)
-    post(web, "get_status", b"{}", session)
-    assert rested == []
-    post(web, "find_meters", {"text": "A"}, session)
-    assert len(rested) == 1, "it looks at all meters"
-    post(web, "get_status", b"{}" + b" " * 10_000, session)
-    assert len(rested) == 2, "it is read elsewhere"
