@@ -1,6 +1,6 @@
 """Billing is given what the office has settled: each result in one batch, and corrections in a later one."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from metermt.audit import What
@@ -11,15 +11,16 @@ from metermt.calls.desk import Desk
 from metermt.calls.table import always, call
 from metermt.calls.turn import Turn
 from metermt.calls.unread import check_there_is_route
-from metermt.decisions import Result
+from metermt.decisions import Result, Verdict
 from metermt.errors import DecisionError, InvalidKey, ServerBusy
 from metermt.model import Role
 from metermt.printable import counted, local_time
 from metermt.quality import Billing
 from metermt.rules.answers import checked_key
 from metermt.rules.billing import correcting, line_of
-from metermt.rules.consumption import Chain, came_after, of_later_cycles, waits_for
+from metermt.rules.consumption import Chain, Told, before, came_after, has_fallen, of_later_cycles, waits_for
 from metermt.rules.cycles import check_there_is
+from metermt.rules.review import was_sent
 from metermt.store.base import Tx
 from metermt.store.steps.billing import Held, Line, Unfinished
 from metermt.wire import from_text, to_text
@@ -86,10 +87,11 @@ class HeldBack:
 def make_batch(desk: Desk, ask: Ask[Batching]) -> BatchHead:
     """Give billing what is settled and was in no batch, and corrections of what has changed since it was in one.
 
-    A result whose previous reading is not settled waits for that. Readers work on meanwhile: it is done in parts of
-    50, and the batch is there when the last one is; what was cut off is taken back by the next one. Raises
-    `DecisionError` if there is nothing to give, or somebody else is making a batch; `ServerBusy` while that of the same
-    key is being made; `RouteError` if there is no such cycle or route; `InvalidKey`.
+    A result whose previous reading is not settled waits for that; one that has fallen below that since it was accepted
+    waits for a decision. Readers work on meanwhile: it is done in parts of 50, and the batch is there when the last one
+    is; what was cut off is taken back by the next one. Raises `DecisionError` if there is nothing to give, or somebody
+    else is making a batch; `ServerBusy` while that of the same key is being made; `RouteError` if there is no such
+    cycle or route; `InvalidKey`.
     """
     asked = ask.request
     checked_key(asked.key)
@@ -236,8 +238,7 @@ def _add_part(turn: Turn, head: BatchHead, count: int, jobs: Sequence[int]) -> l
     ready = [result for result in tx.billing.results(jobs) if result.billing is Billing.READY]
     told = _told(tx, ready)
     since = {job: (line.meter, line.read_at) for job, line in told.items() if line.read_at}
-    chains = chains_of(tx, ready, since)
-    settled = [result for result in ready if not waits_for(result, chains[result.id])]
+    settled, chains = _settled(tx, ready, since)
     later = {job for result in settled for job in came_after(result, chains[result.id], since.get(result.id))}
     later |= {job for result in settled for job in of_later_cycles(result, chains[result.id])}
     touched = [result for result in tx.billing.results(later) if result.billing is Billing.BILLED]
@@ -258,6 +259,24 @@ def _add_part(turn: Turn, head: BatchHead, count: int, jobs: Sequence[int]) -> l
     tx.batches.add(head.number, stored, turn.now)
     tx.office.move(moved)
     return lines
+
+
+def _settled(tx: Tx, ready: Sequence[Result], since: Mapping[int, Told]) -> tuple[list[Result], dict[int, Chain]]:
+    """Return which of some results wait for no other one, and what is known of their places.
+
+    What has fallen below another value that counts before it by now, and nobody was asked about, waits from now on.
+    """
+    chains = chains_of(tx, ready, since)
+    settled = [result for result in ready if not waits_for(result, chains[result.id])]
+    low = {one.id: one.reading_id for one in settled if was_sent(one) and has_fallen(before(one, chains[one.id]), one)}
+    decided = tx.office.decisions(low) if low else []
+    fallen = low.keys() - {one.job for one in decided if one.verdict is Verdict.APPROVE and one.reading == low[one.job]}
+    if not fallen:
+        return settled, chains
+    tx.office.move(dict.fromkeys(fallen, Billing.WAITING))
+    others = [result for result in ready if result.id not in fallen]
+    chains = chains_of(tx, others, since)
+    return [result for result in others if not waits_for(result, chains[result.id])], chains
 
 
 def _told(tx: Tx, results: Sequence[Result]) -> dict[int, BillingLine]:

@@ -28,6 +28,7 @@ from metermt.rules.review import (
     check_when,
     check_why,
     expected_on,
+    flags_of,
     noon_of,
     put_by_office,
     without_value,
@@ -287,10 +288,9 @@ def _decision(result: Result, verdict: Verdict, why: str, username: str, now: da
 
 
 def _waiting(result: Result, since: Before | None, earlier: Iterable[Read], limits: str | None) -> Waiting:
-    reading = cast(Reading, result.reading)
+    reading, use = cast(Reading, result.reading), use_since(since, result)
     answer = reading.answer
     when = cast(datetime, answer.when)  # as in every answer that was accepted
-    use = use_since(since, result)
     past = sorted(earlier, key=lambda read: read.on)[-_PAST:]
     return Waiting(
         reading=cast(int, result.reading_id),
@@ -298,7 +298,7 @@ def _waiting(result: Result, since: Before | None, earlier: Iterable[Read], limi
         value=answer.value,
         reason=answer.reason,
         code=answer.code,
-        flags=reading.flags,
+        flags=flags_of(result, since),
         cause=reading.cause,
         quality=reading.quality,
         username=reading.username,

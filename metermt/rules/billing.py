@@ -7,6 +7,7 @@ from metermt.billing import BillingLine, LineKind
 from metermt.decisions import Result
 from metermt.model import Reading
 from metermt.rules.consumption import Chain, before, read_at, use_since
+from metermt.rules.review import flags_of
 
 
 def line_of(result: Result, chain: Chain, batch: int, number: int) -> BillingLine:
@@ -33,7 +34,7 @@ def line_of(result: Result, chain: Chain, batch: int, number: int) -> BillingLin
         registered_use=use.registered if use else None,
         billed_use=use.billed if use else None,
         quality=reading.quality,
-        flags=reading.flags,
+        flags=flags_of(result, earlier),
         code=reading.code,
         reason=said.reason,
         reader=reading.username,

@@ -103,6 +103,13 @@ class Before(NamedTuple):
     limits: str | None
     """What the reading at its end is judged by, as in `Chain`."""
 
+    def of_device(self) -> tuple[Sequence[int], date]:
+        """Return the trail of the device that was read at the end, and when that began."""
+        if not self.exchanges:
+            return self.trail, self.read_on
+        last = self.exchanges[-1]
+        return [last.initial], last.on
+
 
 def read_at(result: Result) -> datetime:
     """Return when a meter that has a result was read, in UTC."""
@@ -172,18 +179,33 @@ def use_since(earlier: Before | None, result: Result) -> Use | None:
     if earlier is None or value is None:
         return None
     registered, billed = 0, Decimal(0)
-    trail, on = earlier.trail, earlier.read_on
+    trail = earlier.trail
     for one in earlier.exchanges:
         step = step_onward(trail[0], one.final, one.dials) - counted_by_estimates(trail, one.dials)
         registered, billed = registered + step, billed + step * one.multiplier
-        trail, on = [one.initial], one.on
+        trail = [one.initial]
     if result.reading.quality is Quality.ESTIMATED:
         step = step_onward(trail[-1], value, meter.dials)
     else:
-        days = (day_of(read_at(result)) - on).days
-        counted = step_after_estimates(trail, value, meter.dials, likely_by(earlier.limits, days))
+        counted = _counted(earlier, result, value)
         step = value - trail[0] - counted_by_estimates(trail, meter.dials) if counted is None else counted
     return Use(registered + step, billed + step * meter.multiplier)
+
+
+def has_fallen(earlier: Before | None, result: Result) -> bool:
+    """Tell whether a value that was read is below what its device has really shown before, and not over its top."""
+    assert result.reading
+    value = result.reading.answer.value
+    if earlier is None or value is None or result.reading.quality is Quality.ESTIMATED:
+        return False
+    return _counted(earlier, result, value) is None
+
+
+def _counted(earlier: Before, result: Result, value: int) -> int | None:
+    """Return the units since what its device showed last to a value that was read, None if that has fallen."""
+    trail, on = earlier.of_device()
+    is_likely = likely_by(earlier.limits, (day_of(read_at(result)) - on).days)
+    return step_after_estimates(trail, value, result.job.meter.dials, is_likely)
 
 
 def came_after(result: Result, chain: Chain, was: Told | None = None) -> list[int]:

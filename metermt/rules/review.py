@@ -13,7 +13,7 @@ from metermt.names import FIRST_DAY
 from metermt.printable import has_control_characters
 from metermt.quality import Billing, Flag, Quality
 from metermt.rules.answers import quoted, shown
-from metermt.rules.consumption import Chain, read_at
+from metermt.rules.consumption import Before, Chain, has_fallen, read_at
 from metermt.rules.limits import Limits
 from metermt.rules.times import day_of
 
@@ -39,6 +39,23 @@ def billing_of(reading: Reading) -> Billing:
     if reading.quality in _OFFICE or not (reading.flags or reading.answer.value is None or reading.answer.reason):
         return Billing.READY
     return Billing.WAITING
+
+
+def was_sent(result: Result) -> bool:
+    """Tell whether what counts was sent by whoever was there, and not put by the office."""
+    return result.reading is not None and result.reading.quality not in _OFFICE
+
+
+def flags_of(result: Result, earlier: Before | None) -> tuple[Flag, ...]:
+    """Return what is odd about a result: what was so when it came, and that it has fallen below what was `before` it.
+
+    It fitted that when it came, but another value counts there by now.
+    """
+    assert result.reading
+    flags = result.reading.flags
+    if Flag.NEGATIVE in flags or not has_fallen(earlier, result):
+        return flags
+    return Flag.NEGATIVE, *flags
 
 
 def severity(flags: Iterable[Flag], value: int | None) -> int:
