@@ -18,7 +18,8 @@ from metermt.errors import ConfirmReading, DecisionError, Error
 from metermt.model import Reading, Role
 from metermt.quality import Billing, Quality
 from metermt.rules.answers import shown, unknown_meter
-from metermt.rules.consumption import Before, before, check_device, use_since
+from metermt.rules.consumption import Before, before, use_since
+from metermt.rules.devices import check_device
 from metermt.rules.history import Read
 from metermt.rules.limits import limits_in
 from metermt.rules.looks import check_sure

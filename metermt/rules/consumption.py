@@ -4,17 +4,15 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from decimal import Decimal
-from typing import NamedTuple, cast
+from typing import NamedTuple
 
 from msgspec.structs import replace
 
 from metermt.decisions import Result
-from metermt.errors import DecisionError
-from metermt.model import Answer, Meter
 from metermt.quality import Billing, Quality
 from metermt.rules.history import Read
 from metermt.rules.limits import likely_by
-from metermt.rules.registers import counted_by_estimates, step_after_estimates, step_onward, step_to_reading
+from metermt.rules.registers import counted_by_estimates, step_after_estimates, step_onward
 from metermt.rules.times import day_of
 
 
@@ -251,7 +249,7 @@ def over_exchanges(
     for one in imported:
         devices[sum(exchange.on < one.on for exchange in exchanges)].append(one)
     for meter, one in read:
-        devices[_place_of(meter, one.on, exchanges)].append(one)
+        devices[place_of(meter, one.on, exchanges)].append(one)
     for reads, exchange in zip(devices, exchanges, strict=False):
         reads.sort(key=lambda one: one.on)
         reads.append(Read(exchange.on, exchange.final))
@@ -260,45 +258,14 @@ def over_exchanges(
     return [one for reads in devices for one in reads]
 
 
-def check_device(meter: Meter, said: Answer, chain: Chain) -> None:
-    """Raise `DecisionError` if a device cannot have shown a value on its day: it did not hang there, or showed another.
-
-    No use can be below zero because of an exchange.
-    """
-    exchanges = chain.exchanges
-    if not exchanges:
-        return
-    value, on = cast(int, said.value), day_of(cast(datetime, said.when))
-    place = _place_of(meter.number, on, exchanges)
-    if (exchanges[place].old_meter if place < len(exchanges) else exchanges[-1].new_meter) != meter.number:
-        raise DecisionError(
-            f"On {on} another device hung there than {meter.number}: name another day, or have it read again"
-        )
-    if place < len(exchanges):
-        after = exchanges[place]
-        if not goes_on(Read(on, value), after, chain.limits):
-            raise DecisionError(
-                f"Meter {meter.number} showed {after.final} when it was taken down on {after.on}: it cannot have shown"
-                f" {value} before"
-            )
-    if not place:
-        return
-    first = exchanges[place - 1]
-    is_likely = likely_by(chain.limits, (on - first.on).days)
-    if step_to_reading(first.initial, value, meter.dials, is_likely) is None:
-        raise DecisionError(
-            f"Meter {meter.number} showed {first.initial} when it was put up on {first.on}: it cannot show {value} now"
-        )
-
-
-def goes_on(read: Read, exchange: Exchange, limits: str | None, estimated: int = 0) -> bool:
-    """Tell whether a device can have shown last what an exchange says, after what was read of it.
-
-    `limits` is what it is judged by, as it is stored; `estimated` units were counted by estimates since it was read.
-    """
-    is_likely = likely_by(limits, (exchange.on - read.on).days)
-    counted = step_to_reading(read.value, exchange.final, exchange.dials, is_likely)
-    return counted is not None and counted == step_onward(read.value, exchange.final, exchange.dials) >= estimated
+def place_of(meter: str, day: date, exchanges: Sequence[Exchange]) -> int:
+    """Return before which exchange a device of this number was read on a day; after all of them, their number."""
+    if not exchanges:  # as nearly everywhere
+        return 0
+    for place, one in enumerate(exchanges):
+        if one.on >= day and one.old_meter == meter:
+            return place
+    return sum(one.on <= day for one in exchanges)
 
 
 def _estimates(seen: Sequence[tuple[int, Read]], exchanges: Sequence[Exchange]) -> list[Read]:
@@ -322,16 +289,6 @@ def _is_read(read: Read) -> bool:
     return read.exchanged or not read.estimated
 
 
-def _place_of(meter: str, day: date, exchanges: Sequence[Exchange]) -> int:
-    """Return before which exchange a device of this number was read on a day; after all of them, their number."""
-    if not exchanges:  # as nearly everywhere
-        return 0
-    for place, one in enumerate(exchanges):
-        if one.on >= day and one.old_meter == meter:
-            return place
-    return sum(one.on <= day for one in exchanges)
-
-
 _Moment = tuple[int, date, str, datetime]
 """What puts the results of a place in order: devices, of one device days, on one day cycles, in one cycle times.
 
@@ -342,7 +299,7 @@ gives a day only, of two cycles on one day the first one comes first.
 
 def _moment(meter: str, when: datetime, cycle: str, exchanges: Sequence[Exchange]) -> _Moment:
     day = day_of(when)
-    return _place_of(meter, day, exchanges) if exchanges else 0, day, cycle, when
+    return place_of(meter, day, exchanges) if exchanges else 0, day, cycle, when
 
 
 def _moment_at(result: Result, exchanges: Sequence[Exchange]) -> _Moment:

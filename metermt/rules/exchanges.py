@@ -5,7 +5,8 @@ from datetime import date, timedelta
 
 from metermt.errors import InvalidReport, MeterExchanged
 from metermt.model import Meter
-from metermt.rules.consumption import Exchange, goes_on
+from metermt.rules.consumption import Exchange
+from metermt.rules.devices import goes_on
 from metermt.rules.history import History, Read
 from metermt.rules.registers import counted_by_estimates
 
