@@ -1,16 +1,18 @@
 """Single meters are added, moved, taken out of use, and accepted or dismissed when they were found."""
 
+from datetime import timedelta
 from decimal import Decimal
 
 import pytest
+from billing_town import export
 from conftest import CYCLE, NOW, make_place
 from readers import Reader, as_office
 
-from metermt.calls import exchanges, found, meters, opening, review, rounds
+from metermt.calls import exchanges, found, meters, opening, places, review, rounds
 from metermt.calls.exchanges import MeterExchange
 from metermt.calls.found import Accepting, Dismissing, FoundMeter, FoundMeters
 from metermt.calls.meters import Moving, Named, Switching, Unread
-from metermt.calls.review import Decisions, Reviewed, Said
+from metermt.calls.review import Correction, Decisions, Reviewed, Said
 from metermt.decisions import Verdict
 from metermt.errors import DecisionError, MeterExchanged, RoleError, RouteError, UnknownMeter
 from metermt.model import JobState, Meter, Place, Role
@@ -95,6 +97,18 @@ def test_all_that_is_known_of_a_place_is_shown_over_an_exchange(town):
         supervise(town, meters.show_meter, Named("M0"))
     with pytest.raises(UnknownMeter):
         supervise(town, meters.show_meter, Named("X9"))
+
+
+def test_what_is_shown_of_a_register_that_fell_is_what_is_billed(town):
+    """45 in 60 days is less than twice what is usual, and not likely of a meter that has ever used 12 in 30 days."""
+    as_office(town, places.import_places, places.Places([make_place("R", dials=2)]))
+    past = [places.Shown("R", TODAY - timedelta(days=60 + 30 * month), (88 - 12 * month) % 100) for month in range(12)]
+    as_office(town, places.import_history, places.Past(past))
+    as_office(town, opening.open_cycle, opening.Opening(CYCLE))
+    as_office(town, review.correct_reading, Correction("R", 33, "photograph", CYCLE, TODAY))
+    *_, last = supervise(town, meters.show_meter, Named("R")).seen
+    assert (last.value, last.use) == (33, None)
+    assert [line[-2] for line in export(town)] == [33 - 88]
 
 
 def test_a_device_that_was_taken_down_at_its_last_reading_was_read_once(town):

@@ -1,6 +1,6 @@
 """Single meters: one is put up, looked at, moved, taken out of use."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date
 
@@ -19,7 +19,8 @@ from metermt.rules.answers import unknown_meter
 from metermt.rules.consumption import Exchange, read_at
 from metermt.rules.exchanges import exchanged_for
 from metermt.rules.history import Period, Read, history_of, likely_after
-from metermt.rules.registers import step_after_estimates, step_onward
+from metermt.rules.limits import likely_by
+from metermt.rules.registers import IsLikely, step_after_estimates, step_onward
 from metermt.rules.times import day_of
 from metermt.store.base import Tx
 
@@ -158,7 +159,7 @@ def show_meter(turn: Turn, ask: Ask[Named]) -> MeterShown:
         tx.notes.about(number),
         {one.job.cycle: one.state for one in results},
         list(periods),
-        list(_seen(reads, results, periods, place.meter.dials)),
+        list(_seen(tx, reads, results, periods, place.meter.dials)),
     )
 
 
@@ -189,8 +190,11 @@ def _unread(tx: Tx, number: str) -> list[Standing]:
     return [one for one in tx.rounds.standings([number]) if one.state in _UNREAD]
 
 
-def _uses(reads: Iterable[Read], periods: Sequence[Period], dials: int | None) -> Iterable[int | None]:
-    """Yield what was used before each of these, in order, None where that cannot be told; see `rules.registers`."""
+def _uses(reads: Iterable[Read], dials: int | None, likely_at: Callable[[Read, int], IsLikely]) -> Iterable[int | None]:
+    """Yield what was used before each of these, in order, None where that cannot be told; see `rules.registers`.
+
+    `likely_at` returns what tells whether so much is likely up to what was read then, in so many days.
+    """
     since: list[Read] = []  # what was read last, and the estimates after it
     for read in reads:
         if read.exchanged or not since:
@@ -198,13 +202,13 @@ def _uses(reads: Iterable[Read], periods: Sequence[Period], dials: int | None) -
         elif read.estimated:
             yield step_onward(since[-1].value, read.value, dials)
         else:
-            is_likely = likely_after(periods, (read.on - since[0].on).days, read.worth)
+            is_likely = likely_at(read, (read.on - since[0].on).days)
             yield step_after_estimates([one.value for one in since], read.value, dials, is_likely)
         since = [*since, read] if read.estimated and not read.exchanged else [read]
 
 
 def _seen(
-    reads: Sequence[Read], results: Iterable[Result], periods: Sequence[Period], dials: int | None
+    tx: Tx, reads: Sequence[Read], results: Iterable[Result], periods: Sequence[Period], dials: int | None
 ) -> Iterable[Seen]:
     """Yield what was seen in order, with what is on record of what was read for jobs."""
     of_jobs: dict[tuple[date, int | None], Result] = {}
@@ -214,12 +218,28 @@ def _seen(
     without = [
         _as_read(Seen(on, None), result) for (on, value), result in sorted(of_jobs.items(), key=_day) if value is None
     ]
-    for read, use in zip(reads, _uses(reads, periods, dials), strict=True):
+    judged = dict(of_jobs)
+
+    def likely_at(read: Read, days: int) -> IsLikely:
+        result = judged.get((read.on, read.value))
+        return _likely_by_job(tx, result, days) if result else likely_after(periods, days, read.worth)
+
+    for read, use in zip(reads, _uses(reads, dials, likely_at), strict=True):
         while without and without[0].on <= read.on:
             yield without.pop(0)
         seen = Seen(read.on, read.value, use, read.exchanged, "E" if read.estimated else "")
         yield _as_read(seen, of_jobs.pop((read.on, read.value), None) if not read.exchanged else None)
     yield from without
+
+
+def _likely_by_job(tx: Tx, result: Result, days: int) -> IsLikely:
+    """Return what tells how much is likely as billing is told; it is looked up where a register fell only."""
+    cycle, meter = result.job.cycle, result.job.meter.number
+
+    def is_likely(use: int) -> bool:
+        return likely_by(tx.jobs.limits(cycle, [meter]).get(meter), days)(use)
+
+    return is_likely
 
 
 def _day(pair: tuple[tuple[date, int | None], Result]) -> date:
