@@ -41,6 +41,9 @@ _KNOWN_SHARE = 0.2  # of a processor, for what is asked by those who have logged
 _HANDSHAKE_SECONDS = 0.002  # of a processor, that a handshake takes later
 _PAUSE = 0.1  # seconds until the next try when there are no descriptors
 _LOOK_SECONDS = 0.5  # between two looks for visitors who have kept us waiting
+# How many are let go of at once, and for how many seconds others are looked after then: each takes a tenth of a
+# millisecond, and a thousand may be late at one moment.
+_GONE_AT_ONCE, _GONE_PAUSE = 10, 0.005
 _STOP_LOOK = 0.02  # between two looks whether all were answered, when the server ends
 _TAKEN_SECONDS = 1.0  # that they have to take their last answers then
 # How long a session counts as connected after a connection with it has ended: HTTP's clients may connect for each call.
@@ -257,14 +260,24 @@ class WebDoor:
             await asyncio.sleep(_LOOK_SECONDS)
             self.rounds += 1
             now = time.monotonic()
+            gone = 0
             for visitor in list(self._visitors):
-                try:
-                    if visitor.is_late(now):
-                        visitor.hang_up()
-                except Exception as error:  # noqa: BLE001 - whatever it is, it ends this visitor alone
-                    self._went(visitor)
-                    visitor.fail(error)
+                gone += self._has_let_go(visitor, now)
+                if gone == _GONE_AT_ONCE:
+                    gone = 0
+                    await asyncio.sleep(_GONE_PAUSE)
             self._let_sessions_go(now)
+
+    def _has_let_go(self, visitor: Visitor, now: float) -> bool:
+        """Hang up on a visitor who is late; tell whether they were."""
+        try:
+            if not visitor.is_late(now):
+                return False
+            visitor.hang_up()
+        except Exception as error:  # noqa: BLE001 - whatever it is, it ends this visitor alone
+            self._went(visitor)
+            visitor.fail(error)
+        return True
 
     def _log_fault(self, _loop: object, context: dict[str, Any]) -> None:
         error = context.get("exception")
