@@ -73,6 +73,11 @@ def test_a_user_who_is_none_is_told_of(desk, call, request_):
     assert dump(desk.store) == before
 
 
+def test_nobody_has_no_name(desk):
+    with pytest.raises(UserError, match="There is no user ''"):
+        as_office(desk, accounts.find_user, Username(""))
+
+
 def test_a_new_password_keeps_the_rest_of_an_account(desk):
     as_office(desk, accounts.set_role, NewRole("carol", Role.SUPERVISOR))
     as_office(desk, accounts.disable_user, Username("carol"))

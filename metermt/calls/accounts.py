@@ -265,7 +265,7 @@ def _check_not_erased(username: str) -> None:
 def accounts_of(tx: Tx, usernames: Sequence[str]) -> list[Account]:
     """Return the accounts of some users. Raises `UserError` if there is none of one of these names."""
     there = tx.accounts.find(usernames)
-    if missing := next((username for username in usernames if username not in there), None):
+    if (missing := next((username for username in usernames if username not in there), None)) is not None:
         raise UserError(f"There is no user {shown(missing)}")
     return [there[username] for username in usernames]
 

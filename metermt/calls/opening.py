@@ -91,7 +91,7 @@ def _jobs(desk: Desk, cycle: str, routes: list[str]) -> list[Job]:
     if not places:
         raise RouteError("There are no active meters: import their routes first (metermt routes import FILE)")
     there = {place.route for place in places}
-    if unknown := next((route for route in routes if route not in there), None):
+    if (unknown := next((route for route in routes if route not in there), None)) is not None:
         raise RouteError(
             f"There is no route {shown(unknown)} with an active meter; there are {', '.join(sorted(there))}"
         )
