@@ -6,6 +6,7 @@ Every test fails that logs an ERROR it does not ask for, or leaves a thread behi
 import gc
 import itertools
 import logging
+import os
 import shutil
 import signal
 import sys
@@ -14,6 +15,7 @@ import time
 from contextlib import contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import hypothesis
 import pytest
@@ -39,6 +41,7 @@ CYCLE = "2026-11"
 OTHER_CYCLE = "2026-12"
 SERVER = "here"  # what the sessions of `add_readers` are connected to
 MANY = 1_000_000  # more than there is of anything
+_homes = itertools.count()
 HUGE = 10**5000  # more digits than Python turns into a text
 LINE_BREAKERS = "\x00\n\r\t\x1b\x7f\x85\x9b\u2028\u2029\ud800\udfff"
 
@@ -259,6 +262,16 @@ def _no_home_of_anybody(tmp_path_factory):
     """Let what programs keep for their users be kept in a folder of the tests."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("XDG_DATA_HOME", str(tmp_path_factory.mktemp("home")))
+        yield
+
+
+@pytest.fixture(autouse=True)
+def _home_of_its_own(_no_home_of_anybody):
+    """Let no test find what another one has left unsent for a server that was on the same port."""
+    home = Path(os.environ["XDG_DATA_HOME"]) / f"test {next(_homes)}"
+    home.mkdir()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("XDG_DATA_HOME", str(home))
         yield
 
 
