@@ -134,6 +134,7 @@ def server(desk, monkeypatch):
     with listening(desk, failed=lambda: failures.append(CYCLE)) as server:
         server.failures = failures
         yield server
+    wait_until_taken_over()  # or a login that nobody waits for any more would meet a store that is closed
     wait_until(lambda: sockets_of("self") <= before, "all sockets are closed")
     wait_until(lambda: server.connections == 0, "nobody is counted any more")
 
